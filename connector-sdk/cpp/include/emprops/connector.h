@@ -1,0 +1,158 @@
+#pragma once
+// The C++ SDK for emprops-worker connectors. Derive from Connector, implement job_types() and process_job(),
+// and hand an object to run_connector() in main(). The SDK does the protocol (ipc/PROTOCOL.md): handshake,
+// pings answered while jobs run, cancel, drain, leaving at the end of stdin, and a guard that turns every
+// stray print on stdout into a log line.
+//
+//     class Echo : public emprops::Connector {
+//         std::vector<std::string> job_types() const override { return {"echo"}; }
+//         emprops::Json process_job(const emprops::Job& job, emprops::JobContext& context) override {
+//             context.progress(50, "half way");
+//             return {{"status", "success"}, {"output", job.payload()}};
+//         }
+//     };
+//     int main() { Echo echo; return emprops::run_connector(echo); }
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace emprops {
+
+using Json = nlohmann::json;
+
+/// Throw it from process_job() to fail the job with a code of PROTOCOL.md ("invalid_payload",
+/// "service_unavailable",
+/// ...) or one of your own, prefixed with the connector's name and a dot. Any other exception fails the job
+/// with code "internal" and its what().
+class JobFailure : public std::runtime_error {
+  public:
+    JobFailure(std::string code, const std::string& message, bool retryable = true, Json details = nullptr);
+    const std::string& code() const { return code_; }
+    bool retryable() const { return retryable_; }
+    const Json& details() const { return details_; }
+
+  private:
+    std::string code_;
+    bool retryable_;
+    Json details_;
+};
+
+/// Throw it from initialize() when retrying cannot help: the SDK reports it and exits with 78, and the
+/// supervisor waits until the connector's settings change. Any other exception from initialize() is retried
+/// with back-off.
+class ConfigurationError : public std::runtime_error {
+  public:
+    using std::runtime_error::runtime_error;
+};
+
+/// What the supervisor said in `hello`.
+struct ConnectorSettings {
+    std::string worker_id;
+    std::string connector;           ///< configured name
+    int instance = 0;                ///< 0-based
+    Json settings = Json::object();  ///< [connectors.NAME.settings]
+    std::string work_dir;            ///< absolute; scratch folder of this instance
+};
+
+struct Features {
+    bool cancel = true;   ///< process_job() looks at JobContext::cancelled()
+    bool status = false;  ///< set_status() is called; no jobs come before the first available status
+    bool resume = false;  ///< process_job() can take over a job whose earlier process died (Job::resume)
+};
+
+/// One job. Valid while process_job() runs.
+struct Job {
+    std::string job_id;
+    std::string job_type;
+    std::int64_t priority = 0;
+    int attempt = 1;
+    bool resume = false;
+    std::optional<std::chrono::milliseconds> timeout;
+    std::string work_dir;      ///< scratch folder of this job, removed at its end
+    std::string payload_text;  ///< the payload's JSON, byte for byte as it came from the client
+
+    /// The payload parsed; throws JobFailure("invalid_payload") if it is not a JSON object.
+    Json payload() const;
+};
+
+/// A result as JSON text that is sent byte for byte (an object); for results that must not be re-encoded.
+struct RawResult {
+    std::string text;
+};
+
+/// The connector's line to the supervisor while one job runs. All functions may be called from any thread
+/// until process_job() returns; later calls do nothing. None of them throws or blocks for long.
+class JobContext {
+  public:
+    virtual ~JobContext() = default;
+
+    /// Tells how far the job is. `percent` is clamped to 0..100; nullopt: alive, amount unknown. Calls within
+    /// 50 ms of the last one are merged (the newest wins). `details` goes to the Hub as connector_details.
+    virtual void progress(std::optional<double> percent, const std::string& message,
+                          const std::string& status = "processing", const Json& details = nullptr) = 0;
+    /// True once the job was cancelled (or the connector must leave). Return soon; what you return is not
+    /// delivered.
+    virtual bool cancelled() const = 0;
+    virtual std::string cancel_reason() const = 0;
+    /// Sleeps; returns true at once when the job is cancelled, false when the time is over.
+    virtual bool wait_cancelled(std::chrono::milliseconds duration) = 0;
+    /// `callback` runs once when the job is cancelled (at once if it already is), on another thread.
+    virtual void on_cancel(std::function<void()> callback) = 0;
+    /// What is sent to the outside service, for the Hub's monitors.
+    virtual void service_request(const std::string& service, const std::string& request_type,
+                                 const Json& content) = 0;
+};
+
+/// The connector's own line to the supervisor, outside of jobs. Thread-safe.
+class ConnectorContext {
+  public:
+    virtual ~ConnectorContext() = default;
+    /// State of the outside service; `available` false: no new jobs until it is true again.
+    virtual void set_status(bool connected, bool available, const std::string& reason,
+                            const std::string& service, const Json& details = nullptr) = 0;
+    /// New capabilities (and job types, concurrency) after a change.
+    virtual void update_capabilities(const Json& capabilities) = 0;
+    /// Asks the supervisor to restart the companion service.
+    virtual void restart_service(const std::string& reason) = 0;
+    /// A structured log line: level is trace, debug, info, warn or error.
+    virtual void log(const std::string& level, const std::string& message, const Json& fields = nullptr) = 0;
+    /// True once the supervisor asked us to leave.
+    virtual bool stopping() const = 0;
+};
+
+/// A connector. The SDK calls initialize() once, then process_job() on a thread per job (up to concurrency()
+/// at a time), then shutdown() once no job runs any more.
+class Connector {
+  public:
+    virtual ~Connector() = default;
+
+    virtual std::string name() const { return {}; }
+    virtual std::string version() const { return {}; }
+    /// Prepares the connector; called after `hello`. Throw ConfigurationError for wrong settings.
+    virtual void initialize(const ConnectorSettings& settings, ConnectorContext& context);
+    virtual std::vector<std::string> job_types() const = 0;
+    virtual Json capabilities() const { return Json::object(); }
+    virtual int concurrency() const { return 1; }
+    virtual Features features() const { return {}; }
+
+    /// Processes one job; returns its result (a JSON object). Throws to fail it. Override this one or
+    /// process_job_raw().
+    virtual Json process_job(const Job& job, JobContext& context);
+    /// As process_job(), for results that are JSON text already.
+    virtual RawResult process_job_raw(const Job& job, JobContext& context);
+
+    virtual void shutdown() {}
+};
+
+/// Speaks the protocol on stdin/stdout until the supervisor ends it. Returns the exit code for main(): 0
+/// after a clean end, 78 for a ConfigurationError, 70 for another failed initialize().
+int run_connector(Connector& connector);
+
+}  // namespace emprops

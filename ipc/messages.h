@@ -1,0 +1,186 @@
+#pragma once
+// The messages of connector protocol version 1 (ipc/PROTOCOL.md) as typed values. No I/O, no threads.
+// `payload` and `result` are RawJson: JSON text that is carried byte for byte and never decoded here.
+
+#include <chrono>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace emprops::ipc {
+
+using Json = nlohmann::json;
+using Ms = std::chrono::milliseconds;
+
+inline constexpr int protocol_version = 1;
+
+/// JSON text of one value, valid and on one line, never re-encoded (re-encoding turns 1.10 into 1.1 and
+/// 64-bit seeds into floats).
+struct RawJson {
+    std::string text = "{}";
+    bool operator==(const RawJson&) const = default;
+};
+
+/// Codes of protocol version 1; a connector's own codes are "<connector>.<code>".
+namespace code {
+inline constexpr const char* invalid_payload = "invalid_payload";
+inline constexpr const char* unsupported = "unsupported";
+inline constexpr const char* not_started = "not_started";
+inline constexpr const char* service_unavailable = "service_unavailable";
+inline constexpr const char* access_denied = "access_denied";
+inline constexpr const char* service_error = "service_error";
+inline constexpr const char* timeout = "timeout";
+inline constexpr const char* out_of_memory = "out_of_memory";
+inline constexpr const char* cancelled = "cancelled";
+inline constexpr const char* lost = "lost";
+inline constexpr const char* crashed = "crashed";
+inline constexpr const char* hung = "hung";
+inline constexpr const char* poison = "poison";
+inline constexpr const char* drained = "drained";
+inline constexpr const char* result_too_large = "result_too_large";
+inline constexpr const char* protocol_error = "protocol_error";
+inline constexpr const char* internal = "internal";
+}  // namespace code
+
+/// Why a job did not work. `retryable`: another attempt may succeed (the EmProps Hub ignores it, the local
+/// hub honours it).
+struct JobError {
+    std::string code = code::internal;
+    std::string message;
+    bool retryable = true;
+    Json details;  // object or null
+};
+
+// ---- supervisor -> connector
+// -------------------------------------------------------------------------------
+
+struct Hello {
+    std::vector<int> protocol_versions{protocol_version};
+    std::string worker_id;
+    std::string connector;  // configured name
+    int instance = 0;       // 0-based
+    Json settings = Json::object();
+    std::uint64_t max_line_bytes = 24ull << 20;
+    std::string work_dir;  // absolute; scratch folder of this instance
+    Ms heartbeat_interval{10'000};
+    int heartbeat_missed = 3;
+};
+
+struct Job {
+    std::string job_id;
+    std::string job_type;
+    std::int64_t priority = 0;
+    int attempt = 1;      // 1-based, on this worker
+    bool resume = false;  // an earlier process of this connector held this job
+    std::optional<Ms> timeout;
+    std::string work_dir;  // scratch folder of this job, removed at its end
+    RawJson payload;
+};
+
+struct Cancel {
+    std::string job_id;
+    std::string reason;
+};
+struct Ping {
+    std::uint64_t id = 0;
+};
+struct Drain {};
+struct Shutdown {
+    Ms grace{10'000};
+};
+
+using ToConnector = std::variant<Hello, Job, Cancel, Ping, Drain, Shutdown>;
+
+// ---- connector -> supervisor
+// -------------------------------------------------------------------------------
+
+struct Features {
+    bool cancel = false;
+    bool ping = false;
+    bool status = false;
+    bool resume = false;
+    bool operator==(const Features&) const = default;
+};
+
+struct Ready {
+    int protocol = protocol_version;
+    std::vector<std::string> job_types;  // empty: the configuration names them
+    std::string name;
+    std::string version;
+    Json capabilities = Json::object();
+    int concurrency = 1;
+    Features features;
+};
+
+struct InitFailed {
+    JobError error;
+};
+struct Accepted {
+    std::string job_id;
+};
+
+struct Progress {
+    std::string job_id;
+    std::optional<int> progress;  // 0..100, clamped and rounded by the decoder; absent: alive, amount unknown
+    std::string status = "processing";
+    std::string message;
+    Json details;  // object or null
+};
+
+struct JobResult {
+    std::string job_id;
+    RawJson result;  // an object
+};
+
+struct Failed {
+    std::string job_id;
+    JobError error;
+};
+
+struct Status {
+    bool connected = false;
+    bool available = false;  // the decoder applies the default: = connected
+    std::string reason;
+    std::string service;
+    Json details;  // object or null
+};
+
+struct RestartService {
+    std::string reason;
+};
+
+struct ServiceRequest {
+    std::string job_id;
+    std::string service;
+    std::string request_type;
+    Json content = Json::object();
+};
+
+struct LogLine {
+    std::string level = "info";  // trace, debug, info, warn, error
+    std::string message;
+    Json fields;  // object or null
+};
+
+struct Capabilities {
+    std::optional<Json> capabilities;
+    std::optional<std::vector<std::string>> job_types;
+    std::optional<int> concurrency;
+};
+
+struct Pong {
+    std::uint64_t id = 0;
+};
+
+/// A well-formed message of a type that this version does not know: ignored, that is how the protocol grows.
+struct Unknown {
+    std::string type;
+};
+
+using FromConnector = std::variant<Ready, InitFailed, Accepted, Progress, JobResult, Failed, Status,
+                                   RestartService, ServiceRequest, LogLine, Capabilities, Pong, Unknown>;
+
+}  // namespace emprops::ipc

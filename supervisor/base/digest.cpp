@@ -1,0 +1,51 @@
+#include "supervisor/base/digest.h"
+
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+
+#include <stdexcept>
+#include <vector>
+
+namespace emprops {
+namespace {
+
+std::string to_hex(const unsigned char* bytes, std::size_t size) {
+    static constexpr char digits[] = "0123456789abcdef";
+    std::string text;
+    text.reserve(size * 2);
+    for (std::size_t i = 0; i < size; ++i) {
+        text += digits[bytes[i] >> 4];
+        text += digits[bytes[i] & 15];
+    }
+    return text;
+}
+
+std::string hex_digest(const EVP_MD* kind, std::string_view bytes) {
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned int size = 0;
+    if (EVP_Digest(bytes.data(), bytes.size(), digest, &size, kind, nullptr) != 1) {
+        throw std::runtime_error(
+            "OpenSSL cannot compute a digest");  // a broken OpenSSL installation, nothing to go on with
+    }
+    return to_hex(digest, size);
+}
+
+}  // namespace
+
+std::string md5_hex(std::string_view bytes) {
+    return hex_digest(EVP_md5(), bytes);
+}
+
+std::string sha256_hex(std::string_view bytes) {
+    return hex_digest(EVP_sha256(), bytes);
+}
+
+std::string random_hex(std::size_t digits) {
+    std::vector<unsigned char> bytes((digits + 1) / 2);
+    if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1) {
+        throw std::runtime_error("OpenSSL has no random numbers");
+    }
+    return to_hex(bytes.data(), bytes.size()).substr(0, digits);
+}
+
+}  // namespace emprops

@@ -1,0 +1,55 @@
+#pragma once
+// The words in which jobs are spoken of between the Hub side (supervisor/hub), the dispatcher and the ledger:
+// offers, claims, assignments, outcomes, capacity. Nothing here knows of frames or connector lines. Plain
+// values.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "ipc/messages.h"
+#include "supervisor/base/time.h"
+
+namespace emprops::jobs {
+
+/// A job that the Hub has given to us. One job id can be assigned to this worker more than once in its life
+/// (after the Hub took it away); `number` tells the assignments apart.
+struct Assignment {
+    std::string job_id;
+    std::string job_type;
+    std::int64_t priority = 0;
+    ipc::RawJson payload;
+    std::uint64_t number = 0;  ///< unique within this process and over the ledger's life
+};
+
+struct Completed {
+    ipc::RawJson result;  ///< a non-empty object
+};
+struct Failed {
+    ipc::JobError error;
+};
+
+/// How an assignment ended. Exactly one per assignment is ever made.
+struct Outcome {
+    std::string job_id;
+    std::uint64_t number = 0;
+    std::variant<Completed, Failed> value;
+};
+
+/// What the worker can take right now: a pure function of the ready, available instances.
+struct Capacity {
+    /// Advertised to the Hub: the types of all ready and available instances, sorted, unique. Also of those
+    /// without a free slot: "busy" tells the Hub about slots, the list tells it about abilities.
+    std::vector<std::string> job_types;
+    /// Slots free and not reserved by a claim, per job type; only positive ones.
+    std::map<std::string, int> free_slots;
+    bool draining = false;  ///< nothing is claimed any more; job_types is empty then
+
+    bool idle() const { return !free_slots.empty() && !draining; }
+    bool operator==(const Capacity&) const = default;
+};
+
+}  // namespace emprops::jobs

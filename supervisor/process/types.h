@@ -1,0 +1,84 @@
+#pragma once
+// What the rest of the supervisor knows of a connector process: its identity, what it can do, and how it
+// died. Plain values; no I/O.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ipc/messages.h"
+#include "supervisor/base/time.h"
+
+namespace emprops::process {
+
+/// One spawned process of a connector. `generation` is unique per spawn in this worker, so that a late event
+/// of a dead process can never be taken for one of its successor.
+struct InstanceId {
+    std::string connector;
+    int index = 0;
+    std::uint64_t generation = 0;
+    auto operator<=>(const InstanceId&) const = default;
+};
+
+/// "comfyui" for index 0 of a single instance, else "comfyui/1"; for people.
+std::string to_string(const InstanceId& id);
+
+/// What a ready instance offers: what `ready` and `capabilities` said, with the configuration's overrides
+/// applied.
+struct InstanceInfo {
+    int pid = 0;
+    std::vector<std::string> job_types;
+    int concurrency = 1;
+    ipc::Features features;
+    bool available = true;  ///< false: its outside service does not work, no new claims for its types
+    std::string unavailable_reason;  ///< for a person, when not available
+    std::string name;
+    std::string version;
+    ipc::Json capabilities = ipc::Json::object();
+    std::optional<ipc::Status> status;  ///< the last `status` message
+};
+
+/// Why the supervisor stops an instance. `requested` family: the operator wanted it; the others: it
+/// misbehaved.
+enum class StopReason {
+    requested,       ///< stop NAME, removed by reload
+    restart,         ///< restart NAME, changed by reload
+    worker_leaving,  ///< the worker ends
+    recycle,         ///< max_rss, max_jobs, max_age
+    hung,            ///< missed pings, or a job without progress
+    timeout,         ///< job_timeout
+    cancel_ignored,  ///< no answer to a cancel
+    write_stalled,   ///< took nothing from stdin for write_timeout
+    start_timeout,   ///< no `ready` in time
+    bad_protocol,    ///< speaks another protocol version
+};
+const char* to_string(StopReason reason);
+
+/// Everything known about the end of one process. The texts are safe to log: payloads, results and settings
+/// are cut.
+struct DeathReport {
+    std::optional<int> exit_code;  ///< set when it exited
+    std::optional<int> signal;     ///< set when a signal ended it
+    bool core_dumped = false;
+    std::optional<StopReason> stopped_for;  ///< set when we ended it
+    std::string start_error;  ///< non-empty: it never ran (no such file, ...) or init_failed's sentence
+    bool was_ready = false;
+    int pid = 0;
+    Ms uptime{0};
+    std::uint64_t peak_rss_bytes = 0;
+    Ms cpu{0};
+    std::vector<std::string> stderr_tail;    ///< last lines, oldest first
+    std::vector<std::string> last_messages;  ///< last protocol lines, "<" from and ">" to the connector
+    std::vector<std::string> jobs_held;
+
+    /// "killed by SIGSEGV after 2 min 5 s (peak RSS 1.2 GiB, CPU 34 s)": one sentence without a full stop.
+    std::string summary() const;
+};
+
+/// States of one configured instance (see lifecycle.h for the diagram).
+enum class State { starting, ready, busy, draining, backoff, breaker_open, stopped, failed };
+const char* to_string(State state);
+
+}  // namespace emprops::process
