@@ -25,6 +25,10 @@ struct LogFields {
 /// opened.
 Result<> setup_logging(const config::LogSettings& settings);
 
+/// Writes what is queued (for at most a second) and ends the writer thread; the next record starts it anew.
+/// Call it before a fork that does not exec, and before the end of main.
+void close_logging();
+
 /// The logger of a component; created on first use with the component's level. Never null.
 std::shared_ptr<spdlog::logger> logger(std::string_view component);
 

@@ -1,0 +1,17 @@
+#pragma once
+// Exit codes of emprops-worker (sysexits values where one exists). A promise to scripts and to the systemd
+// unit.
+
+namespace emprops {
+
+enum ExitCode : int {
+    exit_ok = 0,            ///< stopped as asked; for `submit --wait` and `demo --once`: all jobs completed
+    exit_job_failed = 1,    ///< `submit --wait`, `demo --once`: a job failed or was not finished in time
+    exit_usage = 64,        ///< wrong command line
+    exit_unavailable = 69,  ///< the Hub refused us for good, or a port is in use
+    exit_internal = 70,     ///< a defect of ours
+    exit_temporary = 75,    ///< locked by another worker, or no Hub for `submit`
+    exit_config = 78,       ///< wrong configuration
+};
+
+}  // namespace emprops

@@ -1,0 +1,135 @@
+#include "supervisor/base/log.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spdlog/sinks/base_sink.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <mutex>
+
+#include "supervisor/base/log_format.h"
+#include "supervisor/base/log_writer.h"
+
+namespace emprops {
+namespace {
+
+thread_local LogFields current_fields;
+
+std::string_view level_name(spdlog::level::level_enum level) {
+    switch (level) {
+        case spdlog::level::trace:
+            return "trace";
+        case spdlog::level::debug:
+            return "debug";
+        case spdlog::level::info:
+            return "info";
+        case spdlog::level::warn:
+            return "warn";
+        default:
+            return "error";
+    }
+}
+
+/// Formats in the calling thread (the fields are its own) and hands the line to the writer thread.
+class LineSink : public spdlog::sinks::base_sink<std::mutex> {
+  public:
+    void open(bool json, std::vector<int> descriptors) {
+        const std::lock_guard lock(mutex_);
+        json_ = json;
+        writer_ = std::make_unique<LogWriter>(std::move(descriptors), LogWriter::Limits{});
+    }
+    void close() {
+        const std::lock_guard lock(mutex_);
+        writer_.reset();
+    }
+
+  protected:
+    void sink_it_(const spdlog::details::log_msg& message) override {
+        const LogRecord record{message.time, level_name(message.level),
+                               std::string_view(message.logger_name.data(), message.logger_name.size()),
+                               std::string_view(message.payload.data(), message.payload.size()),
+                               current_fields};
+        if (!writer_)
+            writer_ = std::make_unique<LogWriter>(std::vector<int>{STDERR_FILENO}, LogWriter::Limits{});
+        writer_->push(json_ ? format_json(record) : format_text(record));
+    }
+    void flush_() override {
+        if (writer_) writer_->flush(1000);
+    }
+
+  private:
+    bool json_ = false;
+    std::unique_ptr<LogWriter> writer_;
+};
+
+struct Logging {
+    std::shared_ptr<LineSink> sink = std::make_shared<LineSink>();
+    config::LogSettings settings;
+    int file = -1;
+    std::map<std::string, std::shared_ptr<spdlog::logger>, std::less<>> loggers;
+};
+
+Logging& logging() {
+    static Logging instance;
+    return instance;
+}
+
+/// "connector.comfyui" takes its own level, else that of "connector", else the general one.
+spdlog::level::level_enum level_of(const config::LogSettings& settings, std::string_view component) {
+    auto found = settings.levels.find(std::string(component));
+    if (found == settings.levels.end())
+        found = settings.levels.find(std::string(component.substr(0, component.find('.'))));
+    const std::string& name = found == settings.levels.end() ? settings.level : found->second;
+    return spdlog::level::from_str(name == "warn" ? "warning" : name);
+}
+
+}  // namespace
+
+Result<> setup_logging(const config::LogSettings& settings) {
+    Logging& state = logging();
+    std::vector<int> descriptors{STDERR_FILENO};
+    int file = -1;
+    if (!settings.file.empty()) {
+        file = ::open(settings.file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+        if (file < 0) {
+            return Error{"log_file", fmt::format("cannot open log.file {}: {}", settings.file.string(),
+                                                 std::strerror(errno))};
+        }
+        descriptors.push_back(file);
+    }
+    state.sink->close();
+    if (state.file >= 0) ::close(state.file);
+    state.file = file;
+    state.settings = settings;
+    state.sink->open(settings.format == "json", std::move(descriptors));
+    for (auto& [name, existing] : state.loggers)
+        existing->set_level(level_of(settings, name));
+    return Ok{};
+}
+
+void close_logging() {
+    logging().sink->close();
+}
+
+std::shared_ptr<spdlog::logger> logger(std::string_view component) {
+    Logging& state = logging();
+    const auto found = state.loggers.find(component);
+    if (found != state.loggers.end()) return found->second;
+    auto created = std::make_shared<spdlog::logger>(std::string(component), state.sink);
+    created->set_level(level_of(state.settings, component));
+    state.loggers.emplace(component, created);
+    return created;
+}
+
+LogContext::LogContext(LogFields fields) : previous_(std::move(current_fields)) {
+    current_fields = std::move(fields);
+}
+
+LogContext::~LogContext() {
+    current_fields = std::move(previous_);
+}
+
+}  // namespace emprops

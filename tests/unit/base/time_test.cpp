@@ -1,0 +1,24 @@
+#include "supervisor/base/time.h"
+
+#include <gtest/gtest.h>
+
+namespace emprops {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(HumanDuration, ShowsTwoUnitsAtMost) {
+    EXPECT_EQ(human_duration(0ms), "0 ms");
+    EXPECT_EQ(human_duration(850ms), "850 ms");
+    EXPECT_EQ(human_duration(1500ms), "1.5 s");
+    EXPECT_EQ(human_duration(8s), "8 s");
+    EXPECT_EQ(human_duration(12'600ms), "13 s");
+    EXPECT_EQ(human_duration(125s), "2 min 5 s");
+    EXPECT_EQ(human_duration(120s), "2 min");
+    EXPECT_EQ(human_duration(3h + 4min), "3 h 4 min");
+    EXPECT_EQ(human_duration(72h), "3 d");
+    EXPECT_EQ(human_duration(-3s), "-3 s");
+}
+
+}  // namespace
+}  // namespace emprops
