@@ -1,0 +1,97 @@
+#pragma once
+// From files, variables and the command line to config::Settings, with every problem named at once.
+// Blocking file reads; called at the start and on reload. No state, any thread, nothing throws.
+//
+// Precedence, highest first: overrides, environment, .env.NAME.local, .env.NAME, .env, config.d/*.toml, the
+// configuration file, default. `.env.NAME*` files concern connector NAME only. Within one layer the names of
+// a setting win in the order EMPROPS_TABLE_KEY, WORKER_X, X. README.md in this folder has the rules.
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/settings.h"
+
+namespace emprops::config {
+
+enum class Severity { error, warning };
+
+struct Problem {
+    Severity severity = Severity::error;
+    std::string where;  ///< "emprops-worker.toml:12", ".env:3", "environment: HEARTBEAT_INTERVAL", "--set x"
+    std::string message;  ///< what is wrong and what to write instead
+    bool operator==(const Problem&) const = default;
+};
+
+/// "emprops-worker.toml:12: unknown key ..." ("warning: " goes in front of the message of a warning).
+std::string to_string(const Problem& problem);
+
+/// The layers, lowest first: a value of a later one replaces a value of an earlier one.
+enum class Layer { built_in, file, dotenv, dotenv_connector, environment, command_line };
+
+struct Origin {
+    Layer layer = Layer::built_in;
+    std::string where;  ///< "default", "emprops-worker.toml:12", ".env:3 (REDIS_API_HOST)", ...
+};
+
+/// By full key ("hub.url", "connectors.comfyui.ping_interval", "connectors.comfyui.env.COMFYUI_HOST"); a key
+/// that is not in it has its default (of a connector: the value of [supervision]).
+using Origins = std::map<std::string, Origin>;
+
+/// Everything outside that load() looks at, so that tests need no real environment.
+struct LoadRequest {
+    std::optional<std::filesystem::path> config_file;  ///< --config; a missing file is then an error
+    std::map<std::string, std::string> environment;
+    std::filesystem::path working_dir;
+    std::vector<std::string> overrides;  ///< "hub.url=ws://x", "connectors=simulation", ...
+    bool root = false;                   ///< running as root (decides the default state_dir)
+    unsigned cpu_count = 0;              ///< CPU numbers beyond it are errors; 0: not checked
+    std::filesystem::path system_config_file = "/etc/emprops-worker/emprops-worker.toml";
+    std::filesystem::path system_state_dir = "/var/lib/emprops-worker";
+};
+
+/// The request of this very process: its environment, working directory, user and CPUs.
+LoadRequest request_of_this_process();
+
+struct Loaded {
+    /// Ready for use if ok(): state_dir, control.socket, local_hub.database are filled in, the token file is
+    /// read, relative paths are absolute (of a file: from its folder, else from the working directory).
+    Settings settings;
+    std::vector<Problem> problems;  ///< in the order of the files and then of the variables
+    Origins origins;
+    std::vector<std::filesystem::path> files_read;
+
+    /// No problem is an error.
+    bool ok() const;
+};
+
+Loaded load(const LoadRequest& request);
+
+/// Where state lives when state_dir is not set: $XDG_STATE_HOME/emprops-worker, $HOME/.local/state/..., or
+/// the system's folder for root without HOME, for a user without either, and whenever that folder exists and
+/// is ours to write.
+struct StateDirInput {
+    std::optional<std::string> xdg_state_home;
+    std::optional<std::string> home;
+    bool root = false;
+    bool system_dir_writable = false;
+    std::filesystem::path system_dir = "/var/lib/emprops-worker";
+};
+std::filesystem::path default_state_dir(const StateDirInput& input);
+
+/// The effective settings as TOML, each `key = value  # origin`; secrets as "(set, hidden)".
+std::string print_effective(const Loaded& loaded);
+/// Every setting with its variables, default and sentence, for the README.
+std::string settings_table_markdown();
+/// emprops-worker.example.toml: every key as a comment with its default and sentence.
+std::string example_toml();
+
+/// Connectors in both whose effective settings differ: what a reload restarts. (Those in one only were added
+/// or removed.)
+std::vector<std::string> changed_connectors(const Settings& old, const Settings& neu);
+/// Full keys outside of [connectors] and [supervision] that differ; most need a restart of the worker.
+std::vector<std::string> changed_keys(const Settings& old, const Settings& neu);
+
+}  // namespace emprops::config
