@@ -1,0 +1,106 @@
+#pragma once
+// What the dispatcher asks the shells around it to do. Plain values; the order in the list matters and is
+// kept by whoever performs them. `number` is Assignment::number everywhere.
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "ipc/messages.h"
+#include "supervisor/jobs/types.h"
+#include "supervisor/process/types.h"
+
+namespace emprops::jobs {
+
+/// To the ledger: write this assignment down, then call Dispatcher::recorded(number), also when the disk
+/// refused. Comes for each new assignment, and again when the job moves to another connector; GiveJob follows
+/// the answer. The payload is left out ("{}") unless `with_payload` (the connector can resume).
+struct RecordJob {
+    Assignment assignment;
+    std::string connector;  ///< empty: no instance is there for it yet
+    int attempt = 1;
+    bool with_payload = false;
+};
+
+/// To the fleet: send `job` (its work_dir is the fleet's to fill in). Each GiveJob is followed by exactly one
+/// JobEnded for the same instance and job_id.
+struct GiveJob {
+    process::InstanceId instance;
+    ipc::Job job;
+};
+
+/// To the fleet: send `cancel`. Only for instances that declared the feature, or where a protocol error left
+/// open whether the job still runs (a connector ignores a cancel for a job it does not hold).
+struct CancelJob {
+    process::InstanceId instance;
+    std::string job_id;
+    std::string reason;
+};
+
+/// To the fleet: the instance does not hold this job any more, its work_dir may go.
+struct JobEnded {
+    process::InstanceId instance;
+    std::string job_id;
+};
+
+/// To the fleet: run the stop ladder. The dispatcher gives this instance nothing more.
+struct StopInstance {
+    process::InstanceId instance;
+    process::StopReason reason = process::StopReason::hung;
+    std::string text;  ///< for a person: which job, which limit
+};
+
+/// To the Hub side: progress of a job that is still ours.
+struct ReportProgress {
+    std::string job_id;
+    std::uint64_t number = 0;
+    ipc::Progress progress;
+};
+
+/// To the Hub side: what was sent to the outside service, for Hub monitors.
+struct ForwardServiceRequest {
+    std::string job_id;
+    std::uint64_t number = 0;
+    process::InstanceId instance;
+    ipc::ServiceRequest request;
+};
+
+/// To the ledger (record_outcome), then to the Hub side: the assignment ended. Each assignment ends with
+/// exactly one Finished or one Undelivered.
+struct Finished {
+    Outcome outcome;
+};
+
+enum class UndeliveredCode {
+    cancelled,   ///< cancelled at the Hub or by an operator
+    withdrawn,   ///< the Hub shows it as somebody else's, or as ended
+    superseded,  ///< the Hub assigned the same job to us once more; the new assignment goes on with the work
+};
+const char* to_string(UndeliveredCode code);
+
+/// To the ledger (remove) and the log: the assignment ended and nothing is or will be reported for it.
+struct Undelivered {
+    std::string job_id;
+    std::uint64_t number = 0;
+    UndeliveredCode code = UndeliveredCode::cancelled;
+    std::string reason;  ///< for a person
+};
+
+/// To the Hub side: what the worker can take has changed (never sent twice with the same value).
+struct CapacityChanged {
+    Capacity capacity;
+};
+
+/// To the log.
+struct Note {
+    enum class Level { debug, info, warn, error };
+    Level level = Level::info;
+    std::string connector;  ///< name of the configured connector, may be empty
+    std::string job_id;     ///< may be empty
+    std::string text;
+};
+
+using Action = std::variant<RecordJob, GiveJob, CancelJob, JobEnded, StopInstance, ReportProgress,
+                            ForwardServiceRequest, Finished, Undelivered, CapacityChanged, Note>;
+
+}  // namespace emprops::jobs

@@ -1,0 +1,176 @@
+#pragma once
+// The life of every job on this worker: from the slot reserved for a claim to its one end. Pure: no clock, no
+// I/O; events in as methods with the time, actions out through take_actions(). Owned by the supervisor's
+// event loop, not thread-safe. Fed by the fleet (instances), the Hub side (claims, assignments, cancels), the
+// ledger (recorded) and a timer (next_wakeup, on_time).
+//
+// After each call the owner performs take_actions() in order. No method may be called while it does so from
+// inside an action list that is not taken yet; calls that an action leads to (instance_leaving after
+// StopInstance) come as ordinary calls.
+//
+//   reserve --> assigned --> RecordJob --> recorded --> GiveJob --> progress ... --> result/failed -->
+//   Finished
+//      |            |                                     |  instance_gone: resume, or Finished(crashed, ...)
+//    release     no instance: held (30 s)                 |  cancel/withdraw: Undelivered, CancelJob, slot
+//    kept
+//                                                         |    until the connector answers or is stopped
+//                                                         |  job_timeout, no_progress: Finished, then as
+//                                                         cancel
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/settings.h"
+#include "supervisor/base/time.h"
+#include "supervisor/jobs/actions.h"
+#include "supervisor/jobs/stats.h"
+#include "supervisor/jobs/types.h"
+#include "supervisor/process/types.h"
+
+namespace emprops::jobs {
+
+struct DispatcherSettings {
+    /// How long an assigned job waits for an instance when its connector has gone or has no free slot, and
+    /// how long a job that was answered with `not_started` waits for another instance.
+    Ms hold{30'000};
+    /// A job that was answered `not_started` this many times fails.
+    int max_not_started = 5;
+    /// Job ids whose attempts and deaths are remembered after their assignment ended.
+    std::size_t history_size = 4096;
+    /// Pools choose the least loaded connector, then the first of this list (Settings::connectors).
+    std::vector<std::string> connector_order;
+};
+
+enum class DrainMode {
+    graceful,  ///< running jobs finish, no limit
+    deadline,  ///< running jobs finish until the deadline, then they are given back
+    now,       ///< running jobs are given back at once
+};
+
+enum class JobState {
+    held,       ///< no instance can take it yet
+    recording,  ///< an instance is chosen, the ledger writes
+    running,    ///< given to a connector
+    resuming,   ///< its process died, waits for the next one
+    stopping,   ///< its assignment has ended; the connector has not let go of it yet
+};
+const char* to_string(JobState state);
+
+/// One job as people and the Hub side see it.
+struct JobView {
+    std::string job_id;
+    std::uint64_t number = 0;
+    std::string job_type;
+    std::int64_t priority = 0;
+    JobState state = JobState::held;
+    std::optional<process::InstanceId> instance;
+    int attempt = 0;  ///< 0: not given to any connector yet
+    TimePoint assigned_at;
+    std::optional<TimePoint> given_at;
+    std::optional<TimePoint> last_progress_at;
+    ipc::Progress progress;  ///< the newest one; meaningful when last_progress_at is set
+};
+
+/// A job that an earlier worker process of ours held when it ended (from the ledger), still ours at the Hub.
+struct RestoredJob {
+    Assignment assignment;  ///< with its payload
+    std::string connector;  ///< only an instance of this connector that declares `resume` gets it
+    int attempt = 1;        ///< the one that was running
+    Ms window{60'000};      ///< no such instance within this: Failed with code `lost`
+};
+
+class Dispatcher {
+  public:
+    explicit Dispatcher(DispatcherSettings settings = {});
+    ~Dispatcher();
+    Dispatcher(const Dispatcher&) = delete;
+    Dispatcher& operator=(const Dispatcher&) = delete;
+
+    // ---- instances (the fleet) ----
+
+    void instance_ready(TimePoint now, const process::InstanceId& id, const process::InstanceInfo& info,
+                        const config::SupervisionSettings& policy);
+    /// `status`, `capabilities`: the whole new InstanceInfo.
+    void instance_changed(TimePoint now, const process::InstanceId& id, const process::InstanceInfo& info);
+    /// No new jobs for it (it is being stopped, or replaced); what it holds goes on.
+    void instance_leaving(TimePoint now, const process::InstanceId& id);
+    /// Its process has ended and everything it wrote has been delivered here before.
+    void instance_gone(TimePoint now, const process::InstanceId& id, const process::DeathReport& report);
+
+    void accepted(TimePoint now, const process::InstanceId& id, const ipc::Accepted& message);
+    void progress(TimePoint now, const process::InstanceId& id, const ipc::Progress& message);
+    void result(TimePoint now, const process::InstanceId& id, ipc::JobResult message);
+    void failed(TimePoint now, const process::InstanceId& id, const ipc::Failed& message);
+    void service_request(TimePoint now, const process::InstanceId& id, const ipc::ServiceRequest& message);
+    /// A line that was no valid message or too long: the job named in it, or else the only one that the
+    /// instance runs, fails with `code` (ipc::code::protocol_error, result_too_large) and frees its slot.
+    void protocol_error(TimePoint now, const process::InstanceId& id,
+                        const std::optional<std::string>& job_id, const std::string& code,
+                        const std::string& text);
+
+    // ---- the Hub side ----
+
+    /// Reserves a slot for a claim. False: no free slot of that type, draining, or unhealthy. A job that is
+    /// running here (the Hub offers it again) needs no slot: true.
+    bool reserve(TimePoint now, const std::string& job_id, const std::string& job_type);
+    /// The claim was refused or given up. Without a reservation: nothing happens.
+    void release(TimePoint now, const std::string& job_id);
+    /// The Hub gave the job to us, claimed or not. A job that runs here is adopted: the work goes on under
+    /// the new number, the old one ends as Undelivered(superseded). A number that is known is ignored.
+    void assigned(TimePoint now, Assignment assignment);
+    void restored(TimePoint now, RestoredJob job);
+    /// Cancelled at the Hub or by an operator: nothing is reported for it. False: no such job is ours.
+    bool cancel(TimePoint now, const std::string& job_id, const std::string& reason);
+    /// The Hub shows it as somebody else's or as ended: the same, counted apart.
+    bool withdraw(TimePoint now, const std::string& job_id, const std::string& reason);
+
+    // ---- the ledger ----
+
+    /// Answer to RecordJob.
+    void recorded(TimePoint now, std::uint64_t number);
+    /// Not healthy (disk full): nothing new is claimed, the job types stay advertised as busy.
+    void set_healthy(TimePoint now, bool healthy, const std::string& reason);
+
+    // ---- the operator ----
+
+    /// The worker takes nothing new. `deadline` is meaningful for DrainMode::deadline. A second call replaces
+    /// mode and deadline. Jobs are given back as Failed with code `drained`.
+    void drain(TimePoint now, DrainMode mode, TimePoint deadline = {});
+    void resume(TimePoint now);
+    /// The same for one connector: its job types are withdrawn unless another connector has them.
+    void drain_connector(TimePoint now, const std::string& connector, DrainMode mode,
+                         TimePoint deadline = {});
+    void resume_connector(TimePoint now, const std::string& connector);
+    /// The order in which connectors of one pool are preferred (after a reload).
+    void set_connector_order(TimePoint now, std::vector<std::string> order);
+
+    // ---- time and state ----
+
+    std::optional<TimePoint> next_wakeup() const;
+    void on_time(TimePoint now);
+
+    std::vector<Action> take_actions();
+
+    Capacity capacity() const;
+    /// The jobs that are ours at the Hub and need keep-alives, oldest assignment first.
+    std::vector<JobView> running() const;
+    /// These and the ones that a connector has not let go of yet.
+    std::vector<JobView> jobs() const;
+    /// True when nothing is ours and no connector (or not the named one) holds a job.
+    bool quiet() const;
+    bool quiet(const std::string& connector) const;
+    bool draining() const;
+    /// Reservations without an assignment yet.
+    std::size_t reserved() const;
+    Stats stats() const;
+
+  private:
+    struct Core;
+    std::unique_ptr<Core> core_;
+};
+
+}  // namespace emprops::jobs

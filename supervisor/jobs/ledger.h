@@ -1,0 +1,126 @@
+#pragma once
+// The job ledger: what this worker owes the Hub, on disk, so that no death of the worker loses a job or
+// reports one twice. One file per assignment under STATE_DIR/ledger (format: ledger_record.h). Owned by the
+// event loop; all methods are called there and never block on the disk: one thread of the ledger's own
+// writes, groups the syncs of what has piled up meanwhile, and posts `done` back to the executor.
+//
+// Order of use:  RecordJob -> record_assignment -> (job runs) -> record_outcome -> (sent, acknowledged) ->
+// remove
+//
+// Full or read-only disk: `done` gets the Error, the health callback says so once, the record is kept in
+// memory and written as soon as the disk allows. The caller goes on: gives the job, sends the outcome.
+
+#include <boost/asio/any_io_executor.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "ipc/result.h"
+#include "supervisor/base/time.h"
+#include "supervisor/jobs/types.h"
+
+namespace emprops::jobs {
+
+enum class Durability {
+    disk,     ///< synced before `done`: survives a power cut
+    process,  ///< written before `done`: survives a kill of the worker
+};
+
+struct LedgerOptions {
+    std::filesystem::path state_dir;  ///< created when missing; records lie in state_dir/ledger
+    std::string hub_url;              ///< without token; records of another Hub stay untouched
+    Durability durability = Durability::disk;
+    std::uint64_t max_bytes = std::uint64_t{512}
+                              << 20;     ///< above this the ledger is not healthy: no new claims
+    std::uint64_t max_records = 10'000;  ///< likewise
+    std::size_t max_bad_files = 100;     ///< newest corrupt files kept in ledger/bad
+    Ms retry_interval{2'000};            ///< how often a refusing disk is tried again
+};
+
+/// What is noted about an assignment beside itself.
+struct AssignmentNote {
+    std::string claimed_by;     ///< worker id at the Hub under which it was claimed
+    std::string connector;      ///< may be empty (no instance yet)
+    int attempt = 1;            ///< the attempt that is about to run
+    bool with_payload = false;  ///< also keep the payload (the connector can resume)
+};
+
+struct FinishedRecord {
+    Outcome outcome;
+    std::string job_type;
+    std::string claimed_by;
+    std::string connector;
+};
+
+struct UnfinishedRecord {
+    Assignment assignment;  ///< payload "{}" unless note.with_payload
+    AssignmentNote note;
+};
+
+/// What an earlier process of this worker left, oldest assignment first.
+struct Loaded {
+    std::vector<FinishedRecord> finished;
+    std::vector<UnfinishedRecord> unfinished;
+    std::vector<std::string> warnings;  ///< sentences: corrupt files set aside and why
+    std::size_t foreign = 0;            ///< records of other Hubs, left alone
+};
+
+class Ledger {
+  public:
+    using Done = std::function<void(Result<>)>;
+    using Health = std::function<void(bool healthy, const std::string& reason)>;
+
+    /// Blocking; before the event loop runs. Takes the lock of state_dir, reads all records. Errors: "locked"
+    /// (another worker has it; the message names its pid), "state_dir" (cannot be created, read or locked).
+    static Result<std::unique_ptr<Ledger>> open(LedgerOptions options, boost::asio::any_io_executor executor);
+    /// Writes what is queued, then gives the lock back. Callbacks of operations that ended before may still
+    /// come out of the executor afterwards.
+    ~Ledger();
+    Ledger(const Ledger&) = delete;
+    Ledger& operator=(const Ledger&) = delete;
+
+    /// What was found at open(); moved out, so empty the second time.
+    Loaded take_loaded();
+
+    /// Called on the executor when the health changes; the ledger begins healthy.
+    void on_health(Health callback);
+    bool healthy() const;
+
+    /// A number for a new Assignment: grows, never repeats, over all processes that used this ledger.
+    std::uint64_t next_number();
+
+    /// Again for the same number: replaces what was noted. Not after record_outcome.
+    void record_assignment(const Assignment& assignment, AssignmentNote note, Done done);
+    /// After `done` succeeded the outcome survives whatever `durability` says. `claimed_by` is used when the
+    /// assignment was never recorded.
+    void record_outcome(const Outcome& outcome, const std::string& claimed_by, Done done);
+    /// Forgets an assignment: delivered, or not to be delivered. Unknown numbers are fine.
+    void remove(std::uint64_t number, Done done = {});
+
+    /// Worker ids under which the assignments that are still recorded were claimed: "ours" in the fencing
+    /// table.
+    std::set<std::string> worker_ids() const;
+    /// The id under which one assignment was claimed; empty: not recorded.
+    std::string claimed_by(std::uint64_t number) const;
+
+    struct Stats {
+        std::size_t records = 0;
+        std::size_t outcomes = 0;  ///< of these: finished, waiting for delivery
+        std::uint64_t bytes = 0;
+        std::uint64_t writes = 0;
+        std::uint64_t write_errors = 0;
+        std::uint64_t bad_files = 0;
+    };
+    Stats stats() const;
+
+  private:
+    struct State;
+    explicit Ledger(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace emprops::jobs
