@@ -13,9 +13,9 @@
 //     };
 //     int main() { Echo echo; return emprops::run_connector(echo); }
 
-#include <atomic>
 #include <chrono>
-#include <condition_variable>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -28,9 +28,8 @@ namespace emprops {
 using Json = nlohmann::json;
 
 /// Throw it from process_job() to fail the job with a code of PROTOCOL.md ("invalid_payload",
-/// "service_unavailable",
-/// ...) or one of your own, prefixed with the connector's name and a dot. Any other exception fails the job
-/// with code "internal" and its what().
+/// "service_unavailable", ...) or one of your own, prefixed with the connector's name and a dot. Any other
+/// exception fails the job with code "internal" and its what().
 class JobFailure : public std::runtime_error {
   public:
     JobFailure(std::string code, const std::string& message, bool retryable = true, Json details = nullptr);
@@ -88,7 +87,8 @@ struct RawResult {
 };
 
 /// The connector's line to the supervisor while one job runs. All functions may be called from any thread
-/// until process_job() returns; later calls do nothing. None of them throws or blocks for long.
+/// until process_job() returns; later calls do nothing (the object lives until 256 more jobs have ended).
+/// None of them throws or blocks for long.
 class JobContext {
   public:
     virtual ~JobContext() = default;
@@ -98,12 +98,14 @@ class JobContext {
     virtual void progress(std::optional<double> percent, const std::string& message,
                           const std::string& status = "processing", const Json& details = nullptr) = 0;
     /// True once the job was cancelled (or the connector must leave). Return soon; what you return is not
-    /// delivered.
+    /// delivered. (A job that ends well without having looked at this while the connector leaves is.)
     virtual bool cancelled() const = 0;
     virtual std::string cancel_reason() const = 0;
     /// Sleeps; returns true at once when the job is cancelled, false when the time is over.
     virtual bool wait_cancelled(std::chrono::milliseconds duration) = 0;
-    /// `callback` runs once when the job is cancelled (at once if it already is), on another thread.
+    /// `callback` runs once when the job is cancelled (at once if it already is), on another thread, and may
+    /// still run while process_job() returns: capture values or shared_ptrs, or use CancelGuard
+    /// (cancel_guard.h), which makes captures by reference safe.
     virtual void on_cancel(std::function<void()> callback) = 0;
     /// What is sent to the outside service, for the Hub's monitors.
     virtual void service_request(const std::string& service, const std::string& request_type,
