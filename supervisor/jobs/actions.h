@@ -17,13 +17,15 @@ namespace emprops::jobs {
 /// the answer. The payload is left out ("{}") unless `with_payload` (the connector can resume).
 struct RecordJob {
     Assignment assignment;
-    std::string connector;  ///< empty: no instance is there for it yet
+    std::string claimed_as;  ///< as given to Dispatcher::assigned
+    std::string connector;   ///< empty: no instance is there for it yet
     int attempt = 1;
     bool with_payload = false;
 };
 
-/// To the fleet: send `job` (its work_dir is the fleet's to fill in). Each GiveJob is followed by exactly one
-/// JobEnded for the same instance and job_id.
+/// To the fleet: send `job` (its work_dir is the fleet's to fill in); when it does not take the job, call
+/// Dispatcher::not_given. Otherwise each GiveJob is followed by exactly one JobEnded for the same instance
+/// and job_id.
 struct GiveJob {
     process::InstanceId instance;
     ipc::Job job;

@@ -4,9 +4,8 @@
 // event loop, not thread-safe. Fed by the fleet (instances), the Hub side (claims, assignments, cancels), the
 // ledger (recorded) and a timer (next_wakeup, on_time).
 //
-// After each call the owner performs take_actions() in order. No method may be called while it does so from
-// inside an action list that is not taken yet; calls that an action leads to (instance_leaving after
-// StopInstance) come as ordinary calls.
+// After each call the owner takes the actions and performs them in order; calls that an action leads to
+// (recorded after RecordJob, instance_leaving after StopInstance) are ordinary calls.
 //
 //   reserve --> assigned --> RecordJob --> recorded --> GiveJob --> progress ... --> result/failed -->
 //   Finished
@@ -101,6 +100,9 @@ class Dispatcher {
     /// Its process has ended and everything it wrote has been delivered here before.
     void instance_gone(TimePoint now, const process::InstanceId& id, const process::DeathReport& report);
 
+    /// The fleet did not take a GiveJob (too much waits for its stdin, or it is leaving): nothing was sent.
+    void not_given(TimePoint now, const process::InstanceId& id, const std::string& job_id);
+
     void accepted(TimePoint now, const process::InstanceId& id, const ipc::Accepted& message);
     void progress(TimePoint now, const process::InstanceId& id, const ipc::Progress& message);
     void result(TimePoint now, const process::InstanceId& id, ipc::JobResult message);
@@ -121,7 +123,8 @@ class Dispatcher {
     void release(TimePoint now, const std::string& job_id);
     /// The Hub gave the job to us, claimed or not. A job that runs here is adopted: the work goes on under
     /// the new number, the old one ends as Undelivered(superseded). A number that is known is ignored.
-    void assigned(TimePoint now, Assignment assignment);
+    /// `claimed_as`: our id at the Hub, for the ledger.
+    void assigned(TimePoint now, Assignment assignment, const std::string& claimed_as = {});
     void restored(TimePoint now, RestoredJob job);
     /// Cancelled at the Hub or by an operator: nothing is reported for it. False: no such job is ours.
     bool cancel(TimePoint now, const std::string& job_id, const std::string& reason);

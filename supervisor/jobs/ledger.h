@@ -15,7 +15,6 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -43,17 +42,16 @@ struct LedgerOptions {
 
 /// What is noted about an assignment beside itself.
 struct AssignmentNote {
-    std::string claimed_by;     ///< worker id at the Hub under which it was claimed
-    std::string connector;      ///< may be empty (no instance yet)
-    int attempt = 1;            ///< the attempt that is about to run
-    bool with_payload = false;  ///< also keep the payload (the connector can resume)
+    std::vector<std::string> claimed_as;  ///< our ids at the Hub under which it was claimed
+    std::string connector;                ///< may be empty (no instance yet)
+    int attempt = 1;                      ///< the attempt that is about to run
+    bool with_payload = false;            ///< also keep the payload (the connector can resume)
 };
 
 struct FinishedRecord {
     Outcome outcome;
     std::string job_type;
-    std::string claimed_by;
-    std::string connector;
+    AssignmentNote note;
 };
 
 struct UnfinishedRecord {
@@ -90,22 +88,18 @@ class Ledger {
     void on_health(Health callback);
     bool healthy() const;
 
-    /// A number for a new Assignment: grows, never repeats, over all processes that used this ledger.
-    std::uint64_t next_number();
+    /// The numbers of this process's assignments begin here, above all that any process gave out before.
+    std::uint64_t first_number() const;
 
-    /// Again for the same number: replaces what was noted. Not after record_outcome.
+    /// Again for the same number: replaces what was noted, but for claimed_as, which is added. Not after
+    /// record_outcome.
     void record_assignment(const Assignment& assignment, AssignmentNote note, Done done);
-    /// After `done` succeeded the outcome survives whatever `durability` says. `claimed_by` is used when the
-    /// assignment was never recorded.
-    void record_outcome(const Outcome& outcome, const std::string& claimed_by, Done done);
+    /// The Hub had taken the job back and it was claimed again under this id. Unknown numbers are fine.
+    void add_claim(std::uint64_t number, const std::string& claimed_as, Done done);
+    /// After `done` the outcome may be sent. Also for an assignment that was never recorded.
+    void record_outcome(Outcome outcome, Done done);
     /// Forgets an assignment: delivered, or not to be delivered. Unknown numbers are fine.
-    void remove(std::uint64_t number, Done done = {});
-
-    /// Worker ids under which the assignments that are still recorded were claimed: "ours" in the fencing
-    /// table.
-    std::set<std::string> worker_ids() const;
-    /// The id under which one assignment was claimed; empty: not recorded.
-    std::string claimed_by(std::uint64_t number) const;
+    void remove(std::uint64_t number, Done done);
 
     struct Stats {
         std::size_t records = 0;
