@@ -69,7 +69,7 @@ class HubClient {
     bool closed() const;
     /// Leaves politely with a close frame and waits for the answer.
     void close(std::uint16_t code = 1000, std::string_view reason = {});
-    /// Cuts the TCP connection without a close frame.
+    /// Cuts the TCP connection without a close frame; so does the destructor.
     void drop();
 
     /// connect + register_worker + wait for worker_registered.
