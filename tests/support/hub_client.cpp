@@ -157,7 +157,7 @@ struct HubClient::Impl {
             if (error) {
                 HubClosed end;
                 if (error == websocket::error::closed) {
-                    end = {static_cast<std::uint16_t>(ws.reason().code), std::string(ws.reason().reason)};
+                    end = {static_cast<std::uint16_t>(ws.reason().code), ws.reason().reason.c_str()};
                 }
                 const std::lock_guard lock(mutex);
                 closed = end;
