@@ -31,6 +31,7 @@ class LineFramer {
     std::uint64_t overlong_lines() const { return overlong_lines_; }
 
   private:
+    void keep(std::string_view piece);
     void complete(std::string_view line, const Sink& sink);
     void end_skip(const Sink& sink);
 

@@ -1,0 +1,182 @@
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <utility>
+
+#include "ipc/codec.h"
+#include "ipc/field_reader.h"
+
+namespace emprops::ipc {
+namespace {
+
+constexpr std::size_t max_stray_bytes = 4096;
+constexpr int max_concurrency = 1000;
+
+Features to_features(const std::vector<std::string>& names) {
+    const auto has = [&](const char* name) {
+        return std::find(names.begin(), names.end(), name) != names.end();
+    };
+    Features features;
+    features.cancel = has("cancel");
+    features.ping = has("ping");
+    features.status = has("status");
+    features.resume = has("resume");
+    return features;
+}
+
+FromConnector read_ready(FieldReader& in, const Envelope&) {
+    Ready message;
+    message.protocol = static_cast<int>(in.integer("protocol", 0, std::numeric_limits<int>::max()));
+    message.job_types = in.texts("job_types");
+    message.name = in.text("name", "");
+    message.version = in.text("version", "");
+    message.capabilities = in.object("capabilities", Json::object());
+    message.concurrency = static_cast<int>(in.integer("concurrency", 1, max_concurrency, 1));
+    message.features = to_features(in.texts("features"));
+    return message;
+}
+
+FromConnector read_init_failed(FieldReader& in, const Envelope&) {
+    return InitFailed{in.job_error("error")};
+}
+
+FromConnector read_accepted(FieldReader& in, const Envelope&) {
+    return Accepted{in.nonempty_text("job_id")};
+}
+
+FromConnector read_progress(FieldReader& in, const Envelope&) {
+    Progress message;
+    message.job_id = in.nonempty_text("job_id");
+    message.progress = in.percent("progress");
+    message.status = in.text("status", message.status);
+    if (message.status.empty()) message.status = Progress{}.status;
+    message.message = in.text("message", "");
+    message.details = in.object("details", nullptr);
+    return message;
+}
+
+FromConnector read_result(FieldReader& in, const Envelope& envelope) {
+    JobResult message;
+    message.job_id = in.nonempty_text("job_id");
+    const auto result = envelope.find("result");
+    if (!result) {
+        in.fail("the field \"result\" is missing");
+    } else if (result->front() != '{') {
+        in.fail("the field \"result\" must be an object");
+    } else {
+        message.result.text = on_one_line(*result);
+    }
+    return message;
+}
+
+FromConnector read_failed(FieldReader& in, const Envelope&) {
+    Failed message;
+    message.job_id = in.nonempty_text("job_id");
+    message.error = in.job_error("error");
+    return message;
+}
+
+FromConnector read_status(FieldReader& in, const Envelope&) {
+    Status message;
+    message.connected = in.flag("connected");
+    message.available = in.flag("available", message.connected);
+    message.reason = in.text("reason", "");
+    message.service = in.text("service", "");
+    message.details = in.object("details", nullptr);
+    return message;
+}
+
+FromConnector read_restart_service(FieldReader& in, const Envelope&) {
+    return RestartService{in.text("reason", "")};
+}
+
+FromConnector read_service_request(FieldReader& in, const Envelope&) {
+    ServiceRequest message;
+    message.job_id = in.nonempty_text("job_id");
+    message.service = in.text("service", "");
+    message.request_type = in.text("request_type", "");
+    message.content = in.object("content", Json::object());
+    return message;
+}
+
+// Levels are mapped, not refused: other loggers say "warning" or "critical", and a log line is no reason to
+// fail.
+std::string to_level(const std::string& name) {
+    constexpr std::array known{"trace", "debug", "info", "warn", "error"};
+    if (std::find(known.begin(), known.end(), name) != known.end()) return name;
+    if (name == "warning") return "warn";
+    if (name == "critical" || name == "fatal") return "error";
+    return "info";
+}
+
+FromConnector read_log(FieldReader& in, const Envelope&) {
+    LogLine message;
+    message.level = to_level(in.text("level", message.level));
+    message.message = in.text("message");
+    message.fields = in.object("fields", nullptr);
+    return message;
+}
+
+FromConnector read_capabilities(FieldReader& in, const Envelope&) {
+    Capabilities message;
+    if (in.has("capabilities")) message.capabilities = in.object("capabilities", Json::object());
+    if (in.has("job_types")) message.job_types = in.texts("job_types");
+    if (in.has("concurrency"))
+        message.concurrency = static_cast<int>(in.integer("concurrency", 1, max_concurrency));
+    return message;
+}
+
+FromConnector read_pong(FieldReader& in, const Envelope&) {
+    return Pong{in.unsigned_integer("id")};
+}
+
+using Reader = FromConnector (*)(FieldReader&, const Envelope&);
+constexpr std::pair<const char*, Reader> readers[] = {
+    {"ready", read_ready},
+    {"init_failed", read_init_failed},
+    {"accepted", read_accepted},
+    {"progress", read_progress},
+    {"result", read_result},
+    {"failed", read_failed},
+    {"status", read_status},
+    {"restart_service", read_restart_service},
+    {"service_request", read_service_request},
+    {"log", read_log},
+    {"capabilities", read_capabilities},
+    {"pong", read_pong},
+};
+
+std::optional<std::string> job_id_of(const Json& fields) {
+    const auto found = fields.find("job_id");
+    if (found == fields.end() || !found->is_string()) return std::nullopt;
+    return found->get<std::string>();
+}
+
+}  // namespace
+
+Decoded decode_from_connector(std::string_view line, const ScanLimits& limits) {
+    if (line.empty() || line.front() != '{') return Stray{std::string(line.substr(0, max_stray_bytes))};
+
+    const ScanOutcome scanned = scan_envelope(line, {"result"}, limits);
+    if (!scanned.envelope) {
+        return Malformed{
+            "not valid JSON at byte " + std::to_string(scanned.error.offset) + ": " + scanned.error.reason,
+            scanned.error.job_id};
+    }
+    const Envelope& envelope = *scanned.envelope;
+    const auto type = envelope.fields.find("type");
+    if (type == envelope.fields.end() || !type->is_string()) {
+        return Malformed{"the message has no field \"type\" that is a string", job_id_of(envelope.fields)};
+    }
+    const std::string name = type->get<std::string>();
+    for (const auto& [known, read] : readers) {
+        if (name != known) continue;
+        FieldReader in(envelope.fields, "message \"" + name + "\"");
+        FromConnector message = read(in, envelope);
+        if (in.failed()) return Malformed{in.reason(), job_id_of(envelope.fields)};
+        return message;
+    }
+    return FromConnector{Unknown{name}};
+}
+
+}  // namespace emprops::ipc

@@ -1,0 +1,87 @@
+#include <limits>
+
+#include "ipc/codec.h"
+#include "ipc/field_reader.h"
+
+namespace emprops::ipc {
+namespace {
+
+constexpr std::int64_t max_int = std::numeric_limits<int>::max();
+constexpr std::int64_t max_ms = std::int64_t{1} << 53;
+
+Hello read_hello(FieldReader& in) {
+    Hello message;
+    message.protocol_versions = in.integers("protocol_versions");
+    if (message.protocol_versions.empty()) in.fail("the field \"protocol_versions\" is missing or empty");
+    message.worker_id = in.text("worker_id", "");
+    message.connector = in.text("connector", "");
+    message.instance = static_cast<int>(in.integer("instance", 0, max_int, 0));
+    message.settings = in.object("settings", Json::object());
+    message.max_line_bytes = in.unsigned_integer("max_line_bytes", message.max_line_bytes);
+    message.work_dir = in.text("work_dir", "");
+    const Json heartbeat = in.object("heartbeat", Json::object());
+    FieldReader inner(heartbeat, "inside the field \"heartbeat\"");
+    message.heartbeat_interval =
+        Ms(inner.integer("interval_ms", 0, max_ms, message.heartbeat_interval.count()));
+    message.heartbeat_missed =
+        static_cast<int>(inner.integer("missed", 0, max_int, message.heartbeat_missed));
+    if (inner.failed()) in.fail(inner.reason());
+    return message;
+}
+
+Job read_job(FieldReader& in, const Envelope& envelope) {
+    Job message;
+    message.job_id = in.nonempty_text("job_id");
+    message.job_type = in.nonempty_text("job_type");
+    using Limits = std::numeric_limits<std::int64_t>;
+    message.priority = in.integer("priority", Limits::min(), Limits::max(), 0);
+    message.attempt = static_cast<int>(in.integer("attempt", 1, max_int, 1));
+    message.resume = in.flag("resume", false);
+    if (in.has("timeout_ms")) message.timeout = Ms(in.integer("timeout_ms", 0, max_ms));
+    message.work_dir = in.text("work_dir", "");
+    const auto payload = envelope.find("payload");
+    if (!payload || payload->front() != '{') {
+        in.fail("the field \"payload\" must be an object");
+    } else {
+        message.payload.text = on_one_line(*payload);
+    }
+    return message;
+}
+
+std::optional<ToConnector> read(const std::string& type, FieldReader& in, const Envelope& envelope) {
+    if (type == "hello") return read_hello(in);
+    if (type == "job") return read_job(in, envelope);
+    if (type == "cancel") {
+        Cancel message;
+        message.job_id = in.nonempty_text("job_id");
+        message.reason = in.text("reason", "");
+        return message;
+    }
+    if (type == "ping") return Ping{in.unsigned_integer("id")};
+    if (type == "drain") return Drain{};
+    if (type == "shutdown") return Shutdown{Ms(in.integer("grace_ms", 0, max_ms, Shutdown{}.grace.count()))};
+    return std::nullopt;
+}
+
+}  // namespace
+
+Result<std::optional<ToConnector>> decode_to_connector(std::string_view line, const ScanLimits& limits) {
+    const ScanOutcome scanned = scan_envelope(line, {"payload"}, limits);
+    if (!scanned.envelope) {
+        return Error{code::protocol_error, "not valid JSON at byte " + std::to_string(scanned.error.offset) +
+                                               ": " + scanned.error.reason};
+    }
+    const Envelope& envelope = *scanned.envelope;
+    FieldReader in(envelope.fields, "a message from the supervisor");
+    const std::string type = in.text("type");
+    std::optional<ToConnector> message;
+    if (!in.failed()) {
+        FieldReader members(envelope.fields, "message \"" + type + "\"");
+        message = read(type, members, envelope);
+        if (members.failed()) return Error{code::protocol_error, members.reason()};
+        return message;
+    }
+    return Error{code::protocol_error, in.reason()};
+}
+
+}  // namespace emprops::ipc

@@ -1,0 +1,169 @@
+#include <utility>
+
+#include "ipc/codec.h"
+
+namespace emprops::ipc {
+namespace {
+
+/// Writes the members of one message in the order of the calls; `type` is the first one.
+class Line {
+  public:
+    explicit Line(const char* type) {
+        text_ = "{";
+        add("type", type);
+    }
+
+    Line& add(const char* name, const Json& value) {
+        // `replace`: whatever text reached us from outside, the line stays valid UTF-8 and nothing throws.
+        return add_text(name, value.dump(-1, ' ', false, Json::error_handler_t::replace));
+    }
+    Line& add_if(bool wanted, const char* name, const Json& value) {
+        return wanted ? add(name, value) : *this;
+    }
+    Line& add_raw(const char* name, const RawJson& value) {
+        const bool broken = value.text.find_first_of("\r\n") != std::string::npos;
+        return add_text(name, broken ? on_one_line(value.text) : value.text);
+    }
+
+    std::string end() {
+        text_ += "}\n";
+        return std::move(text_);
+    }
+
+  private:
+    Line& add_text(const char* name, std::string_view json) {
+        text_.reserve(text_.size() + json.size() + 32);
+        if (text_.size() > 1) text_ += ',';
+        text_.append("\"").append(name).append("\":").append(json);
+        return *this;
+    }
+
+    std::string text_;
+};
+
+Json names(const Features& features) {
+    Json out = Json::array();
+    if (features.cancel) out.push_back("cancel");
+    if (features.ping) out.push_back("ping");
+    if (features.status) out.push_back("status");
+    if (features.resume) out.push_back("resume");
+    return out;
+}
+
+struct Encoder {
+    // ---- supervisor -> connector
+    std::string operator()(const Hello& m) const {
+        const Json heartbeat{{"interval_ms", m.heartbeat_interval.count()}, {"missed", m.heartbeat_missed}};
+        return Line("hello")
+            .add("protocol_versions", m.protocol_versions)
+            .add("worker_id", m.worker_id)
+            .add("connector", m.connector)
+            .add("instance", m.instance)
+            .add("max_line_bytes", m.max_line_bytes)
+            .add("work_dir", m.work_dir)
+            .add("heartbeat", heartbeat)
+            .add("settings", m.settings)
+            .end();
+    }
+    std::string operator()(const Job& m) const {
+        Line line("job");
+        line.add("job_id", m.job_id).add("job_type", m.job_type).add("priority", m.priority);
+        line.add("attempt", m.attempt).add("resume", m.resume);
+        if (m.timeout) line.add("timeout_ms", m.timeout->count());
+        return line.add("work_dir", m.work_dir).add_raw("payload", m.payload).end();
+    }
+    std::string operator()(const Cancel& m) const {
+        return Line("cancel").add("job_id", m.job_id).add("reason", m.reason).end();
+    }
+    std::string operator()(const Ping& m) const { return Line("ping").add("id", m.id).end(); }
+    std::string operator()(const Drain&) const { return Line("drain").end(); }
+    std::string operator()(const Shutdown& m) const {
+        return Line("shutdown").add("grace_ms", m.grace.count()).end();
+    }
+
+    // ---- connector -> supervisor
+    std::string operator()(const Ready& m) const {
+        return Line("ready")
+            .add("protocol", m.protocol)
+            .add_if(!m.name.empty(), "name", m.name)
+            .add_if(!m.version.empty(), "version", m.version)
+            .add_if(!m.job_types.empty(), "job_types", m.job_types)
+            .add("concurrency", m.concurrency)
+            .add("features", names(m.features))
+            .add("capabilities", m.capabilities)
+            .end();
+    }
+    std::string operator()(const InitFailed& m) const {
+        return Line("init_failed").add("error", to_json(m.error)).end();
+    }
+    std::string operator()(const Accepted& m) const { return Line("accepted").add("job_id", m.job_id).end(); }
+    std::string operator()(const Progress& m) const {
+        Line line("progress");
+        line.add("job_id", m.job_id);
+        if (m.progress) line.add("progress", *m.progress);
+        return line.add("status", m.status)
+            .add_if(!m.message.empty(), "message", m.message)
+            .add_if(m.details.is_object(), "details", m.details)
+            .end();
+    }
+    std::string operator()(const JobResult& m) const {
+        return Line("result").add("job_id", m.job_id).add_raw("result", m.result).end();
+    }
+    std::string operator()(const Failed& m) const {
+        return Line("failed").add("job_id", m.job_id).add("error", to_json(m.error)).end();
+    }
+    std::string operator()(const Status& m) const {
+        return Line("status")
+            .add("connected", m.connected)
+            .add("available", m.available)
+            .add_if(!m.reason.empty(), "reason", m.reason)
+            .add_if(!m.service.empty(), "service", m.service)
+            .add_if(m.details.is_object(), "details", m.details)
+            .end();
+    }
+    std::string operator()(const RestartService& m) const {
+        return Line("restart_service").add("reason", m.reason).end();
+    }
+    std::string operator()(const ServiceRequest& m) const {
+        return Line("service_request")
+            .add("job_id", m.job_id)
+            .add("service", m.service)
+            .add("request_type", m.request_type)
+            .add("content", m.content)
+            .end();
+    }
+    std::string operator()(const LogLine& m) const {
+        return Line("log")
+            .add("level", m.level)
+            .add("message", m.message)
+            .add_if(m.fields.is_object(), "fields", m.fields)
+            .end();
+    }
+    std::string operator()(const Capabilities& m) const {
+        Line line("capabilities");
+        if (m.job_types) line.add("job_types", *m.job_types);
+        if (m.concurrency) line.add("concurrency", *m.concurrency);
+        if (m.capabilities) line.add("capabilities", *m.capabilities);
+        return line.end();
+    }
+    std::string operator()(const Pong& m) const { return Line("pong").add("id", m.id).end(); }
+    std::string operator()(const Unknown& m) const { return Line(m.type.c_str()).end(); }
+};
+
+}  // namespace
+
+std::string encode(const ToConnector& message) {
+    return std::visit(Encoder{}, message);
+}
+
+std::string encode(const FromConnector& message) {
+    return std::visit(Encoder{}, message);
+}
+
+Json to_json(const JobError& error) {
+    Json out{{"code", error.code}, {"message", error.message}, {"retryable", error.retryable}};
+    if (error.details.is_object()) out["details"] = error.details;
+    return out;
+}
+
+}  // namespace emprops::ipc

@@ -1,0 +1,189 @@
+#include "ipc/envelope.h"
+
+#include <algorithm>
+
+#include "ipc/json_scanner.h"
+
+namespace emprops::ipc {
+namespace {
+
+using nlohmann::json;
+
+/// The code unit of the escape `\uXXXX` at `at`, or -1 if no such escape stands there. The text was scanned.
+int unit_at(std::string_view text, std::size_t at) {
+    if (at + 6 > text.size() || text[at] != '\\' || text[at + 1] != 'u') return -1;
+    int unit = 0;
+    for (const char c : text.substr(at + 2, 4)) {
+        unit = unit * 16 + (c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+    }
+    return unit;
+}
+
+/// `text` (valid JSON) with lone surrogate escapes turned into U+FFFD: JSON allows them, no decoder can hold
+/// them.
+std::string without_lone_surrogates(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    for (std::size_t i = 0; i < text.size();) {
+        std::size_t length = text[i] == '\\' ? 2 : 1;
+        std::string_view piece;
+        const int unit = unit_at(text, i);
+        if (unit >= 0) {
+            const int next = unit_at(text, i + 6);
+            const bool high = unit >= 0xd800 && unit <= 0xdbff;
+            const bool low = unit >= 0xdc00 && unit <= 0xdfff;
+            const bool paired = high && next >= 0xdc00 && next <= 0xdfff;
+            length = paired ? 12 : 6;
+            if (low || (high && !paired)) piece = "\\ufffd";
+        }
+        out += piece.empty() ? text.substr(i, length) : piece;
+        i += length;
+    }
+    return out;
+}
+
+/// DOM of a scanned value; discarded only for a number that no double can hold.
+json to_dom(std::string_view value) {
+    if (value.find("\\ud") == std::string_view::npos && value.find("\\uD") == std::string_view::npos) {
+        return json::parse(value.begin(), value.end(), nullptr, false);
+    }
+    return json::parse(without_lone_surrogates(value), nullptr, false);
+}
+
+std::string unescape(std::string_view quoted) {
+    if (quoted.find('\\') == std::string_view::npos) return std::string(quoted.substr(1, quoted.size() - 2));
+    return to_dom(quoted).get<std::string>();
+}
+
+/// Reads the members of one object into an envelope. One instance per text.
+class EnvelopeReader {
+  public:
+    EnvelopeReader(std::string_view text, std::initializer_list<std::string_view> opaque_keys,
+                   const ScanLimits& limits)
+        : scanner_(text, limits.max_depth), opaque_keys_(opaque_keys), limits_(limits) {}
+
+    ScanOutcome read() {
+        ScanOutcome outcome;
+        if (read_object()) {
+            outcome.envelope = std::move(envelope_);
+            return outcome;
+        }
+        outcome.error.offset = offset_.value_or(scanner_.offset());
+        outcome.error.reason = scanner_.reason();
+        outcome.error.job_id = text_field("job_id");
+        outcome.error.type = text_field("type");
+        return outcome;
+    }
+
+  private:
+    bool read_object() {
+        scanner_.skip_space();
+        if (!scanner_.take('{')) return scanner_.unexpected("'{'");
+        scanner_.skip_space();
+        if (!scanner_.take('}')) {
+            do {
+                if (!read_member()) return false;
+                scanner_.skip_space();
+            } while (scanner_.take(','));
+            if (!scanner_.take('}')) return scanner_.unexpected("',' or '}'");
+        }
+        scanner_.skip_space();
+        return scanner_.at_end() || scanner_.unexpected("the end of the text");
+    }
+
+    bool read_member() {
+        scanner_.skip_space();
+        const std::size_t name_at = scanner_.offset();
+        std::string_view name;
+        if (!scanner_.skip_name(name)) return false;
+        scanner_.skip_space();
+        const std::size_t value_at = scanner_.offset();
+        if (!scanner_.skip_value(1)) return scanner_.fail_within(name.size() <= 64 ? name : "a member");
+        const std::string_view value = scanner_.slice(value_at);
+        if (is_opaque(name)) {
+            keep_opaque(unescape(name), value);
+            return true;
+        }
+        fields_bytes_ += scanner_.offset() - name_at;
+        if (fields_bytes_ > limits_.max_fields_bytes) {
+            offset_ = value_at;
+            return scanner_.fail("the members beside the payload are larger than " +
+                                 std::to_string(limits_.max_fields_bytes) + " bytes");
+        }
+        json dom = to_dom(value);
+        if (dom.is_discarded()) {
+            offset_ = value_at;
+            return scanner_.fail("a member holds a number that is too large for a double");
+        }
+        envelope_.fields[unescape(name)] = std::move(dom);
+        return true;
+    }
+
+    bool is_opaque(std::string_view quoted) const {
+        // A name can be huge; only one that could match is unescaped (an escape makes it at most six times
+        // longer).
+        return std::any_of(opaque_keys_.begin(), opaque_keys_.end(), [&](std::string_view key) {
+            return quoted.size() <= key.size() * 6 + 2 && unescape(quoted) == key;
+        });
+    }
+
+    void keep_opaque(std::string name, std::string_view value) {
+        for (auto& [key, range] : envelope_.opaque) {
+            if (key == name) {
+                range = value;
+                return;
+            }
+        }
+        envelope_.opaque.emplace_back(std::move(name), value);
+    }
+
+    std::optional<std::string> text_field(const char* name) const {
+        const auto found = envelope_.fields.find(name);
+        if (found == envelope_.fields.end() || !found->is_string()) return std::nullopt;
+        return found->get<std::string>();
+    }
+
+    JsonScanner scanner_;
+    std::initializer_list<std::string_view> opaque_keys_;
+    const ScanLimits& limits_;
+    Envelope envelope_;
+    std::size_t fields_bytes_ = 0;
+    std::optional<std::size_t> offset_;  // where an error lies that is not under the cursor
+};
+
+}  // namespace
+
+std::optional<std::string_view> Envelope::find(std::string_view key) const {
+    for (const auto& [name, range] : opaque) {
+        if (name == key) return range;
+    }
+    return std::nullopt;
+}
+
+ScanOutcome scan_envelope(std::string_view text, std::initializer_list<std::string_view> opaque_keys,
+                          const ScanLimits& limits) {
+    return EnvelopeReader(text, opaque_keys, limits).read();
+}
+
+std::optional<ScanError> check_json(std::string_view text, const ScanLimits& limits) {
+    JsonScanner scanner(text, limits.max_depth);
+    bool good = scanner.skip_value();
+    if (good) {
+        scanner.skip_space();
+        good = scanner.at_end() || scanner.unexpected("the end of the text");
+    }
+    if (good) return std::nullopt;
+    ScanError error;
+    error.offset = scanner.offset();
+    error.reason = scanner.reason();
+    return error;
+}
+
+std::string on_one_line(std::string_view json) {
+    std::string line(json);
+    std::replace_if(
+        line.begin(), line.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+    return line;
+}
+
+}  // namespace emprops::ipc

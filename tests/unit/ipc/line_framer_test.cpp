@@ -1,0 +1,171 @@
+#include "ipc/line_framer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace emprops::ipc {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::Pair;
+
+/// A framer and everything it reported.
+struct Recorder {
+    explicit Recorder(std::size_t limit) : framer(limit) {}
+
+    Recorder& feed(std::string_view bytes) {
+        framer.feed(bytes, sink);
+        return *this;
+    }
+    Recorder& finish() {
+        framer.finish(sink);
+        return *this;
+    }
+
+    LineFramer framer;
+    std::vector<std::string> lines;
+    std::vector<std::pair<std::string, std::uint64_t>> overlong;
+    std::vector<std::string> order;
+    LineFramer::Sink sink{[this](std::string_view line) {
+                              lines.emplace_back(line);
+                              order.emplace_back("line");
+                          },
+                          [this](std::string_view head, std::uint64_t size) {
+                              overlong.emplace_back(head, size);
+                              order.emplace_back("overlong");
+                          }};
+};
+
+TEST(LineFramer, SeveralLinesInOneBlockAreDeliveredInOrder) {
+    Recorder r(100);
+    r.feed("one\ntwo\nthree\n");
+    EXPECT_THAT(r.lines, ElementsAre("one", "two", "three"));
+    EXPECT_EQ(r.framer.buffered_bytes(), 0u);
+}
+
+TEST(LineFramer, AStreamSplitAtAnyPositionGivesTheSameLines) {
+    const std::string stream =
+        "{\"a\":\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"}\r\n\n\r\nlong line here\nlast";
+    Recorder whole(12);
+    whole.feed(stream).finish();
+    ASSERT_EQ(whole.overlong.size(), 2u);  // the first line has 19 bytes, the third 14
+    for (std::size_t first = 0; first <= stream.size(); ++first) {
+        for (std::size_t second = first; second <= stream.size(); ++second) {
+            Recorder split(12);
+            split.feed(std::string_view(stream).substr(0, first));
+            split.feed(std::string_view(stream).substr(first, second - first));
+            split.feed(std::string_view(stream).substr(second)).finish();
+            ASSERT_EQ(split.lines, whole.lines) << first << " " << second;
+            ASSERT_EQ(split.overlong, whole.overlong) << first << " " << second;
+            ASSERT_EQ(split.order, whole.order) << first << " " << second;
+        }
+    }
+}
+
+TEST(LineFramer, ByteByByteGivesTheSameAsOneBlock) {
+    const std::string stream = "a\nbb\r\nccc\n\nd";
+    Recorder r(100);
+    for (const char c : stream)
+        r.feed(std::string_view(&c, 1));
+    r.finish();
+    EXPECT_THAT(r.lines, ElementsAre("a", "bb", "ccc", "d"));
+}
+
+TEST(LineFramer, CarriageReturnBeforeTheNewlineIsCutAndOthersAreKept) {
+    Recorder r(100);
+    r.feed("a\rb\r\nc\r").feed("\n\r\r\n");
+    EXPECT_THAT(r.lines, ElementsAre("a\rb", "c", "\r"));
+}
+
+TEST(LineFramer, EmptyLinesAreNotReported) {
+    Recorder r(100);
+    r.feed("\n\r\n\n").feed("\r").feed("\n").finish();
+    EXPECT_THAT(r.lines, IsEmpty());
+}
+
+TEST(LineFramer, NulBytesArePartOfALine) {
+    Recorder r(100);
+    r.feed(std::string_view("a\0b\n\0\n", 6));
+    EXPECT_THAT(r.lines, ElementsAre(std::string("a\0b", 3), std::string("\0", 1)));
+}
+
+TEST(LineFramer, LastLineWithoutNewlineCountsAtTheEnd) {
+    Recorder r(100);
+    r.feed("one\ntw");
+    EXPECT_THAT(r.lines, ElementsAre("one"));
+    EXPECT_EQ(r.framer.buffered_bytes(), 2u);
+    r.feed("o").finish();
+    EXPECT_THAT(r.lines, ElementsAre("one", "two"));
+    r.finish();
+    EXPECT_EQ(r.lines.size(), 2u) << "a second end reports nothing";
+}
+
+TEST(LineFramer, LineOfExactlyTheLimitIsDelivered) {
+    Recorder r(5);
+    r.feed("12345\n").feed("123").feed("45\n").feed("12345").finish();
+    EXPECT_THAT(r.lines, ElementsAre("12345", "12345", "12345"));
+    EXPECT_THAT(r.overlong, IsEmpty());
+}
+
+TEST(LineFramer, OverlongLineIsSkippedAndTheNextOneIsDelivered) {
+    Recorder r(5);
+    r.feed("123456\nok\n").feed("1234").feed("56").feed("7\nfine\n");
+    EXPECT_THAT(r.lines, ElementsAre("ok", "fine"));
+    EXPECT_THAT(r.overlong, ElementsAre(Pair("12345", 6u), Pair("12345", 7u)));
+    EXPECT_THAT(r.order, ElementsAre("overlong", "line", "overlong", "line"));
+    EXPECT_EQ(r.framer.overlong_lines(), 2u);
+}
+
+TEST(LineFramer, OverlongLineIsNotBuffered) {
+    Recorder r(1 << 20);
+    const std::string block(64 << 10, 'x');
+    for (int i = 0; i < 1000; ++i) {
+        r.feed(block);
+        ASSERT_LE(r.framer.buffered_bytes(), std::size_t{1} << 20);
+    }
+    EXPECT_EQ(r.framer.buffered_bytes(), 4096u);
+    r.feed("\nnext\n");
+    EXPECT_THAT(r.overlong, ElementsAre(Pair(std::string(4096, 'x'), 1000u * (64u << 10))));
+    EXPECT_THAT(r.lines, ElementsAre("next"));
+}
+
+TEST(LineFramer, HeadOfAnOverlongLineBeginsWithItsFirstByteHoweverItArrived) {
+    const std::string line = R"({"type":"result","job_id":"j-1","result":")" + std::string(20'000, 'y');
+    for (const std::size_t step : {1u, 7u, 4096u, 9999u, 30'000u}) {
+        Recorder r(10'000);
+        for (std::size_t at = 0; at < line.size(); at += step)
+            r.feed(std::string_view(line).substr(at, step));
+        r.feed("\n");
+        ASSERT_THAT(r.overlong, ElementsAre(Pair(line.substr(0, 4096), line.size()))) << step;
+    }
+}
+
+TEST(LineFramer, OverlongLastLineIsReportedAtTheEndAndOnce) {
+    Recorder r(3);
+    r.feed("12345").finish().finish();
+    EXPECT_THAT(r.overlong, ElementsAre(Pair("123", 5u)));
+    EXPECT_THAT(r.lines, IsEmpty());
+}
+
+TEST(LineFramer, MemoryOfALongLineIsGivenBack) {
+    Recorder r(10 << 20);
+    r.feed(std::string(5 << 20, 'x')).feed("\nnext");
+    EXPECT_EQ(r.framer.buffered_bytes(), 4u);
+    ASSERT_EQ(r.lines.size(), 1u);
+    EXPECT_EQ(r.lines[0].size(), std::size_t{5} << 20);
+}
+
+TEST(LineFramer, ASinkMayFeedNothingAndMayBeEmpty) {
+    LineFramer framer(3);
+    framer.feed("abc\nabcd\nab", {});
+    framer.finish({});
+    EXPECT_EQ(framer.overlong_lines(), 1u);
+}
+
+}  // namespace
+}  // namespace emprops::ipc
