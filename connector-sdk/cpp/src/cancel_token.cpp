@@ -1,0 +1,95 @@
+#include "connector-sdk/cpp/src/cancel_token.h"
+
+#include <cstdio>
+#include <exception>
+#include <system_error>
+#include <utility>
+
+namespace emprops::sdk {
+
+void CancelToken::cancel(const std::string& reason, Cause cause) {
+    std::lock_guard lock(mutex_);
+    if (fired_) {
+        if (cause == Cause::cancel) cause_ = cause;
+        return;
+    }
+    fired_ = true;
+    cause_ = cause;
+    reason_ = reason;
+    for (auto& callback : std::exchange(callbacks_, {}))
+        start(std::move(callback));
+    changed_.notify_all();
+}
+
+bool CancelToken::cancelled() const {
+    std::lock_guard lock(mutex_);
+    observed_ = observed_ || fired_;
+    return fired_;
+}
+
+std::string CancelToken::reason() const {
+    std::lock_guard lock(mutex_);
+    return reason_;
+}
+
+bool CancelToken::wait(std::chrono::milliseconds duration) const {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, duration, [this] { return fired_; });
+    observed_ = observed_ || fired_;
+    return fired_;
+}
+
+void CancelToken::on_cancel(std::function<void()> callback) {
+    std::lock_guard lock(mutex_);
+    if (fired_)
+        start(std::move(callback));
+    else
+        callbacks_.push_back(std::move(callback));
+}
+
+void CancelToken::start(std::function<void()> callback) {
+    if (joined_ || !callback) return;
+    observed_ = true;
+    try {
+        threads_.emplace_back([callback = std::move(callback)] {
+            try {
+                callback();
+            } catch (const std::exception& error) {
+                std::fprintf(stderr, "emprops: a cancel callback threw: %s\n", error.what());
+            } catch (...) {
+                std::fprintf(stderr, "emprops: a cancel callback threw\n");
+            }
+        });
+    } catch (const std::system_error& error) {
+        std::fprintf(stderr, "emprops: no thread for a cancel callback: %s\n", error.what());
+    }
+}
+
+bool CancelToken::fired() const {
+    std::lock_guard lock(mutex_);
+    return fired_;
+}
+
+CancelToken::Cause CancelToken::cause() const {
+    std::lock_guard lock(mutex_);
+    return cause_;
+}
+
+bool CancelToken::observed() const {
+    std::lock_guard lock(mutex_);
+    return observed_;
+}
+
+void CancelToken::join() {
+    std::vector<std::thread> threads;
+    {
+        std::lock_guard lock(mutex_);
+        joined_ = true;
+        callbacks_.clear();
+        threads.swap(threads_);
+    }
+    for (auto& thread : threads)
+        thread.join();
+}
+
+}  // namespace emprops::sdk

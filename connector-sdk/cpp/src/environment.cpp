@@ -1,0 +1,143 @@
+#include "emprops/environment.h"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <sstream>
+
+namespace emprops {
+namespace {
+
+[[noreturn]] void reject(const std::string& where, const std::string& value, const std::string& needed) {
+    constexpr std::size_t shown = 100;
+    throw ConfigurationError(where + " is " +
+                             (value.empty() ? "empty" : "\"" + value.substr(0, shown) + "\"") +
+                             ", but must be " + needed);
+}
+
+std::string describe(IntRange range) {
+    constexpr IntRange all;
+    std::string text = "a whole number";
+    if (range.min != all.min) text += " of at least " + std::to_string(range.min);
+    if (range.max != all.max)
+        text +=
+            (range.min != all.min ? " and" : " of") + std::string(" at most ") + std::to_string(range.max);
+    return text;
+}
+
+std::string describe(DoubleRange range) {
+    constexpr DoubleRange all;
+    std::ostringstream text;
+    text << "a number";
+    if (range.min != all.min) text << " of at least " << range.min;
+    if (range.max != all.max) text << (range.min != all.min ? " and" : " of") << " at most " << range.max;
+    return text.str();
+}
+
+std::string trimmed(const std::string& text) {
+    const auto first = text.find_first_not_of(" \t");
+    if (first == std::string::npos) return {};
+    return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+template <class Number>
+std::optional<Number> parse(const std::string& text) {
+    const std::string digits = trimmed(text);
+    Number number{};
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+    return number;
+}
+
+std::string in_settings(std::string_view key) {
+    return "setting \"" + std::string(key) + "\"";
+}
+
+const Json* find_in(const Json& settings, std::string_view key) {
+    if (!settings.is_object()) return nullptr;
+    const auto found = settings.find(std::string(key));
+    return found == settings.end() || found->is_null() ? nullptr : &*found;
+}
+
+std::string shown(const Json& value) {
+    if (value.is_structured()) return value.is_array() ? "a list" : "an object";
+    return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace
+
+std::optional<EnvValue> env_find(std::string_view name) {
+    for (const std::string& candidate : {"WORKER_" + std::string(name), std::string(name)})
+        if (const char* value = std::getenv(candidate.c_str())) return EnvValue{candidate, value};
+    return std::nullopt;
+}
+
+std::string env_string(std::string_view name, const std::string& fallback) {
+    const auto found = env_find(name);
+    return found ? found->value : fallback;
+}
+
+std::int64_t env_int(std::string_view name, std::int64_t fallback, IntRange range) {
+    const auto found = env_find(name);
+    if (!found) return fallback;
+    const auto number = parse<std::int64_t>(found->value);
+    if (!number || *number < range.min || *number > range.max)
+        reject(found->name, found->value, describe(range));
+    return *number;
+}
+
+double env_double(std::string_view name, double fallback, DoubleRange range) {
+    const auto found = env_find(name);
+    if (!found) return fallback;
+    const auto number = parse<double>(found->value);
+    if (!number || !std::isfinite(*number) || *number < range.min || *number > range.max)
+        reject(found->name, found->value, describe(range));
+    return *number;
+}
+
+bool env_bool(std::string_view name, bool fallback) {
+    const auto found = env_find(name);
+    if (!found) return fallback;
+    std::string text = trimmed(found->value);
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return text == "true" || text == "1" || text == "yes";
+}
+
+std::string setting_string(const Json& settings, std::string_view key, const std::string& fallback) {
+    const Json* value = find_in(settings, key);
+    if (value == nullptr) return fallback;
+    if (!value->is_string()) reject(in_settings(key), shown(*value), "a text");
+    return value->get<std::string>();
+}
+
+std::int64_t setting_int(const Json& settings, std::string_view key, std::int64_t fallback, IntRange range) {
+    const Json* value = find_in(settings, key);
+    if (value == nullptr) return fallback;
+    const bool too_big =
+        value->is_number_unsigned() &&
+        value->get<std::uint64_t>() > std::uint64_t{std::numeric_limits<std::int64_t>::max()};
+    if (!value->is_number_integer() || too_big || value->get<std::int64_t>() < range.min ||
+        value->get<std::int64_t>() > range.max)
+        reject(in_settings(key), shown(*value), describe(range));
+    return value->get<std::int64_t>();
+}
+
+double setting_double(const Json& settings, std::string_view key, double fallback, DoubleRange range) {
+    const Json* value = find_in(settings, key);
+    if (value == nullptr) return fallback;
+    if (!value->is_number() || value->get<double>() < range.min || value->get<double>() > range.max)
+        reject(in_settings(key), shown(*value), describe(range));
+    return value->get<double>();
+}
+
+bool setting_bool(const Json& settings, std::string_view key, bool fallback) {
+    const Json* value = find_in(settings, key);
+    if (value == nullptr) return fallback;
+    if (!value->is_boolean()) reject(in_settings(key), shown(*value), "true or false");
+    return value->get<bool>();
+}
+
+}  // namespace emprops

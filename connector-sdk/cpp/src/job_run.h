@@ -1,0 +1,51 @@
+#pragma once
+// One job: the context the connector gets, and what becomes of what it returns or throws. No threads of its
+// own.
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "connector-sdk/cpp/src/cancel_token.h"
+#include "connector-sdk/cpp/src/writer.h"
+#include "emprops/connector.h"
+#include "ipc/messages.h"
+
+namespace emprops::sdk {
+
+class RunningJob : public JobContext {
+  public:
+    RunningJob(const ipc::Job& job, Writer& writer);
+
+    const Job& job() const { return job_; }
+    CancelToken& token() { return token_; }
+    /// From now on the context does nothing, whoever still calls it.
+    void close();
+
+    void progress(std::optional<double> percent, const std::string& message, const std::string& status,
+                  const Json& details) override;
+    bool cancelled() const override { return token_.cancelled(); }
+    std::string cancel_reason() const override { return token_.reason(); }
+    bool wait_cancelled(std::chrono::milliseconds duration) override { return token_.wait(duration); }
+    void on_cancel(std::function<void()> callback) override { token_.on_cancel(std::move(callback)); }
+    void service_request(const std::string& service, const std::string& request_type,
+                         const Json& content) override;
+
+  private:
+    Job job_;
+    CancelToken token_;
+    std::mutex mutex_;
+    Writer* writer_;  // null once closed
+};
+
+/// Runs the job on the calling thread and returns the line that ends it: a result or a failure, never longer
+/// than `max_line_bytes`. Does not throw.
+std::string run_job(Connector& connector, RunningJob& run, std::size_t max_line_bytes);
+
+/// The line that ends a job without running it.
+std::string failed_line(const std::string& job_id, const char* code, const std::string& message);
+
+/// What initialize() or process_job() threw; call inside a catch block.
+ipc::JobError error_of_exception();
+
+}  // namespace emprops::sdk

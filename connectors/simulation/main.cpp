@@ -1,0 +1,6 @@
+#include "connectors/simulation/simulation.h"
+
+int main() {
+    emprops::simulation::Simulation simulation;
+    return emprops::run_connector(simulation);
+}

@@ -1,0 +1,129 @@
+#include "connectors/simulation/simulation.h"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "connectors/simulation/faults.h"
+
+namespace emprops::simulation {
+namespace {
+
+/// Where a job that may be resumed keeps the number of its last finished step; empty: nowhere.
+std::filesystem::path step_file(const Settings& settings, const Job& job) {
+    if (!settings.resume || job.work_dir.empty()) return {};
+    return std::filesystem::path(job.work_dir) / "step";
+}
+
+std::int64_t steps_done(const std::filesystem::path& file, const Job& job, std::int64_t steps) {
+    std::int64_t done = 0;
+    if (job.resume && !file.empty()) std::ifstream(file) >> done;
+    return std::clamp<std::int64_t>(done, 0, steps);
+}
+
+void store_step(const std::filesystem::path& file, std::int64_t step) {
+    if (!file.empty()) std::ofstream(file) << step;
+}
+
+Json own_status(const Settings& settings) {
+    return {{"job_type", settings.job_type},
+            {"processing_time", number(settings.processing_time)},
+            {"steps", settings.steps}};
+}
+
+/// Takes the time of one step; throws when the job is cancelled, unless it is deaf to that.
+void work(JobContext& context, std::chrono::duration<double> time, bool deaf) {
+    const auto duration = std::chrono::ceil<std::chrono::milliseconds>(time);
+    if (deaf)
+        std::this_thread::sleep_for(duration);
+    else if (context.wait_cancelled(duration))
+        throw JobFailure("cancelled", context.cancel_reason());
+}
+
+Json output_of(const Settings& settings, const Plan& plan, const Job& job) {
+    Json output{{"job_id", job.job_id},
+                {"job_type", settings.job_type},
+                {"processing_time", number(plan.processing_time)},
+                {"steps", plan.steps},
+                {"payload_size", job.payload_text.size()},
+                {"result", "Simulated " + settings.job_type + " job completed successfully"}};
+    if (job.resume) output["resumed"] = true;
+    return output;
+}
+
+std::string result_text(const Plan& plan, const Job& job, const Json& output) {
+    std::string text = output.dump(-1, ' ', false, Json::error_handler_t::replace);
+    if (plan.echo) {  // spliced, so that it comes back byte for byte
+        text.pop_back();
+        text += ",\"echo\":" + job.payload_text + "}";
+    }
+    return R"({"status":"success","output":)" + text + "}";
+}
+
+}  // namespace
+
+void Simulation::initialize(const ConnectorSettings& settings, ConnectorContext& context) {
+    context_ = &context;
+    settings_ = read_settings(settings.settings);
+    std::this_thread::sleep_for(std::chrono::duration<double>(settings_.start_seconds));
+    break_start(settings_);
+    context.set_status(true, true, "", "simulation", own_status(settings_));
+}
+
+Json Simulation::capabilities() const {
+    return {{"simulation_version", simulation::version},
+            {"processing_time", number(settings_.processing_time)},
+            {"steps", settings_.steps}};
+}
+
+Features Simulation::features() const {
+    Features features;
+    features.resume = settings_.resume;
+    return features;
+}
+
+RawResult Simulation::process_job_raw(const Job& job, JobContext& context) {
+    const std::string tag = std::string(" [version: ") + simulation::version + "]";
+    context.progress(0, "Starting " + settings_.job_type + " job" + tag, "started",
+                     connection_details(job, "normal"));
+    const Plan plan = plan_job(settings_, job.payload(), job.attempt);
+    const auto file = step_file(settings_, job);
+    const std::chrono::duration<double> step_time(plan.processing_time / static_cast<double>(plan.steps));
+    FaultNotes notes;
+
+    for (std::int64_t step = steps_done(file, job, plan.steps) + 1; step <= plan.steps; ++step) {
+        if (step == plan.at_step)
+            notes = break_in_mid_job(plan, {job, context, *context_, shutdown_seconds_});
+        const StepReport report = report_step(step, plan.steps);
+        context.progress(report.percent, report.message, report.status, connection_details(job, "normal"));
+        work(context, step_time, notes.deaf);
+        store_step(file, step);
+        if (step % 2 == 0)
+            context.progress(std::nullopt, "Heartbeat during step " + std::to_string(step) + tag, "heartbeat",
+                             connection_details(job, "heartbeat"));
+    }
+
+    Json output = output_of(settings_, plan, job);
+    output.update(notes.output);
+    std::string result = result_text(plan, job, output);
+    if (auto broken = break_result(plan, job, result)) return std::move(*broken);
+    return {std::move(result)};
+}
+
+Json Simulation::connection_details(const Job& job, const char* progress_type) const {
+    return {{"connected", true},
+            {"service", "simulation"},
+            {"details", own_status(settings_)},
+            {"current_job_id", job.job_id},
+            {"version", simulation::version},
+            {"job_id", job.job_id},
+            {"progress_type", progress_type}};
+}
+
+void Simulation::shutdown() {
+    std::this_thread::sleep_for(std::chrono::duration<double>(shutdown_seconds_.load()));
+}
+
+}  // namespace emprops::simulation
