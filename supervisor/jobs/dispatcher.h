@@ -16,16 +16,20 @@
 //                                                         |  job_timeout, no_progress: Finished, then as
 //                                                         cancel
 
-#include <chrono>
+#include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <map>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "config/settings.h"
 #include "supervisor/base/time.h"
 #include "supervisor/jobs/actions.h"
+#include "supervisor/jobs/active_job.h"
+#include "supervisor/jobs/job_history.h"
+#include "supervisor/jobs/pool.h"
 #include "supervisor/jobs/stats.h"
 #include "supervisor/jobs/types.h"
 #include "supervisor/process/types.h"
@@ -49,15 +53,6 @@ enum class DrainMode {
     deadline,  ///< running jobs finish until the deadline, then they are given back
     now,       ///< running jobs are given back at once
 };
-
-enum class JobState {
-    held,       ///< no instance can take it yet
-    recording,  ///< an instance is chosen, the ledger writes
-    running,    ///< given to a connector
-    resuming,   ///< its process died, waits for the next one
-    stopping,   ///< its assignment has ended; the connector has not let go of it yet
-};
-const char* to_string(JobState state);
 
 /// One job as people and the Hub side see it.
 struct JobView {
@@ -85,9 +80,6 @@ struct RestoredJob {
 class Dispatcher {
   public:
     explicit Dispatcher(DispatcherSettings settings = {});
-    ~Dispatcher();
-    Dispatcher(const Dispatcher&) = delete;
-    Dispatcher& operator=(const Dispatcher&) = delete;
 
     // ---- instances (the fleet) ----
 
@@ -172,8 +164,68 @@ class Dispatcher {
     Stats stats() const;
 
   private:
-    struct Core;
-    std::unique_ptr<Core> core_;
+    struct Drain {
+        DrainMode mode = DrainMode::graceful;
+        TimePoint deadline;
+        bool gives_back = false;  // running jobs were given back, and so is what still comes
+    };
+    using Jobs = std::map<std::uint64_t, ActiveJob>;  // by number: oldest assignment first
+
+    // dispatcher.cpp: assignments
+    ActiveJob* find_live(const std::string& job_id);
+    ActiveJob* find_on(const process::InstanceId& id, const std::string& job_id);
+    bool holds(const process::InstanceId& id, const std::string& job_id) const;
+    void adopt(ActiveJob& running, Assignment assignment, const std::string& claimed_as);
+    bool end_undelivered(TimePoint now, const std::string& job_id, UndeliveredCode code,
+                         const std::string& reason);
+    void give_back(TimePoint now, ActiveJob& job, const std::string& who);
+    void give_back_all(TimePoint now, Drain& drain, const std::string* connector);
+    bool gives_back(const std::string& connector) const;
+    JobView view(const ActiveJob& job) const;
+
+    // dispatcher_instances.cpp: what connectors say
+    void handed_back(TimePoint now, ActiveJob& job, const ipc::JobError& error);
+    void show_sign(TimePoint now, ActiveJob& job);
+    void ignore(const process::InstanceId& id, const std::string& job_id, const std::string& what);
+
+    // dispatcher_placing.cpp: who runs it
+    void settle(TimePoint now);
+    Instance* find_place(const ActiveJob& job);
+    void bind(TimePoint now, ActiveJob& job, Instance& instance);
+    void unbind(ActiveJob& job);
+    void unbind_recording(TimePoint now, const process::InstanceId& id);
+    void record(ActiveJob& job, const std::string& connector, bool with_payload);
+    void give(TimePoint now, ActiveJob& job, Instance& instance);
+    void hold(TimePoint now, ActiveJob& job);
+    void emit_capacity();
+
+    // dispatcher_ending.cpp: how it ends
+    void finish(const ActiveJob& job, std::variant<Completed, Failed> value);
+    void fail(ActiveJob& job, ipc::JobError error);
+    void fail_and_abandon(TimePoint now, ActiveJob& job, ActiveJob::Cause cause, ipc::JobError error);
+    void let_go(ActiveJob& job);
+    void abandon(TimePoint now, ActiveJob& job, ActiveJob::Cause cause, const std::string& reason);
+    void stop_instances_that_only_ignore_cancels();
+    void lost_process(TimePoint now, ActiveJob& job, const Instance& instance,
+                      const process::DeathReport& report);
+    bool may_resume(const ActiveJob& job, const Instance& instance, const process::DeathReport& report) const;
+    void check_limits(TimePoint now, ActiveJob& job);
+    std::optional<TimePoint> next_limit(const ActiveJob& job) const;
+    void end_waiting(ActiveJob& job);
+    std::string why_not_placed(const std::string& job_type) const;
+
+    void note(Note::Level level, const std::string& connector, const std::string& job_id, std::string text);
+
+    DispatcherSettings settings_;
+    Pool pool_;
+    JobHistory history_;
+    Jobs jobs_;
+    Stats stats_;
+    bool healthy_ = true;
+    std::optional<Drain> drain_;
+    std::map<std::string, Drain> connector_drains_;
+    Capacity told_;
+    std::vector<Action> actions_;
 };
 
 }  // namespace emprops::jobs

@@ -1,0 +1,136 @@
+#include "supervisor/jobs/job_errors.h"
+
+#include <utility>
+
+namespace emprops::jobs {
+namespace {
+
+namespace code = ipc::code;
+using process::StopReason;
+
+constexpr std::size_t quoted_bytes = 300;
+
+ipc::JobError make(const char* code, std::string message, bool retryable = true) {
+    return {code, std::move(message), retryable, {}};
+}
+
+/// At most `quoted_bytes` of a line, cut before a UTF-8 sequence, not inside it.
+std::string shortened(const std::string& line) {
+    if (line.size() <= quoted_bytes) return line;
+    std::size_t end = quoted_bytes;
+    while (end > 0 && (static_cast<unsigned char>(line[end]) & 0xC0) == 0x80)
+        --end;
+    return line.substr(0, end) + "…";
+}
+
+std::string last_words(const process::DeathReport& report) {
+    for (auto line = report.stderr_tail.rbegin(); line != report.stderr_tail.rend(); ++line) {
+        if (line->find_first_not_of(" \t\r") != std::string::npos)
+            return "; its last line on stderr: \"" + shortened(*line) + "\"";
+    }
+    return "";
+}
+
+ipc::Json evidence(const process::InstanceId& id, const process::DeathReport& report) {
+    ipc::Json details{{"connector", id.connector},
+                      {"instance", id.index},
+                      {"pid", report.pid},
+                      {"uptime_ms", report.uptime.count()},
+                      {"peak_rss_bytes", report.peak_rss_bytes},
+                      {"cpu_ms", report.cpu.count()}};
+    if (report.exit_code) details["exit_code"] = *report.exit_code;
+    if (report.signal) details["signal"] = *report.signal;
+    if (report.stopped_for) details["stopped_for"] = process::to_string(*report.stopped_for);
+    return details;
+}
+
+}  // namespace
+
+bool not_the_jobs_fault(const process::DeathReport& report) {
+    if (!report.stopped_for) return false;
+    switch (*report.stopped_for) {
+        case StopReason::requested:
+        case StopReason::restart:
+        case StopReason::worker_leaving:
+        case StopReason::recycle:
+        case StopReason::cancel_ignored:  // another job's cancel
+        case StopReason::start_timeout:
+        case StopReason::bad_protocol:
+            return true;
+        case StopReason::hung:
+        case StopReason::timeout:
+        case StopReason::write_stalled:
+            return false;
+    }
+    return false;
+}
+
+ipc::JobError died_error(const process::InstanceId& id, const process::DeathReport& report) {
+    const std::string who =
+        "connector " + process::to_string(id) + " (pid " + std::to_string(report.pid) + ")";
+    ipc::JobError error;
+    if (not_the_jobs_fault(report)) {
+        error = make(code::drained, who + " was stopped (" + process::to_string(*report.stopped_for) +
+                                        ") while it ran this job; it was not the job's fault");
+    } else if (report.stopped_for) {
+        error = make(*report.stopped_for == StopReason::timeout ? code::timeout : code::hung,
+                     who + " was stopped (" + process::to_string(*report.stopped_for) +
+                         ") while it ran this job: " + report.summary() + last_words(report));
+    } else {
+        error = make(code::crashed,
+                     who + " died while it ran this job: " + report.summary() + last_words(report));
+    }
+    error.details = evidence(id, report);
+    return error;
+}
+
+ipc::JobError not_resumed_error(ipc::JobError error, const std::string& connector, Ms window) {
+    error.message += "; it could have been resumed, but no new process of " + connector + " took it within " +
+                     human_duration(window);
+    return error;
+}
+
+ipc::JobError poison_error(const JobHistory::Poison& poison) {
+    return make(code::poison,
+                "this job has cost " + std::to_string(poison.deaths) +
+                    (poison.deaths == 1 ? " connector process" : " connector processes") +
+                    " and is not run again by this worker; the last one: " + poison.last_death,
+                false);
+}
+
+ipc::JobError timeout_error(const process::InstanceId& id, Ms limit) {
+    return make(code::timeout, "the job ran longer than " + human_duration(limit) + " on connector " +
+                                   process::to_string(id) + " (job_timeout)");
+}
+
+ipc::JobError hung_error(const process::InstanceId& id, Ms limit) {
+    return make(code::hung, "connector " + process::to_string(id) + " reported no progress of this job for " +
+                                human_duration(limit) + " (no_progress_timeout)");
+}
+
+ipc::JobError drained_error(const std::string& what) {
+    return make(code::drained, what + " and gave this job back; it was not the job's fault");
+}
+
+ipc::JobError unavailable_error(const std::string& job_type, Ms waited, const std::string& why) {
+    return make(code::service_unavailable, "no connector could take this job of type \"" + job_type +
+                                               "\" within " + human_duration(waited) +
+                                               (why.empty() ? "" : ": " + why));
+}
+
+ipc::JobError not_started_error(int times, const std::string& last_message) {
+    return make(code::not_started,
+                "connectors handed this job back without starting it (" + std::to_string(times) +
+                    (times == 1 ? " time" : " times") +
+                    "), the last one said: " + (last_message.empty() ? "nothing" : last_message));
+}
+
+ipc::JobError lost_error(const std::string& connector, Ms window) {
+    return make(code::lost,
+                "the worker was ended while connector " + connector +
+                    " ran this job, and after its restart no process of that connector that can resume took "
+                    "the job within " +
+                    human_duration(window));
+}
+
+}  // namespace emprops::jobs

@@ -1,0 +1,32 @@
+#pragma once
+// The errors with which the worker itself ends jobs: a code of the protocol and a sentence that says what
+// happened, to which connector, why, and whether it was the job's fault. Pure functions.
+
+#include <string>
+
+#include "ipc/messages.h"
+#include "supervisor/base/time.h"
+#include "supervisor/jobs/job_history.h"
+#include "supervisor/process/types.h"
+
+namespace emprops::jobs {
+
+/// True when the supervisor or the operator ended the process for reasons that are not the job's: such an end
+/// does not count towards poison.
+bool not_the_jobs_fault(const process::DeathReport& report);
+
+/// The process that ran the job ended: code crashed, hung, timeout or drained, with the evidence.
+ipc::JobError died_error(const process::InstanceId& id, const process::DeathReport& report);
+/// `error` of a resumable job whose next process did not come.
+ipc::JobError not_resumed_error(ipc::JobError error, const std::string& connector, Ms window);
+ipc::JobError poison_error(const JobHistory::Poison& poison);
+ipc::JobError timeout_error(const process::InstanceId& id, Ms limit);
+ipc::JobError hung_error(const process::InstanceId& id, Ms limit);
+ipc::JobError drained_error(const std::string& what);
+/// No instance took it in time. `why`: what is known, may be empty.
+ipc::JobError unavailable_error(const std::string& job_type, Ms waited, const std::string& why);
+ipc::JobError not_started_error(int times, const std::string& last_message);
+/// A job that an earlier worker process held.
+ipc::JobError lost_error(const std::string& connector, Ms window);
+
+}  // namespace emprops::jobs

@@ -1,0 +1,145 @@
+#include "supervisor/jobs/pool.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace emprops::jobs {
+
+bool Instance::has_type(const std::string& job_type) const {
+    return std::find(info.job_types.begin(), info.job_types.end(), job_type) != info.job_types.end();
+}
+
+int Instance::free_slots() const {
+    if (!serving() || overdue || paused_until) return 0;
+    return std::max(0, info.concurrency - held - reserved);
+}
+
+Instance& Pool::put(const process::InstanceId& id, const process::InstanceInfo& info,
+                    const config::SupervisionSettings& policy) {
+    Instance& instance = instances_[id];
+    instance.id = id;
+    instance.info = info;
+    instance.policy = policy;
+    return instance;
+}
+
+Instance* Pool::find(const process::InstanceId& id) {
+    const auto it = instances_.find(id);
+    return it == instances_.end() ? nullptr : &it->second;
+}
+
+const Instance* Pool::find(const process::InstanceId& id) const {
+    const auto it = instances_.find(id);
+    return it == instances_.end() ? nullptr : &it->second;
+}
+
+void Pool::remove(const process::InstanceId& id) {
+    instances_.erase(id);
+    for (auto& [job_id, reservation] : reservations_) {
+        if (reservation.instance == id) reservation.instance.reset();
+    }
+    rebind_reservations();
+}
+
+void Pool::set_drained(const std::string& connector, bool drained) {
+    if (drained)
+        drained_.insert(connector);
+    else
+        drained_.erase(connector);
+}
+
+bool Pool::open(const Instance& instance) const {
+    return instance.serving() && !drained_.contains(instance.id.connector);
+}
+
+std::size_t Pool::rank(const std::string& connector) const {
+    return static_cast<std::size_t>(std::find(order_.begin(), order_.end(), connector) - order_.begin());
+}
+
+Instance* Pool::choose(const std::string& job_type, const Filter& filter) {
+    Instance* best = nullptr;
+    const auto before = [this](const Instance& a, const Instance& b) {
+        // a.load / a.concurrency < b.load / b.concurrency without fractions
+        const long long load_a = 1LL * (a.held + a.reserved) * b.info.concurrency;
+        const long long load_b = 1LL * (b.held + b.reserved) * a.info.concurrency;
+        return std::make_tuple(load_a, rank(a.id.connector), a.id) <
+               std::make_tuple(load_b, rank(b.id.connector), b.id);
+    };
+    for (auto& [id, instance] : instances_) {
+        if (!open(instance) || instance.free_slots() == 0 || !instance.has_type(job_type)) continue;
+        if (filter && !filter(instance)) continue;
+        if (best == nullptr || before(instance, *best)) best = &instance;
+    }
+    return best;
+}
+
+bool Pool::reserve(const std::string& job_id, const std::string& job_type, const Filter& filter) {
+    Instance* instance = choose(job_type, filter);
+    if (instance == nullptr) return false;
+    ++instance->reserved;
+    reservations_[job_id] = {job_type, instance->id};
+    return true;
+}
+
+bool Pool::has_reservation(const std::string& job_id) const {
+    return reservations_.contains(job_id);
+}
+
+Instance* Pool::end_reservation(const std::string& job_id) {
+    const auto it = reservations_.find(job_id);
+    if (it == reservations_.end()) return nullptr;
+    Instance* instance = it->second.instance ? find(*it->second.instance) : nullptr;
+    const std::string job_type = it->second.job_type;
+    reservations_.erase(it);
+    if (instance == nullptr) return nullptr;
+    --instance->reserved;
+    // Drained meanwhile or not: the claim was made before. Its service may be gone, or its slots fewer.
+    return instance->free_slots() > 0 && instance->has_type(job_type) ? instance : nullptr;
+}
+
+void Pool::rebind_reservations() {
+    for (auto& [job_id, reservation] : reservations_) {
+        if (reservation.instance) {
+            Instance* bound = find(*reservation.instance);
+            if (bound->serving()) continue;
+            --bound->reserved;
+            reservation.instance.reset();
+        }
+        if (Instance* instance = choose(reservation.job_type)) {
+            ++instance->reserved;
+            reservation.instance = instance->id;
+        }
+    }
+}
+
+void Pool::end_pauses(TimePoint now) {
+    for (auto& [id, instance] : instances_) {
+        if (instance.paused_until && *instance.paused_until <= now) instance.paused_until.reset();
+    }
+}
+
+std::optional<TimePoint> Pool::next_pause_end() const {
+    std::optional<TimePoint> next;
+    for (const auto& [id, instance] : instances_) {
+        if (instance.paused_until && (!next || *instance.paused_until < *next)) next = instance.paused_until;
+    }
+    return next;
+}
+
+Capacity Pool::capacity() const {
+    Capacity capacity;
+    std::set<std::string> types;
+    for (const auto& [id, instance] : instances_) {
+        if (!open(instance)) continue;
+        const std::set<std::string> own(instance.info.job_types.begin(), instance.info.job_types.end());
+        const int free = instance.free_slots();
+        for (const std::string& type : own) {
+            types.insert(type);
+            if (free > 0) capacity.free_slots[type] += free;
+        }
+    }
+    capacity.job_types.assign(types.begin(), types.end());
+    return capacity;
+}
+
+}  // namespace emprops::jobs
