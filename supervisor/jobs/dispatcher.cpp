@@ -290,7 +290,7 @@ JobView Dispatcher::view(const ActiveJob& job) const {
     view.instance = job.instance;
     view.attempt = job.attempt;
     view.assigned_at = job.assigned_at;
-    if (job.attempt > 0) view.given_at = job.given_at;
+    if (job.state == JobState::running || job.state == JobState::stopping) view.given_at = job.given_at;
     view.last_progress_at = job.last_progress_at;
     view.progress = job.progress;
     return view;

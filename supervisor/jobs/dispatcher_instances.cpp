@@ -163,9 +163,8 @@ void Dispatcher::handed_back(TimePoint now, ActiveJob& job, const ipc::JobError&
          "not started: " + error.message + "; goes to another instance");
 }
 
-void Dispatcher::service_request(TimePoint now, const process::InstanceId& id,
+void Dispatcher::service_request(TimePoint, const process::InstanceId& id,
                                  const ipc::ServiceRequest& message) {
-    (void)now;
     const ActiveJob* job = find_on(id, message.job_id);
     if (job == nullptr)
         ignore(id, message.job_id, "a service request");

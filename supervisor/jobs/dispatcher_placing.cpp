@@ -10,12 +10,12 @@ namespace emprops::jobs {
 /// After every event: whoever waits gets what became free, then the claims, and the Hub hears what is left.
 void Dispatcher::settle(TimePoint now) {
     pool_.end_pauses(now);
+    stop_instances_that_only_ignore_cancels();
     for (auto& [number, job] : jobs_) {
         if (job.state != JobState::held && job.state != JobState::resuming) continue;
         if (Instance* instance = find_place(job)) bind(now, job, *instance);
     }
     pool_.rebind_reservations();
-    stop_instances_that_only_ignore_cancels();
     emit_capacity();
 }
 
