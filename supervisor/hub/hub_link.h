@@ -16,6 +16,7 @@
 #include "ipc/messages.h"
 #include "ipc/result.h"
 #include "supervisor/hub/session.h"
+#include "supervisor/hub/url.h"
 #include "supervisor/jobs/types.h"
 
 namespace emprops::hub {
@@ -28,6 +29,7 @@ struct HubLinkSettings {
     bool exact_id = false;
     config::Duration heartbeat_interval = std::chrono::seconds(20);
     std::uint64_t first_number = 1;  ///< above every assignment number in the ledger
+    ProxyEnvironment proxy_environment = read_proxy_environment();
 };
 
 class HubLink {

@@ -1,0 +1,78 @@
+#pragma once
+// Decides what the Hub is told about our capacity: which job types, idle or busy, and when. Pure; owned by
+// the session. Three habits of the Hub rule it: each idle message makes it scan its whole queue (so: exactly
+// one message per change); it offers a job to the first idle worker that names the type and to nobody else
+// (so: only types with a free slot are named while idle); register_worker sets us to idle whatever it says
+// (so: a busy registration is followed by a status).
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "supervisor/base/time.h"
+#include "supervisor/jobs/types.h"
+
+namespace emprops::hub {
+
+/// What to send. Order: `withdraw`, then outcomes, then `registration` or `status`.
+struct Announcement {
+    struct Registration {
+        std::vector<std::string> job_types;
+        bool idle = false;
+        bool operator==(const Registration&) const = default;
+    };
+    std::optional<Registration> withdraw;      ///< always busy
+    std::optional<Registration> registration;  ///< a busy one is followed by the status busy
+    std::optional<bool> status;                ///< true: idle
+    bool operator==(const Announcement&) const = default;
+};
+
+class Announcer {
+  public:
+    struct Situation {
+        const jobs::Capacity* capacity = nullptr;
+        bool outcomes = false;  ///< outcomes leave in this batch
+        bool claim = false;     ///< a claim is outstanding: nothing may say idle, the status is held
+        bool hold = false;      ///< outcomes of an earlier connection are not settled: stay busy
+    };
+
+    /// A new connection: nothing has been told. Returns the registration to begin with; it is busy, the
+    /// status or heartbeat after it says the rest (told()).
+    Announcement::Registration on_connected(TimePoint now, const Situation& situation);
+    Announcement decide(TimePoint now, const Situation& situation);
+
+    /// The Hub's idea of us is stale (an outcome was sent, a claim was answered or timed out): tell it again,
+    /// not before `not_before`.
+    void owe_status(TimePoint not_before);
+    /// The Hub's idea of us was changed by a registration that it takes as idle.
+    void owe_registration() { registration_owed_ = true; }
+
+    TimePoint last_status() const { return last_status_; }
+    bool told_idle() const { return idle_; }
+    const std::vector<std::string>& told_types() const { return types_; }
+    /// When something that is held back by time may be told.
+    std::optional<TimePoint> next_wakeup() const;
+
+  private:
+    struct Wish {
+        std::vector<std::string> allowed;  ///< may be named at all
+        std::vector<std::string> types;    ///< to be named
+        bool idle = false;
+    };
+    Wish wish(TimePoint now, const Situation& situation);
+    std::vector<std::string> without_flapping(TimePoint now, const std::vector<std::string>& able);
+    void tell(TimePoint now, std::vector<std::string> types, bool idle);
+
+    std::vector<std::string> types_;
+    bool idle_ = false;
+    std::optional<TimePoint> status_owed_;
+    bool registration_owed_ = false;
+    TimePoint last_status_{};
+    std::set<std::string> lost_;                    ///< types that were named and then became impossible
+    std::map<std::string, TimePoint> returned_at_;  ///< when such a type was last named again
+    std::optional<TimePoint> flapping_until_;
+};
+
+}  // namespace emprops::hub

@@ -1,0 +1,105 @@
+#include "supervisor/hub/chunk_assembly.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "supervisor/base/digest.h"
+
+namespace emprops::hub {
+namespace {
+
+/// What a piece costs beside its text, so that a flood of empty pieces is bounded too.
+constexpr std::size_t piece_overhead_bytes = 128;
+
+std::size_t cost(const std::string& piece) {
+    return piece.size() + piece_overhead_bytes;
+}
+
+}  // namespace
+
+ChunkAssembly::Outcome ChunkAssembly::add(TimePoint now, Chunk chunk) {
+    Outcome outcome;
+    auto [it, is_new] = messages_.try_emplace(chunk.message_id);
+    Message& message = it->second;
+    if (is_new) {
+        message.total = chunk.total_chunks;
+        message.hash = chunk.message_hash;
+        message.about = chunk.original_type + " of job " + chunk.job_id;
+    } else if (message.total != chunk.total_chunks || message.hash != chunk.message_hash) {
+        outcome.dropped.push_back("chunked " + message.about + ": its chunks contradict each other");
+        erase(it);
+        return outcome;
+    }
+    message.last_chunk = now;
+    const std::size_t size = cost(chunk.content);
+    if (message.pieces.try_emplace(chunk.chunk_id, std::move(chunk.content)).second) {
+        message.bytes += size;
+        bytes_ += size;
+    }
+    make_room(chunk.message_id, outcome.dropped);
+    it = messages_.find(chunk.message_id);
+    if (it == messages_.end() || it->second.pieces.size() < it->second.total) return outcome;
+
+    std::string whole;
+    whole.reserve(it->second.bytes);
+    for (auto& [id, piece] : it->second.pieces) {
+        whole += piece;
+        piece = std::string();  // never both copies of a large message
+    }
+    if (!it->second.hash.empty() && md5_hex(whole) != it->second.hash) {
+        outcome.dropped.push_back("chunked " + it->second.about + ": the hash does not match its content");
+    } else {
+        outcome.message = std::move(whole);
+    }
+    erase(it);
+    return outcome;
+}
+
+void ChunkAssembly::make_room(const std::string& keep, std::vector<std::string>& dropped) {
+    while (bytes_ > max_bytes_) {
+        auto oldest = messages_.end();
+        for (auto it = messages_.begin(); it != messages_.end(); ++it) {
+            if (it->first == keep && messages_.size() > 1) continue;
+            if (oldest == messages_.end() || it->second.last_chunk < oldest->second.last_chunk) oldest = it;
+        }
+        dropped.push_back("chunked " + oldest->second.about +
+                          ": incomplete chunked messages need more than " + std::to_string(max_bytes_) +
+                          " bytes (hub.max_assembly_bytes)");
+        erase(oldest);
+    }
+}
+
+void ChunkAssembly::erase(std::map<std::string, Message>::iterator it) {
+    bytes_ -= it->second.bytes;
+    messages_.erase(it);
+}
+
+std::vector<std::string> ChunkAssembly::expire(TimePoint now) {
+    std::vector<std::string> dropped;
+    for (auto it = messages_.begin(); it != messages_.end();) {
+        const auto next = std::next(it);
+        if (now - it->second.last_chunk >= timeout_) {
+            dropped.push_back("chunked " + it->second.about + ": " +
+                              std::to_string(it->second.pieces.size()) + " of " +
+                              std::to_string(it->second.total) + " chunks came, then nothing for " +
+                              human_duration(timeout_));
+            erase(it);
+        }
+        it = next;
+    }
+    return dropped;
+}
+
+std::optional<TimePoint> ChunkAssembly::next_expiry() const {
+    std::optional<TimePoint> first;
+    for (const auto& [id, message] : messages_)
+        if (const TimePoint at = message.last_chunk + timeout_; !first || at < *first) first = at;
+    return first;
+}
+
+void ChunkAssembly::clear() {
+    messages_.clear();
+    bytes_ = 0;
+}
+
+}  // namespace emprops::hub

@@ -1,0 +1,57 @@
+#pragma once
+// Puts chunked messages of the Hub together again. Above 1 000 000 characters the Hub cuts a message; other
+// messages come between its chunks, and several may be under way at once. Pure; owned by one connection.
+// Chunks may come in any order and twice; the md5 of the whole is verified; memory has a bound, beyond which
+// the message that has waited longest is given up; what is not completed in time is given up.
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/settings.h"
+#include "supervisor/base/time.h"
+#include "supervisor/hub/frames.h"
+
+namespace emprops::hub {
+
+class ChunkAssembly {
+  public:
+    ChunkAssembly(std::size_t max_bytes, config::Duration timeout)
+        : max_bytes_(max_bytes), timeout_(timeout) {}
+
+    struct Outcome {
+        std::optional<std::string> message;  ///< the whole text, when this chunk was the last one missing
+        std::vector<std::string> dropped;    ///< a sentence for each message given up
+    };
+
+    Outcome add(TimePoint now, Chunk chunk);
+    /// Gives up what has waited too long; a sentence for each.
+    std::vector<std::string> expire(TimePoint now);
+    std::optional<TimePoint> next_expiry() const;
+    void clear();
+
+    std::size_t bytes() const { return bytes_; }
+    std::size_t messages() const { return messages_.size(); }
+
+  private:
+    struct Message {
+        std::map<std::uint64_t, std::string> pieces;
+        std::uint64_t total = 0;
+        std::string hash;
+        std::string about;  ///< "job_assigned of job 1", for people
+        std::size_t bytes = 0;
+        TimePoint last_chunk;
+    };
+    void erase(std::map<std::string, Message>::iterator it);
+    void make_room(const std::string& keep, std::vector<std::string>& dropped);
+
+    std::size_t max_bytes_;
+    config::Duration timeout_;
+    std::map<std::string, Message> messages_;
+    std::size_t bytes_ = 0;
+};
+
+}  // namespace emprops::hub

@@ -1,0 +1,244 @@
+#include "supervisor/hub/hub_link.h"
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <deque>
+#include <random>
+#include <utility>
+
+#include "supervisor/base/digest.h"
+#include "supervisor/hub/link.h"
+
+namespace emprops::hub {
+namespace {
+
+namespace asio = boost::asio;
+
+Sources system_sources() {
+    Sources sources;
+    sources.wall_seconds = [] {
+        return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+    };
+    sources.random_unit = [engine = std::mt19937_64(std::random_device{}())]() mutable {
+        return std::uniform_real_distribution<double>(0.0, 1.0)(engine);
+    };
+    sources.random_id = [] { return random_hex(8); };
+    return sources;
+}
+
+SessionSettings session_settings(const HubLinkSettings& settings) {
+    SessionSettings session;
+    session.id_base = settings.id_base;
+    session.exact_id = settings.exact_id;
+    if (const auto fixed = fixed_worker_id(settings.hub)) {
+        session.id_base = *fixed;  // the Hub knows us by the id in the URL
+        session.exact_id = true;
+    }
+    session.watch_possible = watch_target(settings.hub, "x").ok();
+    session.hub = settings.hub;
+    session.heartbeat_interval = settings.heartbeat_interval;
+    session.first_number = settings.first_number;
+    return session;
+}
+
+class HubLinkImpl final : public HubLink {
+  public:
+    HubLinkImpl(asio::any_io_executor executor, const HubLinkSettings& settings, JobDesk& desk,
+                Callbacks callbacks, const LinkFactory& factory, std::optional<Proxy> proxy,
+                std::string address)
+        : settings_(settings),
+          callbacks_(std::move(callbacks)),
+          proxy_(std::move(proxy)),
+          address_(std::move(address)),
+          session_(session_settings(settings), desk, system_sources()),
+          executor_(executor),
+          wakeup_(executor),
+          connect_at_(executor),
+          watch_at_(executor),
+          worker_(factory()),
+          watch_(factory()) {}
+    ~HubLinkImpl() override { *alive_ = false; }
+
+    void adopt(LedgerEntry entry) override { session_.adopt(Clock::now(), std::move(entry)); }
+    void start() override {
+        input([this](TimePoint now) { session_.start(now); });
+    }
+    void stop(std::function<void()> done) override {
+        input([this, done = std::move(done)](TimePoint now) mutable {
+            const bool connected = session_.view().link == SessionView::Link::connected;
+            stopped_ = std::move(done);
+            connect_at_.cancel();
+            watch_at_.cancel();
+            session_.stop(now);
+            if (!connected) {
+                worker_->drop();
+                asio::post(executor_, [this, alive = alive_] {
+                    if (*alive) report_stopped();
+                });
+            }
+        });
+    }
+    void capacity_changed() override {
+        input([](TimePoint) {});
+    }
+    void set_capabilities(ipc::Json capabilities) override {
+        input([this, capabilities = std::move(capabilities)](TimePoint now) mutable {
+            session_.set_capabilities(now, std::move(capabilities));
+        });
+    }
+    void set_connector_status(const std::string& connector, const ipc::Status& status) override {
+        input([=, this](TimePoint now) { session_.set_connector_status(now, connector, status); });
+    }
+    void forget_connector_status(const std::string& connector) override {
+        input([=, this](TimePoint now) { session_.forget_connector_status(now, connector); });
+    }
+    void report_progress(const std::string& job_id, std::uint64_t number,
+                         const ipc::Progress& progress) override {
+        input([=, this](TimePoint now) { session_.report_progress(now, job_id, number, progress); });
+    }
+    void service_request(const ipc::ServiceRequest& request) override {
+        input([=, this](TimePoint now) { session_.service_request(now, request); });
+    }
+    void deliver(jobs::Outcome outcome) override {
+        input([this, outcome = std::move(outcome)](TimePoint now) mutable {
+            session_.deliver(now, std::move(outcome));
+        });
+    }
+    void undelivered(const std::string& job_id, std::uint64_t number) override {
+        input([=, this](TimePoint now) { session_.undelivered(now, job_id, number); });
+    }
+    void cancel(const std::string& job_id, const std::string& reason) override {
+        input([=, this](TimePoint now) { session_.cancel(now, job_id, reason); });
+    }
+    SessionMetrics metrics() const override { return session_.metrics(Clock::now()); }
+    SessionView view() const override { return session_.view(); }
+    bool nothing_left() const override { return session_.nothing_left(); }
+    std::string address() const override { return address_; }
+
+  private:
+    using Input = std::function<void(TimePoint)>;
+
+    /// One input, then everything it leads to. An input given from inside a callback waits for its turn, but
+    /// shares the batch: outcomes given together leave together.
+    void input(Input next) {
+        inputs_.push_back(std::move(next));
+        if (busy_) return;
+        busy_ = true;
+        const auto alive = alive_;
+        while (!inputs_.empty()) {
+            while (!inputs_.empty()) {
+                const Input take = std::move(inputs_.front());
+                inputs_.pop_front();
+                take(Clock::now());
+            }
+            for (auto& action : session_.take_actions(Clock::now())) {
+                perform(std::move(action));
+                if (!*alive) return;
+            }
+        }
+        busy_ = false;
+        arm_wakeup();
+    }
+
+    void perform(Action action) {
+        if (auto* send = std::get_if<Send>(&action)) return worker_->send(std::move(send->text));
+        if (auto* send = std::get_if<SendWatch>(&action)) return watch_->send(std::move(send->text));
+        if (auto* connect = std::get_if<Connect>(&action)) return connect_worker(*connect);
+        if (auto* close = std::get_if<Disconnect>(&action)) return worker_->close(close->reason);
+        if (auto* open = std::get_if<OpenWatch>(&action)) return open_watch(*open);
+        if (std::holds_alternative<CloseWatch>(action)) {
+            watch_at_.cancel();
+            return watch_->drop();
+        }
+        callbacks_.on_action(std::move(action));
+    }
+
+    template <class Then>
+    void later(asio::steady_timer& timer, Ms after, Then then) {
+        timer.expires_after(after);
+        timer.async_wait([alive = alive_, then = std::move(then)](const boost::system::error_code& error) {
+            if (!error && *alive) then();
+        });
+    }
+
+    void connect_worker(const Connect& connect) {
+        later(connect_at_, connect.after, [this, id = connect.worker_id] {
+            // create() has seen this URL succeed; only the id differs.
+            worker_->connect(*worker_target(settings_.hub, id), proxy_,
+                             {[this] { input([this](TimePoint now) { session_.on_connected(now); }); },
+                              [this](std::string_view text) {
+                                  input([this, text](TimePoint now) { session_.on_frame(now, text); });
+                              },
+                              [this](std::string reason) {
+                                  if (stopped_) return report_stopped();
+                                  input([this, reason = std::move(reason)](TimePoint now) {
+                                      session_.on_disconnected(now, reason);
+                                  });
+                              }});
+        });
+    }
+
+    void open_watch(const OpenWatch& open) {
+        later(watch_at_, open.after, [this, id = open.client_id] {
+            watch_->connect(*watch_target(settings_.hub, id), proxy_,
+                            {[this] { input([this](TimePoint now) { session_.on_watch_connected(now); }); },
+                             [this](std::string_view text) {
+                                 input([this, text](TimePoint now) { session_.on_watch_frame(now, text); });
+                             },
+                             [this](std::string reason) {
+                                 input([this, reason = std::move(reason)](TimePoint now) {
+                                     session_.on_watch_disconnected(now, reason);
+                                 });
+                             }});
+        });
+    }
+
+    void arm_wakeup() {
+        const auto at = session_.next_wakeup();
+        if (!at) {
+            wakeup_.cancel();
+            return;
+        }
+        // Never below a millisecond: a mistake in a due time must not become a busy loop.
+        const auto wait = std::max(std::chrono::duration_cast<Ms>(*at - Clock::now()) + Ms(1), Ms(1));
+        later(wakeup_, wait, [this] { input([this](TimePoint now) { session_.on_time(now); }); });
+    }
+
+    void report_stopped() {
+        if (auto done = std::exchange(stopped_, {})) done();
+    }
+
+    HubLinkSettings settings_;
+    Callbacks callbacks_;
+    std::optional<Proxy> proxy_;
+    std::string address_;
+    Session session_;
+    asio::any_io_executor executor_;
+    asio::steady_timer wakeup_;
+    asio::steady_timer connect_at_;
+    asio::steady_timer watch_at_;
+    std::unique_ptr<Link> worker_;
+    std::unique_ptr<Link> watch_;
+    std::deque<Input> inputs_;
+    bool busy_ = false;
+    std::function<void()> stopped_;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace
+
+Result<std::unique_ptr<HubLink>> HubLink::create(asio::any_io_executor executor,
+                                                 const HubLinkSettings& settings, JobDesk& desk,
+                                                 Callbacks callbacks, LinkFactory factory) {
+    const auto target = worker_target(settings.hub, settings.id_base.empty() ? "worker" : settings.id_base);
+    if (!target.ok()) return target.error();
+    auto proxy = choose_proxy(settings.hub, settings.proxy_environment, *target);
+    if (!proxy.ok()) return proxy.error();
+    if (!factory) factory = [executor, hub = settings.hub] { return make_ws_link(executor, hub); };
+    std::unique_ptr<HubLink> link = std::make_unique<HubLinkImpl>(
+        executor, settings, desk, std::move(callbacks), factory, std::move(*proxy), target->printable);
+    return link;
+}
+
+}  // namespace emprops::hub

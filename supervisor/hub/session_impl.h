@@ -1,0 +1,178 @@
+#pragma once
+// The session's inside, for its four source files only: session.cpp (connections, heartbeats, the batch),
+// session_claims.cpp (offers, claims, assignments), session_outbox.cpp (running jobs, outcomes, keep-alives),
+// session_watch.cpp (the client connection: fencing, cancel). State lives here, in one place.
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "supervisor/hub/announcer.h"
+#include "supervisor/hub/chunk_assembly.h"
+#include "supervisor/hub/frames.h"
+#include "supervisor/hub/reconnect_policy.h"
+#include "supervisor/hub/refusal_cache.h"
+#include "supervisor/hub/session.h"
+
+namespace emprops::hub {
+
+/// The claim that is outstanding. The Hub answers claims without an id of their own, so there is only one.
+struct Claim {
+    std::string job_id;
+    std::string job_type;
+    TimePoint offered_at;
+    TimePoint last_sign;   ///< sent, or the last chunk of the answer
+    bool readopt = false;  ///< the job runs here already: no slot was reserved for it
+};
+
+struct RunningJob {
+    std::string job_type;
+    std::uint64_t number = 0;
+    std::set<std::string> claimed_as;  ///< every id of ours that the Hub may know as its worker
+    TimePoint assigned_at;
+    TimePoint last_progress;  ///< last message to the Hub that keeps the job ours
+    bool fenced = true;       ///< false: not known to be ours on this connection
+    bool recovered = false;   ///< of an earlier process and not confirmed yet
+    bool resumable = true;
+    TimePoint unfenced_since;
+    std::optional<ipc::Progress> held_progress;  ///< the newest that could not be sent yet
+    double progress_tokens = 20;
+    TimePoint tokens_at;
+};
+
+struct OutboxItem {
+    enum class State { fencing, ready, sent };
+    jobs::Outcome outcome;
+    std::set<std::string> claimed_as;
+    State state = State::fencing;
+    bool sent_before = false;
+    TimePoint queued_at;
+    TimePoint since;  ///< when it came into this state
+
+    bool completed() const { return std::holds_alternative<jobs::Completed>(outcome.value); }
+};
+
+struct PendingCancel {
+    std::string reason;
+    TimePoint since;
+    bool sent = false;
+    bool reported = false;  ///< JobCancelled was given out; only the Hub has to be told
+};
+
+struct Session::Impl {
+    Impl(SessionSettings settings_in, JobDesk& desk_in, Sources sources_in);
+
+    // ---- session.cpp
+    void connect_after(Ms delay);
+    void note(const char* level, std::string text);
+    void send(std::string frame);
+    Stamp stamp() const { return {sources.wall_seconds(), worker_id}; }
+    void welcome(TimePoint now);
+    void handle(TimePoint now, HubFrame frame);
+    void on_error(TimePoint now, const HubError& error);
+    void on_chunk(TimePoint now, Chunk chunk);
+    void heartbeat(TimePoint now, const jobs::Capacity& capacity);
+    void greet(TimePoint now, const jobs::Capacity& capacity);
+    void say_status(const Announcement::Registration& registration);
+    Announcer::Situation situation(TimePoint now, const jobs::Capacity& capacity) const;
+    bool usable() const { return link == SessionView::Link::connected && welcomed; }
+
+    // ---- session_claims.cpp
+    void on_offer(TimePoint now, const Offer& offer);
+    void claim_job(TimePoint now, const Offer& offer, bool readopt);
+    void on_claim_failed(TimePoint now, const HubError& error);
+    void on_claim_not_idle(TimePoint now, const HubError& error);
+    void on_assigned(TimePoint now, Assignment assignment);
+    void readopted(TimePoint now, const std::string& job_id, RunningJob& job);
+    void refuse_assignment(TimePoint now, const std::string& job_id, const char* code,
+                           const std::string& why);
+    void drop_claim(TimePoint now);
+    void check_claim(TimePoint now);
+    void reclaim(TimePoint now, const std::string& job_id);
+    void give_up_refused(TimePoint now, const std::string& job_id);
+
+    // ---- session_outbox.cpp
+    OutboxItem* find_outcome(const std::string& job_id);
+    void settle(const std::string& job_id, const char* not_delivered_reason);  // nullptr: delivered
+    void on_ack(const std::string& job_id);
+    void flush_ready(TimePoint now);
+    std::string outcome_frame(OutboxItem& item);
+    void take_away(TimePoint now, const std::string& job_id, const std::string& reason,
+                   std::optional<std::string> cancelled);
+    void confirm(TimePoint now, const std::string& job_id, RunningJob& job);
+    void keep_alive(TimePoint now);
+    void send_held_progress(TimePoint now, RunningJob& job);
+    void fence_everything(TimePoint now);
+    void release_unfenced(TimePoint now, Ms older_than);
+    bool fence_pending() const;
+    bool outcomes_ready() const;
+
+    // ---- session_watch.cpp
+    bool watch_enabled() const { return settings.hub.cancel_watch && settings.watch_possible; }
+    bool watch_wanted(TimePoint now) const;
+    void steer_watch(TimePoint now);
+    void close_watch();
+    void ask_about_jobs(TimePoint now);
+    void on_job_status(TimePoint now, const JobStatus& status);
+    void fence_outcome(TimePoint now, OutboxItem& item, const std::string& verdict, bool ours);
+    void watch_running(TimePoint now, const std::string& job_id, const std::string& verdict, bool ours,
+                       const JobStatus& status);
+    void check_cancels(TimePoint now);
+    std::optional<TimePoint> watch_wakeup() const;
+
+    SessionSettings settings;
+    JobDesk& desk;
+    Sources sources;
+
+    Actions out;
+    SessionMetrics counters;
+
+    SessionView::Link link = SessionView::Link::waiting;
+    std::string worker_id;
+    bool started = false;
+    bool stopped = false;
+    bool greeted = false;  ///< registered on this connection
+    bool welcomed = false;
+    bool ever_welcomed = false;
+    bool auth_refused = false;
+    bool told_to_leave = false;
+    std::string last_error;
+    TimePoint connected_at{};
+    TimePoint welcomed_at{};
+    TimePoint last_batch{};
+    ReconnectPolicy reconnects;
+
+    TimePoint next_heartbeat{};
+    unsigned heartbeats = 0;
+    Announcer announcer;
+    ipc::Json capabilities = ipc::Json::object();
+    std::map<std::string, ipc::Status> connector_statuses;
+
+    std::optional<Claim> claim;
+    std::optional<Offer> deferred_offer;  ///< came while a claim was outstanding
+    TimePoint deferred_at{};
+    RefusalCache refusals;
+    ChunkAssembly assembly;
+    std::uint64_t next_number;
+
+    std::map<std::string, RunningJob> running;
+    std::deque<OutboxItem> outbox;
+    std::vector<std::string> direct_failures;    ///< fail_job frames without a ledger entry
+    std::map<std::uint64_t, std::string> taken;  ///< assignments taken from us: why their outcome is unwanted
+    std::map<std::string, PendingCancel> cancels;
+    std::map<std::string, TimePoint> probes;  ///< jobs refused three times: pending or somebody else's?
+
+    enum class Watch { closed, opening, open } watch = Watch::closed;
+    ReconnectPolicy watch_reconnects;
+    TimePoint watch_needed_at{};
+    struct Question {
+        TimePoint at;
+        bool answered = false;
+    };
+    std::map<std::string, Question> questions;  ///< the last request_job_status per job
+};
+
+}  // namespace emprops::hub

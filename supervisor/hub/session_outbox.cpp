@@ -1,0 +1,283 @@
+// Running jobs and their outcomes: keep-alives, progress, the outbox, and what a lost connection means for
+// them. An outcome is sent at once only on the connection on which its job is known to be ours; else the
+// fence (session_watch.cpp) decides first.
+
+#include <algorithm>
+
+#include "supervisor/hub/session_impl.h"
+
+namespace emprops::hub {
+namespace {
+
+using State = OutboxItem::State;
+
+/// Progress beyond this per job is coalesced: the newest wins.
+constexpr double progress_burst = 20;
+constexpr double progress_per_second = 10;
+constexpr std::size_t most_taken = 4096;
+
+std::string in_words(std::size_t bytes) {
+    return std::to_string(bytes) + " bytes (" + std::to_string((bytes + (1u << 20) - 1) >> 20) + " MiB)";
+}
+
+}  // namespace
+
+void Session::adopt(TimePoint now, LedgerEntry entry) {
+    Impl& s = *impl_;
+    std::set<std::string> claimed_as(entry.claimed_as.begin(), entry.claimed_as.end());
+    s.next_number = std::max(s.next_number, entry.assignment.number + 1);
+    if (entry.outcome) {
+        OutboxItem item;
+        item.outcome = std::move(*entry.outcome);
+        item.claimed_as = std::move(claimed_as);
+        item.sent_before = true;  // perhaps: nobody knows how far the earlier process came
+        item.queued_at = item.since = now;
+        s.outbox.push_back(std::move(item));
+        return;
+    }
+    RunningJob job;
+    job.job_type = entry.assignment.job_type;
+    job.number = entry.assignment.number;
+    job.claimed_as = std::move(claimed_as);
+    job.assigned_at = job.last_progress = job.tokens_at = job.unfenced_since = now;
+    job.fenced = false;
+    job.recovered = true;
+    job.resumable = entry.resumable;
+    s.running[entry.assignment.job_id] = std::move(job);
+}
+
+void Session::report_progress(TimePoint now, const std::string& job_id, std::uint64_t number,
+                              const ipc::Progress& progress) {
+    const auto job = impl_->running.find(job_id);
+    if (job == impl_->running.end() || job->second.number != number) return;
+    job->second.held_progress = progress;
+    job->second.held_progress->job_id = job_id;
+    impl_->send_held_progress(now, job->second);
+}
+
+void Session::Impl::send_held_progress(TimePoint now, RunningJob& job) {
+    if (!job.held_progress || !usable() || !job.fenced) return;
+    const std::chrono::duration<double> passed = now - job.tokens_at;
+    job.progress_tokens =
+        std::min(progress_burst, job.progress_tokens + std::max(0.0, passed.count()) * progress_per_second);
+    job.tokens_at = now;
+    if (job.progress_tokens < 1) return;
+    job.progress_tokens -= 1;
+    std::string frame = encode_progress(stamp(), *job.held_progress);
+    if (frame.size() > settings.hub.send_limit) {
+        job.held_progress->details = nullptr;
+        job.held_progress->message.clear();
+        frame = encode_progress(stamp(), *job.held_progress);
+    }
+    send(std::move(frame));
+    job.held_progress.reset();
+    job.last_progress = now;
+}
+
+void Session::Impl::keep_alive(TimePoint now) {
+    for (auto& [job_id, job] : running) {
+        if (!job.fenced) continue;
+        send_held_progress(now, job);
+        if (now - job.last_progress < settings.hub.keepalive_interval) continue;
+        send(encode_keepalive(stamp(), job_id));
+        job.last_progress = now;
+    }
+}
+
+void Session::Impl::confirm(TimePoint now, const std::string& job_id, RunningJob& job) {
+    if (job.recovered) {
+        job.recovered = false;
+        out.push_back(JobConfirmed{job_id, job.number});
+    }
+    if (job.fenced) return;
+    job.fenced = true;
+    // Say so at once: the Hub may be about to give the job away.
+    if (job.held_progress) {
+        send_held_progress(now, job);
+    } else {
+        send(encode_keepalive(stamp(), job_id));
+        job.last_progress = now;
+    }
+}
+
+void Session::deliver(TimePoint now, jobs::Outcome outcome) {
+    Impl& s = *impl_;
+    const std::string job_id = outcome.job_id;
+    if (const auto taken = s.taken.find(outcome.number); taken != s.taken.end()) {
+        s.out.push_back(NotDelivered{job_id, outcome.number, taken->second});
+        s.taken.erase(taken);
+        return;
+    }
+    const auto job = s.running.find(job_id);
+    if (job == s.running.end() || job->second.number != outcome.number) {
+        s.note("warn", "an outcome of job " + job_id + " that the session does not know; not sent");
+        ++s.counters.not_delivered["unknown"];
+        s.out.push_back(NotDelivered{job_id, outcome.number, "unknown"});
+        return;
+    }
+    OutboxItem item;
+    item.outcome = std::move(outcome);
+    item.claimed_as = std::move(job->second.claimed_as);
+    item.state = s.usable() && job->second.fenced ? State::ready : State::fencing;
+    item.queued_at = item.since = now;
+    if (s.claim && s.claim->readopt && s.claim->job_id == job_id) s.claim.reset();
+    s.running.erase(job);
+    s.outbox.push_back(std::move(item));
+    if (s.usable() && !s.watch_enabled()) s.release_unfenced(now, Ms(0));
+}
+
+void Session::undelivered(TimePoint, const std::string& job_id, std::uint64_t number) {
+    Impl& s = *impl_;
+    s.taken.erase(number);
+    const auto job = s.running.find(job_id);
+    if (job == s.running.end() || job->second.number != number) return;
+    if (s.claim && s.claim->readopt && s.claim->job_id == job_id) s.claim.reset();
+    s.running.erase(job);
+}
+
+OutboxItem* Session::Impl::find_outcome(const std::string& job_id) {
+    for (auto& item : outbox)
+        if (item.outcome.job_id == job_id) return &item;
+    return nullptr;
+}
+
+void Session::Impl::settle(const std::string& job_id, const char* not_delivered_reason) {
+    const auto item = std::find_if(outbox.begin(), outbox.end(),
+                                   [&](const OutboxItem& each) { return each.outcome.job_id == job_id; });
+    if (item == outbox.end()) return;
+    if (not_delivered_reason == nullptr) {
+        ++counters.delivered;
+        out.push_back(Delivered{job_id, item->outcome.number});
+    } else {
+        ++counters.not_delivered[not_delivered_reason];
+        note("warn", std::string("the ") + (item->completed() ? "result" : "failure") + " of job " + job_id +
+                         " is not reported: at the Hub the job is " + not_delivered_reason);
+        out.push_back(NotDelivered{job_id, item->outcome.number, not_delivered_reason});
+    }
+    outbox.erase(item);
+}
+
+void Session::Impl::on_ack(const std::string& job_id) {
+    const OutboxItem* item = find_outcome(job_id);
+    if (item != nullptr && (item->state == State::sent || item->sent_before)) settle(job_id, nullptr);
+}
+
+std::string Session::Impl::outcome_frame(OutboxItem& item) {
+    const std::string& job_id = item.outcome.job_id;
+    if (const auto* completed = std::get_if<jobs::Completed>(&item.outcome.value)) {
+        std::string frame = encode_complete(stamp(), job_id, completed->result);
+        if (frame.size() <= settings.hub.send_limit) return frame;
+        jobs::Failed failed;
+        failed.error.code = ipc::code::result_too_large;
+        failed.error.retryable = false;
+        failed.error.message =
+            "the result is " + in_words(completed->result.text.size()) +
+            ", the Hub takes messages of at most " + in_words(settings.hub.send_limit) +
+            "; let the connector store large outputs elsewhere and return their address, or raise the Hub's "
+            "ws_max_size and hub.send_limit together";
+        note("error", "job " + job_id + ": " + failed.error.message);
+        item.outcome.value = std::move(failed);
+    }
+    return encode_fail(stamp(), job_id, std::get<jobs::Failed>(item.outcome.value).error);
+}
+
+void Session::Impl::flush_ready(TimePoint now) {
+    for (auto& frame : direct_failures)
+        send(std::move(frame));
+    direct_failures.clear();
+    for (auto& item : outbox) {
+        if (item.state == State::sent && now - item.since >= settings.ack_timeout) {
+            note("warn",
+                 "the Hub has not acknowledged the outcome of job " + item.outcome.job_id + "; asking it");
+            item.state = State::fencing;
+            item.sent_before = true;
+            item.since = now;
+        }
+        if (item.state != State::ready) continue;
+        std::string frame = outcome_frame(item);
+        if (item.completed()) {
+            ipc::Progress done;
+            done.job_id = item.outcome.job_id;
+            done.progress = 100;
+            done.status = "completed";
+            done.message = "Job completed successfully";
+            send(encode_progress(stamp(), done));
+        }
+        send(std::move(frame));
+        item.state = State::sent;
+        item.since = now;
+    }
+}
+
+void Session::Impl::take_away(TimePoint now, const std::string& job_id, const std::string& reason,
+                              std::optional<std::string> cancelled) {
+    if (claim && claim->job_id == job_id && claim->readopt) claim.reset();
+    if (const OutboxItem* item = find_outcome(job_id); item != nullptr && item->state != State::sent)
+        return settle(job_id, reason.c_str());
+    const auto job = running.find(job_id);
+    if (job == running.end()) return;
+    const std::uint64_t number = job->second.number;
+    running.erase(job);
+    if (taken.size() >= most_taken) taken.erase(taken.begin());
+    taken[number] = reason;
+    ++counters.not_delivered[reason];
+    announcer.owe_status(now);
+    if (cancelled) {
+        note("info", "job " + job_id + " was cancelled");
+        out.push_back(JobCancelled{job_id, number, *cancelled});
+    } else {
+        note("warn", "job " + job_id + " is no longer ours: at the Hub it is " + reason);
+        out.push_back(JobWithdrawn{job_id, number, reason});
+    }
+}
+
+void Session::Impl::fence_everything(TimePoint now) {
+    for (auto& [job_id, job] : running) {
+        job.fenced = false;
+        job.unfenced_since = now;
+    }
+    for (auto& item : outbox) {
+        if (item.state == State::sent) item.sent_before = true;
+        item.state = State::fencing;
+        item.since = now;
+    }
+    direct_failures.clear();  // those assignments were never accepted
+}
+
+void Session::Impl::release_unfenced(TimePoint now, Ms older_than) {
+    if (!usable()) return;
+    std::vector<std::string> dropped;
+    bool patience_lost = false;
+    for (auto& item : outbox) {
+        if (item.state != State::fencing || now - item.since < older_than) continue;
+        patience_lost = true;
+        if (!item.completed() && item.sent_before) {
+            dropped.push_back(item.outcome.job_id);  // fail_job is not idempotent
+        } else {
+            item.state = State::ready;
+        }
+    }
+    for (auto& [job_id, job] : running) {
+        if (job.fenced || now - job.unfenced_since < older_than) continue;
+        patience_lost = true;
+        confirm(now, job_id, job);
+    }
+    for (const auto& job_id : dropped)
+        settle(job_id, "unconfirmed");
+    if (patience_lost && older_than > Ms(0))
+        note("warn", "the Hub could not be asked about jobs over /ws/client; going on without knowing");
+}
+
+bool Session::Impl::fence_pending() const {
+    return std::any_of(running.begin(), running.end(), [](const auto& job) { return !job.second.fenced; }) ||
+           std::any_of(outbox.begin(), outbox.end(),
+                       [](const OutboxItem& item) { return item.state == State::fencing; });
+}
+
+bool Session::Impl::outcomes_ready() const {
+    return !direct_failures.empty() || std::any_of(outbox.begin(), outbox.end(), [](const OutboxItem& item) {
+        return item.state == State::ready;
+    });
+}
+
+}  // namespace emprops::hub

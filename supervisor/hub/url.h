@@ -1,0 +1,65 @@
+#pragma once
+// Addresses: the Hub's URL as the reference worker builds it, the client URL beside it, and which proxy leads
+// there. Pure functions. The token appears in Target::path_and_query and nowhere else.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "config/settings.h"
+#include "ipc/result.h"
+
+namespace emprops::hub {
+
+/// Where a WebSocket connection goes.
+struct Target {
+    bool tls = false;
+    std::string host;  ///< name or address, an IPv6 address without brackets
+    std::uint16_t port = 80;
+    std::string path_and_query = "/";
+    std::string printable;  ///< the URL for people and logs, without the token
+
+    /// "host" or "host:port" as it stands in the URL, brackets included.
+    std::string authority() const;
+    bool operator==(const Target&) const = default;
+};
+
+/// ws:// or wss://. Fails with a sentence that names the URL without its query.
+Result<Target> parse_url(const std::string& url);
+
+/// hub.url verbatim (the worker id is not added), else scheme://host[:port]/ws/worker/<id>; then the token,
+/// URL-encoded, with "?" or "&".
+Result<Target> worker_target(const config::HubSettings& settings, const std::string& worker_id);
+
+/// The client connection of the same Hub: /ws/client/<id> in place of /ws/worker/...; fails when the URL has
+/// no such part.
+Result<Target> watch_target(const config::HubSettings& settings, const std::string& client_id);
+
+/// The worker id that a verbatim hub.url contains: the Hub knows us by it, whatever our messages say.
+std::optional<std::string> fixed_worker_id(const config::HubSettings& settings);
+
+/// Everything but letters, digits and "-._~" as %XX.
+std::string percent_encode(std::string_view text);
+std::string percent_decode(std::string_view text);
+
+/// HTTPS_PROXY and relatives as the process environment has them.
+struct ProxyEnvironment {
+    std::string https_proxy;
+    std::string http_proxy;
+    std::string no_proxy;
+};
+ProxyEnvironment read_proxy_environment();
+
+struct Proxy {
+    std::string host;
+    std::uint16_t port = 80;
+    std::string user_password;  ///< "user:password", decoded; empty: none
+    bool operator==(const Proxy&) const = default;
+};
+/// hub.proxy, else the environment: HTTPS_PROXY for wss, HTTP_PROXY for ws, none for loopback addresses and
+/// what NO_PROXY names (*, host, .domain, host:port). nullopt: connect directly.
+Result<std::optional<Proxy>> choose_proxy(const config::HubSettings& settings,
+                                          const ProxyEnvironment& environment, const Target& target);
+
+}  // namespace emprops::hub
