@@ -20,7 +20,8 @@ enum class Severity { error, warning };
 
 struct Problem {
     Severity severity = Severity::error;
-    std::string where;  ///< "emprops-worker.toml:12", ".env:3", "environment: HEARTBEAT_INTERVAL", "--set x"
+    std::string where;    ///< "emprops-worker.toml:12", ".env:3 (USE_SSL)", "environment: USE_SSL", "command
+                          ///< line: hub.url"
     std::string message;  ///< what is wrong and what to write instead
     bool operator==(const Problem&) const = default;
 };
@@ -33,7 +34,7 @@ enum class Layer { built_in, file, dotenv, dotenv_connector, environment, comman
 
 struct Origin {
     Layer layer = Layer::built_in;
-    std::string where;  ///< "default", "emprops-worker.toml:12", ".env:3 (REDIS_API_HOST)", ...
+    std::string where;  ///< as Problem::where
 };
 
 /// By full key ("hub.url", "connectors.comfyui.ping_interval", "connectors.comfyui.env.COMFYUI_HOST"); a key
@@ -46,7 +47,6 @@ struct LoadRequest {
     std::map<std::string, std::string> environment;
     std::filesystem::path working_dir;
     std::vector<std::string> overrides;  ///< "hub.url=ws://x", "connectors=simulation", ...
-    bool root = false;                   ///< running as root (decides the default state_dir)
     unsigned cpu_count = 0;              ///< CPU numbers beyond it are errors; 0: not checked
     std::filesystem::path system_config_file = "/etc/emprops-worker/emprops-worker.toml";
     std::filesystem::path system_state_dir = "/var/lib/emprops-worker";
@@ -69,13 +69,12 @@ struct Loaded {
 
 Loaded load(const LoadRequest& request);
 
-/// Where state lives when state_dir is not set: $XDG_STATE_HOME/emprops-worker, $HOME/.local/state/..., or
-/// the system's folder for root without HOME, for a user without either, and whenever that folder exists and
-/// is ours to write.
+/// Where state lives when state_dir is not set, the first that applies: $XDG_STATE_HOME/emprops-worker (if
+/// absolute), the system's folder if it exists and is ours to write, $HOME/.local/state/emprops-worker, the
+/// system's folder.
 struct StateDirInput {
     std::optional<std::string> xdg_state_home;
     std::optional<std::string> home;
-    bool root = false;
     bool system_dir_writable = false;
     std::filesystem::path system_dir = "/var/lib/emprops-worker";
 };

@@ -1,0 +1,218 @@
+#include "config/checks.h"
+
+#include <algorithm>
+#include <cctype>
+#include <initializer_list>
+#include <set>
+
+#include "config/files.h"
+
+namespace emprops::config {
+
+namespace {
+
+bool has_scheme(const std::string& url, std::initializer_list<std::string_view> schemes) {
+    return std::any_of(schemes.begin(), schemes.end(), [&url](std::string_view scheme) {
+        const std::string start = std::string(scheme) + "://";
+        return url.size() > start.size() && url.starts_with(start) &&
+               std::string_view("/?#:").find(url[start.size()]) == std::string_view::npos;
+    });
+}
+
+bool has_blank_or_control(const std::string& text) {
+    return std::any_of(text.begin(), text.end(), [](unsigned char c) { return c <= ' ' || c == 0x7f; });
+}
+
+class Checker {
+  public:
+    Checker(const LoadRequest& request, Loaded& loaded)
+        : request_(request), loaded_(loaded), settings_(loaded.settings) {}
+
+    void run() {
+        worker();
+        hub_address();
+        hub_tls();
+        hub_times();
+        local_hub();
+        control_socket();
+        supervision("supervision.", settings_.supervision);
+        for (const ConnectorSettings& connector : settings_.connectors)
+            check(connector);
+    }
+
+  private:
+    Layer layer(const std::string& key) const {
+        const auto found = loaded_.origins.find(key);
+        return found == loaded_.origins.end() ? Layer::built_in : found->second.layer;
+    }
+    std::string where(const std::string& key) const {
+        const auto found = loaded_.origins.find(key);
+        return found == loaded_.origins.end() ? key : found->second.where;
+    }
+    void error(const std::string& key, const std::string& message) {
+        loaded_.problems.push_back({Severity::error, where(key), "`" + key + "` " + message});
+    }
+    void warning(const std::string& key, const std::string& message) {
+        loaded_.problems.push_back({Severity::warning, where(key), "`" + key + "` " + message});
+    }
+    void not_above(const std::string& low_key, Duration low, const std::string& high_key, Duration high) {
+        if (low <= high) return;
+        // Named where the user wrote something: the larger default is seldom what is wrong.
+        const bool low_is_default = layer(low_key) == Layer::built_in;
+        error(low_is_default ? high_key : low_key,
+              low_is_default ? "must not be below `" + low_key + "`" : "must not exceed `" + high_key + "`");
+    }
+
+    void worker() {
+        const WorkerSettings& worker = settings_.worker;
+        if (has_blank_or_control(worker.id) || worker.id.find_first_of("/?#%") != std::string::npos) {
+            error("worker.id", "becomes part of a URL: it must not contain spaces or any of / ? # %");
+        }
+        if (!worker.drain_notice_url.empty() && !has_scheme(worker.drain_notice_url, {"http", "https"})) {
+            error("worker.drain_notice_url", "must begin with http:// or https:// and name a host");
+        }
+    }
+
+    void hub_address() {
+        const HubSettings& hub = settings_.hub;
+        if (hub.url.empty()) {
+            host(hub.host);
+        } else {
+            if (!has_scheme(hub.url, {"ws", "wss"})) {
+                error("hub.url", has_scheme(hub.url, {"http", "https"})
+                                     ? "must begin with ws:// or wss:// instead of http:// or https://"
+                                     : "must begin with ws:// or wss:// and name a host");
+            } else if (has_blank_or_control(hub.url)) {
+                error("hub.url", "must not contain spaces or control characters");
+            }
+            for (const char* key : {"hub.host", "hub.port", "hub.tls"}) {
+                if (layer(key) == Layer::built_in) continue;
+                warning(key, "has no effect: `hub.url` is used as it is (" + where("hub.url") + ")");
+            }
+        }
+        if (hub.embedded && (!hub.url.empty() || layer("hub.host") != Layer::built_in)) {
+            warning("hub.embedded",
+                    "is true: the hub inside this worker is used, `hub.url` and `hub.host` are not");
+        }
+        if (!hub.proxy.empty() && !has_scheme(hub.proxy, {"http"})) {
+            error("hub.proxy", "must be http://host:port");
+        }
+        if (std::any_of(hub.token.begin(), hub.token.end(),
+                        [](unsigned char c) { return c < ' ' || c == 0x7f; })) {
+            error("hub.token", "contains a line break or another control character");
+        }
+    }
+
+    void host(const std::string& host) {
+        if (host.empty()) return error("hub.host", "is empty; name the Hub's host, or set `hub.url`");
+        if (host.find("://") != std::string::npos) {
+            return error("hub.host",
+                         "is a host name only; a whole URL belongs into `hub.url` (REDIS_WS_URL)");
+        }
+        if (has_blank_or_control(host) || host.find_first_of("/?#@") != std::string::npos) {
+            return error("hub.host", "must be a host name or address and nothing else");
+        }
+        if (std::count(host.begin(), host.end(), ':') == 1) {
+            error("hub.host", "holds a port; write that into `hub.port` (REDIS_API_PORT)");
+        }
+    }
+
+    void hub_tls() {
+        const HubSettings& hub = settings_.hub;
+        if (!hub.client_certificate.empty() && hub.client_key.empty()) {
+            error("hub.client_certificate", "needs `hub.client_key` beside it");
+        }
+        if (!hub.client_key.empty() && hub.client_certificate.empty()) {
+            error("hub.client_key", "needs `hub.client_certificate` beside it");
+        }
+        if (!hub.tls_verify) {
+            warning("hub.tls_verify", "is false: anybody on the way can pose as the Hub and read the token");
+        }
+        must_be_readable("hub.ca_file", hub.ca_file);
+        must_be_readable("hub.client_certificate", hub.client_certificate);
+        must_be_readable("hub.client_key", hub.client_key);
+    }
+
+    void must_be_readable(const std::string& key, const std::filesystem::path& file) {
+        if (file.empty()) return;
+        const Result<std::string> text = read_file(file);
+        if (!text) {
+            error(key, "names " + display_name(file, request_.working_dir) + ": " + text.error().message);
+        }
+    }
+
+    void hub_times() {
+        const HubSettings& hub = settings_.hub;
+        not_above("hub.reconnect_min", hub.reconnect_min, "hub.reconnect_max", hub.reconnect_max);
+    }
+
+    void local_hub() {
+        const std::string& listen = settings_.local_hub.listen;
+        if (listen.empty()) error("local_hub.listen", "is empty; write an address such as 127.0.0.1");
+        const bool loopback = listen.starts_with("127.") || listen == "::1" || listen == "localhost";
+        if (!loopback && !listen.empty() && settings_.local_hub.token.empty()) {
+            warning(
+                "local_hub.listen",
+                "is reachable from other machines: set `local_hub.token`, or anybody there can submit jobs");
+        }
+    }
+
+    void control_socket() {
+        constexpr std::size_t longest = 107;  // sockaddr_un::sun_path and its end
+        const std::string path = settings_.control.socket.string();
+        if (!settings_.control.enabled || path.size() <= longest) return;
+        error("control.socket", "is longer than a socket's path may be (" + std::to_string(longest) +
+                                    " bytes): " + path + "; set it, or a shorter `worker.state_dir`");
+    }
+
+    void supervision(const std::string& prefix, const SupervisionSettings& s) {
+        not_above(prefix + "backoff_initial", s.backoff_initial, prefix + "backoff_max", s.backoff_max);
+        for (const int cpu : s.cpu_affinity) {
+            if (request_.cpu_count == 0 || cpu < static_cast<int>(request_.cpu_count)) continue;
+            error(prefix + "cpu_affinity", "names CPU " + std::to_string(cpu) + "; this machine has 0 to " +
+                                               std::to_string(request_.cpu_count - 1));
+        }
+    }
+
+    void check(const ConnectorSettings& connector) {
+        const std::string prefix = "connectors." + connector.name + ".";
+        // What it took over from [supervision] unchanged was checked there.
+        if (!(connector.supervision == settings_.supervision)) supervision(prefix, connector.supervision);
+        if (connector.attach && connector.instances > 1) {
+            error(prefix + "attach", "waits for one process, but `" + prefix + "instances` is " +
+                                         std::to_string(connector.instances));
+        }
+        std::set<std::string> seen;
+        for (const std::string& type : connector.job_types) {
+            if (type.empty()) error(prefix + "job_types", "holds an empty string");
+            if (!seen.insert(type).second) error(prefix + "job_types", "names `" + type + "` twice");
+        }
+    }
+
+    const LoadRequest& request_;
+    Loaded& loaded_;
+    const Settings& settings_;
+};
+
+}  // namespace
+
+void check_settings(const LoadRequest& request, Loaded& loaded) {
+    Checker(request, loaded).run();
+}
+
+std::string masked_url(const std::string& url) {
+    std::string result = url;
+    const std::size_t scheme = result.find("://");
+    if (scheme == std::string::npos) return result;
+    const std::size_t end = result.find_first_of("/?#", scheme + 3);
+    const std::size_t at = result.substr(0, end).rfind('@');
+    if (at != std::string::npos && at > scheme) {
+        result = result.substr(0, scheme + 3) + "(hidden)" + result.substr(at);
+    }
+    const std::size_t query = result.find('?');
+    if (query != std::string::npos && query + 1 < result.size())
+        result = result.substr(0, query) + "?(hidden)";
+    return result;
+}
+
+}  // namespace emprops::config

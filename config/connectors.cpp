@@ -1,0 +1,309 @@
+#include "config/connectors.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "config/text.h"
+#include "config/values.h"
+
+namespace emprops::config {
+
+namespace {
+
+constexpr std::string_view override_prefix = "connectors.";
+
+/// Sources of a child's variables, lowest first.
+enum Rank { table_rank, dotenv_rank, own_dotenv_rank, own_local_rank, environment_rank, override_rank };
+
+bool contains(const std::vector<std::string>& list, std::string_view item) {
+    return std::find(list.begin(), list.end(), item) != list.end();
+}
+
+bool is_connector_name(std::string_view name) {
+    return !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+        return std::isalnum(c) != 0 || c == '_' || c == '-';
+    });
+}
+
+/// "connectors.comfyui.env.X" -> comfyui, env, X.
+struct OverrideKey {
+    std::string connector;
+    std::string key;
+    std::string below;
+};
+
+OverrideKey split_key(std::string_view key) {
+    OverrideKey result;
+    key.remove_prefix(override_prefix.size());
+    std::size_t dot = key.find('.');
+    result.connector = key.substr(0, dot);
+    if (dot == std::string_view::npos) return result;
+    key.remove_prefix(dot + 1);
+    dot = key.find('.');
+    result.key = key.substr(0, dot);
+    if (dot != std::string_view::npos) result.below = key.substr(dot + 1);
+    return result;
+}
+
+std::string full_key(const ConnectorSettings& connector, std::string_view key) {
+    return "connectors." + connector.name + "." + std::string(key);
+}
+
+std::vector<std::string> candidate_keys(const ConnectorSettings& connector) {
+    std::vector<std::string> keys;
+    for (const Field& field : fields()) {
+        if (field.in_connector) keys.push_back(full_key(connector, field.key));
+    }
+    return keys;
+}
+
+}  // namespace
+
+ConnectorLoader::ConnectorLoader(const Sources& sources, Reader& reader, Loaded& out)
+    : sources_(sources), reader_(reader), out_(out), setter_(out) {}
+
+void ConnectorLoader::declare(const std::string& name, const std::string& where) {
+    if (!is_connector_name(name)) {
+        setter_.problem(Severity::error, where,
+                        "`" + name + "` is not a connector name; names consist of letters, digits, - and _");
+    } else if (!contains(declared_, name)) {
+        declared_.push_back(name);
+    }
+}
+
+void ConnectorLoader::find_declared() {
+    for (const FileSource& file : sources_.files) {
+        for (const TomlEntry& table : file.entries) {
+            if (table.key != "connectors") continue;
+            if (!table.is_table) {
+                setter_.problem(
+                    Severity::error, file.origin(table).where,
+                    "`connectors` holds tables, [connectors.NAME]; to select some of them set the "
+                    "variable CONNECTORS");
+            }
+            for (const TomlEntry& connector : table.entries) {
+                const std::string where = file.origin(connector).where;
+                declare(connector.key, where);
+                if (connector.is_table) continue;
+                setter_.problem(
+                    Severity::error, where,
+                    "`connectors." + connector.key + "` must be a table, [connectors." + connector.key + "]");
+            }
+        }
+    }
+    for (const Override& override : sources_.overrides) {
+        if (!override.key.starts_with(override_prefix)) continue;
+        const OverrideKey key = split_key(override.key);
+        declare(key.connector, override.origin().where);
+    }
+}
+
+/// The list of CONNECTORS from the highest layer that has one; false if none has.
+bool ConnectorLoader::find_selected() {
+    std::string list;
+    Origin origin;
+    const auto look = [&](const VariableSource& source) {
+        const auto names = connector_list_variables();
+        for (auto name = names.rbegin(); name != names.rend(); ++name) {
+            const auto found = source.variables.find(std::string(*name));
+            if (found == source.variables.end()) continue;
+            list = found->second.value;
+            origin = {source.layer, found->second.where};
+        }
+    };
+    look(sources_.dotenv);
+    look(sources_.environment);
+    for (const Override& override : sources_.overrides) {
+        if (override.key != "connectors") continue;
+        list = override.value;
+        origin = override.origin();
+    }
+    if (origin.layer == Layer::built_in) return false;
+
+    out_.origins["connectors"] = origin;
+    for (const std::string& name : split_list(list)) {
+        if (!is_connector_name(name)) {
+            setter_.problem(Severity::error, origin.where,
+                            "`" + name +
+                                "` is not a connector name; names consist of letters, digits, - and _, with "
+                                "commas between them");
+        } else if (contains(selected_, name)) {
+            setter_.problem(Severity::warning, origin.where,
+                            "connector `" + name + "` is named twice; it is loaded once");
+        } else {
+            selected_.push_back(name);
+        }
+    }
+    if (selected_.empty()) {
+        setter_.problem(Severity::warning, origin.where,
+                        "no connector is selected: this worker takes no jobs");
+    }
+    return true;
+}
+
+void ConnectorLoader::check_prefixes() {
+    for (auto one = known_.begin(); one != known_.end(); ++one) {
+        for (auto other = known_.begin(); other != one; ++other) {
+            if (upper_name(*one) != upper_name(*other)) continue;
+            setter_.problem(Severity::error, "connectors",
+                            "`" + *other + "` and `" + *one + "` share the variables " + upper_name(*one) +
+                                "_*; rename one of them");
+        }
+    }
+}
+
+void ConnectorLoader::run() {
+    find_declared();
+    const bool selected = find_selected();
+    if (!selected && declared_.empty()) selected_ = {"simulation"};
+    known_ = declared_;
+    for (const std::string& name : selected_) {
+        if (!contains(known_, name)) known_.push_back(name);
+    }
+    check_prefixes();
+    for (const std::string& name : known_)
+        load(name);
+
+    std::vector<ConnectorSettings> chosen;
+    const std::vector<std::string>& order = selected_.empty() ? known_ : selected_;
+    for (const std::string& name : order) {
+        const auto found = std::find_if(out_.settings.connectors.begin(), out_.settings.connectors.end(),
+                                        [&name](const ConnectorSettings& c) { return c.name == name; });
+        if (selected_.empty() && (selected || !found->enabled)) continue;
+        chosen.push_back(*found);
+    }
+    out_.settings.connectors = std::move(chosen);
+    if (out_.settings.connectors.empty() && !selected) {
+        setter_.problem(Severity::warning, "connectors",
+                        "every [connectors.NAME] has enabled = false: this worker takes no jobs");
+    }
+}
+
+void ConnectorLoader::load(const std::string& name) {
+    ConnectorSettings connector;
+    connector.name = name;
+    connector.supervision = out_.settings.supervision;
+    ChildEnvironment child;
+
+    for (const FileSource& file : sources_.files)
+        apply_file(file, connector, child);
+
+    std::vector<VariableSource> own = reader_.dotenv_of(name, sources_.environment, sources_.dotenv);
+    std::vector<const VariableSource*> layers{&sources_.dotenv};
+    for (const VariableSource& source : own)
+        layers.push_back(&source);
+    layers.push_back(&sources_.environment);
+    for (const Field& field : fields()) {
+        // `env` and `settings` have no variable of their own: NAME_* are the connector's variables.
+        if (!field.in_connector || field.kind == Kind::variables || field.kind == Kind::json) continue;
+        const std::string key = full_key(connector, field.key);
+        const std::vector<std::string> names{"EMPROPS_" + upper_name(key)};
+        variables_.push_back(names.front());
+        for (const VariableSource* layer : layers) {
+            setter_.set_from(*layer, names, field, field.in_connector(connector), key);
+        }
+    }
+    add_variables(sources_.dotenv, dotenv_rank, false, name, child);
+    add_variables(own[0], own_dotenv_rank, true, name, child);
+    add_variables(own[1], own_local_rank, true, name, child);
+    add_variables(sources_.environment, environment_rank, false, name, child);
+
+    apply_overrides(connector, child);
+    for (const auto& [variable, entry] : child.entries()) {
+        connector.env[variable] = entry.value;
+        out_.origins[full_key(connector, "env." + variable)] = entry.origin;
+    }
+    out_.settings.connectors.push_back(std::move(connector));
+}
+
+void ConnectorLoader::apply_file(const FileSource& file, ConnectorSettings& connector,
+                                 ChildEnvironment& child) {
+    for (const TomlEntry& tables : file.entries) {
+        if (tables.key != "connectors") continue;
+        for (const TomlEntry& table : tables.entries) {
+            if (table.key != connector.name) continue;
+            for (const TomlEntry& entry : table.entries) {
+                const Origin origin = file.origin(entry);
+                const std::string key = full_key(connector, entry.key);
+                const Field* field = find_connector_field(entry.key);
+                if (field == nullptr) {
+                    setter_.unknown_key(origin.where, key, candidate_keys(connector));
+                } else if (field->kind != Kind::variables) {
+                    setter_.set(*field, file, entry, field->in_connector(connector), key);
+                } else {
+                    if (!entry.is_table) {
+                        setter_.problem(Severity::error, origin.where, "`" + key + "` must be a table");
+                    }
+                    for (const TomlEntry& variable : entry.entries) {
+                        const TomlEntry table_of_one{entry.key, variable.line, true, {variable}, {}};
+                        std::map<std::string, std::string> one;
+                        setter_.set(*field, file, table_of_one, &one, key);
+                        for (const auto& [name, text] : one) {
+                            add(connector.name, table_rank, name, text, file.origin(variable), child);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+void ConnectorLoader::apply_overrides(ConnectorSettings& connector, ChildEnvironment& child) {
+    for (const Override& override : sources_.overrides) {
+        if (!override.key.starts_with(override_prefix)) continue;
+        const OverrideKey key = split_key(override.key);
+        if (key.connector != connector.name) continue;
+        const Field* field = find_connector_field(key.key);
+        if (field == nullptr) {
+            setter_.unknown_key(override.origin().where, override.key, candidate_keys(connector));
+            continue;
+        }
+        const std::string name = full_key(connector, key.key);
+        if (field->kind != Kind::variables) {
+            setter_.set(*field, override, key.below, field->in_connector(connector), name,
+                        sources_.working_dir);
+            continue;
+        }
+        std::map<std::string, std::string> some;
+        setter_.set(*field, override, key.below, &some, name, sources_.working_dir);
+        for (const auto& [variable, text] : some) {
+            add(connector.name, override_rank, variable, text, override.origin(), child);
+        }
+    }
+}
+
+void ConnectorLoader::add_variables(const VariableSource& source, int rank, bool all, const std::string& name,
+                                    ChildEnvironment& child) {
+    for (const auto& [variable, entry] : source.variables) {
+        if (variable.starts_with("EMPROPS_" + upper_name("connectors." + name) + "_")) continue;
+        if (!all && owner_of_variable(variable, known_) != name) continue;
+        add(name, rank, variable, entry.value, {source.layer, entry.where}, child);
+        if (!all) continue;
+        const auto lists = connector_list_variables();
+        bool of_worker = std::find(lists.begin(), lists.end(), variable) != lists.end();
+        for (const Field& field : fields()) {
+            of_worker = of_worker || (field.table == "hub" && contains(field.variables(), variable));
+        }
+        if (of_worker && !is_worker_secret(variable)) {
+            setter_.problem(Severity::warning, entry.where,
+                            "`" + variable + "` is a setting of the worker: here it reaches connector `" +
+                                name + "` only; put it into .env");
+        }
+    }
+}
+
+void ConnectorLoader::add(const std::string& connector, int rank, const std::string& variable,
+                          const std::string& value, const Origin& origin, ChildEnvironment& child) {
+    if (!is_worker_secret(variable)) {
+        child.add(rank, variable, value, origin);
+        return;
+    }
+    setter_.problem(Severity::warning, origin.where,
+                    "`" + variable + "` may hold the Hub's token: it is dropped, connector `" + connector +
+                        "` does not get it" +
+                        (origin.layer == Layer::dotenv_connector ? "; if it is meant for the worker, put it "
+                                                                   "into .env"
+                                                                 : ""));
+}
+
+}  // namespace emprops::config

@@ -1,0 +1,24 @@
+#pragma once
+// Small helpers of the loader: whole files, names of places, and "did you mean". Any thread, nothing throws.
+
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "ipc/result.h"
+
+namespace emprops::config {
+
+/// The whole of a regular file (or a pipe). Fails with "not_found", or "unreadable" with the system's words;
+/// files above `limit_bytes` are unreadable too.
+Result<std::string> read_file(const std::filesystem::path& file, std::size_t limit_bytes = 4 * 1024 * 1024);
+
+/// How a file is named to a person: from the working directory if it is below it, else in full.
+std::string display_name(const std::filesystem::path& file, const std::filesystem::path& working_dir);
+
+/// The candidate nearest to a mistyped word, if one is near enough to be meant.
+std::optional<std::string> nearest(std::string_view word, std::span<const std::string> candidates);
+
+}  // namespace emprops::config

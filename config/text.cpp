@@ -1,0 +1,149 @@
+#include "config/text.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <charconv>
+#include <cmath>
+#include <span>
+
+namespace emprops::config {
+
+std::string_view trim(std::string_view text) {
+    while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front())) != 0)
+        text.remove_prefix(1);
+    while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0)
+        text.remove_suffix(1);
+    return text;
+}
+
+std::string lower(std::string_view text) {
+    std::string result(text);
+    std::transform(result.begin(), result.end(), result.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return result;
+}
+
+std::optional<double> parse_double(std::string_view text) {
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || end != text.data() + text.size() || !std::isfinite(value)) return {};
+    return value;
+}
+
+std::optional<std::int64_t> parse_integer(std::string_view text) {
+    std::int64_t value = 0;
+    if (text.starts_with('+')) text.remove_prefix(1);
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || end != text.data() + text.size()) return {};
+    return value;
+}
+
+namespace {
+
+constexpr double max_bytes = 4611686018427387904.0;  // 2^62: what TOML and the arithmetic on it can hold
+
+struct Unit {
+    std::string_view name;
+    double factor;
+};
+
+/// A number and its unit; without a unit, `bare`.
+std::optional<double> parse_with_unit(std::string_view text, std::span<const Unit> units, double bare) {
+    text = trim(text);
+    const std::size_t end = text.find_first_not_of("0123456789.");
+    if (end == 0 || text.empty()) return {};
+    const std::optional<double> number = parse_double(text.substr(0, end));
+    if (!number) return {};
+    const std::string_view unit = end == std::string_view::npos ? "" : trim(text.substr(end));
+    if (unit.empty()) return *number * bare;
+    for (const Unit& known : units) {
+        if (lower(unit) == lower(known.name)) return *number * known.factor;
+    }
+    return {};
+}
+
+constexpr std::array<Unit, 8> duration_units = {
+    {{"ms", 0.001}, {"s", 1}, {"sec", 1}, {"m", 60}, {"min", 60}, {"h", 3600}, {"d", 86400}, {"w", 604800}}};
+constexpr std::array<Unit, 10> byte_units = {{{"B", 1},
+                                              {"KiB", 1024},
+                                              {"MiB", 1048576},
+                                              {"GiB", 1073741824},
+                                              {"TiB", 1099511627776},
+                                              {"KB", 1e3},
+                                              {"MB", 1e6},
+                                              {"GB", 1e9},
+                                              {"TB", 1e12},
+                                              {"K", 1024}}};
+
+}  // namespace
+
+std::optional<Duration> parse_duration(std::string_view text) {
+    const std::optional<double> seconds = parse_with_unit(text, duration_units, 1);
+    if (!seconds || *seconds > max_duration_s) return {};
+    return Duration(std::llround(*seconds * 1000));
+}
+
+std::optional<Bytes> parse_bytes(std::string_view text) {
+    const std::optional<double> bytes = parse_with_unit(text, byte_units, 1);
+    if (!bytes || *bytes > max_bytes) return {};
+    return static_cast<Bytes>(std::llround(*bytes));
+}
+
+std::optional<bool> parse_bool(std::string_view text) {
+    const std::string word = lower(trim(text));
+    if (word == "true" || word == "1" || word == "yes" || word == "on") return true;
+    if (word.empty() || word == "false" || word == "0" || word == "no" || word == "off") return false;
+    return {};
+}
+
+std::vector<std::string> split_list(std::string_view text, char separator) {
+    std::vector<std::string> items;
+    while (true) {
+        const std::size_t end = text.find(separator);
+        const std::string_view item = trim(text.substr(0, end));
+        if (!item.empty()) items.emplace_back(item);
+        if (end == std::string_view::npos) return items;
+        text.remove_prefix(end + 1);
+    }
+}
+
+/// A command line as a shell would split it: spaces, single and double quotes, backslash. Nothing is
+/// expanded.
+std::optional<std::vector<std::string>> split_words(std::string_view text) {
+    std::vector<std::string> words;
+    std::string word;
+    bool in_word = false;
+    char quote = 0;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        if (quote != 0) {
+            if (c == quote) {
+                quote = 0;
+            } else if (c == '\\' && quote == '"' && i + 1 < text.size() &&
+                       (text[i + 1] == '"' || text[i + 1] == '\\')) {
+                word += text[++i];
+            } else {
+                word += c;
+            }
+        } else if (c == '"' || c == '\'') {
+            quote = c;
+            in_word = true;
+        } else if (c == '\\' && i + 1 < text.size()) {
+            word += text[++i];
+            in_word = true;
+        } else if (std::isspace(static_cast<unsigned char>(c)) != 0) {
+            if (in_word) words.push_back(std::move(word));
+            word.clear();
+            in_word = false;
+        } else {
+            word += c;
+            in_word = true;
+        }
+    }
+    if (quote != 0) return {};
+    if (in_word) words.push_back(std::move(word));
+    return words;
+}
+
+}  // namespace emprops::config

@@ -1,0 +1,37 @@
+#pragma once
+// The spellings of values in text: numbers with units, booleans, lists, command lines. Pure functions, any
+// thread; null means "not one of these".
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/settings.h"
+
+namespace emprops::config {
+
+/// The longest Duration that a setting can have: 100 years.
+inline constexpr double max_duration_s = 100.0 * 366 * 24 * 3600;
+
+/// "1.5s", "500ms", "5m", "1h", "7d", "20" (seconds).
+std::optional<Duration> parse_duration(std::string_view text);
+/// "16MiB", "512KiB", "10MB", "1024" (bytes); up to 2^62.
+std::optional<Bytes> parse_bytes(std::string_view text);
+/// true/1/yes/on and false/0/no/off in any case; empty is false, as the Python worker had it.
+std::optional<bool> parse_bool(std::string_view text);
+std::optional<std::int64_t> parse_integer(std::string_view text);
+/// A finite decimal number.
+std::optional<double> parse_double(std::string_view text);
+
+/// Comma list: spaces trimmed, empty items dropped.
+std::vector<std::string> split_list(std::string_view text, char separator = ',');
+/// A command line as a shell would split it: spaces, single and double quotes, backslash. Nothing is
+/// expanded. Null if a quote is not closed.
+std::optional<std::vector<std::string>> split_words(std::string_view text);
+
+std::string_view trim(std::string_view text);
+/// ASCII only.
+std::string lower(std::string_view text);
+
+}  // namespace emprops::config

@@ -1,0 +1,178 @@
+#include "config/values.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "config/text.h"
+
+namespace emprops::config {
+namespace {
+
+using nlohmann::json;
+
+TEST(Text, DurationsAreNumbersWithUnitsOrSeconds) {
+    EXPECT_EQ(parse_duration("500ms"), 500ms);
+    EXPECT_EQ(parse_duration("10s"), 10s);
+    EXPECT_EQ(parse_duration(" 1.5 s "), 1500ms);
+    EXPECT_EQ(parse_duration("5m"), 5min);
+    EXPECT_EQ(parse_duration("5min"), 5min);
+    EXPECT_EQ(parse_duration("1h"), 1h);
+    EXPECT_EQ(parse_duration("7d"), 168h);
+    EXPECT_EQ(parse_duration("20"), 20s);
+    EXPECT_EQ(parse_duration("0"), 0s);
+}
+
+TEST(Text, WhatIsNoDurationIsNotGuessed) {
+    for (const char* text : {"", "s", "-1s", "1x", "1.2.3s", "1 0s", "ten", "1e3", "99999999d", "nan"}) {
+        EXPECT_EQ(parse_duration(text), std::nullopt) << text;
+    }
+}
+
+TEST(Text, SizesKnowBinaryAndDecimalUnits) {
+    EXPECT_EQ(parse_bytes("16MiB"), 16 * MiB);
+    EXPECT_EQ(parse_bytes("512 kib"), 512 * KiB);
+    EXPECT_EQ(parse_bytes("10MB"), 10'000'000U);
+    EXPECT_EQ(parse_bytes("1GiB"), 1024 * MiB);
+    EXPECT_EQ(parse_bytes("0"), 0U);
+    for (const char* text : {"", "MiB", "-1", "1XB", "9999999999TB"}) {
+        EXPECT_EQ(parse_bytes(text), std::nullopt) << text;
+    }
+}
+
+TEST(Text, BooleansAreThoseOfThePythonWorkerAndTheirOpposites) {
+    for (const char* text : {"true", "TRUE", "1", "yes", "Yes", "on"})
+        EXPECT_EQ(parse_bool(text), true) << text;
+    for (const char* text : {"false", "0", "NO", "off", ""})
+        EXPECT_EQ(parse_bool(text), false) << text;
+    for (const char* text : {"maybe", "2", "tru"})
+        EXPECT_EQ(parse_bool(text), std::nullopt) << text;
+}
+
+TEST(Text, CommandsAreSplitLikeAShellWould) {
+    using Words = std::vector<std::string>;
+    EXPECT_EQ(split_words("python3  'my file.py' --x=\"a b\" c\\ d ''"),
+              (Words{"python3", "my file.py", "--x=a b", "c d", ""}));
+    EXPECT_EQ(split_words("\"a\\\"b\" 'c\\d'"), (Words{"a\"b", "c\\d"}));
+    EXPECT_EQ(split_words("   "), Words{});
+    EXPECT_EQ(split_words("a 'b"), std::nullopt);
+}
+
+struct Assigning : testing::Test {
+    Settings settings;
+    ConnectorSettings connector;
+    std::string message;
+
+    Slot slot(const Field& field) {
+        return field.in_connector ? field.in_connector(connector) : field.in_settings(settings);
+    }
+    bool from_toml(const char* table, const char* key, const json& value) {
+        const Field& field = *find_field(table, key);
+        message = assign(field, value, slot(field), "/base").value_or("");
+        return message.empty();
+    }
+    bool from_text(const char* table, const char* key, const char* text) {
+        const Field& field = *find_field(table, key);
+        message = assign_text(field, text, slot(field), "/base").value_or("");
+        return message.empty();
+    }
+};
+
+TEST_F(Assigning, EachKindTakesItsSpellings) {
+    EXPECT_TRUE(from_toml("hub", "tls", true));
+    EXPECT_TRUE(from_toml("hub", "port", 80));
+    EXPECT_TRUE(from_toml("hub", "connect_timeout", 2.5));
+    EXPECT_TRUE(from_toml("hub", "send_limit", "1MiB"));
+    EXPECT_TRUE(from_toml("log", "level", "WARNING"));
+    EXPECT_TRUE(from_toml("worker", "drain_mode", "Now"));
+    EXPECT_TRUE(from_toml("supervision", "cpu_affinity", {0, 3}));
+    EXPECT_TRUE(from_toml("supervision", "backoff_jitter", 0.5));
+    EXPECT_TRUE(settings.hub.tls);
+    EXPECT_EQ(settings.hub.port, 80);
+    EXPECT_EQ(settings.hub.connect_timeout, 2500ms);
+    EXPECT_EQ(settings.hub.send_limit, MiB);
+    EXPECT_EQ(settings.log.level, "warn");
+    EXPECT_EQ(settings.worker.drain_mode, "now");
+    EXPECT_EQ(connector.supervision.cpu_affinity, (std::vector<int>{0, 3}));
+    EXPECT_EQ(connector.supervision.backoff_jitter, 0.5);
+}
+
+TEST_F(Assigning, TextTakesTheSameValues) {
+    EXPECT_TRUE(from_text("hub", "port", " 443 "));
+    EXPECT_TRUE(from_text("supervision", "cpu_affinity", "0, 4-6"));
+    EXPECT_TRUE(from_text("supervision", "nice", "-5"));
+    EXPECT_TRUE(from_text("log", "levels", "hub=DEBUG, connector.comfyui=error"));
+    EXPECT_TRUE(from_text("", "connector_dirs", "/opt/a:here"));
+    EXPECT_TRUE(from_text("connectors.NAME", "job_types", "a, b,"));
+    EXPECT_TRUE(from_text("connectors.NAME", "command", "./mine.sh --fast"));
+    EXPECT_EQ(settings.hub.port, 443);
+    EXPECT_EQ(connector.supervision.cpu_affinity, (std::vector<int>{0, 4, 5, 6}));
+    EXPECT_EQ(connector.supervision.nice, -5);
+    EXPECT_EQ(settings.log.levels.at("hub"), "debug");
+    EXPECT_EQ(settings.log.levels.at("connector.comfyui"), "error");
+    EXPECT_EQ(settings.connector_dirs, (std::vector<std::filesystem::path>{"/opt/a", "/base/here"}));
+    EXPECT_EQ(connector.job_types, (std::vector<std::string>{"a", "b"}));
+    EXPECT_EQ(connector.command, (std::vector<std::string>{"/base/mine.sh", "--fast"}));
+}
+
+TEST_F(Assigning, AnEmptyTextUnsetsAnOptionalAndIsWrongForANumber) {
+    settings.hub.port = 8001;
+    EXPECT_TRUE(from_text("hub", "port", ""));
+    EXPECT_EQ(settings.hub.port, std::nullopt);
+    EXPECT_FALSE(from_text("supervision", "ping_missed", ""));
+    EXPECT_FALSE(from_text("worker", "heartbeat_interval", ""));
+}
+
+TEST_F(Assigning, AProblemLeavesTheOldValueAndSaysWhatIsExpected) {
+    EXPECT_FALSE(from_toml("hub", "port", 70000));
+    EXPECT_EQ(message, "must be a whole number from 1 to 65535, not `70000`");
+    EXPECT_EQ(settings.hub.port, std::nullopt);
+    EXPECT_FALSE(from_text("worker", "heartbeat_interval", "60"));
+    EXPECT_EQ(message, "must be from 1 s to 45 s, not `60`");
+    EXPECT_EQ(settings.worker.heartbeat_interval, 20s);
+    EXPECT_FALSE(from_text("worker", "durability", "ram"));
+    EXPECT_EQ(message, "must be `disk` or `process`, not `ram`");
+    EXPECT_FALSE(from_toml("hub", "connect_timeout", -1));
+    EXPECT_FALSE(from_toml("hub", "connect_timeout", "soon"));
+    EXPECT_FALSE(from_toml("hub", "host", 5));
+    EXPECT_FALSE(from_toml("supervision", "max_rss", -1));
+    EXPECT_FALSE(from_toml("supervision", "ping_missed", 2.5));
+    EXPECT_FALSE(from_toml("connectors.NAME", "command", json::array({"a", 1})));
+    EXPECT_FALSE(from_toml("connectors.NAME", "settings", "text"));
+    EXPECT_FALSE(from_toml("log", "level", "loud"));
+    EXPECT_EQ(message, "must be trace, debug, info, warn or error, not `loud`");
+}
+
+TEST_F(Assigning, ASecretIsNeverPartOfAMessage) {
+    EXPECT_FALSE(from_toml("hub", "token", 123456));
+    EXPECT_EQ(message.find("123456"), std::string::npos) << message;
+}
+
+TEST_F(Assigning, ValuesThatCannotBePassedOnAreRefused) {
+    json deep = 1;
+    for (int i = 0; i < 40; ++i)
+        deep = json{{"a", deep}};
+    EXPECT_FALSE(from_toml("connectors.NAME", "settings", deep));
+    EXPECT_FALSE(from_toml("connectors.NAME", "settings", {{"x", std::nan("")}}));
+    EXPECT_FALSE(from_toml("connectors.NAME", "env", {{"X", std::string("a\0b", 3)}}));
+    EXPECT_FALSE(from_toml("connectors.NAME", "env", {{"A=B", "x"}}));
+    EXPECT_FALSE(from_toml("connectors.NAME", "env", {{"X", {1}}}));
+    EXPECT_TRUE(from_toml("connectors.NAME", "env", {{"N", 5}, {"T", true}}));
+    EXPECT_EQ(connector.env.at("N"), "5");
+    EXPECT_EQ(connector.env.at("T"), "true");
+}
+
+TEST_F(Assigning, WhatIsRenderedReadsBackAsTheSameValue) {
+    for (const char* text : {"0", "1ms", "1500ms", "90s", "2h", "7d"}) {
+        ASSERT_TRUE(from_text("supervision", "job_timeout", text));
+        const std::string rendered =
+            render(*find_field("supervision", "job_timeout"), &connector.supervision.job_timeout);
+        EXPECT_EQ(parse_duration(std::string_view(rendered).substr(1, rendered.size() - 2)),
+                  parse_duration(text));
+    }
+    EXPECT_EQ(toml_string("a\"b\n\x7f"), "\"a\\\"b\\n\\u007F\"");
+    EXPECT_EQ(toml_value({{"a b", 1}, {"c", {true, "x"}}}), "{ \"a b\" = 1, c = [true, \"x\"] }");
+}
+
+}  // namespace
+}  // namespace emprops::config
