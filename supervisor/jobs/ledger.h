@@ -75,8 +75,8 @@ class Ledger {
     /// Blocking; before the event loop runs. Takes the lock of state_dir, reads all records. Errors: "locked"
     /// (another worker has it; the message names its pid), "state_dir" (cannot be created, read or locked).
     static Result<std::unique_ptr<Ledger>> open(LedgerOptions options, boost::asio::any_io_executor executor);
-    /// Writes what is queued, then gives the lock back. Callbacks of operations that ended before may still
-    /// come out of the executor afterwards.
+    /// Writes what is queued, then gives the lock back. Must come before the end of the executor's context,
+    /// out of which `done` callbacks may still come afterwards.
     ~Ledger();
     Ledger(const Ledger&) = delete;
     Ledger& operator=(const Ledger&) = delete;
@@ -84,7 +84,7 @@ class Ledger {
     /// What was found at open(); moved out, so empty the second time.
     Loaded take_loaded();
 
-    /// Called on the executor when the health changes; the ledger begins healthy.
+    /// Called on the executor when the health changes, and at once if it is bad already.
     void on_health(Health callback);
     bool healthy() const;
 

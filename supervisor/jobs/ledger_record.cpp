@@ -1,0 +1,160 @@
+#include "supervisor/jobs/ledger_record.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "ipc/codec.h"
+#include "ipc/envelope.h"
+#include "supervisor/base/digest.h"
+
+namespace emprops::jobs {
+namespace {
+
+using ipc::Json;
+
+constexpr std::string_view before_checksum = R"({"version":1,"checksum":")";
+constexpr std::size_t checksum_digits = 64;
+constexpr std::string_view after_checksum = R"(",)";
+constexpr std::size_t covered_from = before_checksum.size() + checksum_digits + after_checksum.size();
+
+std::string dumped(const Json& value) {
+    return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+void add(std::string& out, const char* key, const std::string& json) {
+    out += '"';
+    out += key;
+    out += "\":";
+    out += json;
+    out += ',';
+}
+
+/// Begins as a record does, but with another number.
+bool another_version(std::string_view text) {
+    constexpr std::string_view before = R"({"version":)";
+    if (text.substr(0, before.size()) != before) return false;
+    const std::string_view rest = text.substr(before.size());
+    const std::size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
+    return digits > 0 && digits < rest.size() && rest[digits] == ',' &&
+           rest.substr(0, digits) != std::to_string(ledger_version);
+}
+
+Error bad(std::string what) {
+    return {"bad_record", std::move(what)};
+}
+
+std::string text_of(const Json& fields, const char* key) {
+    const auto it = fields.find(key);
+    return it != fields.end() && it->is_string() ? it->get<std::string>() : std::string();
+}
+
+template <class T>
+T number_of(const Json& fields, const char* key, T otherwise) {
+    const auto it = fields.find(key);
+    return it != fields.end() && it->is_number_integer() ? it->get<T>() : otherwise;
+}
+
+ipc::JobError error_of(const Json& fields) {
+    ipc::JobError error;
+    const auto it = fields.find("error");
+    if (it == fields.end() || !it->is_object()) return error;
+    if (std::string code = text_of(*it, "code"); !code.empty()) error.code = std::move(code);
+    error.message = text_of(*it, "message");
+    if (const auto retryable = it->find("retryable"); retryable != it->end() && retryable->is_boolean())
+        error.retryable = retryable->get<bool>();
+    if (const auto details = it->find("details"); details != it->end() && details->is_object())
+        error.details = *details;
+    return error;
+}
+
+}  // namespace
+
+std::string encode_record(const LedgerRecord& record) {
+    const Completed* completed = record.outcome ? std::get_if<Completed>(&*record.outcome) : nullptr;
+    const Failed* failed = record.outcome ? std::get_if<Failed>(&*record.outcome) : nullptr;
+    const ipc::RawJson* raw = completed != nullptr ? &completed->result
+                              : record.payload     ? &*record.payload
+                                                   : nullptr;
+
+    std::string out;
+    out.reserve(covered_from + 512 + (raw != nullptr ? raw->text.size() : 0));
+    out += before_checksum;
+    out.append(checksum_digits, '0');
+    out += after_checksum;
+    add(out, "hub_url", dumped(record.hub_url));
+    add(out, "number", std::to_string(record.number));
+    add(out, "job_id", dumped(record.job_id));
+    add(out, "job_type", dumped(record.job_type));
+    add(out, "priority", std::to_string(record.priority));
+    add(out, "claimed_as", dumped(record.claimed_as));
+    add(out, "connector", dumped(record.connector));
+    add(out, "attempt", std::to_string(record.attempt));
+    add(out, "state",
+        completed != nullptr ? "\"completed\""
+        : failed != nullptr  ? "\"failed\""
+                             : "\"assigned\"");
+    if (failed != nullptr) add(out, "error", dumped(ipc::to_json(failed->error)));
+    if (raw != nullptr) {
+        add(out, completed != nullptr ? "result" : "payload", raw->text);
+    }
+    out.back() = '}';
+    out += '\n';
+    out.replace(before_checksum.size(), checksum_digits,
+                sha256_hex(std::string_view(out).substr(covered_from)));
+    return out;
+}
+
+Result<LedgerRecord> decode_record(std::string_view text) {
+    if (another_version(text)) return Error{"version", "it is of another version of this worker"};
+    if (text.size() <= covered_from || text.back() != '\n') return Error{"torn", "it is cut off"};
+    if (text.substr(0, before_checksum.size()) != before_checksum)
+        return Error{"torn", "it does not begin like a ledger record"};
+    if (text.substr(before_checksum.size(), checksum_digits) != sha256_hex(text.substr(covered_from)))
+        return Error{"torn", "its checksum is wrong"};
+
+    ipc::ScanLimits limits;
+    ++limits
+          .max_depth;  // payload and result may use all that a message allows, and lie one level deeper here
+    const ipc::ScanOutcome scanned = ipc::scan_envelope(text, {"payload", "result"}, limits);
+    if (!scanned.envelope) {
+        return bad("it is not valid JSON at byte " + std::to_string(scanned.error.offset) + ": " +
+                   scanned.error.reason);
+    }
+    const Json& fields = scanned.envelope->fields;
+    LedgerRecord record;
+    record.hub_url = text_of(fields, "hub_url");
+    record.number = number_of<std::uint64_t>(fields, "number", 0);
+    record.job_id = text_of(fields, "job_id");
+    record.job_type = text_of(fields, "job_type");
+    record.priority = number_of<std::int64_t>(fields, "priority", 0);
+    record.connector = text_of(fields, "connector");
+    record.attempt = number_of<int>(fields, "attempt", 1);
+    if (const auto ids = fields.find("claimed_as"); ids != fields.end() && ids->is_array()) {
+        for (const Json& id : *ids) {
+            if (id.is_string()) record.claimed_as.push_back(id.get<std::string>());
+        }
+    }
+    if (record.job_id.empty() || record.number == 0) return bad("it names no job or no number");
+
+    const std::string state = text_of(fields, "state");
+    if (state == "assigned") {
+        if (const auto payload = scanned.envelope->find("payload"))
+            record.payload = ipc::RawJson{std::string(*payload)};
+    } else if (state == "completed") {
+        const auto result = scanned.envelope->find("result");
+        if (!result) return bad("it is completed and has no result");
+        record.outcome = Completed{{std::string(*result)}};
+    } else if (state == "failed") {
+        record.outcome = Failed{error_of(fields)};
+    } else {
+        return bad("its state \"" + state + "\" is not known");
+    }
+    return record;
+}
+
+std::string record_file_name(const std::string& job_id, std::uint64_t number) {
+    return sha256_hex(job_id + '\n' + std::to_string(number)).substr(0, 32) + ".json";
+}
+
+}  // namespace emprops::jobs
