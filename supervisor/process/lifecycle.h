@@ -74,7 +74,8 @@ class Lifecycle {
     Actions job_ended(std::uint64_t generation, TimePoint now);
     void pong(std::uint64_t generation, std::uint64_t id);
     Actions stdin_stalled(std::uint64_t generation, TimePoint now);
-    void stdout_closed(std::uint64_t generation, TimePoint now);
+    /// It can do nothing useful any more ("it closed its stdout") and has a moment to exit by itself.
+    void expect_exit(std::uint64_t generation, const std::string& why, TimePoint now);
     /// The exit was seen; stdout is still being read.
     Actions exit_seen(std::uint64_t generation, TimePoint now);
     /// The end, after stdout was read. `report.stopped_for` and `was_ready` are filled in here.
@@ -83,12 +84,13 @@ class Lifecycle {
 
     // ---- what is
     State state() const;
+    bool wanted() const { return wish_ != Wish::stopped; }
     std::optional<TimePoint> next_wakeup() const;
     std::optional<TimePoint> next_attempt() const { return next_attempt_; }
     bool gone() const { return !serving_ && !candidate_ && retiring_.empty(); }
     bool replacing() const { return serving_ && candidate_; }
     int leaving() const { return static_cast<int>(retiring_.size()); }
-    /// The process that serves, else the one that starts.
+    /// The process that serves, else the one that starts, else the last one on its way out.
     const ProcessRun* current() const;
     const ProcessRun* find(std::uint64_t generation) const;
     const std::optional<DeathReport>& last_death() const { return last_death_; }
@@ -102,8 +104,11 @@ class Lifecycle {
     void spawn(Actions& out);
     void replace(StopReason reason, const std::string& text, TimePoint now, Actions& out);
     void retire(std::optional<ProcessRun>& slot);
+    void candidate_gone(const DeathReport& report, TimePoint now, Actions& out);
+    void serving_gone(const DeathReport& report, Ms ready_for, TimePoint now, Actions& out);
     void after_death(const DeathReport& report, Ms ready_for, TimePoint now, Actions& out);
     void fail(const std::string& text, Actions& out);
+    bool alone() const { return options_.exclusive || options_.attach; }
     void check_recycle(const Observations& seen, TimePoint now, Actions& out);
 
     LifecycleOptions options_;
@@ -120,6 +125,8 @@ class Lifecycle {
     std::string init_error_;
     std::string failed_text_;
     std::string stop_text_;
+    StopReason replace_reason_ = StopReason::restart;
+    std::string replace_text_;
     std::string restart_problem_;  // an overlapped restart that did not work
     std::optional<TimePoint> no_recycle_before_;
     std::optional<DeathReport> last_death_;

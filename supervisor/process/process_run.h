@@ -86,8 +86,9 @@ class ProcessRun {
     void job_given() { ++jobs_, ++jobs_given_; }
     void job_ended(TimePoint now, Actions& out);
     void pong(std::uint64_t id);
-    /// Its stdout has ended although it lives: it can do nothing useful any more.
-    void stdout_closed(TimePoint now);
+    /// It can do nothing useful any more and should exit by itself ("it closed its stdout"); soon it is
+    /// stopped.
+    void expect_exit(const std::string& why, TimePoint now);
     /// No new jobs; running ones finish within `limit`, then the stop ladder.
     void leave(StopReason reason, const std::string& text, Ms limit, TimePoint now, Actions& out);
     /// The stop ladder, now. Nothing happens when it is already on it.
@@ -114,7 +115,8 @@ class ProcessRun {
     std::optional<StopReason> reason_;
     std::string text_;
     std::optional<TimePoint> leave_deadline_;
-    std::optional<TimePoint> stdout_deadline_;
+    std::optional<TimePoint> exit_deadline_;
+    std::string exit_why_;
     std::optional<LadderRun> ladder_;
     std::optional<TimePoint> next_ping_;
     std::uint64_t last_ping_ = 0;

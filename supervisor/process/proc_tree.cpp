@@ -1,0 +1,127 @@
+#include "supervisor/process/proc_tree.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <sstream>
+
+#include "supervisor/process/unique_fd.h"
+
+namespace emprops::process {
+
+namespace {
+
+/// A whole file of /proc; nullopt when it cannot be opened (the process is gone, or not ours).
+std::optional<std::string> read_proc(const std::string& path, std::size_t limit = std::size_t{4} << 20) {
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd) return std::nullopt;
+    std::string text;
+    char block[4096];
+    while (text.size() < limit) {
+        const ssize_t count = ::read(fd.get(), block, sizeof block);
+        if (count <= 0) break;
+        text.append(block, static_cast<std::size_t>(count));
+    }
+    return text;
+}
+
+std::string proc_path(pid_t pid, const char* what) {
+    return "/proc/" + std::to_string(pid) + "/" + what;
+}
+
+/// The numeric names in a directory.
+std::optional<std::vector<pid_t>> numbers_in(const std::string& directory) {
+    const auto close = [](DIR* handle) { ::closedir(handle); };
+    const std::unique_ptr<DIR, decltype(close)> handle(::opendir(directory.c_str()), close);
+    if (!handle) return std::nullopt;
+    std::vector<pid_t> numbers;
+    while (const dirent* entry = ::readdir(handle.get())) {
+        const std::string_view name = entry->d_name;
+        pid_t number = 0;
+        const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+        if (error == std::errc{} && end == name.data() + name.size()) numbers.push_back(number);
+    }
+    return numbers;
+}
+
+/// Kernels without CONFIG_PROC_CHILDREN: who names whom as its parent.
+std::vector<pid_t> children_by_scan(pid_t parent) {
+    std::vector<pid_t> children;
+    for (const pid_t pid : numbers_in("/proc").value_or(std::vector<pid_t>{})) {
+        const auto stat = proc_stat(pid);
+        if (stat && stat->parent == parent) children.push_back(pid);
+    }
+    return children;
+}
+
+}  // namespace
+
+std::optional<ProcStat> proc_stat(pid_t pid) {
+    const auto text = read_proc(proc_path(pid, "stat"));
+    if (!text) return std::nullopt;
+    // The command in parentheses may itself hold spaces and parentheses: the last one closes it.
+    const std::size_t close = text->rfind(')');
+    if (close == std::string::npos) return std::nullopt;
+    std::istringstream rest(text->substr(close + 1));
+    ProcStat stat;
+    rest >> stat.state >> stat.parent >> stat.group;
+    if (!rest) return std::nullopt;
+    return stat;
+}
+
+std::vector<pid_t> children_of(pid_t pid) {
+    const auto threads = numbers_in(proc_path(pid, "task"));
+    if (!threads) return {};
+    std::vector<pid_t> children;
+    bool listed = false;
+    for (const pid_t thread : *threads) {
+        const auto text =
+            read_proc(proc_path(pid, "task/") + std::to_string(thread) + "/children", std::size_t{16} << 20);
+        if (!text) continue;
+        listed = true;
+        std::istringstream stream(*text);
+        for (pid_t child = 0; stream >> child;)
+            children.push_back(child);
+    }
+    return listed ? children : children_by_scan(pid);
+}
+
+std::vector<pid_t> descendants_of(pid_t pid) {
+    std::vector<pid_t> all = children_of(pid);
+    for (std::size_t next = 0; next < all.size(); ++next) {
+        const std::vector<pid_t> more = children_of(all[next]);
+        all.insert(all.end(), more.begin(), more.end());
+    }
+    return all;
+}
+
+bool environment_has(pid_t pid, std::string_view name, std::string_view value) {
+    const auto text = read_proc(proc_path(pid, "environ"));
+    if (!text) return false;
+    std::string wanted(name);
+    wanted.append("=").append(value);
+    std::string_view rest = *text;
+    while (!rest.empty()) {
+        const std::string_view entry = rest.substr(0, rest.find('\0'));
+        if (entry == wanted) return true;
+        rest.remove_prefix(std::min(rest.size(), entry.size() + 1));
+    }
+    return false;
+}
+
+std::uint64_t resident_bytes(pid_t pid) {
+    const auto text = read_proc(proc_path(pid, "statm"));
+    if (!text) return 0;
+    std::istringstream stream(*text);
+    std::uint64_t total = 0;
+    std::uint64_t resident = 0;
+    stream >> total >> resident;
+    return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+}  // namespace emprops::process

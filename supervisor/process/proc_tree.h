@@ -1,0 +1,31 @@
+#pragma once
+// What /proc says of processes: who descends from whom, environment, memory. Read only, no state; every
+// answer may be out of date when it arrives. Called by the process host and by the guardian only.
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace emprops::process {
+
+struct ProcStat {
+    char state = '?';  ///< R, S, D, Z, T, ...
+    pid_t parent = 0;
+    pid_t group = 0;
+};
+std::optional<ProcStat> proc_stat(pid_t pid);
+
+/// Children of all threads of `pid`, zombies too.
+std::vector<pid_t> children_of(pid_t pid);
+/// Children, their children and so on, without `pid` itself.
+std::vector<pid_t> descendants_of(pid_t pid);
+/// Whether the environment that `pid` was started with has exactly `name=value`.
+bool environment_has(pid_t pid, std::string_view name, std::string_view value);
+/// Resident memory of one process; 0 when it is gone.
+std::uint64_t resident_bytes(pid_t pid);
+
+}  // namespace emprops::process

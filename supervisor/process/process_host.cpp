@@ -1,0 +1,346 @@
+#include "supervisor/process/process_host.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/process/v2/posix/default_launcher.hpp>
+#include <boost/process/v2/process.hpp>
+#include <boost/process/v2/stdio.hpp>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <map>
+
+#include "supervisor/base/log.h"
+#include "supervisor/process/cgroup.h"
+#include "supervisor/process/child_setup.h"
+#include "supervisor/process/proc_tree.h"
+
+namespace emprops::process {
+
+namespace asio = boost::asio;
+namespace bp = boost::process::v2;
+
+namespace {
+
+/// The hooks of Boost.Process: our setup in the child, and an exit without static destructors when exec
+/// fails.
+struct SetupInitializer {
+    const ChildSetup* setup;
+    volatile ChildSetup::Step* failed;
+
+    boost::system::error_code on_exec_setup(bp::posix::default_launcher&, const bp::filesystem::path&,
+                                            const char* const*) const {
+        const int error = setup->run(failed);
+        errno = error;  // the launcher reports errno, not what we return
+        return {error, boost::system::system_category()};
+    }
+    // Variadic, because 1.81 looks for one signature and calls another.
+    template <class... Args>
+    void on_exec_error(Args&&...) const {
+        ::_exit(127);
+    }
+};
+
+/// All signals blocked from before the fork until the child has default dispositions: a handler of ours must
+/// not run in the child.
+class SignalsBlocked {
+  public:
+    SignalsBlocked() {
+        sigset_t all;
+        ::sigfillset(&all);
+        ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+    }
+    ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    SignalsBlocked(const SignalsBlocked&) = delete;
+    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+  private:
+    sigset_t before_{};
+};
+
+struct Pipe {
+    UniqueFd read;
+    UniqueFd write;
+};
+
+/// Both ends close-on-exec and above 2: dup2 of a descriptor onto itself would leave it close-on-exec.
+bool make_pipe(Pipe& pipe) {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) return false;
+    UniqueFd* const slots[] = {&pipe.read, &pipe.write};
+    for (int index = 0; index < 2; ++index) {
+        slots[index]->reset(ends[index]);
+        if (ends[index] <= 2) slots[index]->reset(::fcntl(ends[index], F_DUPFD_CLOEXEC, 3));
+    }
+    return pipe.read && pipe.write;
+}
+
+void set_non_blocking(int fd) {
+    ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
+}
+
+Ms to_ms(const timeval& time) {
+    return std::chrono::duration_cast<Ms>(std::chrono::seconds(time.tv_sec) +
+                                          std::chrono::microseconds(time.tv_usec));
+}
+
+Error start_failed(const std::string& what) {
+    return {"start_failed", what};
+}
+
+/// How a pid is addressed without the danger that it has become somebody else meanwhile.
+UniqueFd open_pid(pid_t pid) {
+    return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+}
+
+bool send(const UniqueFd& pidfd, int signal) {
+    return ::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0) == 0;
+}
+
+class OsProcessHost : public ProcessHost {
+  public:
+    explicit OsProcessHost(asio::any_io_executor executor) : executor_(std::move(executor)) {
+        ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+        ::signal(SIGPIPE, SIG_IGN);
+        void* const page = ::mmap(nullptr, sizeof(ChildSetup::Step), PROT_READ | PROT_WRITE,
+                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        failed_step_ = page == MAP_FAILED ? &own_step_ : static_cast<ChildSetup::Step*>(page);
+    }
+
+    ~OsProcessHost() override {
+        if (failed_step_ != &own_step_)
+            ::munmap(const_cast<ChildSetup::Step*>(failed_step_), sizeof(ChildSetup::Step));
+    }
+
+    Result<Child> start(const LaunchSpec& spec, ExitHandler on_exit) override;
+    void signal_group(int pid, int signal) override {
+        if (running_.count(pid) > 0) ::kill(-pid, signal);
+    }
+    std::size_t sweep(const std::string& marker) override;
+    std::size_t sweep_all() override;
+    void reap_orphans() override;
+    std::uint64_t tree_rss_bytes(int pid) override;
+
+  private:
+    struct Running {
+        std::shared_ptr<asio::posix::stream_descriptor> pidfd;
+        ExitHandler on_exit;
+        std::string cgroup;
+    };
+
+    std::string join_cgroup(const LaunchSpec& spec, std::string& name);
+    Result<int> launch(const LaunchSpec& spec, const ChildSetup& setup, int in, int out, int err);
+    void watch(int pid);
+    void look(int pid);
+    bool adopted(pid_t pid) const;
+
+    asio::any_io_executor executor_;
+    // A context of its own that is never run: launching must not tell the event loop about the fork.
+    asio::io_context launch_context_{1};
+    std::map<int, Running> running_;
+    std::optional<Result<CgroupParent>> cgroup_;
+    ChildSetup::Step own_step_ = ChildSetup::Step::none;
+    volatile ChildSetup::Step* failed_step_ = nullptr;
+    std::shared_ptr<int> alive_ = std::make_shared<int>(0);
+};
+
+Result<Child> OsProcessHost::start(const LaunchSpec& spec, ExitHandler on_exit) {
+    Pipe in;
+    Pipe out;
+    Pipe err;
+    if (!make_pipe(in) || !make_pipe(out) || !make_pipe(err))
+        return start_failed(std::string("cannot make pipes: ") + std::strerror(errno));
+    std::string cgroup;
+    const std::string cgroup_procs = join_cgroup(spec, cgroup);
+    const Result<ChildSetup> setup = ChildSetup::prepare(spec, cgroup_procs);
+    if (!setup) return setup.error();
+    const Result<int> pid = launch(spec, *setup, in.read.get(), out.write.get(), err.write.get());
+    if (!pid) {
+        if (!cgroup.empty()) (*cgroup_)->remove(cgroup);
+        return pid.error();
+    }
+    UniqueFd pidfd = open_pid(*pid);
+    if (!pidfd) {
+        const std::string why = std::strerror(errno);
+        ::kill(-*pid, SIGKILL);
+        ::waitpid(*pid, nullptr, 0);
+        return start_failed("this system has no pidfd_open (kernel 5.3, or a seccomp profile forbids it): " +
+                            why);
+    }
+    Child child;
+    child.pid = *pid;
+    child.stdin_fd = std::move(in.write);
+    child.stdout_fd = std::move(out.read);
+    child.stderr_fd = std::move(err.read);
+    for (const UniqueFd* fd : {&child.stdin_fd, &child.stdout_fd, &child.stderr_fd})
+        set_non_blocking(fd->get());
+    Running running;
+    running.pidfd = std::make_shared<asio::posix::stream_descriptor>(executor_, pidfd.release());
+    running.on_exit = std::move(on_exit);
+    running.cgroup = cgroup;
+    running_[child.pid] = std::move(running);
+    watch(child.pid);
+    return child;
+}
+
+std::string OsProcessHost::join_cgroup(const LaunchSpec& spec, std::string& name) {
+    if (spec.limits.cgroup_memory_max == 0) return {};
+    if (!cgroup_) {
+        cgroup_.emplace(CgroupParent::open());
+        if (!*cgroup_) logger("process")->warn("{}", cgroup_->error().message);
+    }
+    if (!*cgroup_) return {};
+    name = "connector-" + spec.marker;
+    std::replace(name.begin(), name.end(), '/', '-');
+    const auto procs = (*cgroup_)->make(name, spec.limits.cgroup_memory_max);
+    if (procs) return procs->string();
+    logger("process")->warn("{}", procs.error().message);
+    name.clear();
+    return {};
+}
+
+Result<int> OsProcessHost::launch(const LaunchSpec& spec, const ChildSetup& setup, int in, int out, int err) {
+    std::vector<std::string> environment;
+    for (const auto& [key, value] : spec.env)
+        environment.push_back(key + "=" + value);
+    environment.push_back(std::string(marker_variable) + "=" + spec.marker);
+    std::vector<const char*> pointers;
+    for (const std::string& entry : environment)
+        pointers.push_back(entry.c_str());
+    pointers.push_back(nullptr);
+
+    bp::posix::default_launcher launcher;
+    launcher.env = pointers.data();
+    *failed_step_ = ChildSetup::Step::none;
+    boost::system::error_code error;
+    std::string problem;
+    const SignalsBlocked blocked;
+    try {
+        auto process =
+            launcher(launch_context_.get_executor(), error, bp::filesystem::path(spec.executable.string()),
+                     spec.arguments, bp::process_stdio{in, out, err}, SetupInitializer{&setup, failed_step_});
+        process.detach();
+    } catch (const std::exception& exception) {
+        problem = exception.what();
+    }
+    if (error) {
+        const ChildSetup::Step step = *failed_step_;
+        problem = std::string(ChildSetup::describe(step)) + " (" +
+                  (step == ChildSetup::Step::working_dir ? spec.working_dir : spec.executable).string() +
+                  "): " + error.message();
+    }
+    if (problem.empty()) return launcher.pid;
+    if (launcher.pid > 0) {
+        // It has reported its failure and is in _exit; or Boost failed after the fork, then it is of no use.
+        ::kill(launcher.pid, SIGKILL);
+        ::waitpid(launcher.pid, nullptr, 0);
+    }
+    return start_failed(problem);
+}
+
+void OsProcessHost::watch(int pid) {
+    auto& pidfd = *running_.at(pid).pidfd;
+    pidfd.async_wait(asio::posix::stream_descriptor::wait_read,
+                     [this, pid, alive = std::weak_ptr<int>(alive_)](const boost::system::error_code& error) {
+                         if (error || alive.expired()) return;
+                         look(pid);
+                     });
+}
+
+void OsProcessHost::look(int pid) {
+    const auto found = running_.find(pid);
+    if (found == running_.end()) return;
+    siginfo_t info{};
+    // A readiness event may be spurious; a blocking wait here would stop the whole worker.
+    if (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+        info.si_pid == 0) {
+        watch(pid);
+        return;
+    }
+    // While the leader is not reaped its id cannot be used again: the group is surely its own.
+    if (!stolen) ::kill(-pid, SIGKILL);
+    int status = 0;
+    rusage usage{};
+    ExitStatus exit;
+    if (!stolen && ::wait4(pid, &status, WNOHANG, &usage) == pid) {
+        if (WIFEXITED(status)) exit.exit_code = WEXITSTATUS(status);
+        if (WIFSIGNALED(status)) {
+            exit.signal = WTERMSIG(status);
+            exit.core_dumped = WCOREDUMP(status);
+        }
+        exit.peak_rss_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+        exit.cpu = to_ms(usage.ru_utime) + to_ms(usage.ru_stime);
+    }
+    const Running ended = std::move(found->second);
+    running_.erase(found);
+    if (!ended.cgroup.empty()) (*cgroup_)->remove(ended.cgroup);
+    ended.on_exit(exit);
+}
+
+bool OsProcessHost::adopted(pid_t pid) const {
+    if (running_.count(pid) > 0) return false;
+    const auto stat = proc_stat(pid);
+    // Connectors and what they start are never in our own process group; whoever is was started by somebody
+    // else here.
+    return stat && stat->parent == ::getpid() && stat->group != ::getpgrp();
+}
+
+void OsProcessHost::reap_orphans() {
+    for (const pid_t pid : children_of(::getpid())) {
+        if (adopted(pid)) ::waitpid(pid, nullptr, WNOHANG);
+    }
+}
+
+std::size_t OsProcessHost::sweep(const std::string& marker) {
+    std::size_t killed = 0;
+    for (const pid_t pid : descendants_of(::getpid())) {
+        if (running_.count(pid) > 0) continue;
+        const UniqueFd pidfd = open_pid(pid);
+        if (pidfd && environment_has(pid, marker_variable, marker) && send(pidfd, SIGKILL)) ++killed;
+    }
+    reap_orphans();
+    return killed;
+}
+
+std::size_t OsProcessHost::sweep_all() {
+    std::size_t killed = 0;
+    std::vector<pid_t> victims;
+    for (const pid_t pid : children_of(::getpid())) {
+        if (running_.count(pid) == 0 && !adopted(pid)) continue;
+        victims.push_back(pid);
+        const std::vector<pid_t> more = descendants_of(pid);
+        victims.insert(victims.end(), more.begin(), more.end());
+    }
+    for (const pid_t pid : victims) {
+        const auto stat = proc_stat(pid);
+        if (stat && stat->state != 'Z' && ::kill(pid, SIGKILL) == 0) ++killed;
+    }
+    reap_orphans();
+    return killed;
+}
+
+std::uint64_t OsProcessHost::tree_rss_bytes(int pid) {
+    std::uint64_t sum = resident_bytes(pid);
+    for (const pid_t each : descendants_of(pid))
+        sum += resident_bytes(each);
+    return sum;
+}
+
+}  // namespace
+
+std::unique_ptr<ProcessHost> make_process_host(asio::any_io_executor executor) {
+    return std::make_unique<OsProcessHost>(std::move(executor));
+}
+
+}  // namespace emprops::process

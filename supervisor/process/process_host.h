@@ -1,0 +1,79 @@
+#pragma once
+// The one door to the operating system: starting, signalling, waiting for and measuring connector processes.
+// Nothing else in the supervisor forks, kills or reaps (but for the guardian, which is a process of its own).
+//
+// Owned by the program's root, used by the fleet on the event loop thread only (the parent-death signal fires
+// when the thread that started a child ends). No call blocks, but for the short time from fork to exec.
+
+#include <boost/asio/any_io_executor.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/settings.h"
+#include "ipc/result.h"
+#include "supervisor/base/time.h"
+#include "supervisor/process/unique_fd.h"
+
+namespace emprops::process {
+
+/// The variable by which a process is attributed to its instance even after it left its group and session.
+inline constexpr const char* marker_variable = "EMPROPS_INSTANCE";
+
+struct LaunchSpec {
+    std::filesystem::path executable;        ///< absolute
+    std::vector<std::string> arguments;      ///< without argv[0]
+    std::map<std::string, std::string> env;  ///< the whole environment, but for the marker
+    std::filesystem::path working_dir;
+    std::string marker;  ///< value of EMPROPS_INSTANCE: "<connector>/<index>/<generation>"
+    /// user, nice, cpu_affinity, oom_score_adj, no_new_privs, limit_*, cgroup_memory_max are used.
+    config::SupervisionSettings limits;
+};
+
+struct Child {
+    int pid = 0;         ///< also its process group
+    UniqueFd stdin_fd;   ///< ours to write, non-blocking, close-on-exec
+    UniqueFd stdout_fd;  ///< ours to read, likewise
+    UniqueFd stderr_fd;  ///< ours to read, likewise
+};
+
+struct ExitStatus {
+    std::optional<int> exit_code;
+    std::optional<int> signal;
+    bool core_dumped = false;
+    std::uint64_t peak_rss_bytes = 0;  ///< of it and the children it waited for
+    Ms cpu{0};                         ///< user + system, likewise
+};
+
+class ProcessHost {
+  public:
+    using ExitHandler = std::function<void(const ExitStatus&)>;
+    virtual ~ProcessHost() = default;
+
+    /// Starts a process: group of its own, killed when this thread ends, descriptors 0, 1 and 2 only, default
+    /// signals. `on_exit` is called once, later, from the loop; everything left in its process group has been
+    /// killed by then. Errors ("start_failed") name what could not be done; no zombie is left.
+    virtual Result<Child> start(const LaunchSpec& spec, ExitHandler on_exit) = 0;
+    /// Sends a signal to the process group of a started process; nothing happens once its exit was reported.
+    virtual void signal_group(int pid, int signal) = 0;
+    /// Kills what carries this marker although its leader has exited, and reaps adopted orphans. Processes
+    /// can appear while it looks: call it again a little later. Returns how many were killed.
+    virtual std::size_t sweep(const std::string& marker) = 0;
+    /// Kills everything that descends from started processes, attributed or not. For the very end.
+    virtual std::size_t sweep_all() = 0;
+    /// Collects adopted processes that have ended.
+    virtual void reap_orphans() = 0;
+    /// Resident memory of a started process and its descendants.
+    virtual std::uint64_t tree_rss_bytes(int pid) = 0;
+};
+
+/// The real one. Makes this process the reaper of orphaned descendants (PR_SET_CHILD_SUBREAPER) and ignores
+/// SIGPIPE.
+std::unique_ptr<ProcessHost> make_process_host(boost::asio::any_io_executor executor);
+
+}  // namespace emprops::process
