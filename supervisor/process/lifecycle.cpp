@@ -39,8 +39,8 @@ const ProcessRun* Lifecycle::find(std::uint64_t generation) const {
     return nullptr;
 }
 
-ProcessRun* Lifecycle::find(std::uint64_t generation) {
-    return const_cast<ProcessRun*>(std::as_const(*this).find(generation));
+ProcessRun* Lifecycle::run_of(std::uint64_t generation) {
+    return const_cast<ProcessRun*>(find(generation));
 }
 
 const ProcessRun* Lifecycle::current() const {
@@ -132,7 +132,7 @@ Actions Lifecycle::shutdown(TimePoint now) {
 Actions Lifecycle::stop_process(std::uint64_t generation, StopReason reason, const std::string& text,
                                 TimePoint now) {
     Actions out;
-    ProcessRun* run = find(generation);
+    ProcessRun* run = run_of(generation);
     if (run == nullptr || run->phase() == ProcessRun::Phase::stopping ||
         run->phase() == ProcessRun::Phase::exited)
         return out;
@@ -165,7 +165,7 @@ Actions Lifecycle::spawn_failed(const std::string& text, TimePoint now) {
 Actions Lifecycle::ready(std::uint64_t generation, int protocol, const ipc::Features& features,
                          TimePoint now) {
     Actions out;
-    ProcessRun* run = find(generation);
+    ProcessRun* run = run_of(generation);
     if (run == nullptr) return out;
     if (run->was_ready()) {
         out.push_back(say(Level::warn, options_.name + " said ready a second time; ignored"));
@@ -193,7 +193,7 @@ Actions Lifecycle::ready(std::uint64_t generation, int protocol, const ipc::Feat
 Actions Lifecycle::init_failed(std::uint64_t generation, bool retryable, const std::string& text,
                                TimePoint now) {
     Actions out;
-    ProcessRun* run = find(generation);
+    ProcessRun* run = run_of(generation);
     if (run == nullptr) return out;
     if (run->phase() != ProcessRun::Phase::starting) {
         out.push_back(
@@ -207,18 +207,18 @@ Actions Lifecycle::init_failed(std::uint64_t generation, bool retryable, const s
 }
 
 void Lifecycle::job_given(std::uint64_t generation) {
-    if (ProcessRun* run = find(generation)) run->job_given();
+    if (ProcessRun* run = run_of(generation)) run->job_given();
 }
 
 Actions Lifecycle::job_ended(std::uint64_t generation, TimePoint now) {
     Actions out;
-    if (ProcessRun* run = find(generation)) run->job_ended(now, out);
+    if (ProcessRun* run = run_of(generation)) run->job_ended(now, out);
     check_recycle({}, now, out);
     return out;
 }
 
 void Lifecycle::pong(std::uint64_t generation, std::uint64_t id) {
-    if (ProcessRun* run = find(generation)) run->pong(id);
+    if (ProcessRun* run = run_of(generation)) run->pong(id);
 }
 
 Actions Lifecycle::stdin_stalled(std::uint64_t generation, TimePoint now) {
@@ -228,18 +228,18 @@ Actions Lifecycle::stdin_stalled(std::uint64_t generation, TimePoint now) {
 }
 
 void Lifecycle::expect_exit(std::uint64_t generation, const std::string& why, TimePoint now) {
-    if (ProcessRun* run = find(generation)) run->expect_exit(why, now);
+    if (ProcessRun* run = run_of(generation)) run->expect_exit(why, now);
 }
 
 Actions Lifecycle::exit_seen(std::uint64_t generation, TimePoint) {
     Actions out;
-    if (ProcessRun* run = find(generation)) run->exit_seen(out);
+    if (ProcessRun* run = run_of(generation)) run->exit_seen(out);
     return out;
 }
 
 Actions Lifecycle::exited(std::uint64_t generation, DeathReport& report, TimePoint now) {
     Actions out;
-    ProcessRun* run = find(generation);
+    ProcessRun* run = run_of(generation);
     if (run == nullptr) return out;
     run->exit_seen(out);
     report.stopped_for = run->stop_reason();

@@ -100,7 +100,7 @@ class Lifecycle {
   private:
     enum class Wish { run, stopped, failed };
 
-    ProcessRun* find(std::uint64_t generation);
+    ProcessRun* run_of(std::uint64_t generation);
     void spawn(Actions& out);
     void replace(StopReason reason, const std::string& text, TimePoint now, Actions& out);
     void retire(std::optional<ProcessRun>& slot);

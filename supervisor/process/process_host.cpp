@@ -263,8 +263,10 @@ void OsProcessHost::look(int pid) {
     if (found == running_.end()) return;
     siginfo_t info{};
     // A readiness event may be spurious; a blocking wait here would stop the whole worker.
-    if (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
-        info.si_pid == 0) {
+    const int seen = ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT);
+    // ECHILD: somebody else in this program has reaped it. All that is known then is that it has ended.
+    const bool stolen = seen != 0 && errno == ECHILD;
+    if (!stolen && (seen != 0 || info.si_pid == 0)) {
         watch(pid);
         return;
     }

@@ -1,0 +1,260 @@
+#include "supervisor/process/connector_io.h"
+
+#include <sys/socket.h>
+
+#include <array>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <optional>
+
+#include "ipc/line_framer.h"
+#include "supervisor/process/write_queue.h"
+
+namespace emprops::process {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+namespace {
+constexpr std::size_t block_bytes = std::size_t{64} << 10;
+constexpr std::size_t stderr_line_bytes = std::size_t{16} << 10;
+}  // namespace
+
+class ConnectorIo::Impl : public std::enable_shared_from_this<Impl> {
+  public:
+    Impl(const asio::any_io_executor& executor, UniqueFd in, UniqueFd out, UniqueFd err,
+         const IoLimits& limits, IoEvents events)
+        : limits_(limits),
+          events_(std::move(events)),
+          stdin_(executor, in.release()),
+          stdout_(executor, out.release(), limits.max_line_bytes),
+          stall_timer_(executor),
+          finish_timer_(executor),
+          queue_(limits.stdin_queue_bytes) {
+        if (err) stderr_.emplace(executor, err.release(), stderr_line_bytes);
+        stdout_.sink.on_line = [this](std::string_view line) { tell(events_.on_line, line); };
+        stdout_.sink.on_overlong = [this](std::string_view head, std::uint64_t size) {
+            tell(events_.on_overlong, head, size);
+        };
+        if (!stderr_) return;
+        stderr_->sink.on_line = [this](std::string_view line) { tell(events_.on_stderr, line); };
+        stderr_->sink.on_overlong = [this](std::string_view head, std::uint64_t) {
+            tell(events_.on_stderr, head);
+        };
+    }
+
+    void start() {
+        read(stdout_);
+        if (stderr_) read(*stderr_);
+    }
+
+    bool fits(std::size_t bytes) const { return stdin_open_ && !closing_stdin_ && queue_.fits(bytes); }
+    bool backlog() const { return !queue_.empty(); }
+
+    bool send(std::string line, bool job) {
+        if (!stdin_open_ || closing_stdin_) return false;
+        queue_.push(std::move(line), job, Clock::now());
+        write();
+        return true;
+    }
+
+    void close_stdin_after_writing() {
+        closing_stdin_ = true;
+        queue_.drop_jobs();
+        if (queue_.empty()) close_stdin();
+    }
+
+    void close_stdin() {
+        if (!stdin_open_) return;
+        stdin_open_ = false;
+        stall_timer_.cancel();
+        // An attached connector has one socket for both directions: its peer must see the end of this one.
+        ::shutdown(stdin_.native_handle(), SHUT_WR);
+        error_code ignored;
+        stdin_.close(ignored);
+        if (!writing_) queue_.clear();
+    }
+
+    void finish(Ms limit, std::function<void()> done) {
+        done_ = std::move(done);
+        close_stdin();
+        if (try_finish()) return;
+        finish_timer_.expires_after(limit);
+        finish_timer_.async_wait([self = shared_from_this()](error_code error) {
+            if (!error) self->end();
+        });
+    }
+
+    void close() {
+        closed_ = true;
+        done_ = nullptr;
+        close_stdin();
+        close_output(stdout_);
+        if (stderr_) close_output(*stderr_);
+        finish_timer_.cancel();
+    }
+
+  private:
+    struct Output {
+        Output(const asio::any_io_executor& executor, int fd, std::size_t limit)
+            : stream(executor, fd), framer(limit) {}
+        asio::posix::stream_descriptor stream;
+        ipc::LineFramer framer;
+        ipc::LineFramer::Sink sink;
+        std::array<char, block_bytes> block;
+        bool open = true;
+    };
+
+    template <class Event, class... Args>
+    void tell(const Event& event, Args&&... args) {
+        if (!closed_ && event) event(std::forward<Args>(args)...);
+    }
+
+    void read(Output& output) {
+        output.stream.async_read_some(asio::buffer(output.block), [self = shared_from_this(), &output](
+                                                                      error_code error, std::size_t count) {
+            self->on_read(output, error, count);
+        });
+    }
+
+    void on_read(Output& output, error_code error, std::size_t count) {
+        if (closed_ || !output.open) return;
+        if (count > 0) output.framer.feed({output.block.data(), count}, output.sink);
+        if (closed_ || !output.open) return;
+        if (!error) {
+            read(output);
+            return;
+        }
+        // "Operation aborted" cannot come here: whoever closes the stream sets `open` or `closed_` first.
+        output.framer.finish(output.sink);
+        close_output(output);
+        if (&output == &stdout_) tell(events_.on_stdout_end);
+        try_finish();
+    }
+
+    static void close_output(Output& output) {
+        output.open = false;
+        error_code ignored;
+        output.stream.close(ignored);
+    }
+
+    bool try_finish() {
+        if (!done_ || stdout_.open || (stderr_ && stderr_->open)) return false;
+        finish_timer_.cancel();
+        asio::post(stdin_.get_executor(), [self = shared_from_this()] { self->end(); });
+        return true;
+    }
+
+    void end() {
+        if (closed_ || !done_) return;
+        // Whatever stands without a newline at the time limit counts if it is complete.
+        for (Output* output : {&stdout_, stderr_ ? &*stderr_ : nullptr}) {
+            if (output == nullptr || !output->open) continue;
+            output->framer.finish(output->sink);
+            close_output(*output);
+        }
+        const std::function<void()> done = std::move(done_);
+        close();
+        done();
+    }
+
+    void write() {
+        if (writing_ || !stdin_open_ || queue_.empty()) return;
+        writing_ = true;
+        const std::string_view next = queue_.next();
+        stdin_.async_write_some(asio::buffer(next.data(), next.size()),
+                                [self = shared_from_this()](error_code error, std::size_t count) {
+                                    self->on_written(error, count);
+                                });
+        watch_stall();
+    }
+
+    void on_written(error_code error, std::size_t count) {
+        writing_ = false;
+        if (!stdin_open_) {
+            queue_.clear();
+            return;
+        }
+        if (error) {
+            close_stdin();
+            tell(events_.on_stdin_closed);
+            return;
+        }
+        queue_.consume(count, Clock::now());
+        if (!queue_.empty()) {
+            write();
+            return;
+        }
+        stall_timer_.cancel();
+        watching_stall_ = false;
+        if (closing_stdin_) close_stdin();
+    }
+
+    void watch_stall() {
+        if (watching_stall_ || limits_.write_timeout <= Ms{0}) return;
+        watching_stall_ = true;
+        stall_timer_.expires_at(queue_.waiting_since() + limits_.write_timeout);
+        stall_timer_.async_wait([self = shared_from_this()](error_code error) {
+            if (error || self->closed_ || !self->stdin_open_ || self->queue_.empty()) return;
+            self->watching_stall_ = false;
+            if (Clock::now() - self->queue_.waiting_since() < self->limits_.write_timeout) {
+                self->watch_stall();
+                return;
+            }
+            self->close_stdin();
+            self->tell(self->events_.on_stalled);
+        });
+    }
+
+    IoLimits limits_;
+    IoEvents events_;
+    asio::posix::stream_descriptor stdin_;
+    Output stdout_;
+    std::optional<Output> stderr_;
+    asio::steady_timer stall_timer_;
+    asio::steady_timer finish_timer_;
+    WriteQueue queue_;
+    bool stdin_open_ = true;
+    bool closing_stdin_ = false;
+    bool writing_ = false;
+    bool watching_stall_ = false;
+    bool closed_ = false;
+    std::function<void()> done_;
+};
+
+ConnectorIo::ConnectorIo(const asio::any_io_executor& executor, UniqueFd stdin_fd, UniqueFd stdout_fd,
+                         UniqueFd stderr_fd, const IoLimits& limits, IoEvents events)
+    : impl_(std::make_shared<Impl>(executor, std::move(stdin_fd), std::move(stdout_fd), std::move(stderr_fd),
+                                   limits, std::move(events))) {
+    impl_->start();
+}
+
+ConnectorIo::~ConnectorIo() {
+    impl_->close();
+}
+
+bool ConnectorIo::fits(std::size_t bytes) const {
+    return impl_->fits(bytes);
+}
+bool ConnectorIo::backlog() const {
+    return impl_->backlog();
+}
+bool ConnectorIo::send(std::string line, bool job) {
+    return impl_->send(std::move(line), job);
+}
+void ConnectorIo::close_stdin_after_writing() {
+    impl_->close_stdin_after_writing();
+}
+void ConnectorIo::close_stdin() {
+    impl_->close_stdin();
+}
+void ConnectorIo::finish(Ms limit, std::function<void()> done) {
+    impl_->finish(limit, std::move(done));
+}
+void ConnectorIo::close() {
+    impl_->close();
+}
+
+}  // namespace emprops::process

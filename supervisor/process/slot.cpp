@@ -1,0 +1,563 @@
+#include "supervisor/process/slot.h"
+
+#include <boost/asio/post.hpp>
+#include <csignal>
+
+#include "supervisor/base/log.h"
+#include "supervisor/process/child_environment.h"
+#include "supervisor/process/find_executable.h"
+
+namespace emprops::process {
+
+namespace {
+
+/// After the exit a grandchild may hold the pipe open; nothing that matters comes later than this.
+constexpr Ms read_after_exit{1000};
+constexpr Ms rss_sample_interval{2000};
+
+template <class... Ts>
+struct Overloaded : Ts... {
+    using Ts::operator()...;
+};
+template <class... Ts>
+Overloaded(Ts...) -> Overloaded<Ts...>;
+
+bool planned(const DeathReport& report) {
+    return report.stopped_for == StopReason::requested || report.stopped_for == StopReason::restart ||
+           report.stopped_for == StopReason::recycle || report.stopped_for == StopReason::worker_leaving;
+}
+
+}  // namespace
+
+SlotContext::SlotContext(boost::asio::any_io_executor executor_in, ProcessHost& host_in,
+                         FleetOptions options_in)
+    : executor(std::move(executor_in)),
+      host(host_in),
+      options(std::move(options_in)),
+      work_dirs(options.state_dir),
+      environment(own_environment()) {}
+
+Slot::Slot(SlotContext& context, const config::ConnectorSettings& settings, int index)
+    : context_(context),
+      settings_(settings),
+      index_(index),
+      name_(to_string(InstanceId{settings.name, index, 0})),
+      lifecycle_(lifecycle_options(), context.options.random),
+      state_since_(Clock::now()) {
+    context_.work_dirs.remove_leftovers(settings_.name, index_);
+}
+
+Slot::~Slot() {
+    kill();
+}
+
+LifecycleOptions Slot::lifecycle_options() const {
+    LifecycleOptions options;
+    options.name = name_;
+    options.policy = settings_.supervision;
+    options.exclusive = settings_.exclusive;
+    options.attach = settings_.attach;
+    options.drain_timeout = context_.options.drain_timeout;
+    return options;
+}
+
+std::string Slot::marker(std::uint64_t generation) const {
+    return settings_.name + "/" + std::to_string(index_) + "/" + std::to_string(generation);
+}
+
+Slot::Entry* Slot::find(std::uint64_t generation) {
+    const auto found = processes_.find(generation);
+    return found == processes_.end() ? nullptr : &found->second;
+}
+
+// ---- wishes -----------------------------------------------------------------------------------------------
+
+void Slot::start() {
+    carry_out(lifecycle_.start(Clock::now()));
+}
+
+void Slot::stop(const std::string& text) {
+    carry_out(lifecycle_.stop(text, Clock::now()));
+}
+
+void Slot::restart(const std::string& text) {
+    carry_out(lifecycle_.restart(StopReason::restart, text, Clock::now()));
+}
+
+void Slot::shutdown() {
+    carry_out(lifecycle_.shutdown(Clock::now()));
+}
+
+void Slot::kill() {
+    for (auto& [generation, entry] : processes_) {
+        entry.listener.reset();
+        if (settings_.attach || entry.process->pid() == 0) continue;
+        context_.host.signal_group(entry.process->pid(), SIGKILL);
+        context_.host.sweep(marker(generation));
+    }
+}
+
+void Slot::configure(const config::ConnectorSettings& settings) {
+    settings_ = settings;
+    lifecycle_.configure(lifecycle_options());
+    if (lifecycle_.wanted()) restart("its settings changed");
+}
+
+void Slot::stop_instance(const InstanceId& id, StopReason reason, const std::string& text) {
+    carry_out(lifecycle_.stop_process(id.generation, reason, text, Clock::now()));
+}
+
+// ---- jobs -------------------------------------------------------------------------------------------------
+
+bool Slot::give_job(const InstanceId& id, ipc::Job& job) {
+    Entry* entry = find(id.generation);
+    const ProcessRun* run = lifecycle_.find(id.generation);
+    if (entry == nullptr || run == nullptr || run->phase() != ProcessRun::Phase::ready) return false;
+    if (entry->process->holds(job.job_id)) return false;
+    const auto folder =
+        context_.work_dirs.make_job(settings_.name, index_, job.job_id, settings_.supervision.user);
+    if (!folder) {
+        const LogContext context(entry->process->log_fields(job.job_id));
+        logger("process")->error("{}", folder.error().message);
+        return false;
+    }
+    job.work_dir = folder->string();
+    if (!entry->process->give(job)) {
+        if (!holds(job.job_id)) context_.work_dirs.remove_job(settings_.name, index_, job.job_id);
+        return false;
+    }
+    ++counters_.jobs_given;
+    lifecycle_.job_given(id.generation);
+    changed();
+    return true;
+}
+
+bool Slot::cancel_job(const InstanceId& id, const std::string& job_id, const std::string& reason) {
+    Entry* entry = find(id.generation);
+    if (entry == nullptr || !entry->process->holds(job_id) || !entry->process->info.features.cancel)
+        return false;
+    return entry->process->send(ipc::Cancel{job_id, reason});
+}
+
+void Slot::job_ended(const InstanceId& id, const std::string& job_id) {
+    Entry* entry = find(id.generation);
+    const bool held = entry != nullptr && entry->process->job_ended(job_id);
+    if (!holds(job_id)) context_.work_dirs.remove_job(settings_.name, index_, job_id);
+    if (held) carry_out(lifecycle_.job_ended(id.generation, Clock::now()));
+}
+
+bool Slot::holds(const std::string& job_id) const {
+    for (const auto& [generation, entry] : processes_) {
+        if (entry.process->holds(job_id)) return true;
+    }
+    return false;
+}
+
+// ---- starting ---------------------------------------------------------------------------------------------
+
+void Slot::carry_out(Actions actions) {
+    for (Action& each : actions) {
+        std::visit(Overloaded{
+                       [&](const action::Spawn&) { spawn(); },
+                       [&](const action::Announce& announce) {
+                           Entry& entry = processes_.at(announce.generation);
+                           entry.announced = true;
+                           context_.tell([id = entry.process->id(), info = entry.process->info](
+                                             FleetListener& listener) { listener.on_ready(id, info); });
+                       },
+                       [&](const action::Withdraw& withdraw) {
+                           Entry& entry = processes_.at(withdraw.generation);
+                           entry.announced = false;
+                           context_.tell([id = entry.process->id()](FleetListener& listener) {
+                               listener.on_leaving(id);
+                           });
+                       },
+                       [&](const action::SendPing& ping) {
+                           processes_.at(ping.generation).process->send(ipc::Ping{ping.id});
+                       },
+                       [&](const action::SendDrain& drain) {
+                           processes_.at(drain.generation).process->send(ipc::Drain{});
+                       },
+                       [&](const action::SendShutdown& shutdown) {
+                           Entry& entry = processes_.at(shutdown.generation);
+                           const LogContext context(entry.process->log_fields());
+                           logger("process")->info("{}: shutdown and end of stdin, {} to leave", name_,
+                                                   human_duration(shutdown.grace));
+                           entry.process->send(ipc::Shutdown{shutdown.grace});
+                           entry.process->close_stdin_after_writing();
+                           if (!entry.process->connected()) end_attached(shutdown.generation);
+                       },
+                       [&](const action::SignalGroup& signal) {
+                           Entry& entry = processes_.at(signal.generation);
+                           const LogContext context(entry.process->log_fields());
+                           if (settings_.attach) {
+                               end_attached(signal.generation);
+                               return;
+                           }
+                           logger("process")->warn("{}: SIG{} to its process group", name_,
+                                                   signal.signal == SIGTERM ? "TERM" : "KILL");
+                           context_.host.signal_group(entry.process->pid(), signal.signal);
+                       },
+                       [&](const action::ReportStuck& stuck) {
+                           const LogContext context(processes_.at(stuck.generation).process->log_fields());
+                           logger("process")->error(
+                               "{}: does not end in spite of SIGKILL; it is probably in an uninterruptible "
+                               "system call "
+                               "(a driver or a network file system)",
+                               name_);
+                       },
+                       [&](const action::Say& say) {
+                           const auto level = say.level == action::Say::Level::info   ? spdlog::level::info
+                                              : say.level == action::Say::Level::warn ? spdlog::level::warn
+                                                                                      : spdlog::level::err;
+                           const LogContext context({name_, 0, {}});
+                           logger("process")->log(level, "{}", say.text);
+                       },
+                   },
+                   each);
+    }
+    changed();
+}
+
+void Slot::spawn() {
+    const std::uint64_t generation = ++context_.last_generation;
+    ++counters_.spawns;
+    Entry& entry = processes_[generation];
+    entry.process = std::make_unique<ConnectorProcess>(
+        context_.executor, *this, InstanceId{settings_.name, index_, generation}, settings_, counters_);
+    const Result<> started = settings_.attach ? listen(generation) : launch(generation, *entry.process);
+    if (!started) {
+        processes_.erase(generation);
+        carry_out(lifecycle_.spawn_failed(started.error().message, Clock::now()));
+        return;
+    }
+    Actions actions = lifecycle_.spawned(generation, Clock::now());
+    if (!settings_.attach) greet(*entry.process);
+    carry_out(std::move(actions));
+}
+
+Result<> Slot::launch(std::uint64_t generation, ConnectorProcess& process) {
+    const auto executable =
+        find_executable(settings_, context_.options.bin_dir, context_.options.connector_dirs);
+    if (!executable) return executable.error();
+    const auto work_dir =
+        context_.work_dirs.make_instance(settings_.name, index_, settings_.supervision.user);
+    if (!work_dir) return work_dir.error();
+    LaunchSpec spec;
+    spec.executable = *executable;
+    for (std::size_t argument = 1; argument < settings_.command.size(); ++argument)
+        spec.arguments.push_back(with_instance(settings_.command[argument], index_));
+    spec.env = child_environment(settings_, index_, context_.environment);
+    spec.working_dir =
+        settings_.working_dir.empty() ? *work_dir : std::filesystem::absolute(settings_.working_dir);
+    spec.marker = marker(generation);
+    spec.limits = settings_.supervision;
+    auto child = context_.host.start(
+        spec, guarded([this, generation](const ExitStatus& exit) { on_exit(generation, exit); }));
+    if (!child) return child.error();
+    process.connect(child->pid, std::move(child->stdin_fd), std::move(child->stdout_fd),
+                    std::move(child->stderr_fd));
+    const LogContext context(process.log_fields());
+    logger("process")->info("{}: started {}", name_, spec.executable.string());
+    return Ok{};
+}
+
+Result<> Slot::listen(std::uint64_t generation) {
+    const auto path =
+        context_.options.state_dir /
+        ("attach-" + settings_.name + (index_ > 0 ? "-" + std::to_string(index_) : "") + ".sock");
+    auto listener = AttachListener::open(
+        context_.executor, path, guarded([this, generation](int pid, UniqueFd in, UniqueFd out) {
+            Entry* entry = find(generation);
+            if (entry == nullptr || entry->ending) return;
+            entry->process->connect(pid, std::move(in), std::move(out), UniqueFd());
+            const LogContext context(entry->process->log_fields());
+            logger("process")->info("{}: attached", name_);
+            greet(*entry->process);
+            changed();
+        }));
+    if (!listener) return listener.error();
+    processes_.at(generation).listener = std::move(*listener);
+    logger("process")->info("{}: waiting for somebody to connect to {} (attach = true)", name_,
+                            path.string());
+    return Ok{};
+}
+
+void Slot::greet(ConnectorProcess& process) {
+    ipc::Hello hello;
+    hello.worker_id = context_.options.worker_id;
+    hello.connector = settings_.name;
+    hello.instance = index_;
+    hello.settings = settings_.settings;
+    hello.max_line_bytes = settings_.supervision.max_line_bytes;
+    hello.work_dir = context_.work_dirs.instance(settings_.name, index_).string();
+    hello.heartbeat_interval = settings_.supervision.ping_interval;
+    hello.heartbeat_missed = static_cast<int>(settings_.supervision.ping_missed);
+    process.send(std::move(hello));
+}
+
+// ---- what processes say -----------------------------------------------------------------------------------
+
+void Slot::on_message(ConnectorProcess& process, ipc::FromConnector message) {
+    const std::uint64_t generation = process.id().generation;
+    if (auto* ready = std::get_if<ipc::Ready>(&message)) {
+        on_ready(process, std::move(*ready));
+    } else if (const auto* failed = std::get_if<ipc::InitFailed>(&message)) {
+        carry_out(lifecycle_.init_failed(generation, failed->error.retryable,
+                                         failed->error.code + ": " + cut(failed->error.message),
+                                         Clock::now()));
+    } else if (const auto* pong = std::get_if<ipc::Pong>(&message)) {
+        lifecycle_.pong(generation, pong->id);
+    } else if (const auto* status = std::get_if<ipc::Status>(&message)) {
+        on_status(process, *status);
+    } else if (const auto* change = std::get_if<ipc::Capabilities>(&message)) {
+        on_capabilities(process, *change);
+    } else if (const auto* line = std::get_if<ipc::LogLine>(&message)) {
+        const LogContext context(process.log_fields());
+        std::string text = line->message;
+        if (line->fields.is_object() && !line->fields.empty())
+            text += " " + line->fields.dump(-1, ' ', false, ipc::Json::error_handler_t::replace);
+        const auto level = line->level == "warn" ? spdlog::level::warn : spdlog::level::from_str(line->level);
+        logger("connector." + settings_.name)
+            ->log(level == spdlog::level::off ? spdlog::level::info : level, "{}", cut(text));
+    } else if (const auto* unknown = std::get_if<ipc::Unknown>(&message)) {
+        const LogContext context(process.log_fields());
+        logger("connector." + settings_.name)
+            ->debug("message of unknown type \"{}\" ignored", cut(unknown->type));
+    } else {
+        if (const auto* restart = std::get_if<ipc::RestartService>(&message)) {
+            const LogContext context(process.log_fields());
+            logger("process")->warn("{}: its companion service needs a restart: {}", name_,
+                                    cut(restart->reason));
+        }
+        // std::function wants a copyable callable, and a result can be large: it travels behind a pointer.
+        auto shared = std::make_shared<ipc::FromConnector>(std::move(message));
+        context_.tell([id = process.id(), shared](FleetListener& listener) {
+            listener.on_message(id, std::move(*shared));
+        });
+    }
+}
+
+void Slot::on_ready(ConnectorProcess& process, ipc::Ready ready) {
+    const std::uint64_t generation = process.id().generation;
+    const ProcessRun* run = lifecycle_.find(generation);
+    if (run != nullptr && run->phase() == ProcessRun::Phase::starting) {
+        InstanceInfo& info = process.info;
+        info.pid = process.pid();
+        info.job_types = settings_.job_types.empty() ? std::move(ready.job_types) : settings_.job_types;
+        info.concurrency =
+            std::max(1, settings_.concurrency ? static_cast<int>(*settings_.concurrency) : ready.concurrency);
+        info.features = ready.features;
+        info.name = std::move(ready.name);
+        info.version = std::move(ready.version);
+        info.capabilities = std::move(ready.capabilities);
+        if (info.features.status && !info.status) {
+            info.available = false;
+            info.unavailable_reason = "it has not reported the state of its service yet";
+        }
+        const LogContext context(process.log_fields());
+        if (info.job_types.empty())
+            logger("process")->warn(
+                "{}: neither `ready` nor the configuration (job_types) names a job type: it will get no jobs",
+                name_);
+        else if (ready.protocol == ipc::protocol_version)
+            logger("process")->info("{}: ready ({} {})", name_, cut(info.name), cut(info.version));
+    }
+    carry_out(lifecycle_.ready(generation, ready.protocol, ready.features, Clock::now()));
+}
+
+void Slot::on_status(ConnectorProcess& process, const ipc::Status& status) {
+    InstanceInfo& info = process.info;
+    if (info.available != status.available || !info.status) {
+        const LogContext context(process.log_fields());
+        logger("process")->log(status.available ? spdlog::level::info : spdlog::level::warn,
+                               "{}: its service {} is {}{}", name_, cut(status.service),
+                               status.available ? "available" : "not available",
+                               status.reason.empty() ? "" : ": " + cut(status.reason));
+    }
+    info.status = status;
+    info.available = status.available;
+    info.unavailable_reason = status.available        ? ""
+                              : status.reason.empty() ? "its service is not available"
+                                                      : status.reason;
+    if (const Entry* entry = find(process.id().generation); entry == nullptr || !entry->announced) return;
+    context_.tell([id = process.id(), status](FleetListener& listener) { listener.on_status(id, status); });
+    tell_changed(process);
+}
+
+void Slot::on_capabilities(ConnectorProcess& process, const ipc::Capabilities& change) {
+    InstanceInfo& info = process.info;
+    if (change.capabilities) info.capabilities = *change.capabilities;
+    if (change.job_types && settings_.job_types.empty()) info.job_types = *change.job_types;
+    if (change.concurrency && !settings_.concurrency) info.concurrency = std::max(1, *change.concurrency);
+    tell_changed(process);
+}
+
+void Slot::tell_changed(const ConnectorProcess& process) {
+    if (const Entry* entry = find(process.id().generation); entry == nullptr || !entry->announced) return;
+    context_.tell(
+        [id = process.id(), info = process.info](FleetListener& listener) { listener.on_changed(id, info); });
+}
+
+void Slot::on_broken_line(ConnectorProcess& process, const std::optional<std::string>& job_id,
+                          const std::string& code, const std::string& message) {
+    context_.tell([id = process.id(), job_id, code, message](FleetListener& listener) {
+        listener.on_protocol_error(id, job_id, code, message);
+    });
+}
+
+void Slot::on_pipe_closed(ConnectorProcess& process, const std::string& what) {
+    const std::uint64_t generation = process.id().generation;
+    if (settings_.attach) {
+        end_attached(generation);
+        return;
+    }
+    lifecycle_.expect_exit(generation, "it " + what, Clock::now());
+    changed();
+}
+
+void Slot::on_stalled(ConnectorProcess& process) {
+    carry_out(lifecycle_.stdin_stalled(process.id().generation, Clock::now()));
+}
+
+void Slot::on_trace(ConnectorProcess& process, TraceLine::Kind kind, const std::string& text) {
+    context_.trace({process.id(), process.pid(), std::chrono::system_clock::now(), kind, text});
+}
+
+// ---- ending -----------------------------------------------------------------------------------------------
+
+void Slot::on_exit(std::uint64_t generation, const ExitStatus& exit) {
+    Entry* entry = find(generation);
+    if (entry == nullptr) return;
+    entry->exit = exit;
+    context_.host.sweep(marker(generation));
+    context_.sweep_repeatedly(marker(generation));
+    read_to_end(generation);
+}
+
+void Slot::end_attached(std::uint64_t generation) {
+    Entry* entry = find(generation);
+    if (entry == nullptr || entry->ending) return;
+    entry->listener.reset();
+    boost::asio::post(context_.executor, guarded([this, generation] { read_to_end(generation); }));
+}
+
+void Slot::read_to_end(std::uint64_t generation) {
+    Entry* entry = find(generation);
+    if (entry == nullptr || entry->ending) return;
+    entry->ending = true;
+    carry_out(lifecycle_.exit_seen(generation, Clock::now()));
+    const auto finished = guarded([this, generation] { on_finished(generation); });
+    if (entry->process->connected())
+        entry->process->finish(settings_.attach ? Ms{0} : read_after_exit, finished);
+    else
+        boost::asio::post(context_.executor, finished);
+}
+
+void Slot::on_finished(std::uint64_t generation) {
+    const auto found = processes_.find(generation);
+    if (found == processes_.end()) return;
+    const std::unique_ptr<ConnectorProcess> process = std::move(found->second.process);
+    DeathReport report = process->death_report(found->second.exit);
+    processes_.erase(found);
+    Actions actions = lifecycle_.exited(generation, report, Clock::now());
+    if (!planned(report)) ++counters_.deaths;
+    report_death(*process, report);
+    // A resumed job finds its folder again; the others' end is the dispatcher's to tell, but not for certain.
+    if (!process->info.features.resume) {
+        for (const std::string& job_id : report.jobs_held) {
+            if (!holds(job_id)) context_.work_dirs.remove_job(settings_.name, index_, job_id);
+        }
+    }
+    if (report.was_ready) {
+        context_.tell(
+            [id = process->id(), report](FleetListener& listener) { listener.on_gone(id, report); });
+    }
+    carry_out(std::move(actions));
+}
+
+void Slot::report_death(const ConnectorProcess& process, const DeathReport& report) const {
+    const LogContext context(
+        process.log_fields(report.jobs_held.size() == 1 ? report.jobs_held.front() : ""));
+    const auto log = logger("process");
+    if (planned(report)) {
+        log->info("{}: {}", name_, report.summary());
+        return;
+    }
+    log->error("{}: {}", name_, report.summary());
+    for (const std::string& line : report.last_messages)
+        log->info("{}: last messages: {}", name_, line);
+}
+
+// ---- time and state ---------------------------------------------------------------------------------------
+
+void Slot::tick(TimePoint now) {
+    Observations seen;
+    for (const auto& [generation, entry] : processes_) {
+        if (entry.process->backlog()) seen.stdin_backlog.push_back(generation);
+    }
+    if (settings_.supervision.max_rss > 0 && (!next_rss_sample_ || now >= *next_rss_sample_)) {
+        next_rss_sample_ = now + rss_sample_interval;
+        const ProcessRun* run = lifecycle_.current();
+        const Entry* entry = run != nullptr ? find(run->generation()) : nullptr;
+        if (entry != nullptr && entry->process->pid() > 0)
+            seen.rss_bytes = context_.host.tree_rss_bytes(entry->process->pid());
+    }
+    Actions actions = lifecycle_.tick(seen, now);
+    if (!actions.empty()) carry_out(std::move(actions));
+}
+
+std::optional<TimePoint> Slot::next_wakeup() const {
+    std::optional<TimePoint> first = lifecycle_.next_wakeup();
+    if (settings_.supervision.max_rss > 0 && !processes_.empty()) {
+        const TimePoint sample = next_rss_sample_.value_or(Clock::now());
+        if (!first || sample < *first) first = sample;
+    }
+    return first;
+}
+
+void Slot::changed() {
+    const State state = lifecycle_.state();
+    if (state != state_) {
+        state_ = state;
+        state_since_ = Clock::now();
+        context_.tell([name = settings_.name, index = index_, state](FleetListener& listener) {
+            listener.on_connector_state(name, index, state);
+        });
+    }
+    context_.slot_changed();
+}
+
+InstanceStatus Slot::status() const {
+    const TimePoint now = Clock::now();
+    const auto since = [&](TimePoint from) { return std::chrono::duration_cast<Ms>(now - from); };
+    InstanceStatus status;
+    status.connector = settings_.name;
+    status.index = index_;
+    status.state = state_;
+    status.in_state = since(state_since_);
+    status.replacing = lifecycle_.replacing();
+    status.leaving = lifecycle_.leaving();
+    if (const auto at = lifecycle_.next_attempt())
+        status.next_attempt_in = std::max(Ms{0}, std::chrono::duration_cast<Ms>(*at - now));
+    status.last_death = lifecycle_.last_death();
+    status.why = lifecycle_.why(now);
+    status.counters = counters_;
+    for (const auto& [generation, entry] : processes_) {
+        for (std::string& job_id : entry.process->jobs())
+            status.jobs.push_back(std::move(job_id));
+    }
+    const ProcessRun* run = lifecycle_.current();
+    const auto found = run != nullptr ? processes_.find(run->generation()) : processes_.end();
+    if (found == processes_.end()) return status;
+    const ConnectorProcess& process = *found->second.process;
+    status.id = process.id();
+    status.pid = process.pid();
+    status.uptime = since(process.started_at());
+    if (run->was_ready()) status.info = process.info;
+    if (process.pid() > 0 && !settings_.attach)
+        status.rss_bytes = context_.host.tree_rss_bytes(process.pid());
+    return status;
+}
+
+}  // namespace emprops::process

@@ -1,0 +1,133 @@
+#pragma once
+// One configured instance (connector, index) with its processes: carries out what its Lifecycle decides,
+// hands its processes' messages on, and reports to the listener. Usually one process; two while an overlapped
+// restart goes on.
+//
+// Owned by the fleet; event loop thread only.
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/settings.h"
+#include "supervisor/process/attach_listener.h"
+#include "supervisor/process/connector_process.h"
+#include "supervisor/process/fleet.h"
+#include "supervisor/process/lifecycle.h"
+#include "supervisor/process/process_host.h"
+#include "supervisor/process/work_dirs.h"
+
+namespace emprops::process {
+
+/// What all slots of a fleet share.
+class SlotContext {
+  public:
+    using News = std::function<void(FleetListener&)>;
+    SlotContext(boost::asio::any_io_executor executor, ProcessHost& host, FleetOptions options);
+    virtual ~SlotContext() = default;
+
+    /// Told to the listener in a later turn of the loop, in this order.
+    virtual void tell(News news) = 0;
+    virtual void trace(const TraceLine& line) = 0;
+    /// Something has happened to a slot: look at its next_wakeup() and gone() again, later in this turn.
+    virtual void slot_changed() = 0;
+    /// Kills escaped processes of an ended one, several times during the next second.
+    virtual void sweep_repeatedly(const std::string& marker) = 0;
+
+    boost::asio::any_io_executor executor;
+    ProcessHost& host;
+    FleetOptions options;
+    WorkDirs work_dirs;
+    std::vector<std::string> environment;
+    std::uint64_t last_generation = 0;
+};
+
+class Slot : public ConnectorProcess::Owner {
+  public:
+    Slot(SlotContext& context, const config::ConnectorSettings& settings, int index);
+    ~Slot() override;
+
+    const std::string& connector() const { return settings_.name; }
+    int index() const { return index_; }
+    bool gone() const { return lifecycle_.gone() && processes_.empty(); }
+    std::optional<TimePoint> next_wakeup() const;
+    void tick(TimePoint now);
+
+    void start();
+    void stop(const std::string& text);
+    void restart(const std::string& text);
+    void shutdown();
+    void kill();
+    /// New settings: restarts what is not stopped by an operator.
+    void configure(const config::ConnectorSettings& settings);
+
+    bool give_job(const InstanceId& id, ipc::Job& job);
+    bool cancel_job(const InstanceId& id, const std::string& job_id, const std::string& reason);
+    void job_ended(const InstanceId& id, const std::string& job_id);
+    void stop_instance(const InstanceId& id, StopReason reason, const std::string& text);
+    /// Whether one of its processes holds the job.
+    bool holds(const std::string& job_id) const;
+
+    InstanceStatus status() const;
+    std::string why() const { return lifecycle_.why(Clock::now()); }
+
+  private:
+    struct Entry {
+        std::unique_ptr<ConnectorProcess> process;
+        std::unique_ptr<AttachListener> listener;
+        std::optional<ExitStatus> exit;
+        bool announced = false;
+        bool ending = false;
+    };
+
+    void on_message(ConnectorProcess& process, ipc::FromConnector message) override;
+    void on_broken_line(ConnectorProcess& process, const std::optional<std::string>& job_id,
+                        const std::string& code, const std::string& message) override;
+    void on_pipe_closed(ConnectorProcess& process, const std::string& what) override;
+    void on_stalled(ConnectorProcess& process) override;
+    void on_trace(ConnectorProcess& process, TraceLine::Kind kind, const std::string& text) override;
+
+    void on_ready(ConnectorProcess& process, ipc::Ready ready);
+    void on_status(ConnectorProcess& process, const ipc::Status& status);
+    void on_capabilities(ConnectorProcess& process, const ipc::Capabilities& change);
+    void tell_changed(const ConnectorProcess& process);
+
+    void carry_out(Actions actions);
+    void spawn();
+    Result<> launch(std::uint64_t generation, ConnectorProcess& process);
+    Result<> listen(std::uint64_t generation);
+    void greet(ConnectorProcess& process);
+    void on_exit(std::uint64_t generation, const ExitStatus& exit);
+    void end_attached(std::uint64_t generation);
+    void read_to_end(std::uint64_t generation);
+    void on_finished(std::uint64_t generation);
+    void report_death(const ConnectorProcess& process, const DeathReport& report) const;
+    Entry* find(std::uint64_t generation);
+    std::string marker(std::uint64_t generation) const;
+    LifecycleOptions lifecycle_options() const;
+    void changed();
+    /// Wraps a callback that must do nothing once this slot is destroyed.
+    template <class Function>
+    auto guarded(Function function) {
+        return [alive = std::weak_ptr<int>(alive_), function = std::move(function)](auto&&... args) {
+            if (!alive.expired()) function(std::forward<decltype(args)>(args)...);
+        };
+    }
+
+    SlotContext& context_;
+    config::ConnectorSettings settings_;
+    int index_;
+    std::string name_;  // for people
+    Lifecycle lifecycle_;
+    Counters counters_;
+    std::map<std::uint64_t, Entry> processes_;
+    State state_ = State::stopped;
+    TimePoint state_since_;
+    std::optional<TimePoint> next_rss_sample_;
+    std::shared_ptr<int> alive_ = std::make_shared<int>(0);
+};
+
+}  // namespace emprops::process

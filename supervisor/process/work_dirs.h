@@ -1,0 +1,44 @@
+#pragma once
+// The scratch folders: STATE_DIR/work/<connector>-<index>/ for an instance, jobs/<hash of the job id>/ in it
+// for a job (job ids are client text such as "../x"). Removal happens on a thread of its own, since a
+// connector may have written gigabytes. Owned by the fleet; event loop thread only.
+
+#include <boost/asio/thread_pool.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "ipc/result.h"
+
+namespace emprops::process {
+
+class WorkDirs {
+  public:
+    explicit WorkDirs(const std::filesystem::path& state_dir) : root_(state_dir / "work") {}
+    /// Waits for removals that are under way.
+    ~WorkDirs();
+
+    std::filesystem::path instance(const std::string& connector, int index) const;
+    std::filesystem::path job(const std::string& connector, int index, const std::string& job_id) const;
+
+    /// Creates the instance's folder, owned by `user` if that is not empty.
+    Result<std::filesystem::path> make_instance(const std::string& connector, int index,
+                                                const std::string& user);
+    /// Likewise for a job. An existing folder is kept: a resumed job finds what its first process wrote.
+    Result<std::filesystem::path> make_job(const std::string& connector, int index, const std::string& job_id,
+                                           const std::string& user);
+    /// The job goes on at another index: its folder moves along.
+    void move_job(const std::string& connector, int from, int to, const std::string& job_id);
+    void remove_job(const std::string& connector, int index, const std::string& job_id);
+    /// What jobs of an earlier worker left behind.
+    void remove_leftovers(const std::string& connector, int index);
+
+  private:
+    void remove_later(const std::filesystem::path& folder);
+
+    std::filesystem::path root_;
+    std::uint64_t removed_ = 0;
+    boost::asio::thread_pool remover_{1};
+};
+
+}  // namespace emprops::process
