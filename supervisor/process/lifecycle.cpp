@@ -121,11 +121,15 @@ Actions Lifecycle::stop(const std::string& text, TimePoint now) {
 }
 
 Actions Lifecycle::shutdown(TimePoint now) {
-    const std::string text = "the worker ends";
-    Actions out = stop(text, now);
+    Actions out;
     leaving_for_good_ = true;
+    wish_ = Wish::stopped;
+    stop_text_ = "the worker ends";
+    next_attempt_.reset();
+    if (candidate_) retire(candidate_);
+    if (serving_) retire(serving_);
     for (ProcessRun& run : retiring_)
-        run.stop(StopReason::worker_leaving, text, now, out);
+        run.stop(StopReason::worker_leaving, stop_text_, now, out);
     return out;
 }
 

@@ -1,0 +1,401 @@
+#include "supervisor/process/lifecycle.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+
+namespace emprops::process {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace action;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+/// A lifecycle with a clock of its own; what it says to people is set apart from what it does.
+struct LifecycleTest : testing::Test {
+    LifecycleTest() {
+        options.name = "c";
+        options.policy.backoff_jitter = 0;
+    }
+    Actions done(Actions actions) {
+        Actions rest;
+        for (Action& each : actions) {
+            if (const auto* say = std::get_if<Say>(&each))
+                said += say->text + "\n";
+            else
+                rest.push_back(std::move(each));
+        }
+        return rest;
+    }
+    Lifecycle& life() {
+        if (!life_) life_.emplace(options, [] { return 0.5; });
+        return *life_;
+    }
+    void start_and_spawn(std::uint64_t generation) {
+        EXPECT_THAT(done(life().start(now)), ElementsAre(Spawn{}));
+        EXPECT_THAT(done(life().spawned(generation, now)), IsEmpty());
+    }
+    Actions ready(std::uint64_t generation, bool ping = true) {
+        ipc::Features features;
+        features.ping = ping;
+        return done(life().ready(generation, 1, features, now));
+    }
+    void start_ready(std::uint64_t generation) {
+        start_and_spawn(generation);
+        EXPECT_THAT(ready(generation), ElementsAre(Announce{generation}));
+    }
+    Actions exit(std::uint64_t generation, int code) {
+        DeathReport report;
+        report.exit_code = code;
+        report.pid = 42;
+        Actions actions = done(life().exit_seen(generation, now));
+        for (Action& each : done(life().exited(generation, report, now)))
+            actions.push_back(std::move(each));
+        return actions;
+    }
+    Actions tick(Observations seen = {}) { return done(life().tick(seen, now)); }
+    Actions tick_after(Ms time, Observations seen = {}) {
+        now += time;
+        return tick(std::move(seen));
+    }
+
+    LifecycleOptions options;
+    TimePoint now{};
+    std::string said;
+    std::optional<Lifecycle> life_;
+};
+
+TEST_F(LifecycleTest, StartingThenReadyThenBusyThenReady) {
+    EXPECT_EQ(life().state(), State::stopped);
+    start_and_spawn(1);
+    EXPECT_EQ(life().state(), State::starting);
+    EXPECT_THAT(ready(1), ElementsAre(Announce{1}));
+    EXPECT_EQ(life().state(), State::ready);
+    life().job_given(1);
+    EXPECT_EQ(life().state(), State::busy);
+    EXPECT_THAT(done(life().job_ended(1, now)), IsEmpty());
+    EXPECT_EQ(life().state(), State::ready);
+}
+
+TEST_F(LifecycleTest, ACrashWithdrawsAtOnceAndStartsAgainAfterTheDelay) {
+    start_ready(1);
+    EXPECT_THAT(exit(1, 1), ElementsAre(Withdraw{1}));
+    EXPECT_EQ(life().state(), State::backoff);
+    EXPECT_EQ(life().next_wakeup(), now + 500ms);
+    EXPECT_THAT(tick_after(499ms), IsEmpty());
+    EXPECT_THAT(tick_after(1ms), ElementsAre(Spawn{}));
+    EXPECT_EQ(life().state(), State::starting);
+}
+
+TEST_F(LifecycleTest, AStartThatTakesTooLongClimbsTheStopLadder) {
+    start_and_spawn(1);
+    EXPECT_THAT(tick_after(59'999ms), IsEmpty());
+    EXPECT_THAT(tick_after(1ms), ElementsAre(SendDrain{1}, SendShutdown{1, 10s}));
+    EXPECT_THAT(tick_after(10s), ElementsAre(SignalGroup{1, SIGTERM}));
+    EXPECT_THAT(tick_after(5s), ElementsAre(SignalGroup{1, SIGKILL}));
+    EXPECT_THAT(tick_after(2s), ElementsAre(SignalGroup{1, SIGKILL}, ReportStuck{1}));
+    DeathReport report;
+    report.signal = SIGKILL;
+    done(life().exited(1, report, now));
+    EXPECT_EQ(report.stopped_for, StopReason::start_timeout);
+    EXPECT_FALSE(report.was_ready);
+    EXPECT_EQ(life().state(), State::backoff);
+}
+
+TEST_F(LifecycleTest, ThreeMissedPingsMeanHung) {
+    start_ready(1);
+    EXPECT_THAT(tick_after(10s), ElementsAre(SendPing{1, 1}));
+    EXPECT_THAT(tick_after(10s), ElementsAre(SendPing{1, 2}));
+    EXPECT_THAT(tick_after(10s), ElementsAre(SendPing{1, 3}));
+    EXPECT_THAT(tick_after(10s), ElementsAre(Withdraw{1}, SendDrain{1}, SendShutdown{1, 10s}));
+    EXPECT_EQ(life().find(1)->stop_reason(), StopReason::hung);
+    EXPECT_EQ(life().state(), State::draining);
+}
+
+TEST_F(LifecycleTest, AnAnswerForgivesMissedPings) {
+    start_ready(1);
+    for (std::uint64_t ping = 1; ping <= 100; ++ping) {
+        EXPECT_THAT(tick_after(10s), ElementsAre(SendPing{1, ping}));
+        if (ping % 3 == 0) life().pong(1, ping);
+    }
+}
+
+TEST_F(LifecycleTest, APingBehindABacklogIsPutOffAndNotCounted) {
+    start_ready(1);
+    Observations seen;
+    seen.stdin_backlog = {1};
+    for (int round = 0; round < 10; ++round)
+        EXPECT_THAT(tick_after(10s, seen), IsEmpty());
+    EXPECT_THAT(tick_after(10s), ElementsAre(SendPing{1, 1}));
+}
+
+TEST_F(LifecycleTest, WithoutTheFeatureNobodyIsPinged) {
+    start_and_spawn(1);
+    ready(1, false);
+    EXPECT_THAT(tick_after(1h), IsEmpty());
+    EXPECT_EQ(life().next_wakeup(), std::nullopt);
+}
+
+TEST_F(LifecycleTest, ASecondReadyIsIgnoredAndSaid) {
+    start_ready(1);
+    EXPECT_THAT(ready(1), IsEmpty());
+    EXPECT_THAT(said, HasSubstr("second time"));
+}
+
+TEST_F(LifecycleTest, AForeignProtocolVersionFailsForGood) {
+    start_and_spawn(1);
+    EXPECT_THAT(done(life().ready(1, 2, {}, now)), ElementsAre(SendDrain{1}, SendShutdown{1, 10s}));
+    EXPECT_THAT(exit(1, 0), IsEmpty());
+    EXPECT_EQ(life().state(), State::failed);
+    EXPECT_THAT(tick_after(24h), IsEmpty());
+}
+
+TEST_F(LifecycleTest, ExitCode78IsLeftOnlyByAnOperatorOrNewSettings) {
+    start_and_spawn(1);
+    EXPECT_THAT(exit(1, 78), IsEmpty());
+    EXPECT_EQ(life().state(), State::failed);
+    EXPECT_THAT(tick_after(24h), IsEmpty());
+    EXPECT_TRUE(life().wanted());
+    EXPECT_THAT(done(life().start(now)), ElementsAre(Spawn{}));
+}
+
+TEST_F(LifecycleTest, AnInitFailureThatCannotBeRetriedFails) {
+    start_and_spawn(1);
+    EXPECT_THAT(done(life().init_failed(1, false, "no GPU", now)), IsEmpty());
+    EXPECT_THAT(exit(1, 1), IsEmpty());
+    EXPECT_EQ(life().state(), State::failed);
+    EXPECT_THAT(life().why(now), HasSubstr("no GPU"));
+}
+
+TEST_F(LifecycleTest, AnInitFailureThatDoesNotExitIsStopped) {
+    start_and_spawn(1);
+    done(life().init_failed(1, true, "busy", now));
+    EXPECT_THAT(tick_after(2s), ElementsAre(SendDrain{1}, SendShutdown{1, 10s}));
+    exit(1, 1);
+    EXPECT_EQ(life().state(), State::backoff);
+}
+
+TEST_F(LifecycleTest, StopLetsJobsFinishFirst) {
+    start_ready(1);
+    life().job_given(1);
+    EXPECT_THAT(done(life().stop("operator", now)), ElementsAre(Withdraw{1}, SendDrain{1}));
+    EXPECT_EQ(life().state(), State::draining);
+    EXPECT_THAT(done(life().job_ended(1, now)), ElementsAre(SendShutdown{1, 10s}));
+    EXPECT_THAT(exit(1, 0), IsEmpty());
+    EXPECT_EQ(life().state(), State::stopped);
+    EXPECT_THAT(tick_after(24h), IsEmpty());
+}
+
+TEST_F(LifecycleTest, JobsThatDoNotFinishInTimeMeetTheStopLadder) {
+    options.drain_timeout = 30s;
+    start_ready(1);
+    life().job_given(1);
+    done(life().stop("operator", now));
+    life().pong(1, 0);
+    now += 29s;
+    tick();
+    now += 1s;
+    EXPECT_THAT(tick(), ElementsAre(SendShutdown{1, 10s}));
+}
+
+TEST_F(LifecycleTest, StoppingDuringBackoffEndsTheWaiting) {
+    start_and_spawn(1);
+    exit(1, 1);
+    EXPECT_THAT(done(life().stop("operator", now)), IsEmpty());
+    EXPECT_EQ(life().state(), State::stopped);
+    EXPECT_EQ(life().next_wakeup(), std::nullopt);
+}
+
+TEST_F(LifecycleTest, ARestartOverlapsTheOldAndTheNewProcess) {
+    start_ready(1);
+    life().job_given(1);
+    EXPECT_THAT(done(life().restart(StopReason::restart, "operator", now)), ElementsAre(Spawn{}));
+    done(life().spawned(2, now));
+    EXPECT_EQ(life().state(), State::busy) << "the old one serves";
+    EXPECT_TRUE(life().replacing());
+    EXPECT_THAT(ready(2), ElementsAre(Announce{2}, Withdraw{1}, SendDrain{1}));
+    EXPECT_EQ(life().state(), State::ready);
+    EXPECT_EQ(life().leaving(), 1);
+    EXPECT_THAT(done(life().job_ended(1, now)), ElementsAre(SendShutdown{1, 10s}));
+    EXPECT_THAT(exit(1, 0), IsEmpty());
+    EXPECT_EQ(life().leaving(), 0);
+}
+
+TEST_F(LifecycleTest, ANewProcessThatNeverBecomesReadyLeavesTheOldOneServing) {
+    start_ready(1);
+    done(life().restart(StopReason::restart, "operator", now));
+    done(life().spawned(2, now));
+    EXPECT_THAT(exit(2, 1), IsEmpty());
+    EXPECT_EQ(life().state(), State::ready);
+    EXPECT_THAT(said, HasSubstr("never became ready"));
+    EXPECT_THAT(life().why(now), HasSubstr("old one goes on"));
+    EXPECT_EQ(life().next_attempt(), std::nullopt);
+}
+
+TEST_F(LifecycleTest, WhenTheOldProcessDiesDuringARestartTheNewOneTakesOver) {
+    start_ready(1);
+    done(life().restart(StopReason::restart, "operator", now));
+    done(life().spawned(2, now));
+    EXPECT_THAT(exit(1, 1), ElementsAre(Withdraw{1}));
+    EXPECT_EQ(life().state(), State::starting);
+    EXPECT_THAT(ready(2), ElementsAre(Announce{2}));
+}
+
+TEST_F(LifecycleTest, AnExclusiveConnectorIsRestartedOneAfterTheOther) {
+    options.exclusive = true;
+    start_ready(1);
+    EXPECT_THAT(done(life().restart(StopReason::restart, "operator", now)),
+                ElementsAre(Withdraw{1}, SendDrain{1}, SendShutdown{1, 10s}));
+    EXPECT_THAT(exit(1, 0), ElementsAre(Spawn{}));
+}
+
+TEST_F(LifecycleTest, ARestartWhileStartingStopsTheFirstAttempt) {
+    start_and_spawn(1);
+    EXPECT_THAT(done(life().restart(StopReason::restart, "operator", now)),
+                ElementsAre(SendDrain{1}, SendShutdown{1, 10s}, Spawn{}));
+    done(life().spawned(2, now));
+    EXPECT_THAT(ready(1), IsEmpty()) << "it is on its way out";
+    EXPECT_THAT(ready(2), ElementsAre(Announce{2}));
+    EXPECT_THAT(exit(1, 0), IsEmpty());
+}
+
+TEST_F(LifecycleTest, ARestartEndsBackoffAndBreaker) {
+    start_and_spawn(1);
+    for (std::uint64_t generation = 1; generation < 5; ++generation) {
+        exit(generation, 1);
+        now = *life().next_attempt();
+        EXPECT_THAT(tick(), ElementsAre(Spawn{}));
+        done(life().spawned(generation + 1, now));
+    }
+    exit(5, 1);
+    EXPECT_EQ(life().state(), State::breaker_open);
+    EXPECT_THAT(done(life().restart(StopReason::restart, "operator", now)), ElementsAre(Spawn{}));
+}
+
+TEST_F(LifecycleTest, AConnectorIsRecycledAfterItsNumberOfJobs) {
+    options.policy.max_jobs = 2;
+    start_ready(1);
+    life().job_given(1);
+    EXPECT_THAT(done(life().job_ended(1, now)), IsEmpty());
+    life().job_given(1);
+    EXPECT_THAT(done(life().job_ended(1, now)), ElementsAre(Spawn{}));
+    done(life().spawned(2, now));
+    EXPECT_THAT(ready(2), ElementsAre(Announce{2}, Withdraw{1}, SendDrain{1}, SendShutdown{1, 10s}));
+    EXPECT_EQ(life().find(1)->stop_reason(), StopReason::recycle);
+}
+
+TEST_F(LifecycleTest, AConnectorIsRecycledByMemoryAndAge) {
+    options.policy.max_rss = 1000;
+    options.policy.max_age = 1h;
+    start_ready(1);
+    Observations seen;
+    seen.rss_bytes = 1000;
+    EXPECT_THAT(done(life().tick(seen, now)), IsEmpty());
+    seen.rss_bytes = 1001;
+    EXPECT_THAT(done(life().tick(seen, now)), ElementsAre(Spawn{}));
+    done(life().spawned(2, now));
+    ready(2, false);
+    now += 1h;
+    EXPECT_THAT(tick(), testing::Contains(Action{Spawn{}}));
+}
+
+TEST_F(LifecycleTest, ARecycleThatDoesNotWorkIsNotRepeatedAtOnce) {
+    options.policy.max_jobs = 1;
+    start_and_spawn(1);
+    ready(1, false);
+    life().job_given(1);
+    EXPECT_THAT(done(life().job_ended(1, now)), ElementsAre(Spawn{}));
+    EXPECT_THAT(done(life().spawn_failed("no such file", now)), IsEmpty());
+    EXPECT_THAT(tick_after(299s), IsEmpty());
+    EXPECT_THAT(tick_after(1s), ElementsAre(Spawn{}));
+}
+
+TEST_F(LifecycleTest, AStoppedInstanceIsStartedAgainUnlessAnOperatorStoppedIt) {
+    start_ready(1);
+    EXPECT_THAT(done(life().stop_process(1, StopReason::timeout, "job too long", now)),
+                ElementsAre(Withdraw{1}, SendDrain{1}, SendShutdown{1, 10s}));
+    EXPECT_THAT(done(life().stop_process(1, StopReason::hung, "again", now)), IsEmpty());
+    exit(1, 0);
+    EXPECT_EQ(life().state(), State::backoff);
+}
+
+TEST_F(LifecycleTest, ShutdownStopsEverythingAndStartsNothing) {
+    start_ready(1);
+    life().job_given(1);
+    done(life().restart(StopReason::restart, "operator", now));
+    done(life().spawned(2, now));
+    EXPECT_EQ(done(life().shutdown(now)).size(), 5u);  // Withdraw 1, and drain + shutdown for both
+    EXPECT_THAT(exit(1, 0), IsEmpty());
+    EXPECT_THAT(exit(2, 0), IsEmpty());
+    EXPECT_TRUE(life().gone());
+    EXPECT_THAT(done(life().start(now)), IsEmpty());
+    EXPECT_THAT(done(life().restart(StopReason::restart, "operator", now)), IsEmpty());
+}
+
+TEST_F(LifecycleTest, AnAttachedConnectorHasNoTimeoutsAndIsWaitedForAgain) {
+    options.attach = true;
+    start_and_spawn(1);
+    EXPECT_THAT(tick_after(24h), IsEmpty());
+    EXPECT_THAT(ready(1), ElementsAre(Announce{1}));
+    EXPECT_THAT(tick_after(24h), IsEmpty());
+    EXPECT_THAT(exit(1, 0), ElementsAre(Withdraw{1}, Spawn{}));
+}
+
+TEST_F(LifecycleTest, WhyNamesTheCauseAndTheTimeLeft) {
+    start_ready(1);
+    DeathReport report;
+    report.signal = SIGSEGV;
+    report.jobs_held = {"X"};
+    report.uptime = 125s;
+    done(life().exited(1, report, now));
+    EXPECT_EQ(life().why(now), "c waits " + human_duration(500ms) + " to restart: killed by SIGSEGV after " +
+                                   human_duration(125s) + " while running job X");
+}
+
+TEST_F(LifecycleTest, ADayOfCrashLoopsTriesForEverAtABoundedRate) {
+    start_and_spawn(1);
+    std::uint64_t generation = 1;
+    const TimePoint end = now + 24h;
+    while (now < end) {
+        now += 1s;  // it lives for a second
+        exit(generation, 1);
+        const auto next = life().next_wakeup();
+        ASSERT_TRUE(next) << "a dead end";
+        now = *next;
+        ASSERT_THAT(tick(), ElementsAre(Spawn{}));
+        done(life().spawned(++generation, now));
+    }
+    // Five quick deaths, then one trial in five minutes: 24 h / 301 s.
+    EXPECT_GT(generation, 280u);
+    EXPECT_LT(generation, 295u);
+}
+
+TEST_F(LifecycleTest, ADayOfHangingStartsUsesTheLadderEachTime) {
+    options.policy.breaker_deaths = 0;
+    start_and_spawn(1);
+    std::uint64_t generation = 1;
+    int kills = 0;
+    const TimePoint end = now + 24h;
+    while (now < end) {
+        const auto next = life().next_wakeup();
+        ASSERT_TRUE(next);
+        ASSERT_GE(*next, now);
+        now = *next;
+        for (const Action& each : tick()) {
+            if (each == Action{Spawn{}}) done(life().spawned(++generation, now));
+            if (each != Action{SignalGroup{generation, SIGKILL}}) continue;
+            ++kills;
+            DeathReport report;
+            report.signal = SIGKILL;
+            done(life().exited(generation, report, now));
+        }
+    }
+    EXPECT_GT(kills, 600);  // 75 s of starting and stopping, 60 s of waiting
+    EXPECT_LT(kills, 700);
+}
+
+}  // namespace
+}  // namespace emprops::process
