@@ -47,38 +47,33 @@ Row row(std::string_view table, std::string_view key, Kind kind, std::string_vie
     return result;
 }
 
-template <class Table, class T>
-Row in_table(std::string_view name, Table Settings::*table, T Table::*member, std::string_view key, Kind kind,
-             std::string_view sentence) {
-    Row result = row(name, key, kind, sentence);
-    result.in_settings = [table, member](Settings& settings) -> Slot { return &(settings.*table.*member); };
-    return result;
-}
+/// Makes the rows of one table of Settings.
+template <class Table>
+struct TableOf {
+    std::string_view name;
+    Table Settings::*table;
 
-template <class T>
-Row worker(T WorkerSettings::*member, std::string_view key, Kind kind, std::string_view sentence) {
-    return in_table("worker", &Settings::worker, member, key, kind, sentence);
-}
-template <class T>
-Row hub(T HubSettings::*member, std::string_view key, Kind kind, std::string_view sentence) {
-    return in_table("hub", &Settings::hub, member, key, kind, sentence);
-}
-template <class T>
-Row local_hub(T LocalHubSettings::*member, std::string_view key, Kind kind, std::string_view sentence) {
-    return in_table("local_hub", &Settings::local_hub, member, key, kind, sentence);
-}
-template <class T>
-Row log(T LogSettings::*member, std::string_view key, Kind kind, std::string_view sentence) {
-    return in_table("log", &Settings::log, member, key, kind, sentence);
-}
-template <class T>
-Row control(T ControlSettings::*member, std::string_view key, Kind kind, std::string_view sentence) {
-    return in_table("control", &Settings::control, member, key, kind, sentence);
-}
+    template <class T>
+    Row operator()(T Table::*member, std::string_view key, Kind kind, std::string_view sentence) const {
+        Row result = row(name, key, kind, sentence);
+        result.in_settings = [place = table, member](Settings& settings) -> Slot {
+            return &(settings.*place.*member);
+        };
+        return result;
+    }
+};
+
+constexpr TableOf<WorkerSettings> worker{"worker", &Settings::worker};
+constexpr TableOf<HubSettings> hub{"hub", &Settings::hub};
+constexpr TableOf<LocalHubSettings> local_hub{"local_hub", &Settings::local_hub};
+constexpr TableOf<LogSettings> log{"log", &Settings::log};
+constexpr TableOf<ControlSettings> control{"control", &Settings::control};
+
 /// [supervision], and the same key in each [connectors.NAME].
 template <class T>
 Row supervision(T SupervisionSettings::*member, std::string_view key, Kind kind, std::string_view sentence) {
-    Row result = in_table("supervision", &Settings::supervision, member, key, kind, sentence);
+    Row result =
+        TableOf<SupervisionSettings>{"supervision", &Settings::supervision}(member, key, kind, sentence);
     result.in_connector = [member](ConnectorSettings& connector) -> Slot {
         return &(connector.supervision.*member);
     };
