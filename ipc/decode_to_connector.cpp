@@ -72,16 +72,13 @@ Result<std::optional<ToConnector>> decode_to_connector(std::string_view line, co
                                                ": " + scanned.error.reason};
     }
     const Envelope& envelope = *scanned.envelope;
-    FieldReader in(envelope.fields, "a message from the supervisor");
-    const std::string type = in.text("type");
-    std::optional<ToConnector> message;
-    if (!in.failed()) {
-        FieldReader members(envelope.fields, "message \"" + type + "\"");
-        message = read(type, members, envelope);
-        if (members.failed()) return Error{code::protocol_error, members.reason()};
-        return message;
-    }
-    return Error{code::protocol_error, in.reason()};
+    FieldReader head(envelope.fields, "a message from the supervisor");
+    const std::string type = head.text("type");
+    if (head.failed()) return Error{code::protocol_error, head.reason()};
+    FieldReader in(envelope.fields, "message \"" + type + "\"");
+    std::optional<ToConnector> message = read(type, in, envelope);
+    if (in.failed()) return Error{code::protocol_error, in.reason()};
+    return message;
 }
 
 }  // namespace emprops::ipc

@@ -218,7 +218,7 @@ class Generator {
     }
 
   private:
-    std::string pick(std::vector<std::string> some) { return some[below(some.size())]; }
+    std::string pick(std::initializer_list<const char*> some) { return some.begin()[below(some.size())]; }
     std::string space() { return pick({"", "", "", " ", "\n", "\r\n", "\t "}); }
     std::string array(int depth) {
         std::string out = "[" + space();
@@ -245,7 +245,7 @@ class Generator {
 
 TEST(JsonSyntax, RandomJsonIsCarriedByteForByteAndItsFieldsEqualTheParser) {
     Generator generator(20240517);
-    for (int round = 0; round < 3000; ++round) {
+    for (int round = 0; round < 1500; ++round) {
         const std::string payload = generator.object(5);
         const std::string other = generator.value(4);
         const std::string line = R"({"other":)" + other + R"(,"payload": )" + payload + R"( ,"job_id":"j"})";
@@ -273,7 +273,7 @@ bool only_out_of_range(const std::string& text) {
 TEST(JsonSyntax, DamagedJsonIsJudgedLikeByNlohmann) {
     Generator generator(7);
     int refused = 0;
-    for (int round = 0; round < 20'000; ++round) {
+    for (int round = 0; round < 8000; ++round) {
         std::string text = generator.value(3);
         const std::size_t at = generator.below(text.size() + 1);
         const std::string junk = std::string("\"\\{}[]:,0-.eu\x01\x80\xff \n").substr(generator.below(18), 1);
@@ -297,7 +297,7 @@ TEST(JsonSyntax, DamagedJsonIsJudgedLikeByNlohmann) {
         ASSERT_EQ(accepted, json::accept(text)) << text;
         refused += accepted ? 0 : 1;
     }
-    EXPECT_GT(refused, 5000) << "the damage must matter, or nothing was compared";
+    EXPECT_GT(refused, 2000) << "the damage must matter, or nothing was compared";
 }
 
 }  // namespace
