@@ -1,0 +1,74 @@
+#include "supervisor/process/child_environment.h"
+
+#include <gtest/gtest.h>
+
+#include "supervisor/process/find_executable.h"
+#include "tests/support/temp_dir.h"
+
+namespace emprops::process {
+namespace {
+
+using Environment = std::map<std::string, std::string>;
+
+TEST(ChildEnvironment, HoldsTheBaseListAndWhatIsConfiguredAndNothingElse) {
+    config::ConnectorSettings settings;
+    settings.env = {{"API_KEY", "own"}, {"LANG", "C"}};
+    const auto environment = child_environment(
+        settings, 0, {"PATH=/bin", "LANG=de", "LC_TIME=de", "HUB_TOKEN=t", "EMPROPS_X=y", "LCX=z", "odd"});
+    EXPECT_EQ(environment, (Environment{{"API_KEY", "own"},
+                                        {"EMPROPS_CONNECTOR", "1"},
+                                        {"LANG", "C"},
+                                        {"LC_TIME", "de"},
+                                        {"PATH", "/bin"}}));
+}
+
+TEST(ChildEnvironment, TheInstanceIsReplacedWhereverItStands) {
+    config::ConnectorSettings settings;
+    settings.env = {{"CUDA_VISIBLE_DEVICES", "{instance}"}, {"PORT", "81{instance}8{instance}"}};
+    const auto environment = child_environment(settings, 12, {});
+    EXPECT_EQ(environment.at("CUDA_VISIBLE_DEVICES"), "12");
+    EXPECT_EQ(environment.at("PORT"), "8112812");
+    EXPECT_EQ(with_instance("{instanc}", 3), "{instanc}");
+}
+
+TEST(FindExecutable, TheFirstPlaceThatHasItWins) {
+    test::TempDir folder;
+    config::ConnectorSettings settings;
+    settings.name = "x";
+    const auto extra = folder.write_script("extra/emprops-connector-x", "#!/bin/sh\n");
+    EXPECT_EQ(*find_executable(settings, folder / "bin", {folder / "extra"}), extra);
+    const auto libexec = folder.write_script("libexec/emprops-worker/emprops-connector-x", "#!/bin/sh\n");
+    EXPECT_EQ(*find_executable(settings, folder / "bin", {folder / "extra"}), libexec);
+    const auto beside = folder.write_script("bin/emprops-connector-x", "#!/bin/sh\n");
+    EXPECT_EQ(*find_executable(settings, folder / "bin", {folder / "extra"}), beside);
+}
+
+TEST(FindExecutable, ACommandIsAPathOrIsSearchedInThePathOfTheConnector) {
+    test::TempDir folder;
+    config::ConnectorSettings settings;
+    settings.name = "x";
+    const auto tool = folder.write_script("tools/run-x", "#!/bin/sh\n");
+    settings.command = {tool.string()};
+    EXPECT_EQ(*find_executable(settings, "/none", {}), tool);
+    settings.command = {"run-x"};
+    EXPECT_FALSE(find_executable(settings, "/none", {}).ok());
+    settings.env["PATH"] = "/none:" + (folder / "tools").string();
+    EXPECT_EQ(*find_executable(settings, "/none", {}), tool);
+}
+
+TEST(FindExecutable, AFailureNamesEveryPlaceAndAFileThatMayNotBeExecuted) {
+    test::TempDir folder;
+    config::ConnectorSettings settings;
+    settings.name = "x";
+    const auto plain = folder.write_file("extra/emprops-connector-x", "data");
+    const auto found = find_executable(settings, folder / "bin", {folder / "extra", folder / "more"});
+    ASSERT_FALSE(found.ok());
+    EXPECT_EQ(found.error().code, "not_found");
+    for (const char* place : {"bin", "libexec", "extra", "more"})
+        EXPECT_NE(found.error().message.find((folder / place).string()), std::string::npos) << place;
+    EXPECT_NE(found.error().message.find(plain.string() + " is there but may not be executed"),
+              std::string::npos);
+}
+
+}  // namespace
+}  // namespace emprops::process

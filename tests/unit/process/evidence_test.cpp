@@ -1,0 +1,94 @@
+// What people see of a connector: evidence, cut lines, the sentence of a death.
+
+#include "supervisor/process/evidence.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+
+namespace emprops::process {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+TEST(Evidence, KeepsTheLastLinesOfEachKind) {
+    Evidence evidence(2, 2);
+    for (const char* line : {"one", "two", "three"})
+        evidence.add_stderr(line);
+    evidence.add_sent("a");
+    evidence.add_received("b");
+    evidence.add_sent("c");
+    DeathReport report;
+    evidence.fill(report);
+    EXPECT_THAT(report.stderr_tail, ElementsAre("two", "three"));
+    EXPECT_THAT(report.last_messages, ElementsAre("< b", "> c"));
+}
+
+TEST(Evidence, OfNothingIsKeptWhenNothingIsWanted) {
+    Evidence evidence(0, 0);
+    evidence.add_stderr("x");
+    DeathReport report;
+    evidence.fill(report);
+    EXPECT_TRUE(report.stderr_tail.empty());
+}
+
+TEST(Shown, PayloadsSettingsAndResultsAreCut) {
+    ipc::Job job;
+    job.job_id = "j";
+    job.payload = {R"({"k":"secret"})"};
+    EXPECT_THAT(shown(job), testing::AllOf(HasSubstr("\"job_id\":\"j\""), HasSubstr("<14 bytes>"),
+                                           Not(HasSubstr("secret"))));
+    ipc::Hello hello;
+    hello.settings = {{"key", "secret"}};
+    EXPECT_THAT(shown(hello), testing::AllOf(HasSubstr("hello"), Not(HasSubstr("secret"))));
+    const ipc::JobResult result{"j", {R"({"k":"secret"})"}};
+    EXPECT_THAT(shown(result, R"({"type":"result","job_id":"j","result":{"k":"secret"}})"),
+                testing::AllOf(HasSubstr("\"job_id\":\"j\""), Not(HasSubstr("secret"))));
+    const ipc::ServiceRequest request{"j", "s", "t", {{"prompt", "secret"}}};
+    EXPECT_THAT(shown(request, "secret"), Not(HasSubstr("secret")));
+}
+
+TEST(Shown, OtherLinesAreShownAsTheyAre) {
+    EXPECT_EQ(shown(ipc::Pong{7}, R"({"type":"pong", "id":7})"), R"({"type":"pong", "id":7})");
+    EXPECT_EQ(shown(ipc::Ping{7}), R"({"type":"ping","id":7})");
+}
+
+TEST(Cut, NeverIntoTheMiddleOfACharacter) {
+    std::string text(shown_line_bytes - 1, 'a');
+    text += "\xE2\x82\xAC\xE2\x82\xAC";  // two euro signs over the limit
+    EXPECT_EQ(cut(text), std::string(shown_line_bytes - 1, 'a') + "...");
+    EXPECT_EQ(cut("short"), "short");
+}
+
+TEST(DeathReport, SaysHowAndWhyInOneSentence) {
+    DeathReport report;
+    report.signal = SIGKILL;
+    report.uptime = 125s;
+    report.peak_rss_bytes = std::uint64_t{1288490189};
+    report.cpu = 34s;
+    report.stopped_for = StopReason::hung;
+    report.jobs_held = {"X"};
+    EXPECT_EQ(report.summary(), "killed by SIGKILL after " + human_duration(125s) +
+                                    " (peak RSS 1.2 GiB, CPU " + human_duration(34s) +
+                                    "), because it hung while running job X");
+}
+
+TEST(DeathReport, OfAProcessThatNeverRanNamesTheReason) {
+    DeathReport report;
+    report.start_error = "no such file";
+    EXPECT_EQ(report.summary(), "did not start: no such file");
+}
+
+TEST(DeathReport, OfAFailedInitKeepsTheExitCode) {
+    DeathReport report;
+    report.exit_code = 1;
+    report.start_error = "x.no_gpu: no GPU here";
+    EXPECT_THAT(report.summary(), testing::AllOf(HasSubstr("exited with code 1"), HasSubstr("no GPU here")));
+}
+
+}  // namespace
+}  // namespace emprops::process

@@ -1,0 +1,128 @@
+// The bounds of the pipes: write queue, progress coalescer, line limiter.
+
+#include <gtest/gtest.h>
+
+#include "supervisor/process/line_limiter.h"
+#include "supervisor/process/progress_coalescer.h"
+#include "supervisor/process/write_queue.h"
+
+namespace emprops::process {
+namespace {
+
+using namespace std::chrono_literals;
+
+ipc::Progress progress(const std::string& job_id, int percent) {
+    ipc::Progress progress;
+    progress.job_id = job_id;
+    progress.progress = percent;
+    return progress;
+}
+
+TEST(WriteQueue, TakesOneMessageOfAnySizeAndThenUpToItsLimit) {
+    WriteQueue queue(100);
+    EXPECT_TRUE(queue.fits(1'000'000));
+    queue.push(std::string(90, 'a'), true, {});
+    EXPECT_TRUE(queue.fits(10));
+    EXPECT_FALSE(queue.fits(11));
+    queue.consume(90, {});
+    EXPECT_TRUE(queue.fits(1'000'000));
+}
+
+TEST(WriteQueue, GivesLinesInOrderAndContinuesWithinALine) {
+    WriteQueue queue(100);
+    queue.push("first\n", true, {});
+    queue.push("second\n", false, {});
+    EXPECT_EQ(queue.next(), "first\n");
+    queue.consume(2, {});
+    EXPECT_EQ(queue.next(), "rst\n");
+    queue.consume(4, {});
+    EXPECT_EQ(queue.next(), "second\n");
+    EXPECT_EQ(queue.bytes(), 7u);
+    queue.consume(7, {});
+    EXPECT_TRUE(queue.empty());
+    EXPECT_EQ(queue.next(), "");
+}
+
+TEST(WriteQueue, DropsJobsThatWereNotBegunAndKeepsTheRest) {
+    WriteQueue queue(100);
+    queue.push("begun\n", true, {});
+    queue.push("job\n", true, {});
+    queue.push("drain\n", false, {});
+    queue.consume(1, {});
+    queue.drop_jobs();
+    EXPECT_EQ(queue.next(), "egun\n");
+    queue.consume(5, {});
+    EXPECT_EQ(queue.next(), "drain\n");
+    EXPECT_EQ(queue.bytes(), 6u);
+}
+
+TEST(WriteQueue, TheWaitStartsAnewWithEachByteTaken) {
+    const TimePoint start{};
+    WriteQueue queue(100);
+    queue.push("line\n", false, start);
+    queue.push("next\n", false, start + 5s);
+    EXPECT_EQ(queue.waiting_since(), start);
+    queue.consume(0, start + 9s);
+    EXPECT_EQ(queue.waiting_since(), start) << "nothing was taken";
+    queue.consume(1, start + 10s);
+    EXPECT_EQ(queue.waiting_since(), start + 10s);
+}
+
+TEST(ProgressCoalescer, TheFirstPassesAtOnceThenTheNewestOfEachInterval) {
+    TimePoint now{};
+    ProgressCoalescer coalescer(100ms);
+    EXPECT_TRUE(coalescer.offer(progress("a", 1), now));
+    EXPECT_FALSE(coalescer.offer(progress("a", 2), now + 10ms));
+    EXPECT_FALSE(coalescer.offer(progress("a", 3), now + 20ms));
+    EXPECT_EQ(coalescer.next_due(), now + 100ms);
+    EXPECT_TRUE(coalescer.take_due(now + 99ms).empty());
+    const auto due = coalescer.take_due(now + 100ms);
+    ASSERT_EQ(due.size(), 1u);
+    EXPECT_EQ(due[0].progress, 3);
+    EXPECT_EQ(coalescer.coalesced(), 1u);
+    EXPECT_EQ(coalescer.next_due(), std::nullopt);
+}
+
+TEST(ProgressCoalescer, ALateOneReplacesWhatStillWaits) {
+    TimePoint now{};
+    ProgressCoalescer coalescer(100ms);
+    coalescer.offer(progress("a", 1), now);
+    coalescer.offer(progress("a", 2), now + 50ms);
+    const auto passed = coalescer.offer(progress("a", 3), now + 150ms);
+    ASSERT_TRUE(passed);
+    EXPECT_EQ(passed->progress, 3);
+    EXPECT_TRUE(coalescer.take_due(now + 1s).empty()) << "an older one after a newer one";
+}
+
+TEST(ProgressCoalescer, JobsDoNotWaitForEachOther) {
+    TimePoint now{};
+    ProgressCoalescer coalescer(100ms);
+    EXPECT_TRUE(coalescer.offer(progress("a", 1), now));
+    EXPECT_TRUE(coalescer.offer(progress("b", 1), now));
+}
+
+TEST(ProgressCoalescer, WhatWaitsIsHandedOutBeforeTheResult) {
+    TimePoint now{};
+    ProgressCoalescer coalescer(100ms);
+    coalescer.offer(progress("a", 1), now);
+    coalescer.offer(progress("a", 99), now);
+    const auto last = coalescer.finish("a");
+    ASSERT_TRUE(last);
+    EXPECT_EQ(last->progress, 99);
+    EXPECT_FALSE(coalescer.finish("a"));
+    EXPECT_EQ(coalescer.next_due(), std::nullopt);
+}
+
+TEST(LineLimiter, PassesItsNumberInEachSecondAndCountsTheRest) {
+    LineLimiter limiter(2);
+    const TimePoint now = TimePoint{} + 100s;
+    EXPECT_TRUE(limiter.allow(now));
+    EXPECT_TRUE(limiter.allow(now + 500ms));
+    EXPECT_FALSE(limiter.allow(now + 999ms));
+    EXPECT_TRUE(limiter.allow(now + 1s));
+    EXPECT_EQ(limiter.take_dropped(), 1u);
+    EXPECT_EQ(limiter.take_dropped(), 0u);
+}
+
+}  // namespace
+}  // namespace emprops::process
