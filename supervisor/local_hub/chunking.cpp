@@ -1,0 +1,53 @@
+#include "supervisor/local_hub/chunking.h"
+
+#include <nlohmann/json.hpp>
+
+#include "supervisor/base/digest.h"
+
+namespace emprops::local_hub {
+namespace {
+
+bool begins_character(char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+}
+
+/// Byte ranges of at most `limit` characters each.
+std::vector<std::string_view> cut(std::string_view text, std::size_t limit) {
+    std::vector<std::string_view> pieces;
+    std::size_t start = 0;
+    std::size_t characters = 0;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (!begins_character(text[i])) continue;
+        if (characters == limit) {
+            pieces.push_back(text.substr(start, i - start));
+            start = i;
+            characters = 0;
+        }
+        ++characters;
+    }
+    pieces.push_back(text.substr(start));
+    return pieces;
+}
+
+}  // namespace
+
+std::vector<std::string> to_frames(std::string message, std::string_view original_type,
+                                   std::string_view job_id, std::size_t limit) {
+    if (message.size() <= limit) return {std::move(message)};
+    const auto pieces = cut(message, limit);
+    if (pieces.size() == 1) return {std::move(message)};
+    const auto hash = md5_hex(message);
+    const auto message_id = hash.substr(0, 8) + "-" + random_hex(8);
+    std::vector<std::string> frames;
+    frames.reserve(pieces.size());
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+        const nlohmann::json chunk{
+            {"type", "chunked_message"}, {"chunk_id", i},        {"total_chunks", pieces.size()},
+            {"message_id", message_id},  {"message_hash", hash}, {"original_type", original_type},
+            {"job_id", job_id},          {"content", pieces[i]}};
+        frames.push_back(chunk.dump());
+    }
+    return frames;
+}
+
+}  // namespace emprops::local_hub

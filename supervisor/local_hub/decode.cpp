@@ -1,0 +1,259 @@
+#include <fmt/format.h>
+
+#include "ipc/envelope.h"
+#include "supervisor/local_hub/fields.h"
+#include "supervisor/local_hub/messages.h"
+
+namespace emprops::local_hub {
+namespace {
+
+constexpr const char* invalid_format = "Invalid message format";
+
+Refused unsupported(std::string_view type) {
+    return {fmt::format("Unsupported message type: {}", type), nullptr};
+}
+
+Refused invalid(std::string_view why) {
+    return {invalid_format, Json{{"reason", why}}};
+}
+
+/// The Hub tells text that is no JSON from JSON that is no object.
+Refused not_a_message(std::string_view text, const ipc::ScanError& error) {
+    if (!ipc::check_json(text)) {
+        return {fmt::format("Server error processing message: {}", error.reason), nullptr};
+    }
+    return {"Invalid JSON format", Json{{"reason", error.reason}, {"offset", error.offset}}};
+}
+
+bool is_object(std::string_view json) {
+    return !json.empty() && json.front() == '{';
+}
+
+/// An opaque member that must be an object; null and missing give `missing`.
+std::string object_text(const ipc::Envelope& envelope, const char* key, std::string_view missing,
+                        Fields& fields) {
+    const auto found = envelope.find(key);
+    if (!found || *found == "null") return std::string(missing);
+    if (!is_object(*found)) fields.refuse(key);
+    return std::string(*found);
+}
+
+/// The Hub takes a list of strings, a JSON string of one, or a single name.
+std::vector<std::string> job_types_of(const Json& capabilities) {
+    std::vector<std::string> types;
+    if (!capabilities.is_object() || !capabilities.contains("supported_job_types")) return types;
+    auto value = capabilities["supported_job_types"];
+    if (value.is_string()) {
+        const auto& text = value.get_ref<const std::string&>();
+        // A text that begins with "[" holds a flat list; nothing deeper is worth a parser's stack.
+        auto parsed = text.starts_with("[") && !ipc::check_json(text, {.max_depth = 2})
+                          ? Json::parse(text, nullptr, false)
+                          : Json();
+        value = parsed.is_array() ? std::move(parsed) : Json::array({text});
+    }
+    if (!value.is_array()) return types;
+    for (const auto& type : value) {
+        if (type.is_string()) types.push_back(type.get<std::string>());
+    }
+    return types;
+}
+
+/// "[crashed] the connector died": "crashed"; anything else: "".
+std::string code_in(std::string_view error) {
+    if (!error.starts_with('[')) return {};
+    const auto end = error.find(']');
+    if (end == std::string_view::npos) return {};
+    const auto code = error.substr(1, end - 1);
+    const auto fits = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
+    };
+    for (const char c : code) {
+        if (!fits(c)) return {};
+    }
+    return std::string(code);
+}
+
+FailJob fail_job(Fields& fields, const Json& object) {
+    FailJob fail;
+    fail.job_id = fields.text("job_id");
+    fail.worker_id = fields.text("worker_id");
+    fail.error = fields.text_or_null("error").value_or("Unknown error");
+    // The two extra fields are read with good will: the Hub knows neither, so their type makes nothing
+    // invalid.
+    const auto code = object.find("error_code");
+    fail.error_code =
+        code != object.end() && code->is_string() ? code->get<std::string>() : code_in(fail.error);
+    const auto retryable = object.find("retryable");
+    if (retryable != object.end() && retryable->is_boolean()) fail.retryable = retryable->get<bool>();
+    return fail;
+}
+
+JobProgress job_progress(Fields& fields, const ipc::Envelope& envelope) {
+    JobProgress progress;
+    progress.job_id = fields.text("job_id");
+    progress.worker_id = fields.text("worker_id");
+    const auto value = fields.integer("progress", 0);
+    if (value < -1 || value > 100) fields.refuse("progress");
+    progress.progress = static_cast<int>(std::min<std::int64_t>(std::max<std::int64_t>(value, -1), 100));
+    progress.status = fields.text("status", "processing");
+    progress.message = fields.text_or_null("message");
+    progress.connector_details = object_text(envelope, "connector_details", "null", fields);
+    return progress;
+}
+
+std::optional<FromWorker> from_worker(std::string_view type, Fields& fields, const ipc::Envelope& envelope) {
+    const auto& object = envelope.fields;
+    if (type == "register_worker") {
+        RegisterWorker message;
+        message.capabilities = fields.object_or_null("capabilities");
+        message.subscribe_to_jobs = fields.boolean("subscribe_to_jobs", true);
+        message.status = fields.text("status", "idle");
+        message.job_types = job_types_of(message.capabilities);
+        return message;
+    }
+    if (type == "worker_heartbeat") return WorkerHeartbeat{fields.text_or_null("status", "idle")};
+    if (type == "worker_status") {
+        WorkerStatus message;
+        message.status = fields.text_or_null("status", "idle");
+        message.capabilities = fields.object_or_null("capabilities");
+        message.connector_statuses = fields.object_or_null("connector_statuses");
+        return message;
+    }
+    if (type == "claim_job") return ClaimJob{fields.text("job_id")};
+    if (type == "update_job_progress") return job_progress(fields, envelope);
+    if (type == "complete_job") {
+        CompleteJob message;
+        message.job_id = fields.text("job_id");
+        message.worker_id = fields.text("worker_id");
+        message.result = object_text(envelope, "result", "{}", fields);
+        return message;
+    }
+    if (type == "fail_job") return fail_job(fields, object);
+    if (type == "connector_ws_status") {
+        return ConnectorWsStatus{Json{{"worker_id", fields.text("worker_id")},
+                                      {"connector_type", fields.text("connector_type")},
+                                      {"connected", fields.boolean("connected", false)},
+                                      {"service_name", fields.text("service_name")},
+                                      {"details", fields.object_or_null("details")},
+                                      {"last_ping", object.value("last_ping", Json())}}};
+    }
+    if (type == "service_request") {
+        ServiceRequest message;
+        message.fields = Json{{"job_id", fields.text("job_id")},
+                              {"worker_id", fields.text("worker_id")},
+                              {"service", fields.text("service")},
+                              {"request_type", fields.text("request_type")}};
+        message.content = object_text(envelope, "content", "{}", fields);
+        return message;
+    }
+    return std::nullopt;
+}
+
+/// Types that the Hub's message model knows but does not take from a worker.
+bool known_elsewhere(std::string_view type) {
+    for (const auto* other :
+         {"submit_job", "cancel_job", "subscribe", "subscribe_job", "subscribe_stats", "request_stats",
+          "request_job_status", "stay_alive", "force_retry_job", "get_system_status", "job_available",
+          "job_assigned", "job_accepted", "error", "ack"}) {
+        if (type == other) return true;
+    }
+    return false;
+}
+
+SubmitJob submit_job(Fields& fields, const ipc::Envelope& envelope, const char* id_key) {
+    SubmitJob job;
+    job.job_id = fields.text_or_null(id_key).value_or("");
+    job.job_type = fields.text("job_type", "unknown");
+    job.priority = fields.integer("priority", 0);
+    job.payload = object_text(envelope, "payload", "{}", fields);
+    return job;
+}
+
+std::optional<FromClient> from_client(std::string_view type, Fields& fields, const ipc::Envelope& envelope) {
+    if (type == "submit_job") return submit_job(fields, envelope, "message_id");
+    if (type == "request_job_status") return RequestJobStatus{fields.text("job_id")};
+    if (type == "subscribe_job") return SubscribeJob{fields.text("job_id")};
+    if (type == "subscribe_stats") return SubscribeStats{};
+    if (type == "request_stats") return RequestStats{};
+    if (type == "cancel_job") {
+        CancelJob message;
+        message.job_id = fields.text("job_id");
+        message.reason = fields.text_or_null("reason").value_or("Manually cancelled");
+        return message;
+    }
+    if (type == "force_retry_job") return ForceRetryJob{fields.text("job_id")};
+    if (type == "stay_alive") return StayAlive{};
+    return std::nullopt;
+}
+
+}  // namespace
+
+DecodedFromWorker decode_from_worker(std::string_view text) {
+    const auto scan = ipc::scan_envelope(text, {"result", "content", "connector_details", "payload"});
+    if (!scan.envelope) return not_a_message(text, scan.error);
+    Fields fields(scan.envelope->fields);
+    const auto type = fields.text("type");
+    auto message = from_worker(type, fields, *scan.envelope);
+    if (!message)
+        return known_elsewhere(type) ? unsupported(type) : invalid(fmt::format("unknown type \"{}\"", type));
+    if (!fields.wrong().empty())
+        return invalid(fmt::format("\"{}\" has a wrong type or value", fields.wrong()));
+    return *std::move(message);
+}
+
+DecodedFromClient decode_from_client(std::string_view text) {
+    const auto scan = ipc::scan_envelope(text, {"payload"});
+    if (!scan.envelope) return not_a_message(text, scan.error);
+    Fields fields(scan.envelope->fields);
+    const auto type = fields.text("type");
+    auto message = from_client(type, fields, *scan.envelope);
+    if (!message) return unsupported(type);
+    if (!fields.wrong().empty()) return invalid(fmt::format("\"{}\" has a wrong type", fields.wrong()));
+    return *std::move(message);
+}
+
+DecodedFromMonitor decode_from_monitor(std::string_view text) {
+    const auto scan = ipc::scan_envelope(text, {});
+    if (!scan.envelope) return not_a_message(text, scan.error);
+    Fields fields(scan.envelope->fields);
+    const auto type = fields.text("type");
+    if (type == "get_system_status") return GetSystemStatus{};
+    if (type == "stay_alive") return StayAlive{};
+    if (type != "subscribe") return unsupported(type);
+    Subscribe message;
+    const auto& object = scan.envelope->fields;
+    const auto channels = object.find("channels");
+    if (channels == object.end() || !channels->is_array()) return message;
+    for (const auto& channel : *channels) {
+        if (channel.is_string()) message.channels.push_back(channel.get<std::string>());
+    }
+    return message;
+}
+
+std::variant<RestSubmit, Json> decode_rest_submit(std::string_view body) {
+    const auto problem = [](const char* kind, Json where, std::string_view text) {
+        return Json::array({Json{{"type", kind}, {"loc", std::move(where)}, {"msg", text}}});
+    };
+    const auto scan = ipc::scan_envelope(body, {"payload"});
+    if (!scan.envelope)
+        return problem("json_invalid", Json::array({"body", scan.error.offset}), scan.error.reason);
+    const auto& object = scan.envelope->fields;
+    if (!object.contains("job_type"))
+        return problem("missing", Json::array({"body", "job_type"}), "Field required");
+    const auto payload = scan.envelope->find("payload");
+    if (!payload) return problem("missing", Json::array({"body", "payload"}), "Field required");
+    if (!is_object(*payload)) {
+        return problem("dict_type", Json::array({"body", "payload"}), "Input should be a valid dictionary");
+    }
+    Fields fields(object);
+    RestSubmit submit;
+    submit.job = submit_job(fields, *scan.envelope, "job_id");
+    submit.wait = fields.boolean("wait", false);
+    submit.timeout_seconds = fields.number("timeout", 300);
+    if (!fields.wrong().empty()) {
+        return problem("type_error", Json::array({"body", fields.wrong()}), "Input has a wrong type");
+    }
+    return submit;
+}
+
+}  // namespace emprops::local_hub

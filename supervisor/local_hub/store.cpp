@@ -1,0 +1,335 @@
+#include "supervisor/local_hub/store.h"
+
+#include <fmt/format.h>
+
+#include "supervisor/local_hub/sqlite.h"
+
+namespace emprops::local_hub {
+namespace {
+
+using sqlite::Run;
+
+constexpr int schema_version = 1;
+
+// Payloads and results have tables of their own: SQLite would otherwise copy megabytes whenever a status
+// changes.
+constexpr const char* schema = R"sql(
+CREATE TABLE jobs(
+  sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  type TEXT NOT NULL,
+  priority INTEGER NOT NULL,
+  status TEXT NOT NULL,
+  client_id TEXT NOT NULL,
+  worker_id TEXT NOT NULL,
+  last_failer TEXT NOT NULL,
+  attempts INTEGER NOT NULL,
+  created_at REAL NOT NULL,
+  claimed_at REAL NOT NULL,
+  completed_at REAL NOT NULL,
+  progress INTEGER,
+  message TEXT,
+  error TEXT);
+CREATE INDEX jobs_by_status ON jobs(status, type, priority DESC, sequence);
+CREATE INDEX jobs_by_end ON jobs(completed_at) WHERE completed_at > 0;
+CREATE TABLE payloads(
+  sequence INTEGER PRIMARY KEY REFERENCES jobs(sequence) ON DELETE CASCADE,
+  json TEXT NOT NULL);
+CREATE TABLE results(
+  sequence INTEGER PRIMARY KEY REFERENCES jobs(sequence) ON DELETE CASCADE,
+  json TEXT NOT NULL);
+PRAGMA user_version = 1;
+)sql";
+
+#define JOB_COLUMNS                                                                                         \
+    "j.sequence, j.id, j.type, j.priority, j.status, j.client_id, j.worker_id, j.last_failer, j.attempts, " \
+    "j.created_at, j.claimed_at, j.completed_at, j.progress, j.message, j.error"
+
+JobStatus status_named(std::string_view name) {
+    for (const auto status :
+         {JobStatus::claimed, JobStatus::completed, JobStatus::failed, JobStatus::cancelled}) {
+        if (name == name_of(status)) return status;
+    }
+    return JobStatus::pending;
+}
+
+Job job_from(Run& row) {
+    Job job;
+    job.sequence = static_cast<std::uint64_t>(row.integer());
+    job.id = row.text();
+    job.type = row.text();
+    job.priority = row.integer();
+    job.status = status_named(row.text());
+    job.client_id = row.text();
+    job.worker_id = row.text();
+    job.last_failer = row.text();
+    job.attempts = static_cast<std::uint32_t>(row.integer());
+    job.created_at = row.number();
+    job.claimed_at = row.number();
+    job.completed_at = row.number();
+    const auto optional_text = [&row]() -> std::optional<std::string> {
+        if (!row.null()) return row.text();
+        row.skip();
+        return std::nullopt;
+    };
+    if (row.null()) {
+        row.skip();
+    } else {
+        job.progress = static_cast<int>(row.integer());
+    }
+    job.message = optional_text();
+    job.error = optional_text();
+    return job;
+}
+
+void bind_optional(Run& run, const std::optional<std::string>& text) {
+    if (text) {
+        run.bind(std::string_view(*text));
+    } else {
+        run.bind_null();
+    }
+}
+
+void bind_changing(Run& run, const Job& job) {
+    run.bind(name_of(job.status))
+        .bind(std::string_view(job.worker_id))
+        .bind(std::string_view(job.last_failer));
+    run.bind(static_cast<std::int64_t>(job.attempts)).bind(job.claimed_at).bind(job.completed_at);
+    if (job.progress) {
+        run.bind(static_cast<std::int64_t>(*job.progress));
+    } else {
+        run.bind_null();
+    }
+    bind_optional(run, job.message);
+    bind_optional(run, job.error);
+}
+
+}  // namespace
+
+struct SqliteStore::Impl {
+    std::string file;
+    sqlite::Database database;
+    sqlite::Prepared insert_job, insert_payload, update_job, put_result, find_job, find_payload,
+        unfinished_jobs, count_jobs, forget_jobs;
+
+    std::vector<std::pair<sqlite::Prepared*, const char*>> statements() {
+        return {
+            {&insert_job,
+             "INSERT INTO jobs(id, type, priority, client_id, created_at, status, worker_id, last_failer, "
+             "attempts, claimed_at, completed_at, progress, message, error) "
+             "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO NOTHING"},
+            {&insert_payload, "INSERT INTO payloads(sequence, json) VALUES(?,?)"},
+            {&update_job,
+             "UPDATE jobs SET status=?, worker_id=?, last_failer=?, attempts=?, claimed_at=?, "
+             "completed_at=?, progress=?, message=?, error=? WHERE sequence=?"},
+            {&put_result, "INSERT OR REPLACE INTO results(sequence, json) VALUES(?,?)"},
+            {&find_job, "SELECT " JOB_COLUMNS
+                        ", r.json FROM jobs j LEFT JOIN results r ON r.sequence = j.sequence WHERE j.id=?"},
+            {&find_payload,
+             "SELECT p.json FROM jobs j JOIN payloads p ON p.sequence = j.sequence WHERE j.id=?"},
+            {&unfinished_jobs, "SELECT " JOB_COLUMNS
+                               " FROM jobs j WHERE j.status IN ('pending','claimed') ORDER BY j.sequence"},
+            {&count_jobs, "SELECT status, count(*) FROM jobs GROUP BY status"},
+            {&forget_jobs,
+             "DELETE FROM jobs WHERE sequence IN (SELECT sequence FROM jobs WHERE completed_at > 0 AND "
+             "completed_at < ? ORDER BY completed_at LIMIT ?) RETURNING status"},
+        };
+    }
+
+    Error failure(std::string_view doing) const {
+        return {"database_failed", fmt::format("cannot {} the hub's database {}: {}", doing, file,
+                                               sqlite3_errmsg(database.get()))};
+    }
+
+    bool run_script(const char* sql) {
+        return sqlite3_exec(database.get(), sql, nullptr, nullptr, nullptr) == SQLITE_OK;
+    }
+
+    /// Runs `work` (which returns whether it succeeded) wholly or not at all.
+    template <class Work>
+    Result<> atomically(std::string_view doing, Work work) {
+        if (!run_script("BEGIN IMMEDIATE")) return failure(doing);
+        if (work() && run_script("COMMIT")) return Ok{};
+        auto error = failure(doing);
+        run_script("ROLLBACK");
+        return error;
+    }
+
+    bool change(const Job& job) {
+        Run run(update_job);
+        bind_changing(run, job);
+        run.bind(static_cast<std::int64_t>(job.sequence));
+        return run.step() == SQLITE_DONE;
+    }
+
+    Result<> open() {
+        if (sqlite3* raw = nullptr; true) {
+            const auto opened =
+                sqlite3_open_v2(file.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
+            database.reset(raw);
+            if (opened != SQLITE_OK) return with_advice(failure("open"));
+        }
+        sqlite3_busy_timeout(database.get(), 1000);  // a hub that is just being killed
+        // EXCLUSIVE: a second hub on this file fails at once instead of running the same jobs again.
+        if (!run_script("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
+                        "PRAGMA foreign_keys=ON; BEGIN IMMEDIATE; COMMIT;")) {
+            return with_advice(failure("open"));
+        }
+        if (auto ready = bring_schema_up_to_date(); !ready.ok()) return ready;
+        for (auto& [slot, sql] : statements()) {
+            sqlite3_stmt* raw = nullptr;
+            if (sqlite3_prepare_v3(database.get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &raw, nullptr) !=
+                SQLITE_OK) {
+                return failure("prepare a statement for");
+            }
+            slot->reset(raw);
+        }
+        return Ok{};
+    }
+
+    Result<> bring_schema_up_to_date() {
+        sqlite3_stmt* raw = nullptr;
+        sqlite3_prepare_v2(database.get(), "PRAGMA user_version", -1, &raw, nullptr);
+        const sqlite::Prepared question(raw);
+        Run run(question);
+        if (!raw || run.step() != SQLITE_ROW) return failure("read");
+        const auto version = run.integer();
+        if (version > schema_version) {
+            return Error{
+                "schema_too_new",
+                fmt::format("the hub's database {} has schema version {}, this program knows {}: use a "
+                            "newer emprops-worker, or another database file",
+                            file, version, schema_version)};
+        }
+        if (version == schema_version) return Ok{};
+        return atomically("create the tables of", [this] { return run_script(schema); });
+    }
+
+    Error with_advice(Error error) const {
+        const auto code = sqlite3_errcode(database.get()) & 0xFF;
+        if (code == SQLITE_BUSY || code == SQLITE_LOCKED) {
+            error.message +=
+                "; another hub uses it: stop that one, or give this one another local_hub.database";
+        } else if (code == SQLITE_NOTADB || code == SQLITE_CORRUPT) {
+            error.message += "; move the file away to start with an empty queue";
+        } else {
+            error.message += "; check that its folder exists and is writable, or set local_hub.database";
+        }
+        return error;
+    }
+};
+
+SqliteStore::SqliteStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+SqliteStore::~SqliteStore() = default;
+
+Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::filesystem::path& file) {
+    auto impl = std::make_unique<Impl>();
+    impl->file = file.string();
+    if (auto opened = impl->open(); !opened.ok()) return opened.error();
+    return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(impl)));
+}
+
+Result<std::uint64_t> SqliteStore::insert(const Job& job, std::string_view payload) {
+    bool exists = false;
+    std::int64_t sequence = 0;
+    const auto stored = impl_->atomically("add a job to", [&] {
+        Run row(impl_->insert_job);
+        row.bind(std::string_view(job.id)).bind(std::string_view(job.type)).bind(job.priority);
+        row.bind(std::string_view(job.client_id)).bind(job.created_at);
+        bind_changing(row, job);
+        if (row.step() != SQLITE_DONE) return false;
+        exists = sqlite3_changes(impl_->database.get()) == 0;
+        if (exists) return true;
+        sequence = sqlite3_last_insert_rowid(impl_->database.get());
+        Run text(impl_->insert_payload);
+        return text.bind(sequence).bind(payload).step() == SQLITE_DONE;
+    });
+    if (!stored.ok()) return stored.error();
+    if (exists) return Error{"exists", fmt::format("Job {} already exists", job.id)};
+    return static_cast<std::uint64_t>(sequence);
+}
+
+Result<> SqliteStore::update(const Job& job) {
+    if (!impl_->change(job)) return impl_->failure("change a job in");
+    return Ok{};
+}
+
+Result<> SqliteStore::update_with_result(const Job& job, std::string_view result) {
+    return impl_->atomically("store a result in", [&] {
+        Run text(impl_->put_result);
+        text.bind(static_cast<std::int64_t>(job.sequence)).bind(result);
+        return text.step() == SQLITE_DONE && impl_->change(job);
+    });
+}
+
+Result<std::optional<StoredJob>> SqliteStore::find(const std::string& job_id) {
+    Run run(impl_->find_job);
+    const auto step = run.bind(std::string_view(job_id)).step();
+    if (step == SQLITE_DONE) return std::optional<StoredJob>();
+    if (step != SQLITE_ROW) return impl_->failure("read");
+    StoredJob stored{.job = job_from(run), .result = std::nullopt};
+    if (!run.null()) stored.result = run.text();
+    return std::optional<StoredJob>(std::move(stored));
+}
+
+Result<std::string> SqliteStore::payload(const std::string& job_id) {
+    Run run(impl_->find_payload);
+    const auto step = run.bind(std::string_view(job_id)).step();
+    if (step == SQLITE_DONE) return Error{"not_found", fmt::format("Job {} not found", job_id)};
+    if (step != SQLITE_ROW) return impl_->failure("read");
+    return run.text();
+}
+
+Result<std::vector<Job>> SqliteStore::unfinished() {
+    std::vector<Job> jobs;
+    Run run(impl_->unfinished_jobs);
+    int step = 0;
+    while ((step = run.step()) == SQLITE_ROW)
+        jobs.push_back(job_from(run));
+    if (step != SQLITE_DONE) return impl_->failure("read the queue from");
+    return jobs;
+}
+
+Result<std::map<JobStatus, std::uint64_t>> SqliteStore::count_by_status() {
+    std::map<JobStatus, std::uint64_t> counts;
+    Run run(impl_->count_jobs);
+    int step = 0;
+    while ((step = run.step()) == SQLITE_ROW) {
+        const auto status = status_named(run.text());
+        counts[status] = static_cast<std::uint64_t>(run.integer());
+    }
+    if (step != SQLITE_DONE) return impl_->failure("count the jobs in");
+    return counts;
+}
+
+Result<std::map<JobStatus, std::uint64_t>> SqliteStore::forget_finished_before(double epoch_seconds,
+                                                                               int limit) {
+    std::map<JobStatus, std::uint64_t> forgotten;
+    Run run(impl_->forget_jobs);
+    run.bind(epoch_seconds).bind(static_cast<std::int64_t>(limit));
+    int step = 0;
+    while ((step = run.step()) == SQLITE_ROW)
+        ++forgotten[status_named(run.text())];
+    if (step != SQLITE_DONE) return impl_->failure("trim the history of");
+    return forgotten;
+}
+
+std::map<std::string, std::vector<std::string>> SqliteStore::query_plans() {
+    std::map<std::string, std::vector<std::string>> plans;
+    for (const auto& [slot, sql] : impl_->statements()) {
+        sqlite3_stmt* raw = nullptr;
+        const auto question = std::string("EXPLAIN QUERY PLAN ") + sql;
+        sqlite3_prepare_v2(impl_->database.get(), question.c_str(), -1, &raw, nullptr);
+        const sqlite::Prepared statement(raw);
+        Run run(statement);
+        auto& lines = plans[sql];
+        while (run.step() == SQLITE_ROW) {
+            for (int column = 0; column < 3; ++column)
+                run.skip();
+            lines.push_back(run.text());
+        }
+    }
+    return plans;
+}
+
+}  // namespace emprops::local_hub
