@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "ipc/messages.h"
 #include "supervisor/local_hub/chunking.h"
 #include "supervisor/local_hub/core.h"
 

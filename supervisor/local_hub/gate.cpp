@@ -1,0 +1,108 @@
+#include "supervisor/local_hub/gate.h"
+
+#include <openssl/crypto.h>
+
+namespace emprops::local_hub {
+namespace {
+
+int hex_value(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+std::string percent_decoded(std::string_view text, bool plus_is_space) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 &&
+            hex_value(text[i + 2]) >= 0) {
+            out += static_cast<char>(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
+            i += 2;
+        } else if (text[i] == '+' && plus_is_space) {
+            out += ' ';
+        } else {
+            out += text[i];
+        }
+    }
+    return out;
+}
+
+std::string_view cut_front(std::string_view& text, char separator) {
+    const auto end = text.find(separator);
+    const auto front = text.substr(0, end);
+    text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
+    return front;
+}
+
+std::string_view without_port(std::string_view host) {
+    if (host.starts_with('[')) return host.substr(0, host.find(']') + 1);
+    return host.substr(0, host.find(':'));
+}
+
+bool is_ipv4(std::string_view text) {
+    int dots = 0;
+    for (const char c : text) {
+        if (c == '.') {
+            ++dots;
+        } else if (c < '0' || c > '9') {
+            return false;
+        }
+    }
+    return dots == 3;
+}
+
+}  // namespace
+
+Target Target::parse(std::string_view target) {
+    Target parsed;
+    const auto question = target.find('?');
+    auto path = target.substr(0, question);
+    auto query = question == std::string_view::npos ? std::string_view() : target.substr(question + 1);
+    if (path.starts_with('/')) path.remove_prefix(1);
+    if (!path.empty()) {
+        const bool ends_with_slash = path.ends_with('/');
+        while (!path.empty())
+            parsed.segments.push_back(percent_decoded(cut_front(path, '/'), false));
+        if (ends_with_slash) parsed.segments.emplace_back();
+    }
+    while (!query.empty()) {
+        auto pair = cut_front(query, '&');
+        const auto key = percent_decoded(cut_front(pair, '='), true);
+        parsed.query[key] = percent_decoded(pair, true);
+    }
+    return parsed;
+}
+
+std::optional<WebSocketPath> websocket_path(const Target& target) {
+    const auto& parts = target.segments;
+    if (parts.size() != 3 || parts[0] != "ws" || parts[2].empty()) return std::nullopt;
+    if (parts[2].find('/') != std::string::npos) return std::nullopt;
+    if (parts[1] == "worker") return WebSocketPath{Role::worker, parts[2]};
+    if (parts[1] == "client") return WebSocketPath{Role::client, parts[2]};
+    if (parts[1] == "monitor") return WebSocketPath{Role::monitor, parts[2]};
+    return std::nullopt;
+}
+
+bool same_token(std::string_view expected, std::string_view given) {
+    if (expected.size() != given.size()) return false;
+    return CRYPTO_memcmp(expected.data(), given.data(), expected.size()) == 0;
+}
+
+bool is_loopback_host(std::string_view host) {
+    const auto name = without_port(host);
+    return name == "localhost" || name == "[::1]" || (name.starts_with("127.") && is_ipv4(name));
+}
+
+bool from_allowed_origin(std::string_view origin, std::string_view host, bool loopback_only) {
+    if (loopback_only && !host.empty() && !is_loopback_host(host)) return false;
+    if (origin.empty()) return true;
+    for (const std::string_view scheme : {"http://", "https://"}) {
+        if (!origin.starts_with(scheme)) continue;
+        const auto site = origin.substr(scheme.size());
+        return is_loopback_host(site) || (!loopback_only && site == host);
+    }
+    return false;  // "null": a file or a sandboxed frame, which any site can make
+}
+
+}  // namespace emprops::local_hub

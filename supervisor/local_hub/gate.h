@@ -1,0 +1,40 @@
+#pragma once
+// Who may come in: paths, tokens, and the checks that keep pages of a browser out. Pure.
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "supervisor/local_hub/types.h"
+
+namespace emprops::local_hub {
+
+/// A request target, decoded. An undecodable "%" stays as it is.
+struct Target {
+    std::vector<std::string> segments;  ///< "/api/jobs/a%2Fb" -> {"api", "jobs", "a/b"}
+    std::map<std::string, std::string> query;
+
+    static Target parse(std::string_view target);
+};
+
+struct WebSocketPath {
+    Role role = Role::client;
+    std::string id;
+};
+
+/// /ws/{worker,client,monitor}/{id}: exactly one segment that is not empty, without an encoded slash.
+std::optional<WebSocketPath> websocket_path(const Target& target);
+
+/// In constant time.
+bool same_token(std::string_view expected, std::string_view given);
+
+/// "localhost", "127.x.y.z", "[::1]", each with or without a port.
+bool is_loopback_host(std::string_view host);
+
+/// False for a request that a page of another site makes a browser send. `origin` and `host` are the headers'
+/// values, empty when missing. A request without Origin comes from no browser page. `loopback_only`: the hub
+/// listens on loopback, so a Host that is anything else is a name that was bent to us (DNS rebinding).
+bool from_allowed_origin(std::string_view origin, std::string_view host, bool loopback_only);
+
+}  // namespace emprops::local_hub

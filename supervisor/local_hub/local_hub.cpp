@@ -1,0 +1,240 @@
+#include "supervisor/local_hub/local_hub.h"
+
+#include <fmt/format.h>
+
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <cmath>
+#include <map>
+
+#include "supervisor/base/digest.h"
+#include "supervisor/base/log.h"
+#include "supervisor/local_hub/core.h"
+#include "supervisor/local_hub/gate.h"
+#include "supervisor/local_hub/rest.h"
+#include "supervisor/local_hub/server.h"
+#include "supervisor/local_hub/store.h"
+
+namespace emprops::local_hub {
+namespace {
+
+namespace asio = boost::asio;
+using Reply = std::function<void(HttpResponse)>;
+
+constexpr Ms tick_interval{200};
+constexpr double longest_wait_seconds = 24 * 3600;
+constexpr std::size_t most_waiting_requests = 256;
+constexpr const char* rest_client = "rest-api-client";
+
+Now now() {
+    const auto epoch = std::chrono::system_clock::now().time_since_epoch();
+    return {Clock::now(), std::chrono::duration<double>(epoch).count()};
+}
+
+std::string uuid() {
+    auto text = random_hex(32);
+    text[12] = '4';
+    text[16] = "89ab"[text[16] & 3];
+    for (const std::size_t at : {8U, 13U, 18U, 23U})
+        text.insert(at, 1, '-');
+    return text;
+}
+
+}  // namespace
+
+struct LocalHub::Impl {
+    /// A POST with wait=true.
+    struct Waiter {
+        std::string job_id;
+        TimePoint until;
+        double timeout_seconds = 0;
+        Reply reply;
+    };
+
+    explicit Impl(const asio::any_io_executor& executor) : ticker(executor) {}
+
+    std::unique_ptr<SqliteStore> store;
+    std::unique_ptr<Core> core;
+    std::unique_ptr<Server> server;
+    asio::steady_timer ticker;
+    std::multimap<std::string, Waiter> waiters;  // by job id
+    std::shared_ptr<bool> alive = std::make_shared<bool>(true);
+    std::uint16_t port = 0;
+
+    Result<> start(const asio::any_io_executor& executor, const config::LocalHubSettings& settings) {
+        if (settings.database.empty()) {
+            return Error{"database_failed", "the local hub has no database: set local_hub.database"};
+        }
+        auto opened = SqliteStore::open(settings.database);
+        if (!opened.ok()) return opened.error();
+        store = std::move(opened).value();
+        core = std::make_unique<Core>(*store, Policy::from(settings), [] { return "job-" + uuid(); });
+        if (auto loaded = core->load(now()); !loaded.ok()) return loaded;
+
+        ServerSettings wanted;
+        wanted.listen = settings.listen;
+        wanted.port = settings.port;
+        wanted.token = settings.token;
+        wanted.max_message_bytes = settings.max_message_bytes;
+        auto listening = Server::listen(executor, std::move(wanted), events());
+        if (!listening.ok()) return listening.error();
+        server = std::move(listening).value();
+        port = server->port();
+        logger("local_hub")
+            ->info("listening on {}:{}, {} jobs pending, {} running, database {}", settings.listen, port,
+                   core->pending_jobs(), core->claimed_jobs(), settings.database.string());
+        tick();
+        return Ok{};
+    }
+
+    ServerEvents events() {
+        ServerEvents events;
+        events.on_open = [this](ConnectionId connection, Role role, const std::string& id) {
+            logger("local_hub")->debug("connection {} of {} opened", connection, id);
+            perform(core->connected(connection, role, id, now()));
+        };
+        events.on_text = [this](ConnectionId connection, std::string_view text) {
+            perform(core->received(connection, text, now()));
+        };
+        events.on_close = [this](ConnectionId connection, bool politely) {
+            logger("local_hub")
+                ->debug("connection {} ended{}", connection, politely ? "" : " without goodbye");
+            perform(core->disconnected(connection, politely, now()));
+        };
+        events.on_request = [this](const HttpRequest& request, Reply reply) {
+            handle(request, std::move(reply));
+        };
+        return events;
+    }
+
+    void perform(Actions actions) {
+        for (auto& action : actions) {
+            if (auto* message = std::get_if<SendTo>(&action)) {
+                server->send(message->connection, std::move(message->frames));
+            } else if (const auto* close = std::get_if<Close>(&action)) {
+                logger("local_hub")->info("closing connection {}: {}", close->connection, close->reason);
+                server->close(close->connection, close->code, close->reason);
+            } else if (const auto* finished = std::get_if<Finished>(&action)) {
+                answer_waiters(finished->job_id);
+            } else if (const auto* warning = std::get_if<Warn>(&action)) {
+                logger("local_hub")->warn("{}", warning->text);
+            }
+        }
+    }
+
+    void tick() {
+        perform(core->tick(now()));
+        give_up_waiting();
+        ticker.expires_after(tick_interval);
+        ticker.async_wait([this, living = std::weak_ptr<bool>(alive)](boost::system::error_code error) {
+            if (!error && !living.expired()) tick();
+        });
+    }
+
+    // ---- REST
+
+    void handle(const HttpRequest& request, Reply reply) {
+        const auto& path = Target::parse(request.target).segments;
+        const bool jobs = path.size() >= 2 && path[0] == "api" && path[1] == "jobs";
+        if (path.empty() && request.method == "GET") return reply(rest_alive());
+        if (jobs && path.size() == 2 && request.method == "POST") return submit(request, std::move(reply));
+        if (jobs && path.size() == 3 && request.method == "GET") return reply(show(path[2]));
+        if (path.empty() || jobs) return reply(rest_problem(405, "Method Not Allowed"));
+        reply(rest_problem(404, "Not Found"));
+    }
+
+    HttpResponse show(const std::string& job_id) {
+        const auto found = core->view(job_id);
+        if (!found.ok()) return rest_problem(500, found.error().message);
+        if (!found.value()) return rest_problem(404, fmt::format("Job with ID {} not found", job_id));
+        const auto payload = store->payload(job_id);
+        return rest_job(*found.value(), payload.ok() ? std::optional(payload.value()) : std::nullopt);
+    }
+
+    void submit(const HttpRequest& request, Reply reply) {
+        auto decoded = decode_rest_submit(request.body);
+        if (const auto* problem = std::get_if<Json>(&decoded)) return reply(rest_problem(422, *problem));
+        auto& submit = std::get<RestSubmit>(decoded);
+        if (submit.wait && waiters.size() >= most_waiting_requests) {
+            return reply(rest_problem(503, fmt::format("{} requests wait for jobs already", waiters.size())));
+        }
+        if (submit.job.job_id.empty()) submit.job.job_id = "job-rest-" + uuid();
+        Actions actions;
+        const auto accepted = core->submit(submit.job, rest_client, now(), actions);
+        if (!accepted.ok()) {
+            return reply(
+                rest_problem(accepted.error().code == "exists" ? 409 : 500, accepted.error().message));
+        }
+        if (submit.wait) {
+            const auto seconds = std::clamp(submit.timeout_seconds, 0.0, longest_wait_seconds);
+            Waiter waiter{*accepted, Clock::now() + Ms(std::llround(seconds * 1000)), seconds,
+                          std::move(reply)};
+            waiters.emplace(*accepted, std::move(waiter));
+        }
+        perform(std::move(actions));
+        if (!submit.wait) reply(rest_submitted(*accepted));
+    }
+
+    void answer(const Waiter& waiter, const std::optional<std::string>& error) {
+        const auto found = core->view(waiter.job_id);
+        if (!found.ok() || !found.value()) {
+            return waiter.reply(rest_problem(500, fmt::format("Job {} cannot be read", waiter.job_id)));
+        }
+        waiter.reply(rest_job(*found.value(), std::nullopt, error));
+    }
+
+    void answer_waiters(const std::string& job_id) {
+        for (auto found = waiters.find(job_id); found != waiters.end(); found = waiters.find(job_id)) {
+            const auto waiter = std::move(found->second);
+            waiters.erase(found);
+            answer(waiter, std::nullopt);
+        }
+    }
+
+    void give_up_waiting() {
+        const auto at = Clock::now();
+        for (auto next = waiters.begin(); next != waiters.end();) {
+            if (next->second.until > at) {
+                ++next;
+                continue;
+            }
+            const auto waiter = std::move(next->second);
+            next = waiters.erase(next);
+            answer(waiter,
+                   fmt::format("Timeout: Job did not complete within {} seconds", waiter.timeout_seconds));
+        }
+    }
+
+    void stop() {
+        if (!alive) return;
+        alive.reset();
+        ticker.cancel();
+        waiters.clear();
+        server->stop();
+        core.reset();
+        store.reset();
+    }
+};
+
+LocalHub::LocalHub(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+LocalHub::~LocalHub() {
+    stop();
+}
+
+Result<std::unique_ptr<LocalHub>> LocalHub::start(asio::any_io_executor executor,
+                                                  const config::LocalHubSettings& settings) {
+    auto impl = std::make_unique<Impl>(executor);
+    if (auto started = impl->start(executor, settings); !started.ok()) return started.error();
+    return std::unique_ptr<LocalHub>(new LocalHub(std::move(impl)));
+}
+
+std::uint16_t LocalHub::port() const {
+    return impl_->port;
+}
+
+void LocalHub::stop() {
+    impl_->stop();
+}
+
+}  // namespace emprops::local_hub

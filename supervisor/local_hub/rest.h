@@ -1,0 +1,32 @@
+#pragma once
+// The REST side (hub-protocol.md 3.4) as texts. Pure.
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "supervisor/local_hub/core.h"
+
+namespace emprops::local_hub {
+
+struct HttpRequest {
+    std::string method;
+    std::string target;
+    std::string body;
+};
+struct HttpResponse {
+    unsigned status = 200;
+    std::string body;  ///< JSON text
+};
+
+HttpResponse rest_problem(unsigned status, const Json& detail);
+/// GET /
+HttpResponse rest_alive();
+/// POST /api/jobs without `wait`.
+HttpResponse rest_submitted(const std::string& job_id);
+/// GET /api/jobs/{id} and the end of a waiting POST. `payload`: JSON text; nullopt: null, as in the Hub's
+/// answer to a waiting POST. `error` replaces the job's own.
+HttpResponse rest_job(const Core::View& view, const std::optional<std::string>& payload,
+                      const std::optional<std::string>& error = {});
+
+}  // namespace emprops::local_hub
