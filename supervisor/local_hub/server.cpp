@@ -78,7 +78,10 @@ using State = std::shared_ptr<Server::Impl>;
 class WsSession : public std::enable_shared_from_this<WsSession> {
   public:
     WsSession(State state, beast::tcp_stream stream, WebSocketPath path)
-        : state_(std::move(state)), ws_(std::move(stream)), path_(std::move(path)) {
+        : state_(std::move(state)),
+          ws_(std::move(stream)),
+          path_(std::move(path)),
+          buffer_(state_->settings.max_message_bytes) {
         ++state_->connections;
     }
     ~WsSession() { --state_->connections; }
@@ -90,7 +93,8 @@ class WsSession : public std::enable_shared_from_this<WsSession> {
         limits.idle_timeout = state_->settings.idle_timeout;
         limits.keep_alive_pings = true;
         ws_.set_option(limits);
-        ws_.read_message_max(state_->settings.max_message_bytes);
+        // The buffer is the limit. Beast's own limit would cut the connection before its 1009 can be read.
+        ws_.read_message_max(0);
         ws_.auto_fragment(false);  // one message, one frame: limits of the peers count frames
         ws_.text(true);
         // Beast copies what it needs of the request before this returns.
@@ -164,6 +168,7 @@ class WsSession : public std::enable_shared_from_this<WsSession> {
 
     void read_next() {
         ws_.async_read(buffer_, [self = shared_from_this()](ErrorCode error, std::size_t) {
+            if (error == websocket::error::buffer_overflow) return self->too_large();
             if (error) return self->ended(error);
             self->received();
             if (!self->gone_) self->read_next();
@@ -181,6 +186,15 @@ class WsSession : public std::enable_shared_from_this<WsSession> {
         }
         buffer_.consume(buffer_.size());
         if (buffer_.capacity() > (std::size_t{1} << 20)) buffer_.shrink_to_fit();
+    }
+
+    /// The close reads and forgets the rest of the message, so that a peer that still writes gets our reason.
+    void too_large() {
+        logger("local_hub")
+            ->warn("{} sent a message above {} bytes (local_hub.max_message_bytes)", name(),
+                   state_->settings.max_message_bytes);
+        report(false);
+        close(1009, "message too big", true);
     }
 
     void ended(ErrorCode error) {
@@ -252,7 +266,9 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
         stream_.expires_after(header_timeout);
         http::async_read_header(stream_, buffer_, *parser_,
                                 [self = shared_from_this()](ErrorCode error, std::size_t) {
-                                    if (!error && !self->state_->stopped) self->got_header();
+                                    if (self->state_->stopped) return;
+                                    if (error == http::error::body_limit) return self->too_large();
+                                    if (!error) self->got_header();
                                 });
     }
 
@@ -272,16 +288,16 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
         }
         if (websocket::is_upgrade(request)) return upgrade();
         stream_.expires_after(body_timeout);
-        http::async_read(
-            stream_, buffer_, *parser_, [self = shared_from_this()](ErrorCode error, std::size_t) {
-                if (self->state_->stopped) return;
-                if (error == http::error::body_limit) {
-                    return self->answer(
-                        {413, R"({"detail":"the request is larger than local_hub.max_message_bytes"})"},
-                        false);
-                }
-                if (!error) self->got_request();
-            });
+        http::async_read(stream_, buffer_, *parser_,
+                         [self = shared_from_this()](ErrorCode error, std::size_t) {
+                             if (self->state_->stopped) return;
+                             if (error == http::error::body_limit) return self->too_large();
+                             if (!error) self->got_request();
+                         });
+    }
+
+    void too_large() {
+        answer({413, R"({"detail":"the request is larger than local_hub.max_message_bytes"})"}, false);
     }
 
     bool has_token(const Target& target, bool in_header_too) const {
@@ -336,7 +352,18 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
                               if (keep_alive) return self->read_next();
                               ErrorCode ignored;
                               self->stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+                              self->stream_.expires_after(goodbye_timeout);
+                              self->forget_rest();
                           });
+    }
+
+    /// Reads on until the peer ends: closing with unread bytes would destroy the answer on its way.
+    void forget_rest() {
+        buffer_.clear();
+        stream_.async_read_some(buffer_.prepare(65536),
+                                [self = shared_from_this()](ErrorCode error, std::size_t) {
+                                    if (!error) self->forget_rest();
+                                });
     }
 
     State state_;

@@ -160,7 +160,7 @@ TEST_F(LocalHubTest, APayloadOfFiveMegabytesArrivesInChunksByteForByte) {
     HubClient client(hub.port(), HubRole::client, "c");
     client.send_text(R"({"type":"submit_job","message_id":"big","job_type":"sim","payload":)" + payload +
                      "}");
-    worker.receive("job_available", "big");
+    worker.receive("job_available", "big", 60s);
     const auto text = worker.last_text();
     const auto start = text.find("\"job_request_payload\":") + 22;
     EXPECT_EQ(md5_hex(text.substr(start, text.size() - start - 1)), md5_hex(payload));
@@ -170,7 +170,7 @@ TEST_F(LocalHubTest, APayloadOfFiveMegabytesArrivesInChunksByteForByte) {
     std::string joined;
     Json chunk;
     do {
-        chunk = next.receive("chunked_message", "big");
+        chunk = next.receive("chunked_message", "big", 60s);
         EXPECT_EQ(chunk["original_type"], "job_available");
         joined += chunk["content"].get<std::string>();
     } while (chunk["chunk_id"] != chunk["total_chunks"].get<int>() - 1);
