@@ -27,6 +27,8 @@ using ErrorCode = boost::system::error_code;
 using namespace std::chrono_literals;
 
 constexpr auto header_timeout = 30s;
+constexpr auto close_timeout = 5s;  // for the peer's half of a closing handshake
+constexpr std::size_t read_at_once = 256 * 1024;
 constexpr auto body_timeout = 120s;  // 128 MiB at about 1 MiB/s
 constexpr auto goodbye_timeout = 2s;
 
@@ -78,10 +80,7 @@ using State = std::shared_ptr<Server::Impl>;
 class WsSession : public std::enable_shared_from_this<WsSession> {
   public:
     WsSession(State state, beast::tcp_stream stream, WebSocketPath path)
-        : state_(std::move(state)),
-          ws_(std::move(stream)),
-          path_(std::move(path)),
-          buffer_(state_->settings.max_message_bytes) {
+        : state_(std::move(state)), ws_(std::move(stream)), path_(std::move(path)) {
         ++state_->connections;
     }
     ~WsSession() { --state_->connections; }
@@ -89,11 +88,12 @@ class WsSession : public std::enable_shared_from_this<WsSession> {
     void start(const http::request<http::string_body>& request, bool admitted) {
         beast::get_lowest_layer(ws_).expires_never();
         websocket::stream_base::timeout limits{};
-        limits.handshake_timeout = header_timeout;
+        limits.handshake_timeout = close_timeout;
         limits.idle_timeout = state_->settings.idle_timeout;
         limits.keep_alive_pings = true;
         ws_.set_option(limits);
-        // The buffer is the limit. Beast's own limit would cut the connection before its 1009 can be read.
+        // read_next() checks the size. Beast's own limit would cut the connection before its 1009 can be
+        // read.
         ws_.read_message_max(0);
         ws_.auto_fragment(false);  // one message, one frame: limits of the peers count frames
         ws_.text(true);
@@ -167,10 +167,10 @@ class WsSession : public std::enable_shared_from_this<WsSession> {
     }
 
     void read_next() {
-        ws_.async_read(buffer_, [self = shared_from_this()](ErrorCode error, std::size_t) {
-            if (error == websocket::error::buffer_overflow) return self->too_large();
+        ws_.async_read_some(buffer_, read_at_once, [self = shared_from_this()](ErrorCode error, std::size_t) {
             if (error) return self->ended(error);
-            self->received();
+            if (self->buffer_.size() > self->state_->settings.max_message_bytes) return self->too_large();
+            if (self->ws_.is_message_done()) self->received();
             if (!self->gone_) self->read_next();
         });
     }

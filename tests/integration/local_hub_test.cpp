@@ -358,7 +358,7 @@ TEST_F(LocalHubTest, MessagesThatBreakTheRulesEndOnlyTheirOwnConnection) {
     binary.send_binary("{}");
     EXPECT_EQ(binary.wait_closed().reason, "Worker binary disconnected");
     huge.send({{"type", "complete_job"}, {"job_id", "x"}, {"result", {{"data", std::string(200'000, 'x')}}}});
-    EXPECT_EQ(huge.wait_closed().code, 1009);
+    EXPECT_EQ(huge.wait_closed().code, 1009) << huge.wait_closed().reason;
     EXPECT_EQ(http_post(hub.port(), "/api/jobs", std::string(200'000, ' ')).status, 413U);
     for (const auto* rubbish : {"{", "[]", "{}", R"({"type":5})", R"({"type":"cancel_job"})"}) {
         fine.send_text(rubbish);

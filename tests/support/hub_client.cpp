@@ -155,7 +155,7 @@ struct HubClient::Impl {
     void read_next() {
         ws.async_read(buffer, [this](ErrorCode error, std::size_t) {
             if (error) {
-                HubClosed end;
+                HubClosed end{1006, error.message()};
                 if (error == websocket::error::closed) {
                     end = {static_cast<std::uint16_t>(ws.reason().code), ws.reason().reason.c_str()};
                 }

@@ -33,7 +33,7 @@ struct HubClientOptions {
 
 struct HubClosed {
     std::uint16_t code = 1006;  ///< 1006: the connection ended without a close frame
-    std::string reason;
+    std::string reason;         ///< the peer's, or for 1006 what the system says
 };
 
 class HubClient {
