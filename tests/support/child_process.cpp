@@ -63,15 +63,19 @@ int remaining_ms(Clock::time_point deadline) {
 /// What one output stream has produced, filled by a thread of its own.
 class Stream {
   public:
-    Stream(Descriptor fd, std::size_t keep_bytes) : fd_(std::move(fd)), keep_bytes_(keep_bytes) {
-        stop_ = make_pipe();
+    Stream(Descriptor fd, std::size_t keep_bytes, bool held)
+        : fd_(std::move(fd)), keep_bytes_(keep_bytes), stop_(make_pipe()), held_(held) {
+        thread_ = std::thread([this] { pump(); });
     }
     ~Stream() {
+        hold(false);
         stop_.write.reset();
-        if (thread_.joinable()) thread_.join();
+        thread_.join();
     }
-    void start() {
-        if (!thread_.joinable()) thread_ = std::thread([this] { pump(); });
+    void hold(bool held) {
+        std::lock_guard lock(mutex_);
+        held_ = held;
+        changed_.notify_all();
     }
 
     std::optional<std::string> next_line(Clock::time_point deadline) {
@@ -116,6 +120,10 @@ class Stream {
             if (::poll(fds, 2, -1) < 0 && errno != EINTR) break;
             if (fds[1].revents != 0) break;
             if (fds[0].revents == 0) continue;
+            {
+                std::unique_lock lock(mutex_);
+                changed_.wait(lock, [this] { return !held_; });
+            }
             const ssize_t n = ::read(fd_.get(), block.data(), block.size());
             if (n < 0 && errno == EINTR) continue;
             if (n <= 0) break;
@@ -131,12 +139,13 @@ class Stream {
     Descriptor fd_;
     std::size_t keep_bytes_;
     Pipe stop_;
-    std::thread thread_;
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     std::string text_;
     std::size_t position_ = 0;
     bool ended_ = false;
+    bool held_;
+    std::thread thread_;  // last: it uses the rest
 };
 
 std::vector<std::string> environment_of(const ChildOptions& options) {
@@ -210,10 +219,8 @@ ChildProcess::ChildProcess(ChildOptions options) : state_(std::make_unique<State
     state_->pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, state_->pid, 0)));
     ::fcntl(in.write.get(), F_SETFL, O_NONBLOCK);
     state_->in = std::move(in.write);
-    state_->out = std::make_unique<Stream>(std::move(out.read), options.keep_bytes);
-    state_->err = std::make_unique<Stream>(std::move(err.read), options.keep_bytes);
-    state_->err->start();
-    if (!options.hold_stdout) state_->out->start();
+    state_->out = std::make_unique<Stream>(std::move(out.read), options.keep_bytes, options.hold_stdout);
+    state_->err = std::make_unique<Stream>(std::move(err.read), options.keep_bytes, false);
 }
 
 ChildProcess::~ChildProcess() {
@@ -270,8 +277,12 @@ std::optional<std::string> ChildProcess::read_until(const std::function<bool(con
     return std::nullopt;
 }
 
+void ChildProcess::hold_stdout() {
+    state_->out->hold(true);
+}
+
 void ChildProcess::release_stdout() {
-    state_->out->start();
+    state_->out->hold(false);
 }
 
 bool ChildProcess::wait_stdout_end(Ms deadline) {

@@ -58,6 +58,9 @@ class ChildProcess {
     /// As above, with a condition of the test's own.
     std::optional<std::string> read_until(const std::function<bool(const std::string&)>& wanted,
                                           Ms deadline = Ms(10'000));
+    /// From now on stdout is not read any more (one block that is under way may still be), until it is
+    /// released.
+    void hold_stdout();
     void release_stdout();
     /// True once stdout is at its end (everything before it may still be unread).
     bool wait_stdout_end(Ms deadline = Ms(10'000));

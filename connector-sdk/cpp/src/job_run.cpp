@@ -76,11 +76,11 @@ std::optional<ipc::JobError> stopped(const CancelToken& token) {
 
 }  // namespace
 
-RunningJob::RunningJob(const ipc::Job& job, Writer& writer) : job_(to_public(job)), writer_(&writer) {}
+RunningJob::RunningJob(const ipc::Job& job, JobOutlet& outlet) : job_(to_public(job)), outlet_(&outlet) {}
 
 void RunningJob::close() {
     std::lock_guard lock(mutex_);
-    writer_ = nullptr;
+    outlet_ = nullptr;
     std::string().swap(job_.payload_text);  // the context lives on for a while; the payload need not
 }
 
@@ -93,7 +93,7 @@ void RunningJob::progress(std::optional<double> percent, const std::string& mess
     progress.status = shortened(status, max_text_bytes);
     progress.details = object_or_null(details);
     std::lock_guard lock(mutex_);
-    if (writer_ != nullptr) writer_->progress(std::move(progress));
+    if (outlet_ != nullptr) outlet_->progress(std::move(progress));
 }
 
 void RunningJob::service_request(const std::string& service, const std::string& request_type,
@@ -106,7 +106,7 @@ void RunningJob::service_request(const std::string& service, const std::string& 
     if (request.content.is_null()) request.content = Json::object();
     std::string line = ipc::encode(request);
     std::lock_guard lock(mutex_);
-    if (writer_ != nullptr) writer_->send_droppable(std::move(line));
+    if (outlet_ != nullptr) outlet_->send_droppable(std::move(line));
 }
 
 std::string run_job(Connector& connector, RunningJob& run, std::size_t max_line_bytes) {

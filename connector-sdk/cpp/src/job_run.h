@@ -7,7 +7,7 @@
 #include <string>
 
 #include "connector-sdk/cpp/src/cancel_token.h"
-#include "connector-sdk/cpp/src/writer.h"
+#include "connector-sdk/cpp/src/job_outlet.h"
 #include "emprops/connector.h"
 #include "ipc/messages.h"
 
@@ -15,7 +15,7 @@ namespace emprops::sdk {
 
 class RunningJob : public JobContext {
   public:
-    RunningJob(const ipc::Job& job, Writer& writer);
+    RunningJob(const ipc::Job& job, JobOutlet& outlet);
 
     const Job& job() const { return job_; }
     CancelToken& token() { return token_; }
@@ -35,7 +35,7 @@ class RunningJob : public JobContext {
     Job job_;
     CancelToken token_;
     std::mutex mutex_;
-    Writer* writer_;  // null once closed
+    JobOutlet* outlet_;  // null once closed
 };
 
 /// Runs the job on the calling thread and returns the line that ends it: a result or a failure, never longer

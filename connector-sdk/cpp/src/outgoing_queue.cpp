@@ -17,13 +17,20 @@ void OutgoingQueue::push_droppable(std::string line) {
         return;
     }
     droppable_bytes_ += line.size();
-    lines_.push_back({std::move(line), true});
+    lines_.push_back({.text = std::move(line), .droppable = true});
 }
 
 void OutgoingQueue::progress(ipc::Progress progress, TimePoint now) {
-    auto [entry, fresh] = progress_.try_emplace(progress.job_id);
-    if (fresh) entry->second.due = now;
-    entry->second.waiting = std::move(progress);
+    auto [found, fresh] = progress_.try_emplace(progress.job_id);
+    JobProgress& entry = found->second;
+    if (!fresh && (entry.queued || entry.waiting || now < entry.due)) {
+        entry.waiting = std::move(progress);
+        return;
+    }
+    // The first after a pause has a place in the line: it is not lost to one that comes a moment later.
+    entry.queued = true;
+    entry.due = now + limits_.progress_interval;
+    lines_.push_back({.text = encode_progress(std::move(progress)), .progress_of = found->first});
 }
 
 void OutgoingQueue::finish(const std::string& job_id, std::string line) {
@@ -40,6 +47,8 @@ std::optional<std::string> OutgoingQueue::next(TimePoint now) {
         Line line = std::move(lines_.front());
         lines_.pop_front();
         if (line.droppable) droppable_bytes_ -= line.text.size();
+        if (const auto entry = progress_.find(line.progress_of); entry != progress_.end())
+            entry->second.queued = false;
         return std::move(line.text);
     }
     for (auto& [job_id, entry] : progress_) {

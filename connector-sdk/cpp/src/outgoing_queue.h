@@ -50,11 +50,13 @@ class OutgoingQueue {
   private:
     struct Line {
         std::string text;
-        bool droppable;
+        bool droppable = false;
+        std::string progress_of{};  // job id, if it is a progress
     };
     struct JobProgress {
+        bool queued = false;  // one stands in lines_
         std::optional<ipc::Progress> waiting;
-        TimePoint due;  // of the waiting one, and the earliest time of the one after the last sent
+        TimePoint due;  // of the next one
     };
     std::string encode_progress(ipc::Progress progress) const;
 

@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <cstdio>
 #include <utility>
 
 namespace emprops::sdk {
@@ -77,6 +79,7 @@ void Writer::run() {
         auto line = queue_.next(Clock::now());
         if (!line) {
             idle_.notify_all();
+            report_dropped();
             if (const auto due = queue_.next_due())
                 wake_.wait_until(lock, *due);
             else
@@ -96,6 +99,14 @@ void Writer::run() {
         on_broken_();
         return;
     }
+}
+
+void Writer::report_dropped() {
+    if (queue_.dropped() == reported_dropped_) return;
+    std::fprintf(stderr,
+                 "emprops: %llu log lines or service requests were dropped, the supervisor did not read\n",
+                 static_cast<unsigned long long>(queue_.dropped() - reported_dropped_));
+    reported_dropped_ = queue_.dropped();
 }
 
 bool Writer::write_all(std::string_view bytes) {

@@ -3,7 +3,6 @@
 // thread and return at once (except send_raw and flush), also when the supervisor does not read.
 
 #include <atomic>
-#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
@@ -11,24 +10,25 @@
 #include <string_view>
 #include <thread>
 
+#include "connector-sdk/cpp/src/job_outlet.h"
 #include "connector-sdk/cpp/src/outgoing_queue.h"
 
 namespace emprops::sdk {
 
-class Writer {
+class Writer : public JobOutlet {
   public:
     /// Owns `fd`. `on_broken` is called once, on the writer's thread, when the supervisor no longer takes
     /// anything.
     Writer(int fd, std::function<void()> on_broken);
     /// Writes nothing more. The thread must not be blocked in a write (see flush()).
-    ~Writer();
+    ~Writer() override;
     Writer(const Writer&) = delete;
     Writer& operator=(const Writer&) = delete;
 
     void set_max_line_bytes(std::size_t bytes);
     void send(std::string line);
-    void send_droppable(std::string line);
-    void progress(ipc::Progress progress);
+    void send_droppable(std::string line) override;
+    void progress(ipc::Progress progress) override;
     void finish(const std::string& job_id, std::string line);
 
     /// Bytes as they are, behind what waits; returns when they are written (or never will be).
@@ -40,6 +40,7 @@ class Writer {
 
   private:
     void run();
+    void report_dropped();
     bool write_all(std::string_view bytes);
 
     std::atomic<int> fd_;
@@ -48,6 +49,7 @@ class Writer {
     std::condition_variable wake_;
     std::condition_variable idle_;
     OutgoingQueue queue_;
+    std::uint64_t reported_dropped_ = 0;
     bool writing_ = false;
     bool broken_ = false;
     bool stop_ = false;
