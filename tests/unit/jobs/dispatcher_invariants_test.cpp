@@ -1,0 +1,396 @@
+// Random histories, seeded: whatever happens in whatever order, each assignment ends exactly once, each
+// GiveJob is answered by one JobEnded, no instance gets more than its slots, no slot and no reservation
+// leaks.
+
+#include <numeric>
+#include <random>
+#include <set>
+
+#include "dispatcher_desk.h"
+
+namespace emprops::jobs::test {
+namespace {
+
+using process::InstanceId;
+using process::StopReason;
+
+/// Plays the fleet, the Hub and the ledger, badly, and checks every action against the rules.
+class World {
+  public:
+    World(unsigned seed, int connectors, std::size_t job_ids, std::vector<int> menu)
+        : random_(seed), menu_(std::move(menu)), job_ids_(job_ids) {
+        DispatcherSettings settings;
+        settings.history_size = 64;
+        for (int i = 0; i < connectors; ++i) {
+            Kind kind;
+            kind.name = "c" + std::to_string(i);
+            kind.types = {"t" + std::to_string(i % 3)};
+            if (i % 2) kind.types.push_back("shared");
+            kind.concurrency = 1 + i % 3;
+            kind.features.cancel = i % 4 != 3;
+            kind.features.resume = i % 3 == 0;
+            kinds_.push_back(kind);
+            settings.connector_order.push_back(kind.name);
+        }
+        dispatcher_ = std::make_unique<Dispatcher>(settings);
+        policy_.job_timeout = 5min;
+        policy_.no_progress_timeout = 2min;
+    }
+
+    void step() {
+        now_ += std::chrono::milliseconds(pick(5000));
+        wake();
+        switch (menu_[pick(menu_.size())]) {
+            case 0:
+            case 1:
+                start(kinds_[pick(kinds_.size())]);
+                break;
+            case 2:
+                if (auto* one = any_instance()) die(*one, {});
+                break;
+            case 3:
+                if (auto* one = any_instance(); one && !one->second.leaving) {
+                    one->second.leaving = true;
+                    dispatcher_->instance_leaving(now_, one->first);
+                }
+                break;
+            case 4:
+            case 5:
+            case 6:
+                offer();
+                break;
+            case 7:
+                answer_claim();
+                break;
+            case 8:
+            case 9:
+                if (auto job = any_held())
+                    dispatcher_->result(now_, job->first, {job->second, {R"({"r":1})"}});
+                break;
+            case 10:
+                if (auto job = any_held()) fail(*job);
+                break;
+            case 11:
+                if (auto job = any_held()) {
+                    ipc::Progress progress;
+                    progress.job_id = job->second;
+                    dispatcher_->progress(now_, job->first, progress);
+                }
+                break;
+            case 12:
+                if (!live_.empty()) {
+                    const std::string job_id = live_.begin()->second;
+                    if (pick(2))
+                        dispatcher_->cancel(now_, job_id, "random");
+                    else
+                        dispatcher_->withdraw(now_, job_id, "random");
+                }
+                break;
+            case 13:
+                if (auto* one = any_instance()) {
+                    one->second.info.available = pick(3) != 0;
+                    dispatcher_->instance_changed(now_, one->first, one->second.info);
+                }
+                break;
+            case 14:
+                nuisance();
+                break;
+            case 15:
+                answer_ledger();
+                break;
+        }
+        perform();
+        if (pick(3)) answer_ledger();
+        perform();
+        check();
+    }
+
+    /// Everything that could answer does; then nothing may be left.
+    void wind_down() {
+        dispatcher_->resume(now_);
+        while (!instances_.empty()) {
+            const auto one = *instances_.begin();
+            die(one, StopReason::worker_leaving);
+            perform();
+        }
+        for (const std::string& claim : std::set<std::string>(claims_))
+            dispatcher_->release(now_, claim);
+        claims_.clear();
+        for (int i = 0; i < 100; ++i) {
+            answer_ledger();
+            now_ += 10s;
+            wake();
+            perform();
+        }
+        EXPECT_TRUE(live_.empty()) << live_.size() << " assignments never ended";
+        EXPECT_TRUE(held_.empty()) << "a GiveJob without JobEnded";
+        EXPECT_TRUE(dispatcher_->quiet());
+        EXPECT_EQ(dispatcher_->reserved(), 0u);
+        EXPECT_EQ(dispatcher_->next_wakeup(), std::nullopt);
+        const Stats stats = dispatcher_->stats();
+        std::uint64_t ends = stats.completed;
+        for (const auto& [code, count] : stats.failed)
+            ends += count;
+        for (const auto& [code, count] : stats.undelivered)
+            ends += count;
+        EXPECT_EQ(ends, number_);
+        EXPECT_EQ(stats.assigned, number_);
+    }
+
+    /// A connector that crash-loops as the fleet would run it: back within a minute.
+    void restart_what_is_down() {
+        std::set<std::string> up;
+        for (const auto& [id, instance] : instances_)
+            up.insert(id.connector);
+        for (const Kind& kind : kinds_) {
+            if (!up.contains(kind.name)) start(kind);
+        }
+        perform();
+    }
+    std::uint64_t assignments() const { return number_; }
+    Stats stats() const { return dispatcher_->stats(); }
+    TimePoint now() const { return now_; }
+
+  private:
+    struct Kind {
+        std::string name;
+        std::vector<std::string> types;
+        int concurrency = 1;
+        ipc::Features features;
+    };
+    struct Running {
+        process::InstanceInfo info;
+        bool leaving = false;
+        bool stopped = false;
+    };
+    using Entry = std::pair<const InstanceId, Running>;
+
+    unsigned long pick(std::size_t below) {
+        return std::uniform_int_distribution<unsigned long>(0, below - 1)(random_);
+    }
+    Entry* any_instance() {
+        if (instances_.empty()) return nullptr;
+        return &*std::next(instances_.begin(), static_cast<long>(pick(instances_.size())));
+    }
+    std::optional<std::pair<InstanceId, std::string>> any_held() {
+        if (held_.empty()) return std::nullopt;
+        return *std::next(held_.begin(), static_cast<long>(pick(held_.size())));
+    }
+    void wake() {
+        for (int guard = 0;; ++guard) {
+            ASSERT_LT(guard, 1000) << "wakeups that change nothing";
+            const auto next = dispatcher_->next_wakeup();
+            if (!next || *next > now_) return;
+            dispatcher_->on_time(now_);
+            perform();
+        }
+    }
+    void start(const Kind& kind) {
+        if (instances_.size() > 12) return;
+        Running running;
+        running.info.job_types = kind.types;
+        running.info.concurrency = kind.concurrency;
+        running.info.features = kind.features;
+        const InstanceId id{kind.name, 0, ++generation_};
+        instances_[id] = running;
+        dispatcher_->instance_ready(now_, id, running.info, policy_);
+    }
+    void die(const Entry& entry, std::optional<StopReason> why) {
+        const InstanceId id = entry.first;
+        process::DeathReport report;
+        report.signal = 9;
+        report.stopped_for = why;
+        if (!entry.second.leaving) dispatcher_->instance_leaving(now_, id);
+        dispatcher_->instance_gone(now_, id, report);
+        instances_.erase(id);
+    }
+    void offer() {
+        const std::string job_id = "j" + std::to_string(pick(job_ids_));
+        const std::string type = pick(4) ? "t" + std::to_string(pick(3)) : "shared";
+        if (pick(6) == 0)
+            assign(job_id, type);  // never claimed
+        else if (dispatcher_->reserve(now_, job_id, type))
+            claims_.insert(job_id);
+    }
+    void answer_claim() {
+        if (claims_.empty()) return;
+        const std::string job_id = *claims_.begin();
+        claims_.erase(job_id);
+        if (pick(3))
+            assign(job_id, "t" + std::to_string(pick(3)));
+        else
+            dispatcher_->release(now_, job_id);
+    }
+    void assign(const std::string& job_id, const std::string& type) {
+        claims_.erase(job_id);
+        live_[++number_] = job_id;
+        dispatcher_->assigned(now_, Assignment{job_id, type, 0, {}, number_}, "w");
+    }
+    void fail(const std::pair<InstanceId, std::string>& job) {
+        const char* codes[] = {"service_error", "not_started", "cancelled"};
+        dispatcher_->failed(now_, job.first, {job.second, {codes[pick(3)], "x", true, {}}});
+    }
+    void nuisance() {
+        const InstanceId stranger{"c0", 0, 999'999};
+        const auto job = any_held();
+        switch (pick(7)) {
+            case 0:
+                dispatcher_->result(now_, stranger, {"j1", {"{}"}});
+                break;
+            case 1:
+                if (job) dispatcher_->protocol_error(now_, job->first, job->second, "protocol_error", "bad");
+                break;
+            case 2:
+                if (job) dispatcher_->protocol_error(now_, job->first, std::nullopt, "protocol_error", "bad");
+                break;
+            case 3:
+                dispatcher_->drain_connector(now_, "c0", DrainMode(pick(3)), now_ + 20s);
+                break;
+            case 4:
+                dispatcher_->resume_connector(now_, "c0");
+                break;
+            case 5:
+                if (pick(20) == 0) dispatcher_->drain(now_, DrainMode(pick(3)), now_ + 20s);
+                break;
+            case 6:
+                dispatcher_->resume(now_);
+                dispatcher_->set_healthy(now_, pick(4) != 0, "disk");
+                break;
+        }
+    }
+    void answer_ledger() {
+        while (!records_.empty()) {
+            const std::uint64_t number = records_.front();
+            records_.erase(records_.begin());
+            dispatcher_->recorded(now_, number);
+            perform();
+        }
+    }
+
+    void perform() {
+        for (std::vector<Action> actions = dispatcher_->take_actions(); !actions.empty();
+             actions = dispatcher_->take_actions()) {
+            for (const Action& action : actions)
+                std::visit([this](const auto& one) { on(one); }, action);
+        }
+    }
+    void on(const RecordJob& action) { records_.push_back(action.assignment.number); }
+    void on(const GiveJob& action) {
+        const auto instance = instances_.find(action.instance);
+        ASSERT_NE(instance, instances_.end()) << "given to a process that is gone";
+        EXPECT_FALSE(instance->second.leaving || instance->second.stopped);
+        EXPECT_TRUE(held_.insert({action.instance, action.job.job_id}).second) << "given twice";
+        int held = 0;
+        for (const auto& [id, job_id] : held_)
+            held += id == action.instance;
+        EXPECT_LE(held, instance->second.info.concurrency);
+        if (pick(30) == 0) {
+            held_.erase({action.instance, action.job.job_id});
+            refused_.push_back({action.instance, action.job.job_id});
+        }
+    }
+    void on(const CancelJob& action) {
+        const std::pair<InstanceId, std::string> job{action.instance, action.job_id};
+        EXPECT_TRUE(held_.contains(job) ||
+                    std::find(refused_.begin(), refused_.end(), job) != refused_.end());
+    }
+    void on(const JobEnded& action) {
+        EXPECT_EQ(held_.erase({action.instance, action.job_id}), 1u) << "ended " << action.job_id << " twice";
+    }
+    void on(const StopInstance& action) {
+        const auto instance = instances_.find(action.instance);
+        ASSERT_NE(instance, instances_.end());
+        EXPECT_FALSE(instance->second.stopped) << "stopped twice";
+        instance->second.stopped = true;
+    }
+    void on(const ReportProgress& action) { EXPECT_TRUE(live_.contains(action.number)); }
+    void on(const ForwardServiceRequest&) {}
+    void on(const Finished& action) { end(action.outcome.number, action.outcome.job_id); }
+    void on(const Undelivered& action) { end(action.number, action.job_id); }
+    void on(const CapacityChanged& action) {
+        EXPECT_FALSE(action.capacity == told_) << "told twice";
+        told_ = action.capacity;
+    }
+    void on(const Note&) {}
+    void end(std::uint64_t number, const std::string& job_id) {
+        const auto it = live_.find(number);
+        ASSERT_NE(it, live_.end()) << job_id << " number " << number << " ended twice or was never assigned";
+        EXPECT_EQ(it->second, job_id);
+        live_.erase(it);
+    }
+
+    void check() {
+        for (const auto& [id, job_id] : std::exchange(refused_, {})) {
+            dispatcher_->not_given(now_, id, job_id);
+            perform();
+        }
+        // Stopped processes end after a while.
+        for (auto it = instances_.begin(); it != instances_.end(); ++it) {
+            if (!(it->second.stopped || it->second.leaving) || pick(3)) continue;
+            const Entry entry = *it;
+            die(entry, it->second.stopped ? StopReason::cancel_ignored : StopReason::recycle);
+            perform();
+            break;
+        }
+        EXPECT_EQ(dispatcher_->capacity(), told_) << "the Hub believes something else";
+        EXPECT_EQ(dispatcher_->running().size(), live_.size());
+        for (const auto& [type, count] : told_.free_slots) {
+            int total = 0;
+            for (const auto& [id, instance] : instances_) {
+                const auto& types = instance.info.job_types;
+                if (std::find(types.begin(), types.end(), type) != types.end())
+                    total += instance.info.concurrency;
+            }
+            EXPECT_GT(count, 0);
+            EXPECT_LE(count, total);
+        }
+    }
+
+    std::mt19937 random_;
+    std::vector<int> menu_;  // the events to choose from, as numbered in step()
+    std::size_t job_ids_;    // few: the same job comes again and again, and becomes poison
+    std::unique_ptr<Dispatcher> dispatcher_;
+    config::SupervisionSettings policy_;
+    std::vector<Kind> kinds_;
+    TimePoint now_{std::chrono::hours(1)};
+    std::map<InstanceId, Running> instances_;
+    std::set<std::pair<InstanceId, std::string>> held_;
+    std::vector<std::pair<InstanceId, std::string>> refused_;
+    std::map<std::uint64_t, std::string> live_;
+    std::set<std::string> claims_;
+    std::vector<std::uint64_t> records_;
+    Capacity told_;
+    std::uint64_t number_ = 0;
+    std::uint64_t generation_ = 0;
+};
+
+TEST(Invariants, HoldInThousandsOfRandomHistories) {
+    for (unsigned seed = 1; seed <= 150 && !::testing::Test::HasFailure(); ++seed) {
+        SCOPED_TRACE("seed " + std::to_string(seed));
+        std::vector<int> everything(16);
+        std::iota(everything.begin(), everything.end(), 0);
+        World world(seed, 1 + static_cast<int>(seed % 6), 40, everything);
+        for (int i = 0; i < 250; ++i)
+            world.step();
+        world.wind_down();
+    }
+}
+
+TEST(Invariants, ADayOfEightCrashingConnectorsEndsEachAssignmentOnce) {
+    // Mostly work: claims, assignments, progress, results; and a crash now and then.
+    World world(4711, 8, 1'000'000, {2, 2, 3, 4, 4, 4, 5, 5, 5, 7, 7, 7, 8, 8, 9, 10, 11, 11, 11, 12, 13});
+    const TimePoint end = world.now() + 24h;
+    while (world.now() < end && !::testing::Test::HasFailure()) {
+        for (int i = 0; i < 10; ++i)
+            world.step();
+        world.restart_what_is_down();
+    }
+    EXPECT_GT(world.assignments(), 1000u);
+    EXPECT_GT(world.stats().deaths, 100u);
+    EXPECT_GT(world.stats().completed, 100u);
+    EXPECT_GT(world.stats().resumed, 10u);
+    world.wind_down();
+}
+
+}  // namespace
+}  // namespace emprops::jobs::test
