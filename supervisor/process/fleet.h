@@ -65,9 +65,12 @@ class FleetPort {
     /// gone, or too much waits for its stdin); nothing was sent then. The instance holds the job until
     /// job_ended.
     virtual bool give_job(const InstanceId& id, ipc::Job job) = 0;
-    /// Sends `cancel` if the instance holds the job and has the feature; false otherwise.
+    /// Sends `cancel` if the instance holds the job; false otherwise. Whether it listens to cancels is the
+    /// caller's to know (features.cancel).
     virtual bool cancel_job(const InstanceId& id, const std::string& job_id, const std::string& reason) = 0;
-    /// The slot is free: the instance no longer holds the job, its work_dir is removed.
+    /// The slot is free: the instance no longer holds the job, its work_dir is removed. For a process that is
+    /// gone nothing happens: its jobs' folders went with it or, with the feature `resume`, wait for
+    /// resume_window.
     virtual void job_ended(const InstanceId& id, const std::string& job_id) = 0;
     /// Stop ladder, now, with the jobs it holds; it is started again as the restart policy says. `text` says
     /// why to a person. Ignored for an instance that is gone or already being stopped.

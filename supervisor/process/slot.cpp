@@ -134,14 +134,15 @@ bool Slot::give_job(const InstanceId& id, ipc::Job& job) {
 
 bool Slot::cancel_job(const InstanceId& id, const std::string& job_id, const std::string& reason) {
     Entry* entry = find(id.generation);
-    if (entry == nullptr || !entry->process->holds(job_id) || !entry->process->info.features.cancel)
-        return false;
+    if (entry == nullptr || !entry->process->holds(job_id)) return false;
     return entry->process->send(ipc::Cancel{job_id, reason});
 }
 
 void Slot::job_ended(const InstanceId& id, const std::string& job_id) {
     Entry* entry = find(id.generation);
-    const bool held = entry != nullptr && entry->process->job_ended(job_id);
+    // What the jobs of a dead process left behind is seen to when it ends: a resumed one may still want it.
+    if (entry == nullptr) return;
+    const bool held = entry->process->job_ended(job_id);
     if (!holds(job_id)) context_.work_dirs.remove_job(settings_.name, index_, job_id);
     if (held) carry_out(lifecycle_.job_ended(id.generation, Clock::now()));
 }
@@ -463,12 +464,11 @@ void Slot::on_finished(std::uint64_t generation) {
     Actions actions = lifecycle_.exited(generation, report, Clock::now());
     if (!planned(report)) ++counters_.deaths;
     report_death(*process, report);
-    // A resumed job finds its folder again; the others' end is the dispatcher's to tell, but not for certain.
-    if (!process->info.features.resume) {
-        for (const std::string& job_id : report.jobs_held) {
-            if (!holds(job_id)) context_.work_dirs.remove_job(settings_.name, index_, job_id);
-        }
-    }
+    // A job that is resumed finds its folder again, unless nobody takes it up in time.
+    const Ms keep = process->info.features.resume ? settings_.supervision.resume_window : Ms{0};
+    for (const std::string& job_id : report.jobs_held)
+        orphaned_jobs_.push_back({Clock::now() + keep, job_id});
+    remove_orphaned_jobs(Clock::now());
     if (report.was_ready) {
         context_.tell(
             [id = process->id(), report](FleetListener& listener) { listener.on_gone(id, report); });
@@ -491,7 +491,16 @@ void Slot::report_death(const ConnectorProcess& process, const DeathReport& repo
 
 // ---- time and state ---------------------------------------------------------------------------------------
 
+void Slot::remove_orphaned_jobs(TimePoint now) {
+    for (const OrphanedJob& each : orphaned_jobs_) {
+        if (now >= each.until && !holds(each.job_id))
+            context_.work_dirs.remove_job(settings_.name, index_, each.job_id);
+    }
+    std::erase_if(orphaned_jobs_, [&](const OrphanedJob& each) { return now >= each.until; });
+}
+
 void Slot::tick(TimePoint now) {
+    remove_orphaned_jobs(now);
     Observations seen;
     for (const auto& [generation, entry] : processes_) {
         if (entry.process->backlog()) seen.stdin_backlog.push_back(generation);
@@ -509,6 +518,9 @@ void Slot::tick(TimePoint now) {
 
 std::optional<TimePoint> Slot::next_wakeup() const {
     std::optional<TimePoint> first = lifecycle_.next_wakeup();
+    for (const OrphanedJob& each : orphaned_jobs_) {
+        if (!first || each.until < *first) first = each.until;
+    }
     if (settings_.supervision.max_rss > 0 && !processes_.empty()) {
         const TimePoint sample = next_rss_sample_.value_or(Clock::now());
         if (!first || sample < *first) first = sample;

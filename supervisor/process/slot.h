@@ -83,6 +83,12 @@ class Slot : public ConnectorProcess::Owner {
         bool ending = false;
     };
 
+    /// The folder of a job whose process died is kept until then.
+    struct OrphanedJob {
+        TimePoint until;
+        std::string job_id;
+    };
+
     void on_message(ConnectorProcess& process, ipc::FromConnector message) override;
     void on_broken_line(ConnectorProcess& process, const std::optional<std::string>& job_id,
                         const std::string& code, const std::string& message) override;
@@ -108,6 +114,7 @@ class Slot : public ConnectorProcess::Owner {
     Entry* find(std::uint64_t generation);
     std::string marker(std::uint64_t generation) const;
     LifecycleOptions lifecycle_options() const;
+    void remove_orphaned_jobs(TimePoint now);
     void changed();
     /// Wraps a callback that must do nothing once this slot is destroyed.
     template <class Function>
@@ -124,6 +131,7 @@ class Slot : public ConnectorProcess::Owner {
     Lifecycle lifecycle_;
     Counters counters_;
     std::map<std::uint64_t, Entry> processes_;
+    std::vector<OrphanedJob> orphaned_jobs_;
     State state_ = State::stopped;
     TimePoint state_since_;
     std::optional<TimePoint> next_rss_sample_;

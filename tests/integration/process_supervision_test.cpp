@@ -76,6 +76,42 @@ TEST(JobFolder, ExistsDuringTheJobAndIsRemovedAtItsEnd) {
     EXPECT_FALSE(std::filesystem::exists(folder));
 }
 
+TEST(JobFolder, OfAResumedJobGoesWithItAlsoToAnotherIndex) {
+    FleetDriver driver;
+    auto settings = fault_settings("c", "resume");
+    settings.instances = 2;
+    ASSERT_TRUE(driver.start({settings}));
+    const InstanceId first = driver.ready[0].first;
+    const InstanceId other = driver.ready[1].first;
+    ASSERT_TRUE(driver.give(first, "j"));
+    ASSERT_TRUE(driver.run_until([&] { return driver.is_gone(first); }));
+    driver.fleet->job_ended(first, "j");
+    ipc::Job again;
+    again.job_id = "j";
+    again.job_type = "t";
+    again.attempt = 2;
+    again.resume = true;
+    ASSERT_TRUE(driver.fleet->give_job(other, again));
+    ASSERT_TRUE(driver.run_until([&] { return driver.result("j").has_value(); }));
+    EXPECT_EQ(driver.result("j"), R"({"found":true})");
+    driver.fleet->job_ended(other, "j");
+    for (const int index : {0, 1})
+        EXPECT_TRUE(std::filesystem::is_empty(driver.state / ("work/c-" + std::to_string(index) + "/jobs")));
+}
+
+TEST(JobFolder, OfADeadProcessIsRemovedWhenNobodyResumesTheJobInTime) {
+    FleetDriver driver;
+    auto settings = fault_settings("c", "resume");
+    settings.supervision.resume_window = 200ms;
+    ASSERT_TRUE(driver.start({settings}));
+    const InstanceId first = *driver.newest("c");
+    ASSERT_TRUE(driver.give(first, "j"));
+    ASSERT_TRUE(driver.run_until([&] { return driver.is_gone(first); }));
+    const auto jobs = driver.state / "work/c-0/jobs";
+    EXPECT_FALSE(std::filesystem::is_empty(jobs));
+    EXPECT_TRUE(driver.run_until([&] { return std::filesystem::is_empty(jobs); }, 5s));
+}
+
 TEST(OverlappedRestart, TheOldProcessFinishesItsJobWhileTheNewOneTakesOver) {
     FleetDriver driver;
     ASSERT_TRUE(driver.start({fault_settings("c", "slow", {"600"})}));

@@ -197,6 +197,18 @@ void run(const std::string& mode, const std::vector<std::string>& extra) {
         put(R"({"type":"status","connected":true,"service":"s"})");
         return serve([](Id id, Id) { put_result(id); });
     }
+    if (mode == "resume") {
+        put_ready(R"("features":["resume"])");
+        return serve([](Id id, Id line) {
+            // The first process dies with the job, the second one finds what it left behind.
+            const std::string file = text_of(line, "work_dir") + "/checkpoint";
+            if (line.find("\"resume\":true") == std::string::npos) {
+                std::ofstream(file) << "x";
+                ::_exit(1);
+            }
+            put_result(id, std::filesystem::exists(file) ? R"({"found":true})" : R"({"found":false})");
+        });
+    }
     if (mode == "allocate") {
         const std::size_t bytes = std::size_t{64} << 20;
         std::memset(std::malloc(bytes), 1, bytes);
