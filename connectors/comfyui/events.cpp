@@ -1,0 +1,137 @@
+#include "connectors/comfyui/events.h"
+
+#include "connectors/comfyui/tolerant_json.h"
+
+namespace emprops::comfyui {
+namespace {
+
+std::string text(const Json& data, const char* key) {
+    const auto at = data.find(key);
+    if (at == data.end() || at->is_null()) return {};
+    return at->is_string() ? at->get<std::string>() : dump(*at);
+}
+
+double number(const Json& data, const char* key, double otherwise) {
+    const auto at = data.find(key);
+    return at != data.end() && at->is_number() ? at->get<double>() : otherwise;
+}
+
+std::vector<std::string> texts(const Json& data, const char* key) {
+    std::vector<std::string> out;
+    const auto at = data.find(key);
+    if (at == data.end() || !at->is_array()) return out;
+    for (const Json& entry : *at) {
+        out.push_back(entry.is_string() ? entry.get<std::string>() : dump(entry));
+    }
+    return out;
+}
+
+ProgressState progress_state(const Json& data) {
+    ProgressState out;
+    const auto nodes = data.find("nodes");
+    if (nodes == data.end() || !nodes->is_object()) return out;
+    for (const auto& [id, node] : nodes->items()) {
+        if (!node.is_object()) continue;
+        NodeState state;
+        state.id = id;
+        state.display_id = text(node, "display_node_id");
+        if (state.display_id.empty()) state.display_id = id;
+        state.value = number(node, "value", 0);
+        state.max = number(node, "max", 1);
+        state.finished = text(node, "state") == "finished";
+        out.nodes.push_back(std::move(state));
+    }
+    return out;
+}
+
+std::uint32_t big_endian(std::string_view bytes, std::size_t at) {
+    std::uint32_t value = 0;
+    for (std::size_t i = at; i < at + 4; ++i) {
+        value = (value << 8) | static_cast<unsigned char>(bytes[i]);
+    }
+    return value;
+}
+
+}  // namespace
+
+std::optional<Event> read_event(const std::string& type, const Json& data) {
+    if (!data.is_object()) return {};
+    Event event;
+    event.prompt_id = text(data, "prompt_id");
+    if (type == "execution_start") {
+        event.body = Started{};
+    } else if (type == "execution_cached") {
+        event.body = Cached{texts(data, "nodes")};
+    } else if (type == "executing") {
+        const std::string display = text(data, "display_node");
+        const std::string node = display.empty() ? text(data, "node") : display;
+        if (node.empty()) {
+            event.body = Ended{};
+        } else {
+            event.body = Executing{node};
+        }
+    } else if (type == "progress") {
+        event.body = NodeProgress{text(data, "node"), number(data, "value", 0), number(data, "max", 1)};
+    } else if (type == "progress_state") {
+        event.body = progress_state(data);
+    } else if (type == "executed") {
+        const std::string display = text(data, "display_node");
+        event.body = Executed{display.empty() ? text(data, "node") : display,
+                              data.contains("output") ? data.at("output") : Json()};
+    } else if (type == "execution_success") {
+        event.body = Succeeded{};
+    } else if (type == "execution_interrupted") {
+        event.body = Interrupted{text(data, "node_id")};
+    } else if (type == "execution_error") {
+        NodeError error;
+        error.node = text(data, "node_id");
+        error.node_type = text(data, "node_type");
+        error.exception_type = text(data, "exception_type");
+        error.message = text(data, "exception_message");
+        error.traceback = texts(data, "traceback");
+        error.blocked = error.exception_type == "ExecutionBlocked";
+        event.body = std::move(error);
+    } else {
+        return {};
+    }
+    // Only the reminder after a reconnect comes without an id; anything else without one is nobody's.
+    if (event.prompt_id.empty() && !std::holds_alternative<Executing>(event.body)) return {};
+    return event;
+}
+
+SocketMessage read_message(std::string_view frame) {
+    const auto message = parse_tolerant(frame);
+    if (!message || !message->is_object()) return {};
+    const std::string type = text(*message, "type");
+    const auto data = message->find("data");
+    if (data == message->end() || !data->is_object()) return {};
+    if (type == "status") {
+        const Json::json_pointer remaining("/status/exec_info/queue_remaining");
+        if (!data->contains(remaining) || !data->at(remaining).is_number_integer()) return {};
+        return QueueStatus{data->at(remaining).get<int>()};
+    }
+    if (auto event = read_event(type, *data)) return std::move(*event);
+    return {};
+}
+
+std::optional<Preview> read_preview(std::string_view frame) {
+    if (frame.size() < 8) return {};
+    const std::uint32_t type = big_endian(frame, 0);
+    const std::uint32_t second = big_endian(frame, 4);
+    Preview preview;
+    if (type == 1) {
+        if (second != 1 && second != 2) return {};
+        preview.mime_type = second == 1 ? "image/jpeg" : "image/png";
+        preview.picture = frame.substr(8);
+        return preview;
+    }
+    if (type != 4 || second > frame.size() - 8) return {};
+    const auto about = parse_tolerant(frame.substr(8, second));
+    if (!about || !about->is_object()) return {};
+    preview.prompt_id = text(*about, "prompt_id");
+    preview.mime_type = text(*about, "image_type");
+    preview.picture = frame.substr(8 + second);
+    return preview;
+}
+
+}  // namespace emprops::comfyui

@@ -1,0 +1,56 @@
+#pragma once
+// Reads what a prompt put out: files of any kind under any key, and texts. Pure.
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ipc/result.h"
+
+namespace emprops::comfyui {
+
+using Json = nlohmann::json;
+
+struct OutputFile {
+    std::string node;       ///< the first node that reported it
+    std::string kind;       ///< the key it stood under: images, gifs, audio, 3d, ...
+    std::string filename;
+    std::string subfolder;
+    std::string type;       ///< output, temp or input
+    std::string mime_type;  ///< said by ComfyUI (video helper packs), else guessed from the name
+    bool operator==(const OutputFile&) const = default;
+};
+
+struct OutputText {
+    std::string node;
+    std::string kind;
+    std::string text;  ///< strings as they are, other values as JSON text
+    bool operator==(const OutputText&) const = default;
+};
+
+struct Outputs {
+    std::vector<OutputFile> files;
+    std::vector<OutputText> texts;
+    int temp_left_out = 0;  ///< temp files that were not wanted
+};
+
+/// Walks all nodes and keys of a history entry's `outputs`. A list's elements that are objects with a string
+/// `filename` are files; strings and other values under other keys are texts (`animated` and the like, lists
+/// of booleans that describe files, are left out). One file reported twice is one file. `nodes` empty: all.
+Outputs collect_outputs(const Json& outputs, bool with_temp, const std::vector<std::string>& nodes = {});
+
+/// By the extension; application/octet-stream when unknown.
+std::string mime_type_of(std::string_view filename);
+
+/// A PNG without its tEXt, zTXt, iTXt and eXIf chunks (the whole workflow stands in them); other chunks stay
+/// byte for byte with their checksums. Error if `png` is no well-formed PNG.
+Result<std::string> strip_png_metadata(std::string_view png);
+bool is_png(std::string_view bytes);
+
+/// Fills {job_id}, {prompt_id}, {node}, {kind}, {filename}, {stem}, {ext}, {sha256}, {date} (UTC, yyyy-mm-dd)
+/// in a template. Values are made safe for paths: no separators, no "..", no control characters.
+std::string fill_template(std::string_view text, const std::vector<std::pair<std::string, std::string>>& values);
+
+}  // namespace emprops::comfyui

@@ -1,0 +1,70 @@
+#pragma once
+// What a job asks for, read out of its payload: the graph as text that is sent on byte for byte (seeds above
+// 2^53, 1.10, key order), its nodes, the input files to upload first, and the wishes about outputs. Pure.
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "connectors/comfyui/settings.h"
+#include "ipc/result.h"
+
+namespace emprops::comfyui {
+
+/// One node of the graph.
+struct Node {
+    std::string id;
+    std::string class_type;
+    std::string title;                 ///< _meta.title, else the class
+    std::vector<std::string> sources;  ///< ids of the nodes that its inputs are linked to
+};
+
+/// A file to upload before the run. Exactly one of `base64` (also the content of a data URL) and `url` is set.
+struct InputFile {
+    std::string key;       ///< the name in {"$input": key}
+    std::string filename;  ///< what ComfyUI is to call it; a plain name without folders
+    std::string base64;
+    std::string url;
+};
+
+/// What a job may say about its outputs; nothing set: the connector's settings hold.
+struct OutputWishes {
+    std::optional<std::vector<std::string>> deliver;
+    std::optional<bool> temp;
+    std::optional<bool> strip_metadata;
+    std::optional<std::uint64_t> inline_max_bytes;  ///< can only lower the setting
+    std::vector<std::string> nodes;                 ///< only files of these nodes; empty: all
+};
+
+struct Payload {
+    std::string graph_text;       ///< JSON object, as it came
+    std::string extra_data_text;  ///< JSON object, as it came; "{}" if there was none
+    std::vector<Node> nodes;
+    std::vector<InputFile> inputs;
+    OutputWishes outputs;
+    std::optional<bool> allow_partial;
+    std::vector<std::string> targets;  ///< partial_execution_targets; empty: the whole graph
+};
+
+/// Code "invalid_payload" in every Error; the message names the node and the reason.
+Result<Payload> read_payload(std::string_view text);
+
+/// Puts `names[key]` as a JSON string wherever {"$input": key} stands in the graph; every other byte stays.
+/// Error "invalid_payload" for a key without a name.
+Result<std::string> substitute_inputs(std::string_view graph_text, const std::map<std::string, std::string>& names);
+
+/// The keys that a graph asks for with {"$input": key}, each once.
+std::vector<std::string> wanted_inputs(std::string_view graph_text);
+
+/// The body of POST /prompt. `mark` (an object) is put into extra_data under "emprops", so that a connector
+/// knows its own prompts again.
+std::string prompt_body(std::string_view graph_text, const Payload& payload, const std::string& client_id,
+                        const std::string& prompt_id, const Json& mark);
+
+/// A name for the shape of a graph: classes and links, not constants. Graphs of one shape take similar time.
+std::string graph_shape(const std::vector<Node>& nodes);
+
+}  // namespace emprops::comfyui

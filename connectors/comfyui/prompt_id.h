@@ -1,0 +1,38 @@
+#pragma once
+// Names that two processes agree on without talking: a connector that takes over a job finds the prompt that
+// its dead predecessor sent. Pure.
+
+#include <string>
+#include <string_view>
+
+namespace emprops::comfyui {
+
+/// RFC 4122 version 5 UUID (SHA-1) of `name` in `space`, a UUID in text form; lowercase with hyphens, as newer
+/// ComfyUI servers demand. An invalid `space` counts as the nil UUID.
+std::string uuid_v5(std::string_view space, std::string_view name);
+
+/// A random version 4 UUID.
+std::string uuid_v4();
+
+/// Who sends prompts: one worker's connector. All ids of prompts and the client id follow from it.
+class PromptNames {
+  public:
+    /// `scope` separates workers that share a ComfyUI; see prompt_scope().
+    explicit PromptNames(std::string scope);
+    /// The id of a job's n-th submission (0: the first). The attempt of the job is no part of it: a resumed
+    /// job must find the same id.
+    std::string prompt(std::string_view job_id, int submission) const;
+    /// The WebSocket's clientId. The same after a restart, so that a resumed prompt's events come to us.
+    std::string client(int instance) const;
+    const std::string& space() const { return space_; }
+
+  private:
+    std::string space_;
+};
+
+/// The scope of a worker: the worker's id without the "-<8 hex>" that it appends anew at each connection to
+/// the Hub, the connector's name, and the folder in which the work folders of its instances lie (two workers on
+/// one host must not share prompts; a job may be resumed by another instance).
+std::string prompt_scope(std::string_view worker_id, std::string_view connector, std::string_view work_dir);
+
+}  // namespace emprops::comfyui

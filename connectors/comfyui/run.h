@@ -1,0 +1,205 @@
+#pragma once
+// One job's way through ComfyUI as a state machine: what to ask ComfyUI next, and when the prompt is over, lost,
+// stuck or withdrawn. No I/O, no clock: the shell does what next() says and tells the answer.
+//
+// Rules it keeps (sections of the ComfyUI API study in brackets): WebSocket events are hints, queue and history
+// are the truth [6.8]; "lost" is history empty, not in the queue, history still empty [6.9]; the end is read
+// from the history, also when the events said success [6.4]; a POST whose answer was lost or is a 500 may have
+// been queued, so look before sending again [4.5]; events may come before the POST's answer [4.6]; an
+// ExecutionBlocked message is no failure [6.5]. Every wait has a limit.
+//
+// Owned by the thread that runs the job; events from the socket thread come to it through a mailbox.
+
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "connectors/comfyui/errors.h"
+#include "connectors/comfyui/events.h"
+#include "connectors/comfyui/settings.h"
+
+namespace emprops::comfyui {
+
+using TimePoint = std::chrono::steady_clock::time_point;
+
+struct RunRules {
+    Limits limits;
+    Ms poll_interval{3'000};
+    int max_resubmissions = 1;
+    bool allow_partial = false;
+    bool resume = false;  ///< an earlier process of ours had this job
+};
+
+// ---- answers of ComfyUI, as the shell reads them
+
+/// No usable answer. `sent` false: the request cannot have arrived (connection refused).
+struct Unreachable {
+    std::string what;
+    bool sent = true;
+};
+struct AccessDenied { long status = 0; };
+struct ServerError { long status = 0; std::string text; };  ///< 5xx, 413 and other unexpected answers
+struct Accepted { std::string prompt_id; Json node_errors; };
+struct Refused { Json body; };  ///< 400
+using PostAnswer = std::variant<Accepted, Refused, ServerError, AccessDenied, Unreachable>;
+
+struct NoEntry {};                 ///< history: pending, running, deleted or unknown
+struct Entry { Json entry; };      ///< history: finished
+using HistoryAnswer = std::variant<NoEntry, Entry, AccessDenied, Unreachable>;
+
+struct QueueItem {
+    std::string prompt_id;
+    double number = 0;
+    std::vector<std::string> outputs;  ///< output nodes that will run
+    Json mark;                         ///< extra_data.emprops; null for other people's prompts
+};
+struct Queue {
+    std::vector<QueueItem> running;
+    std::vector<QueueItem> pending;  ///< in order of execution (ComfyUI itself gives heap order)
+};
+using QueueAnswer = std::variant<Queue, AccessDenied, Unreachable>;
+
+/// Reads the body of GET /queue; pending sorted by (number, prompt_id).
+Queue read_queue(const Json& body);
+
+// ---- what to do next
+
+struct SendPrompt { std::string prompt_id; int submission = 0; };  ///< answer: on_post()
+struct AskHistory { std::string prompt_id; };                      ///< answer: on_history()
+struct AskQueue {};                                                ///< answer: on_queue()
+struct DeletePending { std::string prompt_id; };                   ///< answer: on_done()
+struct Interrupt { std::string prompt_id; };                       ///< answer: on_done()
+struct FreeMemory {};                                              ///< answer: on_done()
+struct Reconnect {};                         ///< the socket is up but deaf; no answer
+struct RestartService { std::string reason; };  ///< ComfyUI's process must be restarted; no answer
+struct Wait { TimePoint until; };            ///< for an event, at most so long
+struct Finish {};                            ///< see Run::outcome()
+using Action = std::variant<SendPrompt, AskHistory, AskQueue, DeletePending, Interrupt, FreeMemory, Reconnect,
+                            RestartService, Wait, Finish>;
+
+struct Timing {
+    std::optional<Ms> queued, load, execute;
+};
+
+struct Outcome {
+    enum class Kind { succeeded, refused, node_failed, failed, cancelled };
+    Kind kind = Kind::failed;
+    std::string prompt_id;
+    Json outputs = Json::object();   ///< of succeeded; also what was saved before a node failed
+    Json refusal;                    ///< of refused: the 400 body, or {"node_errors"} of a 200
+    NodeError node_error;            ///< of node_failed
+    Failure failure;                 ///< of failed
+    std::vector<std::string> cached_nodes;
+    std::vector<std::string> notes;  ///< for people: blocked branches, resubmissions
+    Timing timing;
+    bool abandoned = false;  ///< the prompt may still be in ComfyUI: somebody must see it off
+};
+
+class Run {
+  public:
+    /// `name` gives the prompt id of a submission number.
+    Run(RunRules rules, const std::vector<Node>& nodes, std::function<std::string(int)> name, TimePoint now);
+
+    Action next(TimePoint now);
+
+    void on_post(const PostAnswer& answer, TimePoint now);
+    void on_history(const HistoryAnswer& answer, TimePoint now);
+    void on_queue(const QueueAnswer& answer, TimePoint now);
+    /// Deleting, interrupting and freeing answer with an empty 200, whatever they did; `ok` false: no answer.
+    void on_done(bool ok, TimePoint now);
+    void on_event(const Event& event, TimePoint now);
+    void on_socket(bool up, TimePoint now);
+    void cancel(TimePoint now);
+    /// After a success: files that the history names are gone (a cached run names old files). True if the
+    /// prompt is run once more, with the cache cleared.
+    bool files_gone(TimePoint now);
+
+    /// The id whose events concern this job now; register it before a SendPrompt is carried out.
+    const std::string& prompt_id() const { return prompt_id_; }
+    const Outcome& outcome() const { return outcome_; }
+    int submission() const { return submission_; }
+    /// 0 running, n-th in the queue otherwise, -1 unknown; and the queue's length.
+    int position() const { return position_; }
+    int queue_length() const { return queue_length_; }
+    const std::vector<std::string>& output_nodes() const { return output_nodes_; }
+
+  private:
+    enum class Phase { lookup, post, doubt, follow, withdraw, free_memory, finished };
+    enum class Where { finished, running, pending, absent };
+
+    void begin_lookup(int submission, TimePoint now);
+    void begin_withdraw(Outcome outcome, TimePoint now);
+    void look_problem(const std::variant<AccessDenied, Unreachable>& problem, TimePoint now);
+    void looked(Where where, const Json& entry, TimePoint now);
+    void looked_before_sending(Where where, const Json& entry, TimePoint now);
+    void looked_while_following(Where where, const Json& entry, TimePoint now);
+    void looked_while_withdrawing(Where where, const Json& entry, TimePoint now);
+    void conclude(const Json& entry, TimePoint now);
+    void conclude_success(Json outputs, TimePoint now);
+    void node_failed(NodeError error, TimePoint now);
+    void lost(TimePoint now);
+    void again_with_free_memory(const std::string& note, TimePoint now);
+    void attach(TimePoint now);
+    void finish(Outcome::Kind kind);
+    void fail(std::string code, std::string message, bool retryable, const char* error_class);
+    void check_limits(TimePoint now);
+    void settle(Ms delay, TimePoint now);
+    Wait wait(TimePoint until) const;
+    Outcome failed_outcome(std::string code, std::string message, const char* error_class) const;
+
+    RunRules rules_;
+    std::function<std::string(int)> name_;
+    std::map<std::string, bool> loads_;  // node id -> its class loads models
+
+    Phase phase_ = Phase::lookup;
+    std::string prompt_id_;
+    int submission_ = 0;
+    bool scanning_ = false;  // resume: looking for the highest submission that ComfyUI knows
+    int resubmissions_ = 0;
+    bool memory_freed_ = false;
+    bool rerun_ = false;
+    int post_tries_ = 0;
+    int server_errors_ = 0;
+    std::deque<Action> asides_;  // Reconnect, RestartService
+
+    int look_step_ = 0;  // 0 history, 1 queue, 2 history again
+    TimePoint look_at_;
+    TimePoint post_at_;
+    TimePoint began_;
+    std::optional<TimePoint> sent_at_;
+    std::optional<TimePoint> doubt_since_;
+    std::optional<TimePoint> unreachable_since_;
+    std::string last_problem_;
+    std::optional<long> access_status_;
+
+    int position_ = -1;
+    int queue_length_ = 0;
+    std::vector<std::string> output_nodes_;
+    std::optional<TimePoint> pending_since_, idle_since_, running_since_;
+    bool attached_ = false;
+
+    bool socket_up_ = false;
+    TimePoint last_sign_;
+    Ms deaf_after_{60'000};
+    bool started_ = false, success_seen_ = false, settling_ = false;
+    Ms settle_delay_{0};
+    std::optional<NodeError> error_seen_;
+    std::map<std::string, Json> event_outputs_;
+    std::optional<TimePoint> started_at_, loading_since_;
+
+    bool cancelled_ = false;
+    enum class Step { remove, look, interrupt } withdraw_step_ = Step::remove;
+    TimePoint withdraw_until_, interrupt_again_;
+    bool suspicious_ = false;  // ComfyUI's worker thread may be dead
+    Outcome after_withdraw_;
+
+    Outcome outcome_;
+};
+
+}  // namespace emprops::comfyui

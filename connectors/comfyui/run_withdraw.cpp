@@ -1,0 +1,85 @@
+// The part of the run that takes a prompt back: cancel, time limits, a prompt that ComfyUI took only in part.
+// Delete it from the queue, look, interrupt it only if it is the one that runs, look again until it is gone
+// [7]. Servers before September 2025 ignore the id of an interrupt and stop whatever runs: hence the look
+// before each one, on all versions.
+
+#include "connectors/comfyui/run.h"
+
+namespace emprops::comfyui {
+namespace {
+
+constexpr Ms look_pause{250};
+constexpr Ms interrupt_pause{2'000};
+
+}  // namespace
+
+void Run::cancel(TimePoint now) {
+    if (phase_ == Phase::finished || cancelled_) return;
+    cancelled_ = true;
+    Outcome outcome;
+    outcome.kind = Outcome::Kind::cancelled;
+    if (phase_ == Phase::withdraw) {
+        after_withdraw_ = std::move(outcome);
+        return;
+    }
+    // A prompt that an earlier process may have sent must be taken back too.
+    const bool may_exist = phase_ == Phase::follow || phase_ == Phase::doubt || rules_.resume;
+    if (!may_exist) {
+        finish(Outcome::Kind::cancelled);
+        return;
+    }
+    begin_withdraw(std::move(outcome), now);
+}
+
+void Run::begin_withdraw(Outcome outcome, TimePoint now) {
+    after_withdraw_ = std::move(outcome);
+    phase_ = Phase::withdraw;
+    withdraw_step_ = Step::remove;
+    withdraw_until_ = now + rules_.limits.cancel;
+    interrupt_again_ = now;
+    look_step_ = 0;
+    look_at_ = now;
+}
+
+void Run::on_done(bool ok, TimePoint now) {
+    if (phase_ == Phase::free_memory) {
+        // /free acts after the running prompt; whether it answered or not, the next submission shows.
+        phase_ = Phase::lookup;
+        look_step_ = 0;
+        look_at_ = now;
+        return;
+    }
+    if (phase_ != Phase::withdraw) return;
+    if (!ok && !unreachable_since_) unreachable_since_ = now;
+    const bool interrupted = withdraw_step_ == Step::interrupt;
+    withdraw_step_ = Step::look;
+    look_step_ = 0;
+    look_at_ = interrupted || !ok ? now + look_pause : now;
+    if (interrupted) interrupt_again_ = now + interrupt_pause;
+}
+
+void Run::looked_while_withdrawing(Where where, const Json& entry, TimePoint now) {
+    look_at_ = now + look_pause;
+    switch (where) {
+        case Where::running:
+            if (now >= interrupt_again_) withdraw_step_ = Step::interrupt;
+            return;
+        case Where::pending:
+            withdraw_step_ = Step::remove;
+            return;
+        case Where::finished: {
+            // Over a time limit, and done in the last moment: that is a result all the same.
+            const Json status = entry.value("status", Json());
+            const bool success = !status.is_object() || status.value("status_str", "") == "success";
+            if (after_withdraw_.kind == Outcome::Kind::failed && success) return conclude(entry, now);
+            break;
+        }
+        case Where::absent:
+            break;
+    }
+    outcome_.failure = after_withdraw_.failure;
+    outcome_.refusal = after_withdraw_.refusal;
+    finish(after_withdraw_.kind);
+}
+
+}  // namespace emprops::comfyui

@@ -1,0 +1,115 @@
+#pragma once
+// What can be set about the ComfyUI connector, and where it comes from: `[connectors.comfyui.settings]`
+// (hello.settings) and the environment, which wins. Every key `some_key` is the variable COMFYUI_SOME_KEY or
+// WORKER_COMFYUI_SOME_KEY (the older Python worker knew both generations; the one with WORKER_ wins).
+// Plain values; loaded once, then only read, from any thread.
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "connectors/comfyui/url.h"
+#include "ipc/result.h"
+
+namespace emprops::comfyui {
+
+using Json = nlohmann::json;
+using Ms = std::chrono::milliseconds;
+
+/// Time limits, one for each phase of a job: there is no wait without one.
+struct Limits {
+    Ms connect{5'000};         ///< TCP and TLS, HTTP and WebSocket
+    Ms response{60'000};       ///< one answer: the server's Python can be held up for long by loading a model
+    Ms queue_wait{1'800'000};  ///< waiting behind other prompts in ComfyUI's queue
+    Ms start{60'000};          ///< waiting although ComfyUI runs nothing: its worker thread is silent
+    Ms no_progress{1'200'000};  ///< running without any sign (events must arrive for this to count)
+    Ms total{7'200'000};        ///< from the first send to the end of the run, resubmissions included
+    Ms unreachable{180'000};    ///< ComfyUI does not answer while a job waits for it
+    Ms cancel{8'000};           ///< until a cancelled prompt is out of ComfyUI; then it is watched without the job
+    Ms upload{600'000};         ///< one input file to ComfyUI
+    Ms download{600'000};       ///< one output file from ComfyUI, and one to its destination
+};
+
+/// Files that a payload names and that are fetched or decoded before the run.
+struct InputRules {
+    std::uint64_t max_bytes = 200ull << 20;  ///< each file
+    Ms timeout{60'000};                      ///< each download
+    int max_redirects = 3;
+    bool allow_private = false;  ///< http(s) URLs to loopback, private and link-local addresses
+};
+
+struct S3Settings {
+    std::string endpoint;  ///< "https://s3.eu-central-1.amazonaws.com", "http://127.0.0.1:9000" (MinIO)
+    std::string bucket;
+    std::string region = "us-east-1";
+    std::string key_template = "{job_id}/{node}/{filename}";
+    std::string access_key, secret_key, session_token;
+    std::string public_url;  ///< prefix of the URLs in results; empty: endpoint/bucket
+};
+
+/// Where result files go. A job's `outputs` object may override what is harmless (see README).
+struct OutputSettings {
+    std::vector<std::string> deliver{"inline", "reference"};  ///< tried in this order, per file
+    std::uint64_t inline_max_bytes = 10ull << 20;  ///< all inline files of a job; the Hub takes 16 MiB as base64
+    std::uint64_t max_file_bytes = 4ull << 30;     ///< one file, whatever the policy
+    bool temp = false;                             ///< deliver previews (type temp) too
+    bool strip_metadata = false;                   ///< cut text chunks (the whole workflow) out of PNG files
+    std::string directory;                         ///< folder for `directory`
+    std::string directory_template = "{job_id}/{node}/{filename}";
+    std::string http_put_url;  ///< template for `http_put`
+    std::map<std::string, std::string> http_put_headers;
+    S3Settings s3;
+};
+
+struct PreviewSettings {
+    bool enabled = false;
+    Ms interval{1'000};
+    std::uint64_t max_bytes = 128ull << 10;
+};
+
+struct Settings {
+    Url server;
+    std::map<std::string, std::string> headers;  ///< on HTTP and WebSocket, Authorization included
+    bool verify_tls = true;
+    std::string ca_file;
+    bool websocket = true;  ///< false: poll only (a proxy that cannot pass WebSockets)
+
+    std::string job_type = "comfyui";
+    int concurrency = 1;
+    std::string prompt_namespace;  ///< part of every prompt id; empty: derived from the worker and the state folder
+    bool allow_partial = false;    ///< run a prompt of which ComfyUI refused some outputs
+    bool preflight = false;        ///< compare the graph with /object_info before sending it
+    int max_resubmissions = 1;     ///< of a lost prompt
+
+    Limits limits;
+    Ms poll_interval{3'000};
+    Ms status_interval{5'000};
+    Ms capabilities_interval{60'000};
+    Ms orphan_grace{90'000};  ///< after the start, before our own prompts that no job waits for are removed
+
+    InputRules inputs;
+    OutputSettings outputs;
+    PreviewSettings previews;
+
+    std::string comfyui_folder;  ///< its base folder if it is on this machine: clean-up and disk guard
+    std::uint64_t min_free_bytes = 1ull << 30;  ///< below this on comfyui_folder's disk no jobs are taken
+    bool delete_delivered = false;  ///< remove output files from comfyui_folder once delivered
+};
+
+using EnvLookup = std::function<std::optional<std::string>(const std::string& name)>;
+
+/// Reads the settings. Unknown keys, wrong types and impossible combinations are errors that name the key and
+/// what it may be.
+Result<Settings> load_settings(const Json& settings, const EnvLookup& environment);
+
+/// "500ms", "10s", "5min", "2h" or a number of seconds.
+std::optional<Ms> parse_duration(const std::string& text);
+/// "16MiB", "10MB", "1GiB" or a number of bytes.
+std::optional<std::uint64_t> parse_size(const std::string& text);
+
+}  // namespace emprops::comfyui
