@@ -64,9 +64,10 @@ Failure missing_class(const std::string& class_type, const std::string& where,
     const auto near = nearest(class_type, classes());
     Failure failure;
     failure.code = "unsupported";  // here; another worker may have it
-    failure.message = "ComfyUI has no node class \"" + class_type + "\"" + (where.empty() ? "" : ", wanted by " + where) +
-                      ". Install the custom node pack that brings it into ComfyUI's folder custom_nodes and restart "
-                      "ComfyUI, or run the job on a worker that has it.";
+    failure.message =
+        "ComfyUI has no node class \"" + class_type + "\"" + (where.empty() ? "" : ", wanted by " + where) +
+        ". Install the custom node pack that brings it into ComfyUI's folder custom_nodes and restart "
+        "ComfyUI, or run the job on a worker that has it.";
     if (!near.empty()) failure.message += " Similar classes here: " + quoted_list(near) + ".";
     failure.details = {{"class", "missing_node_class"},
                        {"class_type", class_type},
@@ -82,7 +83,8 @@ std::string class_in_message(const std::string& message) {
     const auto end = message.find(" does not exist");
     if (begin == std::string::npos || end == std::string::npos || end < begin) return {};
     std::string name = message.substr(begin + before.size(), end - begin - before.size());
-    if (name.size() > 1 && name.front() == '\'' && name.back() == '\'') name = name.substr(1, name.size() - 2);
+    if (name.size() > 1 && name.front() == '\'' && name.back() == '\'')
+        name = name.substr(1, name.size() - 2);
     return name;
 }
 
@@ -99,7 +101,8 @@ Problem value_not_in_list(const std::string& class_type, const std::string& wher
     const std::string input = text(extra, "input_name");
     std::string wanted = text(extra, "received_value");
     std::vector<std::string> allowed;
-    const Json config = extra.is_object() && extra.contains("input_config") ? extra.at("input_config") : Json();
+    const Json config =
+        extra.is_object() && extra.contains("input_config") ? extra.at("input_config") : Json();
     if (config.is_array() && !config.empty() && config[0].is_array()) {
         for (const Json& choice : config[0]) {
             allowed.push_back(choice.is_string() ? choice.get<std::string>() : dump(choice));
@@ -119,7 +122,8 @@ Problem value_not_in_list(const std::string& class_type, const std::string& wher
                            "), which is not in ComfyUI's folder models/" + *folder +
                            "; put it there or run the job on a worker that has it";
     } else {
-        problem.sentence = where + ", input \"" + input + "\": \"" + wanted + "\" is not one of the allowed values";
+        problem.sentence =
+            where + ", input \"" + input + "\": \"" + wanted + "\" is not one of the allowed values";
     }
     if (!near.empty()) {
         problem.sentence += "; nearest: " + quoted_list(near);
@@ -192,7 +196,8 @@ bool is_out_of_memory(const NodeError& error) {
     const std::string suffix = "OutOfMemoryError";
     const std::string& type = error.exception_type;
     if (type == "MemoryError") return true;
-    if (type.size() >= suffix.size() && type.compare(type.size() - suffix.size(), suffix.size(), suffix) == 0) {
+    if (type.size() >= suffix.size() &&
+        type.compare(type.size() - suffix.size(), suffix.size(), suffix) == 0) {
         return true;
     }
     return contains_any(lower(error.message), {"out of memory", "allocate memory", "allocation on device"});
@@ -200,10 +205,11 @@ bool is_out_of_memory(const NodeError& error) {
 
 bool is_sticky_gpu_fault(const NodeError& error) {
     if (is_out_of_memory(error)) return false;
-    return contains_any(lower(error.message),
-                        {"illegal memory access", "device-side assert", "unspecified launch failure",
-                         "cuda error: misaligned address", "cuda error: an illegal instruction",
-                         "uncorrectable ecc error", "cuda error: unknown error", "gpu is lost", "hip error: illegal"});
+    return contains_any(
+        lower(error.message),
+        {"illegal memory access", "device-side assert", "unspecified launch failure",
+         "cuda error: misaligned address", "cuda error: an illegal instruction", "uncorrectable ecc error",
+         "cuda error: unknown error", "gpu is lost", "hip error: illegal"});
 }
 
 Failure node_failure(const NodeError& error, const std::vector<Node>& nodes) {
@@ -223,8 +229,9 @@ Failure node_failure(const NodeError& error, const std::vector<Node>& nodes) {
     if (is_out_of_memory(error)) {
         failure.code = "out_of_memory";
         failure.details["class"] = "out_of_memory";
-        failure.message = "out of memory in " + where + ": " + message +
-                          ". The job needs a GPU with more memory, a smaller picture or batch, or a smaller model.";
+        failure.message =
+            "out of memory in " + where + ": " + message +
+            ". The job needs a GPU with more memory, a smaller picture or batch, or a smaller model.";
         return failure;
     }
     failure.code = "service_error";
@@ -245,7 +252,8 @@ Failure validation_failure(const Json& body, const std::vector<Node>& nodes, con
     const std::string type = text(error, "type");
     const std::string message = trimmed(text(error, "message"), 500);
     const Json extra = error.is_object() ? error.value("extra_info", Json::object()) : Json::object();
-    // "invalid_prompt" with the class in the message; newer servers: "missing_node_type" with it in extra_info.
+    // "invalid_prompt" with the class in the message; newer servers: "missing_node_type" with it in
+    // extra_info.
     const std::string class_type =
         type == "missing_node_type" ? text(extra, "class_type") : class_in_message(message);
     if (!class_type.empty()) {
@@ -254,7 +262,8 @@ Failure validation_failure(const Json& body, const std::vector<Node>& nodes, con
         if (const auto mark = details.find("#"); id.empty() && mark != std::string::npos) {
             id = details.substr(mark + 1, details.find('\'', mark) - mark - 1);
         }
-        Failure failure = missing_class(class_type, id.empty() ? "" : describe(id, class_type, nodes), classes);
+        Failure failure =
+            missing_class(class_type, id.empty() ? "" : describe(id, class_type, nodes), classes);
         if (!id.empty()) failure.details["node"] = id;
         return failure;
     }
@@ -266,7 +275,8 @@ Failure validation_failure(const Json& body, const std::vector<Node>& nodes, con
             const Json list = entry.value("errors", Json::array());
             if (!list.is_array()) continue;
             for (const Json& one : list) {
-                if (one.is_object()) problems.push_back(one_problem(id, text(entry, "class_type"), one, nodes, choices));
+                if (one.is_object())
+                    problems.push_back(one_problem(id, text(entry, "class_type"), one, nodes, choices));
             }
         }
     }
@@ -283,20 +293,29 @@ Failure validation_failure(const Json& body, const std::vector<Node>& nodes, con
 
 std::optional<std::string> model_folder(std::string_view class_type, std::string_view input) {
     static const std::map<std::string, std::string, std::less<>> by_input{
-        {"ckpt_name", "checkpoints"},       {"lora_name", "loras"},
-        {"vae_name", "vae"},                {"unet_name", "diffusion_models"},
-        {"control_net_name", "controlnet"}, {"clip_name", "text_encoders"},
-        {"clip_name1", "text_encoders"},    {"clip_name2", "text_encoders"},
-        {"clip_name3", "text_encoders"},    {"style_model_name", "style_models"},
-        {"gligen_name", "gligen"},          {"hypernetwork_name", "hypernetworks"},
-        {"upscale_model", "upscale_models"}, {"ipadapter_file", "ipadapter"},
-        {"motion_model", "animatediff_models"}, {"audio_encoder_name", "audio_encoders"}};
+        {"ckpt_name", "checkpoints"},
+        {"lora_name", "loras"},
+        {"vae_name", "vae"},
+        {"unet_name", "diffusion_models"},
+        {"control_net_name", "controlnet"},
+        {"clip_name", "text_encoders"},
+        {"clip_name1", "text_encoders"},
+        {"clip_name2", "text_encoders"},
+        {"clip_name3", "text_encoders"},
+        {"style_model_name", "style_models"},
+        {"gligen_name", "gligen"},
+        {"hypernetwork_name", "hypernetworks"},
+        {"upscale_model", "upscale_models"},
+        {"ipadapter_file", "ipadapter"},
+        {"motion_model", "animatediff_models"},
+        {"audio_encoder_name", "audio_encoders"}};
     if (class_type == "CLIPVisionLoader") return "clip_vision";
     if (class_type == "UpscaleModelLoader") return "upscale_models";
     if (class_type == "PhotoMakerLoader") return "photomaker";
     const auto at = by_input.find(input);
     if (at != by_input.end()) return at->second;
-    if (input == "model_name" && contains_any(lower(class_type), {"load"})) return "a sub-folder for this loader";
+    if (input == "model_name" && contains_any(lower(class_type), {"load"}))
+        return "a sub-folder for this loader";
     return {};
 }
 
@@ -312,7 +331,8 @@ std::vector<std::string> choices_of(const Json& object_info, const std::string& 
         if (!spec.is_array() || spec.empty()) continue;
         // Two notations: [[choices], {...}] and ["COMBO", {"options": [choices]}].
         Json list = spec[0];
-        if (!list.is_array() && spec.size() > 1 && spec[1].is_object()) list = spec[1].value("options", Json::array());
+        if (!list.is_array() && spec.size() > 1 && spec[1].is_object())
+            list = spec[1].value("options", Json::array());
         if (!list.is_array()) continue;
         for (const Json& choice : list) {
             out.push_back(choice.is_string() ? choice.get<std::string>() : dump(choice));
@@ -336,8 +356,8 @@ std::optional<Failure> preflight(const Json& graph, const Json& object_info, con
             });
         }
         const Json& inputs = graph.at(node.id).at("inputs");
-        const Json required = object_info.at(node.class_type)
-                                  .value(Json::json_pointer("/input/required"), Json::object());
+        const Json required =
+            object_info.at(node.class_type).value(Json::json_pointer("/input/required"), Json::object());
         for (const auto& [name, spec] : required.items()) {
             if (!inputs.contains(name)) {
                 Problem problem;
@@ -349,11 +369,13 @@ std::optional<Failure> preflight(const Json& graph, const Json& object_info, con
             const Json& value = inputs.at(name);
             // A file list may hold more than the listing says (annotated paths), so inputs of files are left
             // to ComfyUI.
-            if (!value.is_string() || name == "image" || name == "audio" || name == "video" || name == "file") {
+            if (!value.is_string() || name == "image" || name == "audio" || name == "video" ||
+                name == "file") {
                 continue;
             }
             const auto allowed = choices_of(object_info, node.class_type, name);
-            if (allowed.empty() || std::find(allowed.begin(), allowed.end(), value.get<std::string>()) != allowed.end()) {
+            if (allowed.empty() ||
+                std::find(allowed.begin(), allowed.end(), value.get<std::string>()) != allowed.end()) {
                 continue;
             }
             const Json error = {{"type", "value_not_in_list"},
@@ -377,9 +399,10 @@ Failure access_failure(long status, const std::string& server) {
     Failure failure;
     failure.code = "access_denied";
     failure.details = {{"class", "access"}, {"http_status", status}};
-    failure.message = "something in front of ComfyUI at " + server + " refused us (HTTP " + std::to_string(status) +
-                      "). Set username and password, bearer_token or headers in the connector's settings to what "
-                      "the proxy wants.";
+    failure.message =
+        "something in front of ComfyUI at " + server + " refused us (HTTP " + std::to_string(status) +
+        "). Set username and password, bearer_token or headers in the connector's settings to what "
+        "the proxy wants.";
     return failure;
 }
 

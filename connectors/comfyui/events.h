@@ -21,14 +21,28 @@ struct NodeState {
     bool finished = false;
 };
 
-struct Started {};                                  ///< execution_start
-struct Cached { std::vector<std::string> nodes; };  ///< execution_cached
-struct Executing { std::string node; };             ///< display id where known
-struct NodeProgress { std::string node; double value = 0, max = 1; };
-struct ProgressState { std::vector<NodeState> nodes; };
-struct Executed { std::string node; Json output; };  ///< output of one node; null for a cached one without UI
+struct Started {};  ///< execution_start
+struct Cached {
+    std::vector<std::string> nodes;
+};  ///< execution_cached
+struct Executing {
+    std::string node;
+};  ///< display id where known
+struct NodeProgress {
+    std::string node;
+    double value = 0, max = 1;
+};
+struct ProgressState {
+    std::vector<NodeState> nodes;
+};
+struct Executed {
+    std::string node;
+    Json output;
+};  ///< output of one node; null for a cached one without UI
 struct Succeeded {};
-struct Interrupted { std::string node; };
+struct Interrupted {
+    std::string node;
+};
 /// A node failed. `blocked`: an ExecutionBlocker's message, after which the prompt goes on.
 struct NodeError {
     std::string node, node_type, exception_type, message;

@@ -46,9 +46,9 @@ std::vector<std::string> nearest(std::string_view wanted, const std::vector<std:
         const std::string candidate = lower(word);
         std::size_t distance = edit_distance(needle, candidate);
         // "v1-5.safetensors" for "SD15/v1-5.safetensors": one inside the other is near whatever the length.
-        const bool inside = needle.size() >= 3 && candidate.size() >= 3 &&
-                            (candidate.find(needle) != std::string::npos ||
-                             needle.find(candidate) != std::string::npos);
+        const bool inside =
+            needle.size() >= 3 && candidate.size() >= 3 &&
+            (candidate.find(needle) != std::string::npos || needle.find(candidate) != std::string::npos);
         if (inside) distance = std::min<std::size_t>(distance, 2);
         if (distance * 2 <= std::max(needle.size(), candidate.size())) ranked.emplace_back(distance, word);
     }

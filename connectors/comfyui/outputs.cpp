@@ -38,8 +38,12 @@ class Collector {
 
   private:
     void file(const std::string& node, const std::string& kind, const Json& value) {
-        OutputFile file{node, kind, value.at("filename"), text_or(value, "subfolder", ""),
-                        text_or(value, "type", "output"), {}};
+        OutputFile file{node,
+                        kind,
+                        value.at("filename"),
+                        text_or(value, "subfolder", ""),
+                        text_or(value, "type", "output"),
+                        {}};
         if (file.type == "temp" && !with_temp_) {
             ++out_.temp_left_out;
             return;
@@ -105,16 +109,35 @@ Outputs collect_outputs(const Json& outputs, bool with_temp, const std::vector<s
 
 std::string mime_type_of(std::string_view filename) {
     static const std::map<std::string, std::string, std::less<>> known{
-        {"png", "image/png"},         {"jpg", "image/jpeg"},         {"jpeg", "image/jpeg"},
-        {"webp", "image/webp"},       {"gif", "image/gif"},          {"avif", "image/avif"},
-        {"bmp", "image/bmp"},         {"tif", "image/tiff"},         {"tiff", "image/tiff"},
-        {"exr", "image/x-exr"},       {"svg", "image/svg+xml"},      {"mp4", "video/mp4"},
-        {"webm", "video/webm"},       {"mkv", "video/x-matroska"},   {"mov", "video/quicktime"},
-        {"flac", "audio/flac"},       {"mp3", "audio/mpeg"},         {"opus", "audio/ogg"},
-        {"ogg", "audio/ogg"},         {"wav", "audio/wav"},          {"m4a", "audio/mp4"},
-        {"glb", "model/gltf-binary"}, {"gltf", "model/gltf+json"},   {"obj", "model/obj"},
-        {"stl", "model/stl"},         {"json", "application/json"},  {"txt", "text/plain"},
-        {"zip", "application/zip"},   {"latent", "application/octet-stream"}};
+        {"png", "image/png"},
+        {"jpg", "image/jpeg"},
+        {"jpeg", "image/jpeg"},
+        {"webp", "image/webp"},
+        {"gif", "image/gif"},
+        {"avif", "image/avif"},
+        {"bmp", "image/bmp"},
+        {"tif", "image/tiff"},
+        {"tiff", "image/tiff"},
+        {"exr", "image/x-exr"},
+        {"svg", "image/svg+xml"},
+        {"mp4", "video/mp4"},
+        {"webm", "video/webm"},
+        {"mkv", "video/x-matroska"},
+        {"mov", "video/quicktime"},
+        {"flac", "audio/flac"},
+        {"mp3", "audio/mpeg"},
+        {"opus", "audio/ogg"},
+        {"ogg", "audio/ogg"},
+        {"wav", "audio/wav"},
+        {"m4a", "audio/mp4"},
+        {"glb", "model/gltf-binary"},
+        {"gltf", "model/gltf+json"},
+        {"obj", "model/obj"},
+        {"stl", "model/stl"},
+        {"json", "application/json"},
+        {"txt", "text/plain"},
+        {"zip", "application/zip"},
+        {"latent", "application/octet-stream"}};
     const auto dot = filename.rfind('.');
     if (dot == std::string_view::npos) return "application/octet-stream";
     std::string extension;
@@ -125,7 +148,9 @@ std::string mime_type_of(std::string_view filename) {
     return at == known.end() ? "application/octet-stream" : at->second;
 }
 
-bool is_png(std::string_view bytes) { return bytes.substr(0, png_signature.size()) == png_signature; }
+bool is_png(std::string_view bytes) {
+    return bytes.substr(0, png_signature.size()) == png_signature;
+}
 
 Result<std::string> strip_png_metadata(std::string_view png) {
     const Error broken{"not_png", "the file is no well-formed PNG"};

@@ -14,8 +14,8 @@ namespace emprops::comfyui {
 using Json = nlohmann::json;
 
 struct OutputFile {
-    std::string node;       ///< the first node that reported it
-    std::string kind;       ///< the key it stood under: images, gifs, audio, 3d, ...
+    std::string node;  ///< the first node that reported it
+    std::string kind;  ///< the key it stood under: images, gifs, audio, 3d, ...
     std::string filename;
     std::string subfolder;
     std::string type;       ///< output, temp or input
@@ -51,6 +51,7 @@ bool is_png(std::string_view bytes);
 
 /// Fills {job_id}, {prompt_id}, {node}, {kind}, {filename}, {stem}, {ext}, {sha256}, {date} (UTC, yyyy-mm-dd)
 /// in a template. Values are made safe for paths: no separators, no "..", no control characters.
-std::string fill_template(std::string_view text, const std::vector<std::pair<std::string, std::string>>& values);
+std::string fill_template(std::string_view text,
+                          const std::vector<std::pair<std::string, std::string>>& values);
 
 }  // namespace emprops::comfyui

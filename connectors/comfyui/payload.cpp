@@ -10,9 +10,13 @@
 namespace emprops::comfyui {
 namespace {
 
-Error refuse(const std::string& why) { return {"invalid_payload", why}; }
+Error refuse(const std::string& why) {
+    return {"invalid_payload", why};
+}
 
-bool is_node(const Json& value) { return value.is_object() && value.contains("class_type"); }
+bool is_node(const Json& value) {
+    return value.is_object() && value.contains("class_type");
+}
 
 bool is_editor_format(const Json& value) {
     return value.is_object() && value.contains("nodes") && value.at("nodes").is_array();
@@ -20,7 +24,8 @@ bool is_editor_format(const Json& value) {
 
 Error editor_format() {
     return refuse(
-        "the workflow is in the editor's own format (\"nodes\", \"links\"); ComfyUI runs the API format only: "
+        "the workflow is in the editor's own format (\"nodes\", \"links\"); ComfyUI runs the API format "
+        "only: "
         "in ComfyUI use Workflow > Export (API)");
 }
 
@@ -31,15 +36,17 @@ Result<std::vector<Node>> read_nodes(const Json& graph) {
     for (const auto& [id, value] : graph.items()) {
         const std::string where = "node \"" + id + "\"";
         if (!value.is_object()) {
-            return refuse(where + " is not an object; a workflow in API format maps node ids to {\"class_type\", "
-                                  "\"inputs\"}");
+            return refuse(where +
+                          " is not an object; a workflow in API format maps node ids to {\"class_type\", "
+                          "\"inputs\"}");
         }
         const auto type = value.find("class_type");
         if (type == value.end() || !type->is_string() || type->get_ref<const std::string&>().empty()) {
             return refuse(where + " has no class_type");
         }
         const auto inputs = value.find("inputs");
-        // Such a node passes ComfyUI's validation when nothing needs it, and then ends its only worker thread.
+        // Such a node passes ComfyUI's validation when nothing needs it, and then ends its only worker
+        // thread.
         if (inputs == value.end() || !inputs->is_object()) {
             return refuse(where + " (" + type->get<std::string>() + ") has no \"inputs\" object");
         }
@@ -81,9 +88,9 @@ std::string plain_name(std::string_view name) {
 
 std::string extension_for(std::string_view data_url) {
     static const std::map<std::string, std::string, std::less<>> known{
-        {"image/png", ".png"},  {"image/jpeg", ".jpg"}, {"image/webp", ".webp"}, {"image/gif", ".gif"},
-        {"audio/wav", ".wav"},  {"audio/mpeg", ".mp3"}, {"audio/flac", ".flac"}, {"video/mp4", ".mp4"},
-        {"video/webm", ".webm"}};
+        {"image/png", ".png"},   {"image/jpeg", ".jpg"}, {"image/webp", ".webp"},
+        {"image/gif", ".gif"},   {"audio/wav", ".wav"},  {"audio/mpeg", ".mp3"},
+        {"audio/flac", ".flac"}, {"video/mp4", ".mp4"},  {"video/webm", ".webm"}};
     const auto type = data_url.substr(5, data_url.find_first_of(";,") - 5);
     const auto at = known.find(type);
     return at == known.end() ? ".bin" : at->second;
@@ -111,8 +118,9 @@ Result<InputFile> read_input(const std::string& key, const Json& value) {
         }
     }
     if (data.empty()) {
-        return refuse(where + " must be base64, a data URL or an http(s) URL, or an object with \"data\" or "
-                              "\"url\" and \"filename\"");
+        return refuse(where +
+                      " must be base64, a data URL or an http(s) URL, or an object with \"data\" or "
+                      "\"url\" and \"filename\"");
     }
     if (data.rfind("http://", 0) == 0 || data.rfind("https://", 0) == 0) {
         file.url = data;
@@ -158,10 +166,12 @@ Result<OutputWishes> read_wishes(const Json& value) {
             if (!content.is_boolean()) return refuse("outputs." + key + " must be true or false");
             (key == "temp" ? wishes.temp : wishes.strip_metadata) = content.get<bool>();
         } else if (key == "inline_max_bytes") {
-            if (!content.is_number_unsigned()) return refuse("outputs.inline_max_bytes must be a number of bytes");
+            if (!content.is_number_unsigned())
+                return refuse("outputs.inline_max_bytes must be a number of bytes");
             wishes.inline_max_bytes = content.get<std::uint64_t>();
         } else {
-            return refuse("outputs." + key + " is unknown; known are deliver, temp, strip_metadata, "
+            return refuse("outputs." + key +
+                          " is unknown; known are deliver, temp, strip_metadata, "
                           "inline_max_bytes and nodes");
         }
     }
@@ -176,7 +186,8 @@ struct Place {
 };
 
 std::size_t skip_space(std::string_view text, std::size_t at) {
-    while (at < text.size() && (text[at] == ' ' || text[at] == '\n' || text[at] == '\r' || text[at] == '\t')) {
+    while (at < text.size() &&
+           (text[at] == ' ' || text[at] == '\n' || text[at] == '\r' || text[at] == '\t')) {
         ++at;
     }
     return at;
@@ -229,9 +240,10 @@ std::vector<Place> places(std::string_view text) {
 Result<Payload> read_payload(std::string_view text) {
     ipc::ScanLimits limits;
     limits.max_fields_bytes = text.size() + 1;
-    const auto scan = ipc::scan_envelope(
-        text, {"prompt", "workflow", "extra_data", "inputs", "outputs", "allow_partial", "partial_execution_targets"},
-        limits);
+    const auto scan = ipc::scan_envelope(text,
+                                         {"prompt", "workflow", "extra_data", "inputs", "outputs",
+                                          "allow_partial", "partial_execution_targets"},
+                                         limits);
     if (!scan.envelope) return refuse("the payload is not usable JSON: " + scan.error.reason);
     const auto parse = [](std::string_view part) { return Json::parse(part, nullptr, false); };
 
@@ -297,7 +309,9 @@ Result<Payload> read_payload(std::string_view text) {
     for (const std::string& key : wanted_inputs(payload.graph_text)) {
         const bool there = std::any_of(payload.inputs.begin(), payload.inputs.end(),
                                        [&](const InputFile& file) { return file.key == key; });
-        if (!there) return refuse("the workflow asks for {\"$input\": \"" + key + "\"}, which \"inputs\" does not have");
+        if (!there)
+            return refuse("the workflow asks for {\"$input\": \"" + key +
+                          "\"}, which \"inputs\" does not have");
     }
     return payload;
 }

@@ -22,7 +22,8 @@ struct Node {
     std::vector<std::string> sources;  ///< ids of the nodes that its inputs are linked to
 };
 
-/// A file to upload before the run. Exactly one of `base64` (also the content of a data URL) and `url` is set.
+/// A file to upload before the run. Exactly one of `base64` (also the content of a data URL) and `url` is
+/// set.
 struct InputFile {
     std::string key;       ///< the name in {"$input": key}
     std::string filename;  ///< what ComfyUI is to call it; a plain name without folders
@@ -54,7 +55,8 @@ Result<Payload> read_payload(std::string_view text);
 
 /// Puts `names[key]` as a JSON string wherever {"$input": key} stands in the graph; every other byte stays.
 /// Error "invalid_payload" for a key without a name.
-Result<std::string> substitute_inputs(std::string_view graph_text, const std::map<std::string, std::string>& names);
+Result<std::string> substitute_inputs(std::string_view graph_text,
+                                      const std::map<std::string, std::string>& names);
 
 /// The keys that a graph asks for with {"$input": key}, each once.
 std::vector<std::string> wanted_inputs(std::string_view graph_text);

@@ -35,7 +35,8 @@ bool Progress::on_event(const EventBody& event) {
         // Without progress_state (servers before July 2025) the next node means that the last one is done.
         if (!current_.empty() && current_ != executing->node) {
             auto& parts = parts_[current_];
-            if (parts.empty() || (parts.size() == 1 && parts.count(current_) > 0 && parts[current_].max == 0)) {
+            if (parts.empty() ||
+                (parts.size() == 1 && parts.count(current_) > 0 && parts[current_].max == 0)) {
                 parts[current_].finished = true;
             }
         }
@@ -69,7 +70,8 @@ void Progress::recount() {
     std::size_t total = 0;
     for (const auto& entry : nodes_) {
         const bool seen = parts_.count(entry.first) > 0;
-        if (cached_.count(entry.first) == 0 && (expected_.empty() || seen || expected_.count(entry.first) > 0)) {
+        if (cached_.count(entry.first) == 0 &&
+            (expected_.empty() || seen || expected_.count(entry.first) > 0)) {
             ++total;
         }
     }
@@ -177,7 +179,8 @@ std::optional<std::chrono::milliseconds> EtaBook::left(const std::string& shape,
     if (at == entries_.end()) return {};
     double left = at->second.mean_ms - static_cast<double>(elapsed.count());
     // Past the learned time, what is done already says how much is left.
-    if (left <= 0 && percent > 1) left = static_cast<double>(elapsed.count()) * (run_share - percent) / percent;
+    if (left <= 0 && percent > 1)
+        left = static_cast<double>(elapsed.count()) * (run_share - percent) / percent;
     return std::chrono::milliseconds{static_cast<std::int64_t>(std::max(0.0, left))};
 }
 

@@ -7,8 +7,8 @@
 
 namespace emprops::comfyui {
 
-/// RFC 4122 version 5 UUID (SHA-1) of `name` in `space`, a UUID in text form; lowercase with hyphens, as newer
-/// ComfyUI servers demand. An invalid `space` counts as the nil UUID.
+/// RFC 4122 version 5 UUID (SHA-1) of `name` in `space`, a UUID in text form; lowercase with hyphens, as
+/// newer ComfyUI servers demand. An invalid `space` counts as the nil UUID.
 std::string uuid_v5(std::string_view space, std::string_view name);
 
 /// A random version 4 UUID.
@@ -31,8 +31,8 @@ class PromptNames {
 };
 
 /// The scope of a worker: the worker's id without the "-<8 hex>" that it appends anew at each connection to
-/// the Hub, the connector's name, and the folder in which the work folders of its instances lie (two workers on
-/// one host must not share prompts; a job may be resumed by another instance).
+/// the Hub, the connector's name, and the folder in which the work folders of its instances lie (two workers
+/// on one host must not share prompts; a job may be resumed by another instance).
 std::string prompt_scope(std::string_view worker_id, std::string_view connector, std::string_view work_dir);
 
 }  // namespace emprops::comfyui

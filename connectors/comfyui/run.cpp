@@ -17,12 +17,17 @@ struct Overload : Fs... {
 template <class... Fs>
 Overload(Fs...) -> Overload<Fs...>;
 
-Ms since(TimePoint then, TimePoint now) { return std::chrono::duration_cast<Ms>(now - then); }
+Ms since(TimePoint then, TimePoint now) {
+    return std::chrono::duration_cast<Ms>(now - then);
+}
 
-std::string seconds(Ms time) { return std::to_string(time.count() / 1000) + " s"; }
+std::string seconds(Ms time) {
+    return std::to_string(time.count() / 1000) + " s";
+}
 
 const QueueItem* find(const std::vector<QueueItem>& items, const std::string& id) {
-    const auto at = std::find_if(items.begin(), items.end(), [&](const auto& item) { return item.prompt_id == id; });
+    const auto at =
+        std::find_if(items.begin(), items.end(), [&](const auto& item) { return item.prompt_id == id; });
     return at == items.end() ? nullptr : &*at;
 }
 
@@ -68,8 +73,6 @@ void Run::begin_lookup(int submission, TimePoint now) {
     loading_since_.reset();
 }
 
-Wait Run::wait(TimePoint until) const { return Wait{until}; }
-
 Action Run::next(TimePoint now) {
     if (phase_ != Phase::finished && look_step_ == 0) check_limits(now);
     if (!asides_.empty()) {
@@ -83,7 +86,7 @@ Action Run::next(TimePoint now) {
         case Phase::free_memory:
             return FreeMemory{};
         case Phase::post:
-            if (now < post_at_) return wait(post_at_);
+            if (now < post_at_) return Wait{post_at_};
             return SendPrompt{prompt_id_, submission_};
         case Phase::withdraw:
             if (withdraw_step_ == Step::remove) return DeletePending{prompt_id_};
@@ -94,7 +97,7 @@ Action Run::next(TimePoint now) {
         case Phase::follow:
             break;
     }
-    if (look_step_ == 0 && now < look_at_) return wait(look_at_);
+    if (look_step_ == 0 && now < look_at_) return Wait{look_at_};
     if (look_step_ == 1) return AskQueue{};
     return AskHistory{prompt_id_};
 }
@@ -174,7 +177,8 @@ void Run::attach(TimePoint now) {
     doubt_since_.reset();
     look_step_ = 0;
     // Events will tell; the first look is only for the case that they do not.
-    look_at_ = settling_ ? now : now + (socket_up_ ? rules_.poll_interval : std::min(rules_.poll_interval, Ms{500}));
+    look_at_ =
+        settling_ ? now : now + (socket_up_ ? rules_.poll_interval : std::min(rules_.poll_interval, Ms{500}));
     pending_since_ = now;
     last_sign_ = now;
     if (!sent_at_) sent_at_ = now;
@@ -270,17 +274,18 @@ void Run::looked_before_sending(Where where, const Json& entry, TimePoint now) {
         return;
     }
     if (where == Where::finished) {
-        const Json status = entry.value("status", Json());
-        const bool success = !status.is_object() || status.value("status_str", "") == "success";
+        const bool success = status_of(entry) == "success";
         // In doubt, this run's own prompt ended already. Found by a lookup, it is an earlier assignment's:
         // its success is this job's result; its failure is the reason why the job came again.
         if (phase_ == Phase::doubt || scanning_ || success) {
-            if (phase_ == Phase::lookup) outcome_.notes.push_back("the prompt had been run before; took its result");
+            if (phase_ == Phase::lookup)
+                outcome_.notes.push_back("the prompt had been run before; took its result");
             scanning_ = false;
             attach(now);
             conclude(entry, now);
         } else if (submission_ >= highest_submission) {
-            fail("internal", "this job failed in ComfyUI too often to be tried again here", false, "too_many");
+            fail("internal", "this job failed in ComfyUI too often to be tried again here", false,
+                 "too_many");
         } else {
             begin_lookup(submission_ + 1, now);
         }
@@ -300,7 +305,8 @@ void Run::looked_before_sending(Where where, const Json& entry, TimePoint now) {
     if (server_errors_ >= 2) {
         fail("service_error", "ComfyUI failed to take the workflow: " + last_problem_, false, "server_error");
     } else if (post_tries_ >= max_post_tries) {
-        fail("service_unavailable", "ComfyUI did not take the workflow: " + last_problem_, true, "unreachable");
+        fail("service_unavailable", "ComfyUI did not take the workflow: " + last_problem_, true,
+             "unreachable");
     } else if (server_errors_ > 0 || since(*doubt_since_, now) >= doubt_period) {
         doubt_since_.reset();
         phase_ = Phase::post;
@@ -375,7 +381,8 @@ void Run::conclude(const Json& entry, TimePoint now) {
         for (const Json& message : status.at("messages")) {
             if (!message.is_array() || message.size() < 2 || !message[0].is_string()) continue;
             const std::string type = message[0];
-            if (message[1].is_object() && message[1].contains("timestamp") && message[1].at("timestamp").is_number()) {
+            if (message[1].is_object() && message[1].contains("timestamp") &&
+                message[1].at("timestamp").is_number()) {
                 const double at = message[1].at("timestamp");
                 if (type == "execution_start") {
                     began = at;
@@ -403,12 +410,14 @@ void Run::conclude(const Json& entry, TimePoint now) {
     }
     if (interrupted) {
         if (cancelled_) return finish(Outcome::Kind::cancelled);
-        return fail("comfyui.interrupted",
-                    "somebody stopped the prompt in ComfyUI (its stop button, or another program's interrupt)", true,
-                    "interrupted");
+        return fail(
+            "comfyui.interrupted",
+            "somebody stopped the prompt in ComfyUI (its stop button, or another program's interrupt)", true,
+            "interrupted");
     }
-    if (status.is_object() && status.value("status_str", "success") == "error") {
-        return fail("service_error", "ComfyUI reports that the prompt failed and gives no reason", false, "node_error");
+    if (status_of(entry) == "error") {
+        return fail("service_error", "ComfyUI reports that the prompt failed and gives no reason", false,
+                    "node_error");
     }
     if (!outputs.is_object()) outputs = Json::object();
     if (outputs.empty() && !event_outputs_.empty()) outputs = Json(event_outputs_);
@@ -419,7 +428,8 @@ void Run::conclude_success(Json outputs, TimePoint now) {
     // All from the cache and nothing named: the pictures exist somewhere, and only a new run says where.
     if (outputs.empty() && !outcome_.cached_nodes.empty() && !rerun_ && phase_ == Phase::follow) {
         rerun_ = true;
-        return again_with_free_memory("ComfyUI took everything from its cache and named no output; ran again", now);
+        return again_with_free_memory("ComfyUI took everything from its cache and named no output; ran again",
+                                      now);
     }
     outcome_.outputs = std::move(outputs);
     finish(Outcome::Kind::succeeded);
@@ -431,7 +441,8 @@ void Run::node_failed(NodeError error, TimePoint now) {
         return again_with_free_memory("out of memory; unloaded the models and ran again", now);
     }
     if (is_sticky_gpu_fault(error)) {
-        asides_.push_back(RestartService{"a GPU fault that only a restart cures: " + error.message.substr(0, 200)});
+        asides_.push_back(
+            RestartService{"a GPU fault that only a restart cures: " + error.message.substr(0, 200)});
     }
     outcome_.node_error = std::move(error);
     finish(Outcome::Kind::node_failed);
@@ -455,7 +466,8 @@ void Run::finish(Outcome::Kind kind) {
     look_step_ = 0;
     outcome_.kind = kind;
     outcome_.prompt_id = prompt_id_;
-    if (sent_at_ && started_at_ && *started_at_ >= *sent_at_) outcome_.timing.queued = since(*sent_at_, *started_at_);
+    if (sent_at_ && started_at_ && *started_at_ >= *sent_at_)
+        outcome_.timing.queued = since(*sent_at_, *started_at_);
 }
 
 Outcome Run::failed_outcome(std::string code, std::string message, const char* error_class) const {
@@ -496,37 +508,37 @@ void Run::on_event(const Event& event, TimePoint now) {
         idle_since_.reset();
         position_ = 0;
     }
-    std::visit(Overload{[&](const Started&) {},
-                        [&](const Cached& cached) { outcome_.cached_nodes = cached.nodes; },
-                        [&](const Executing& executing) {
-                            if (loading_since_) {
-                                outcome_.timing.load =
-                                    outcome_.timing.load.value_or(Ms{0}) + since(*loading_since_, now);
-                                loading_since_.reset();
-                            }
-                            const auto node = loads_.find(executing.node);
-                            if (node != loads_.end() && node->second) loading_since_ = now;
-                        },
-                        [&](const NodeProgress&) {}, [&](const ProgressState&) {},
-                        [&](const Executed& executed) {
-                            if (executed.output.is_object()) merge(event_outputs_[executed.node], executed.output);
-                        },
-                        [&](const Succeeded&) {
-                            success_seen_ = true;
-                            settle(Ms{100}, now);
-                        },
-                        [&](const Interrupted&) { settle(Ms{100}, now); },
-                        [&](const NodeError& error) {
-                            if (error.blocked) {
-                                outcome_.notes.push_back("node \"" + error.node + "\" blocked its branch: " +
-                                                         error.message.substr(0, 300));
-                                return;
-                            }
-                            error_seen_ = error;
-                            settle(Ms{100}, now);
-                        },
-                        [&](const Ended&) { settle(Ms{0}, now); }},
-               event.body);
+    std::visit(
+        Overload{[&](const Started&) {}, [&](const Cached& cached) { outcome_.cached_nodes = cached.nodes; },
+                 [&](const Executing& executing) {
+                     if (loading_since_) {
+                         outcome_.timing.load =
+                             outcome_.timing.load.value_or(Ms{0}) + since(*loading_since_, now);
+                         loading_since_.reset();
+                     }
+                     const auto node = loads_.find(executing.node);
+                     if (node != loads_.end() && node->second) loading_since_ = now;
+                 },
+                 [&](const NodeProgress&) {}, [&](const ProgressState&) {},
+                 [&](const Executed& executed) {
+                     if (executed.output.is_object()) merge(event_outputs_[executed.node], executed.output);
+                 },
+                 [&](const Succeeded&) {
+                     success_seen_ = true;
+                     settle(Ms{100}, now);
+                 },
+                 [&](const Interrupted&) { settle(Ms{100}, now); },
+                 [&](const NodeError& error) {
+                     if (error.blocked) {
+                         outcome_.notes.push_back("node \"" + error.node +
+                                                  "\" blocked its branch: " + error.message.substr(0, 300));
+                         return;
+                     }
+                     error_seen_ = error;
+                     settle(Ms{100}, now);
+                 },
+                 [&](const Ended&) { settle(Ms{0}, now); }},
+        event.body);
 }
 
 // ---- limits
@@ -537,8 +549,9 @@ void Run::check_limits(TimePoint now) {
         if (now < withdraw_until_) return;
         outcome_.abandoned = true;
         if (suspicious_) {
-            asides_.push_back(RestartService{"ComfyUI answers but its worker thread does not: a prompt neither "
-                                             "went on nor could be interrupted"});
+            asides_.push_back(
+                RestartService{"ComfyUI answers but its worker thread does not: a prompt neither "
+                               "went on nor could be interrupted"});
         }
         outcome_.failure = after_withdraw_.failure;
         outcome_.refusal = after_withdraw_.refusal;
@@ -548,31 +561,44 @@ void Run::check_limits(TimePoint now) {
         outcome_.abandoned = attached_ || phase_ == Phase::doubt;
         if (access_status_) return fail("access_denied", "", true, "access");
         return fail("service_unavailable",
-                    "ComfyUI did not answer for " + seconds(limits.unreachable) + " (" + last_problem_ + ")", true,
-                    "unreachable");
+                    "ComfyUI did not answer for " + seconds(limits.unreachable) + " (" + last_problem_ + ")",
+                    true, "unreachable");
     }
     if (sent_at_ && since(*sent_at_, now) >= limits.total) {
-        return begin_withdraw(failed_outcome("timeout", "the prompt took longer than total_timeout (" +
-                                                            seconds(limits.total) + ")", "total_timeout"), now);
+        return begin_withdraw(
+            failed_outcome("timeout",
+                           "the prompt took longer than total_timeout (" + seconds(limits.total) + ")",
+                           "total_timeout"),
+            now);
     }
     if (phase_ != Phase::follow || settling_ || unreachable_since_) return;
     if (idle_since_ && since(*idle_since_, now) >= limits.start) {
-        asides_.push_back(RestartService{"ComfyUI answers but runs nothing although prompts wait: its worker thread "
-                                         "is silent"});
-        return begin_withdraw(failed_outcome("service_unavailable", "ComfyUI answers but has not begun any prompt for " +
+        asides_.push_back(
+            RestartService{"ComfyUI answers but runs nothing although prompts wait: its worker thread "
+                           "is silent"});
+        return begin_withdraw(failed_outcome("service_unavailable",
+                                             "ComfyUI answers but has not begun any prompt for " +
                                                  seconds(limits.start) + ": its worker thread is silent",
-                                             "silent_worker"), now);
+                                             "silent_worker"),
+                              now);
     }
     if (!running_since_ && pending_since_ && since(*pending_since_, now) >= limits.queue_wait) {
-        return begin_withdraw(failed_outcome("timeout", "the prompt waited longer than queue_timeout (" +
-                                                 seconds(limits.queue_wait) + ") behind other prompts in ComfyUI",
-                                             "queue_timeout"), now);
+        return begin_withdraw(
+            failed_outcome("timeout",
+                           "the prompt waited longer than queue_timeout (" + seconds(limits.queue_wait) +
+                               ") behind other prompts in ComfyUI",
+                           "queue_timeout"),
+            now);
     }
     // Silence says something only while events could arrive.
     if (running_since_ && socket_up_ && since(last_sign_, now) >= limits.no_progress) {
         suspicious_ = true;
-        return begin_withdraw(failed_outcome("timeout", "the prompt showed no sign of progress for no_progress_timeout (" +
-                                                 seconds(limits.no_progress) + ")", "no_progress"), now);
+        return begin_withdraw(
+            failed_outcome("timeout",
+                           "the prompt showed no sign of progress for no_progress_timeout (" +
+                               seconds(limits.no_progress) + ")",
+                           "no_progress"),
+            now);
     }
 }
 

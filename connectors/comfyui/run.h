@@ -1,12 +1,12 @@
 #pragma once
-// One job's way through ComfyUI as a state machine: what to ask ComfyUI next, and when the prompt is over, lost,
-// stuck or withdrawn. No I/O, no clock: the shell does what next() says and tells the answer.
+// One job's way through ComfyUI as a state machine: what to ask ComfyUI next, and when the prompt is over,
+// lost, stuck or withdrawn. No I/O, no clock: the shell does what next() says and tells the answer.
 //
-// Rules it keeps (sections of the ComfyUI API study in brackets): WebSocket events are hints, queue and history
-// are the truth [6.8]; "lost" is history empty, not in the queue, history still empty [6.9]; the end is read
-// from the history, also when the events said success [6.4]; a POST whose answer was lost or is a 500 may have
-// been queued, so look before sending again [4.5]; events may come before the POST's answer [4.6]; an
-// ExecutionBlocked message is no failure [6.5]. Every wait has a limit.
+// Rules it keeps (sections of the ComfyUI API study in brackets): WebSocket events are hints, queue and
+// history are the truth [6.8]; "lost" is history empty, not in the queue, history still empty [6.9]; the end
+// is read from the history, also when the events said success [6.4]; a POST whose answer was lost or is a 500
+// may have been queued, so look before sending again [4.5]; events may come before the POST's answer [4.6];
+// an ExecutionBlocked message is no failure [6.5]. Every wait has a limit.
 //
 // Owned by the thread that runs the job; events from the socket thread come to it through a mailbox.
 
@@ -43,14 +43,26 @@ struct Unreachable {
     std::string what;
     bool sent = true;
 };
-struct AccessDenied { long status = 0; };
-struct ServerError { long status = 0; std::string text; };  ///< 5xx, 413 and other unexpected answers
-struct Accepted { std::string prompt_id; Json node_errors; };
-struct Refused { Json body; };  ///< 400
+struct AccessDenied {
+    long status = 0;
+};
+struct ServerError {
+    long status = 0;
+    std::string text;
+};  ///< 5xx, 413 and other unexpected answers
+struct Accepted {
+    std::string prompt_id;
+    Json node_errors;
+};
+struct Refused {
+    Json body;
+};  ///< 400
 using PostAnswer = std::variant<Accepted, Refused, ServerError, AccessDenied, Unreachable>;
 
-struct NoEntry {};                 ///< history: pending, running, deleted or unknown
-struct Entry { Json entry; };      ///< history: finished
+struct NoEntry {};  ///< history: pending, running, deleted or unknown
+struct Entry {
+    Json entry;
+};  ///< history: finished
 using HistoryAnswer = std::variant<NoEntry, Entry, AccessDenied, Unreachable>;
 
 struct QueueItem {
@@ -65,21 +77,37 @@ struct Queue {
 };
 using QueueAnswer = std::variant<Queue, AccessDenied, Unreachable>;
 
+/// "success" or "error" of a history entry; "success" where an old server says nothing.
+std::string status_of(const Json& entry);
+
 /// Reads the body of GET /queue; pending sorted by (number, prompt_id).
 Queue read_queue(const Json& body);
 
 // ---- what to do next
 
-struct SendPrompt { std::string prompt_id; int submission = 0; };  ///< answer: on_post()
-struct AskHistory { std::string prompt_id; };                      ///< answer: on_history()
-struct AskQueue {};                                                ///< answer: on_queue()
-struct DeletePending { std::string prompt_id; };                   ///< answer: on_done()
-struct Interrupt { std::string prompt_id; };                       ///< answer: on_done()
-struct FreeMemory {};                                              ///< answer: on_done()
-struct Reconnect {};                         ///< the socket is up but deaf; no answer
-struct RestartService { std::string reason; };  ///< ComfyUI's process must be restarted; no answer
-struct Wait { TimePoint until; };            ///< for an event, at most so long
-struct Finish {};                            ///< see Run::outcome()
+struct SendPrompt {
+    std::string prompt_id;
+    int submission = 0;
+};  ///< answer: on_post()
+struct AskHistory {
+    std::string prompt_id;
+};                   ///< answer: on_history()
+struct AskQueue {};  ///< answer: on_queue()
+struct DeletePending {
+    std::string prompt_id;
+};  ///< answer: on_done()
+struct Interrupt {
+    std::string prompt_id;
+};                     ///< answer: on_done()
+struct FreeMemory {};  ///< answer: on_done()
+struct Reconnect {};   ///< the socket is up but deaf; no answer
+struct RestartService {
+    std::string reason;
+};  ///< ComfyUI's process must be restarted; no answer
+struct Wait {
+    TimePoint until;
+};                 ///< for an event, at most so long
+struct Finish {};  ///< see Run::outcome()
 using Action = std::variant<SendPrompt, AskHistory, AskQueue, DeletePending, Interrupt, FreeMemory, Reconnect,
                             RestartService, Wait, Finish>;
 
@@ -91,10 +119,10 @@ struct Outcome {
     enum class Kind { succeeded, refused, node_failed, failed, cancelled };
     Kind kind = Kind::failed;
     std::string prompt_id;
-    Json outputs = Json::object();   ///< of succeeded; also what was saved before a node failed
-    Json refusal;                    ///< of refused: the 400 body, or {"node_errors"} of a 200
-    NodeError node_error;            ///< of node_failed
-    Failure failure;                 ///< of failed
+    Json outputs = Json::object();  ///< of succeeded; also what was saved before a node failed
+    Json refusal;                   ///< of refused: the 400 body, or {"node_errors"} of a 200
+    NodeError node_error;           ///< of node_failed
+    Failure failure;                ///< of failed
     std::vector<std::string> cached_nodes;
     std::vector<std::string> notes;  ///< for people: blocked branches, resubmissions
     Timing timing;
@@ -150,7 +178,6 @@ class Run {
     void fail(std::string code, std::string message, bool retryable, const char* error_class);
     void check_limits(TimePoint now);
     void settle(Ms delay, TimePoint now);
-    Wait wait(TimePoint until) const;
     Outcome failed_outcome(std::string code, std::string message, const char* error_class) const;
 
     RunRules rules_;

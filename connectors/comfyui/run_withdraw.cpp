@@ -69,9 +69,8 @@ void Run::looked_while_withdrawing(Where where, const Json& entry, TimePoint now
             return;
         case Where::finished: {
             // Over a time limit, and done in the last moment: that is a result all the same.
-            const Json status = entry.value("status", Json());
-            const bool success = !status.is_object() || status.value("status_str", "") == "success";
-            if (after_withdraw_.kind == Outcome::Kind::failed && success) return conclude(entry, now);
+            if (after_withdraw_.kind == Outcome::Kind::failed && status_of(entry) == "success")
+                return conclude(entry, now);
             break;
         }
         case Where::absent:

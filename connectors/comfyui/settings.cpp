@@ -1,5 +1,6 @@
 #include "connectors/comfyui/settings.h"
 
+#include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <cmath>
@@ -20,7 +21,9 @@ struct Field {
 template <class T>
 using Where = T& (*)(Settings&);
 
-std::string as_text(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+std::string as_text(const Json& value) {
+    return value.is_string() ? value.get<std::string>() : value.dump();
+}
 
 Field text(std::string key, Where<std::string> where) {
     return {std::move(key), [where](Settings& s, const Json& value) -> Complaint {
@@ -65,7 +68,8 @@ Field duration(std::string key, Where<Ms> where) {
     return {std::move(key), [where](Settings& s, const Json& value) -> Complaint {
                 const auto parsed = parse_duration(as_text(value));
                 // Zero would mean "no limit", and there is no wait without one.
-                if (!parsed || *parsed < Ms{1}) return "must be a time above zero such as \"10s\" or \"5min\"";
+                if (!parsed || *parsed < Ms{1})
+                    return "must be a time above zero such as \"10s\" or \"5min\"";
                 where(s) = *parsed;
                 return {};
             }};
@@ -102,7 +106,8 @@ Field header_map(std::string key, Where<std::map<std::string, std::string>> wher
                         std::size_t from = 0;
                         while (from < text.size()) {
                             const auto end = std::min(text.find('\n', from), text.size());
-                            if (auto wrong = add_header(where(s), text.substr(from, end - from))) return wrong;
+                            if (auto wrong = add_header(where(s), text.substr(from, end - from)))
+                                return wrong;
                             from = end + 1;
                         }
                         value = Json::object();
@@ -123,33 +128,33 @@ Field header_map(std::string key, Where<std::map<std::string, std::string>> wher
 }
 
 Field policies(std::string key) {
-    return {std::move(key), [](Settings& s, const Json& value) -> Complaint {
-                std::vector<std::string> words;
-                if (value.is_array()) {
-                    for (const Json& word : value) {
-                        words.push_back(as_text(word));
-                    }
-                } else {
-                    std::string word;
-                    for (const char c : as_text(value) + ",") {
-                        if (c == ',') {
-                            if (!word.empty()) words.push_back(std::exchange(word, {}));
-                        } else if (c != ' ') {
-                            word += c;
-                        }
+    return {
+        std::move(key), [](Settings& s, const Json& value) -> Complaint {
+            std::vector<std::string> words;
+            if (value.is_array()) {
+                for (const Json& word : value) {
+                    words.push_back(as_text(word));
+                }
+            } else {
+                std::string word;
+                for (const char c : as_text(value) + ",") {
+                    if (c == ',') {
+                        if (!word.empty()) words.push_back(std::exchange(word, {}));
+                    } else if (c != ' ') {
+                        word += c;
                     }
                 }
-                static const std::vector<std::string> known{"inline", "reference", "directory", "http_put",
-                                                            "s3"};
-                for (const std::string& word : words) {
-                    if (std::find(known.begin(), known.end(), word) == known.end()) {
-                        return "has \"" + word + "\"; known are inline, reference, directory, http_put and s3";
-                    }
+            }
+            static const std::vector<std::string> known{"inline", "reference", "directory", "http_put", "s3"};
+            for (const std::string& word : words) {
+                if (std::find(known.begin(), known.end(), word) == known.end()) {
+                    return "has \"" + word + "\"; known are inline, reference, directory, http_put and s3";
                 }
-                if (words.empty()) return "must name at least one of inline, reference, directory, http_put, s3";
-                s.outputs.deliver = std::move(words);
-                return {};
-            }};
+            }
+            if (words.empty()) return "must name at least one of inline, reference, directory, http_put, s3";
+            s.outputs.deliver = std::move(words);
+            return {};
+        }};
 }
 
 /// How the server is named; put together once everything is read.
@@ -160,7 +165,7 @@ struct ServerParts {
 };
 
 std::vector<Field> fields(ServerParts& parts) {
-#define AT(type, member) [](Settings & s) -> type& { return s.member; }
+#define AT(type, member) [](Settings& s) -> type& { return s.member; }
     std::vector<Field> out{
         flag("verify_tls", AT(bool, verify_tls)),
         text("ca_file", AT(std::string, ca_file)),
@@ -198,8 +203,9 @@ std::vector<Field> fields(ServerParts& parts) {
         text("directory", AT(std::string, outputs.directory)),
         text("directory_template", AT(std::string, outputs.directory_template)),
         text("http_put_url", AT(std::string, outputs.http_put_url)),
-        header_map("http_put_headers",
-                   [](Settings& s) -> std::map<std::string, std::string>& { return s.outputs.http_put_headers; }),
+        header_map(
+            "http_put_headers",
+            [](Settings& s) -> std::map<std::string, std::string>& { return s.outputs.http_put_headers; }),
         text("s3_endpoint", AT(std::string, outputs.s3.endpoint)),
         text("s3_bucket", AT(std::string, outputs.s3.bucket)),
         text("s3_region", AT(std::string, outputs.s3.region)),
@@ -238,8 +244,9 @@ std::vector<Field> fields(ServerParts& parts) {
     out.push_back({"use_ssl", [&parts](Settings& s, const Json& value) -> Complaint {
                        Settings scratch = s;
                        scratch.verify_tls = false;
-                       auto wrong = flag("use_ssl", [](Settings& x) -> bool& { return x.verify_tls; })
-                                        .set(scratch, value);
+                       auto wrong = flag("use_ssl", [](Settings& x) -> bool& {
+                                        return x.verify_tls;
+                                    }).set(scratch, value);
                        if (!wrong) parts.ssl = scratch.verify_tls;
                        return wrong;
                    }});
@@ -261,11 +268,12 @@ Result<Ok> put_server_together(Settings& settings, ServerParts& parts) {
     } else {
         // HOST may be written as a whole address ("https://box/comfy"), as users of the older worker did.
         const bool whole = parts.host.find("://") != std::string::npos;
-        const bool bare_v6 = !whole && parts.host.find(':') != parts.host.rfind(':') &&
-                             parts.host.front() != '[';
+        const bool bare_v6 =
+            !whole && parts.host.find(':') != parts.host.rfind(':') && parts.host.front() != '[';
         const std::string host = bare_v6 ? "[" + parts.host + "]" : parts.host;
-        auto url = parse_url(whole ? host : std::string(parts.ssl ? "https" : "http") + "://" + host + ":" +
-                                                std::to_string(parts.port));
+        auto url = parse_url(whole ? host
+                                   : std::string(parts.ssl ? "https" : "http") + "://" + host + ":" +
+                                         std::to_string(parts.port));
         if (!url.ok()) return Error{"configuration", "host: " + url.error().message};
         settings.server = *url;
     }
@@ -282,9 +290,11 @@ Result<Ok> put_server_together(Settings& settings, ServerParts& parts) {
     settings.server.password.clear();
     const bool basic = !parts.username.empty() && !parts.password.empty();
     if (basic && !parts.bearer.empty()) {
-        return Error{"configuration", "username/password and bearer_token are both set; ComfyUI's proxy takes one"};
+        return Error{"configuration",
+                     "username/password and bearer_token are both set; ComfyUI's proxy takes one"};
     }
-    if (basic) settings.headers["Authorization"] = "Basic " + base64_encode(parts.username + ":" + parts.password);
+    if (basic)
+        settings.headers["Authorization"] = "Basic " + base64_encode(parts.username + ":" + parts.password);
     if (!parts.bearer.empty()) settings.headers["Authorization"] = "Bearer " + parts.bearer;
     return Ok{};
 }
@@ -334,9 +344,9 @@ std::optional<std::uint64_t> parse_size(const std::string& text) {
     const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (code != std::errc{} || !std::isfinite(value) || value < 0) return {};
     const std::string unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
-    static const std::map<std::string, double> units{{"", 1},          {"B", 1},          {"kB", 1e3},
-                                                     {"KB", 1e3},      {"MB", 1e6},       {"GB", 1e9},
-                                                     {"KiB", 1024.0},  {"MiB", 1048576.0}, {"GiB", 1073741824.0}};
+    static const std::map<std::string, double> units{
+        {"", 1},     {"B", 1},        {"kB", 1e3},        {"KB", 1e3},          {"MB", 1e6},
+        {"GB", 1e9}, {"KiB", 1024.0}, {"MiB", 1048576.0}, {"GiB", 1073741824.0}};
     const auto unit_at = units.find(unit);
     if (unit_at == units.end() || value * unit_at->second > 1e18) return {};
     return static_cast<std::uint64_t>(value * unit_at->second);

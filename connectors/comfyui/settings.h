@@ -30,9 +30,9 @@ struct Limits {
     Ms no_progress{1'200'000};  ///< running without any sign (events must arrive for this to count)
     Ms total{7'200'000};        ///< from the first send to the end of the run, resubmissions included
     Ms unreachable{180'000};    ///< ComfyUI does not answer while a job waits for it
-    Ms cancel{8'000};           ///< until a cancelled prompt is out of ComfyUI; then it is watched without the job
-    Ms upload{600'000};         ///< one input file to ComfyUI
-    Ms download{600'000};       ///< one output file from ComfyUI, and one to its destination
+    Ms cancel{8'000};      ///< until a cancelled prompt is out of ComfyUI; then it is watched without the job
+    Ms upload{600'000};    ///< one input file to ComfyUI
+    Ms download{600'000};  ///< one output file from ComfyUI, and one to its destination
 };
 
 /// Files that a payload names and that are fetched or decoded before the run.
@@ -55,11 +55,12 @@ struct S3Settings {
 /// Where result files go. A job's `outputs` object may override what is harmless (see README).
 struct OutputSettings {
     std::vector<std::string> deliver{"inline", "reference"};  ///< tried in this order, per file
-    std::uint64_t inline_max_bytes = 10ull << 20;  ///< all inline files of a job; the Hub takes 16 MiB as base64
-    std::uint64_t max_file_bytes = 4ull << 30;     ///< one file, whatever the policy
-    bool temp = false;                             ///< deliver previews (type temp) too
-    bool strip_metadata = false;                   ///< cut text chunks (the whole workflow) out of PNG files
-    std::string directory;                         ///< folder for `directory`
+    std::uint64_t inline_max_bytes = 10ull
+                                     << 20;     ///< all inline files of a job; the Hub takes 16 MiB as base64
+    std::uint64_t max_file_bytes = 4ull << 30;  ///< one file, whatever the policy
+    bool temp = false;                          ///< deliver previews (type temp) too
+    bool strip_metadata = false;                ///< cut text chunks (the whole workflow) out of PNG files
+    std::string directory;                      ///< folder for `directory`
     std::string directory_template = "{job_id}/{node}/{filename}";
     std::string http_put_url;  ///< template for `http_put`
     std::map<std::string, std::string> http_put_headers;
@@ -81,10 +82,11 @@ struct Settings {
 
     std::string job_type = "comfyui";
     int concurrency = 1;
-    std::string prompt_namespace;  ///< part of every prompt id; empty: derived from the worker and the state folder
-    bool allow_partial = false;    ///< run a prompt of which ComfyUI refused some outputs
-    bool preflight = false;        ///< compare the graph with /object_info before sending it
-    int max_resubmissions = 1;     ///< of a lost prompt
+    std::string
+        prompt_namespace;  ///< part of every prompt id; empty: derived from the worker and the state folder
+    bool allow_partial = false;  ///< run a prompt of which ComfyUI refused some outputs
+    bool preflight = false;      ///< compare the graph with /object_info before sending it
+    int max_resubmissions = 1;   ///< of a lost prompt
 
     Limits limits;
     Ms poll_interval{3'000};
@@ -98,7 +100,7 @@ struct Settings {
 
     std::string comfyui_folder;  ///< its base folder if it is on this machine: clean-up and disk guard
     std::uint64_t min_free_bytes = 1ull << 30;  ///< below this on comfyui_folder's disk no jobs are taken
-    bool delete_delivered = false;  ///< remove output files from comfyui_folder once delivered
+    bool delete_delivered = false;              ///< remove output files from comfyui_folder once delivered
 };
 
 using EnvLookup = std::function<std::optional<std::string>(const std::string& name)>;

@@ -1,5 +1,6 @@
 #include "connectors/comfyui/tolerant_json.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace emprops::comfyui {
@@ -178,6 +179,8 @@ std::optional<Json> parse_tolerant(std::string_view text, Repairs* repairs) {
     return value;
 }
 
-std::string dump(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string dump(const Json& value) {
+    return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 }  // namespace emprops::comfyui

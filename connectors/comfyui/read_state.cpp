@@ -1,4 +1,4 @@
-// Reading GET /queue.
+// Reading what GET /queue and GET /history say.
 
 #include <algorithm>
 #include <tuple>
@@ -33,6 +33,13 @@ std::vector<QueueItem> items(const Json& body, const char* key) {
 
 }  // namespace
 
-Queue read_queue(const Json& body) { return {items(body, "queue_running"), items(body, "queue_pending")}; }
+std::string status_of(const Json& entry) {
+    const Json::json_pointer at("/status/status_str");
+    return entry.contains(at) && entry.at(at).is_string() ? entry.at(at).get<std::string>() : "success";
+}
+
+Queue read_queue(const Json& body) {
+    return {items(body, "queue_running"), items(body, "queue_pending")};
+}
 
 }  // namespace emprops::comfyui
