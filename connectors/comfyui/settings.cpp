@@ -268,8 +268,8 @@ Result<Ok> put_server_together(Settings& settings, ServerParts& parts) {
     } else {
         // HOST may be written as a whole address ("https://box/comfy"), as users of the older worker did.
         const bool whole = parts.host.find("://") != std::string::npos;
-        const bool bare_v6 =
-            !whole && parts.host.find(':') != parts.host.rfind(':') && parts.host.front() != '[';
+        const bool bare_v6 = !whole && !parts.host.empty() && parts.host.find(':') != parts.host.rfind(':') &&
+                             parts.host.front() != '[';
         const std::string host = bare_v6 ? "[" + parts.host + "]" : parts.host;
         auto url = parse_url(whole ? host
                                    : std::string(parts.ssl ? "https" : "http") + "://" + host + ":" +
@@ -370,19 +370,12 @@ Result<Settings> load_settings(const Json& given, const EnvLookup& environment) 
     }
     for (const Field& field : all) {
         // The environment wins: it is where .env files and the operator's last word end up.
-        std::string name = "WORKER_COMFYUI_" + upper(field.key);
-        auto from_environment = environment(name);
-        if (!from_environment) {
-            name = "COMFYUI_" + upper(field.key);
-            from_environment = environment(name);
-        }
         Complaint wrong;
-        if (from_environment) {
-            // An empty variable is how .env files say "not set" for a text that has a default.
-            if (from_environment->empty()) continue;
-            wrong = field.set(settings, *from_environment);
+        std::string name = field.key;
+        if (const auto variable = environment("COMFYUI_" + upper(field.key))) {
+            name = variable->name;
+            wrong = field.set(settings, variable->value);
         } else if (given.contains(field.key)) {
-            name = field.key;
             wrong = field.set(settings, given.at(field.key));
         }
         if (wrong) return Error{"configuration", name + " " + *wrong};

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "connectors/comfyui/url.h"
+#include "emprops/environment.h"
 #include "ipc/result.h"
 
 namespace emprops::comfyui {
@@ -103,7 +104,9 @@ struct Settings {
     bool delete_delivered = false;              ///< remove output files from comfyui_folder once delivered
 };
 
-using EnvLookup = std::function<std::optional<std::string>(const std::string& name)>;
+/// Looks a variable up, as emprops::env_find() does: with WORKER_ in front first. One that exists but is
+/// empty counts as set.
+using EnvLookup = std::function<std::optional<EnvValue>(std::string_view name)>;
 
 /// Reads the settings. Unknown keys, wrong types and impossible combinations are errors that name the key and
 /// what it may be.

@@ -1,0 +1,194 @@
+#include "connectors/comfyui/api.h"
+
+#include <cstdio>
+#include <memory>
+
+#include "connectors/comfyui/errors.h"
+#include "connectors/comfyui/tolerant_json.h"
+
+namespace emprops::comfyui {
+namespace {
+
+std::string first_line(std::string text) {
+    text = text.substr(0, text.find('\n'));
+    if (text.size() > 300) text.resize(300);
+    while (!text.empty() && (text.back() == '\r' || text.back() == ' ')) {
+        text.pop_back();
+    }
+    return text;
+}
+
+struct FileCloser {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+};
+
+}  // namespace
+
+Api::Api(const Settings& settings, std::function<bool()> cancelled)
+    : settings_(settings), cancelled_(std::move(cancelled)) {}
+
+HttpRequest Api::request(std::string method, const std::string& path, Ms timeout) const {
+    HttpRequest out;
+    out.method = std::move(method);
+    out.url = settings_.server.text() + path;
+    out.headers = settings_.headers;
+    out.connect_timeout = settings_.limits.connect;
+    out.timeout = timeout;
+    out.verify_tls = settings_.verify_tls;
+    out.ca_file = settings_.ca_file;
+    return out;
+}
+
+PostAnswer Api::post_prompt(std::string body) {
+    HttpRequest post = request("POST", "/prompt", settings_.limits.response);
+    post.headers["Content-Type"] = "application/json";
+    post.body = std::move(body);
+    post.fresh_connection = true;  // libcurl would repeat it on a stale connection
+    auto answer = http_.send(post);
+    if (auto* problem = std::get_if<Unreachable>(&answer)) return std::move(*problem);
+    auto& response = std::get<HttpResponse>(answer);
+    const auto parsed = parse_tolerant(response.body);
+    const bool object = parsed && parsed->is_object();
+    if (response.status == 200 && object && parsed->contains("prompt_id")) {
+        Accepted accepted;
+        const Json& id = parsed->at("prompt_id");
+        accepted.prompt_id = id.is_string() ? id.get<std::string>() : dump(id);
+        accepted.node_errors = parsed->value("node_errors", Json::object());
+        return accepted;
+    }
+    if (response.status == 400 && object) return Refused{*parsed};
+    if (is_access_problem(response.status, response.content_type)) return AccessDenied{response.status};
+    return ServerError{response.status, first_line(response.body)};
+}
+
+std::variant<Json, AccessDenied, Unreachable> Api::get_json(const std::string& path, Ms timeout) {
+    auto answer = http_.send(request("GET", path, timeout));
+    if (auto* problem = std::get_if<Unreachable>(&answer)) return std::move(*problem);
+    auto& response = std::get<HttpResponse>(answer);
+    if (response.status == 200) {
+        if (auto value = parse_tolerant(response.body)) return std::move(*value);
+    }
+    if (is_access_problem(response.status, response.content_type)) return AccessDenied{response.status};
+    return Unreachable{"GET " + path + " answered HTTP " + std::to_string(response.status) +
+                       (response.status == 200 ? " without JSON" : "")};
+}
+
+HistoryAnswer Api::history(const std::string& prompt_id) {
+    auto answer = get_json("/history/" + percent_encode(prompt_id), settings_.limits.response);
+    if (auto* denied = std::get_if<AccessDenied>(&answer)) return *denied;
+    if (auto* problem = std::get_if<Unreachable>(&answer)) return std::move(*problem);
+    Json& value = std::get<Json>(answer);
+    if (!value.is_object()) return Unreachable{"GET /history answered no object"};
+    const auto entry = value.find(prompt_id);
+    if (entry == value.end() || !entry->is_object()) return NoEntry{};
+    return Entry{std::move(*entry)};
+}
+
+QueueAnswer Api::queue() {
+    auto answer = get_json("/queue", settings_.limits.response);
+    if (auto* denied = std::get_if<AccessDenied>(&answer)) return *denied;
+    if (auto* problem = std::get_if<Unreachable>(&answer)) return std::move(*problem);
+    const Json& value = std::get<Json>(answer);
+    if (!value.is_object() || !value.contains("queue_running"))
+        return Unreachable{"GET /queue answered no queue"};
+    return read_queue(value);
+}
+
+bool Api::post_empty(const std::string& path, const Json& body) {
+    // Short: these answer at once, and a cancel must not wait for a server that is gone.
+    HttpRequest post = request("POST", path, std::min(settings_.limits.response, Ms{5'000}));
+    post.headers["Content-Type"] = "application/json";
+    post.body = dump(body);
+    const auto answer = http_.send(post);
+    const auto* response = std::get_if<HttpResponse>(&answer);
+    return response != nullptr && response->status == 200;
+}
+
+bool Api::remove_pending(const std::string& prompt_id) {
+    return post_empty("/queue", {{"delete", Json::array({prompt_id})}});
+}
+
+bool Api::interrupt(const std::string& prompt_id) {
+    return post_empty("/interrupt", {{"prompt_id", prompt_id}});
+}
+
+bool Api::free_memory() {
+    return post_empty("/free", {{"unload_models", true}, {"free_memory", true}});
+}
+
+Result<std::string> Api::upload(const std::string& file, const std::string& name,
+                                const std::string& subfolder) {
+    HttpRequest post = request("POST", "/upload/image", settings_.limits.upload);
+    post.form = {{"image", {}, file, name},
+                 {"overwrite", "true", {}, {}},
+                 {"type", "input", {}, {}},
+                 {"subfolder", subfolder, {}, {}}};
+    post.cancelled = cancelled_;
+    auto answer = http_.send(post);
+    if (auto* problem = std::get_if<Unreachable>(&answer)) {
+        return Error{"service_unavailable", "uploading " + name + " to ComfyUI failed: " + problem->what};
+    }
+    const auto& response = std::get<HttpResponse>(answer);
+    if (is_access_problem(response.status, response.content_type)) {
+        const Failure denied = access_failure(response.status, settings_.server.text());
+        return Error{denied.code, denied.message};
+    }
+    if (response.status == 413) {
+        return Error{"invalid_payload", "the input file " + name + " is larger than ComfyUI accepts (" +
+                                            first_line(response.body) +
+                                            "); start ComfyUI with a higher --max-upload-size"};
+    }
+    const auto body = parse_tolerant(response.body);
+    if (response.status != 200 || !body || !body->is_object() || !body->contains("name") ||
+        !body->at("name").is_string()) {
+        return Error{"service_error", "ComfyUI did not take the input file " + name + " (HTTP " +
+                                          std::to_string(response.status) + " " + first_line(response.body) +
+                                          ")"};
+    }
+    const std::string stored = body->at("name");
+    const Json folder = body->value("subfolder", Json());
+    const bool plain = !folder.is_string() || folder.get_ref<const std::string&>().empty();
+    return plain ? stored : folder.get<std::string>() + "/" + stored;
+}
+
+std::string Api::view_url(const OutputFile& file) const {
+    return settings_.server.text() + "/view" +
+           query({{"filename", file.filename}, {"subfolder", file.subfolder}, {"type", file.type}});
+}
+
+std::variant<Api::Downloaded, Api::Missing, Error> Api::download(const OutputFile& file,
+                                                                 const std::string& path) {
+    const std::unique_ptr<std::FILE, FileCloser> out(std::fopen(path.c_str(), "wbe"));
+    if (!out) return Error{"internal", "cannot write " + path};
+    HttpRequest get = request("GET", "", settings_.limits.download);
+    get.url = view_url(file);
+    get.max_bytes = settings_.outputs.max_file_bytes;
+    get.cancelled = cancelled_;
+    get.sink = [&](std::string_view bytes) {
+        return std::fwrite(bytes.data(), 1, bytes.size(), out.get()) == bytes.size();
+    };
+    auto answer = http_.send(get);
+    const std::string name = "\"" + file.filename + "\"";
+    if (auto* problem = std::get_if<Unreachable>(&answer)) {
+        return Error{"service_unavailable", "downloading " + name + " from ComfyUI failed: " + problem->what};
+    }
+    const auto& response = std::get<HttpResponse>(answer);
+    if (response.status == 404) return Missing{};
+    if (is_access_problem(response.status, "")) {
+        const Failure denied = access_failure(response.status, settings_.server.text());
+        return Error{denied.code, denied.message};
+    }
+    if (response.status != 200) {
+        return Error{"service_error",
+                     "ComfyUI answered HTTP " + std::to_string(response.status) + " for its file " + name};
+    }
+    if (response.content_length && *response.content_length != response.received) {
+        return Error{"service_unavailable", "ComfyUI sent " + std::to_string(response.received) + " of " +
+                                                std::to_string(*response.content_length) + " bytes of " +
+                                                name};
+    }
+    if (std::fflush(out.get()) != 0) return Error{"internal", "cannot write " + path + " (disk full?)"};
+    return Downloaded{response.received, response.content_type};
+}
+
+}  // namespace emprops::comfyui

@@ -1,0 +1,58 @@
+#pragma once
+// ComfyUI's HTTP calls with typed answers. One object per thread (it owns an HttpClient). Nothing here
+// decides anything: status codes become the values that Run understands.
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "connectors/comfyui/http.h"
+#include "connectors/comfyui/outputs.h"
+#include "connectors/comfyui/run.h"
+#include "connectors/comfyui/settings.h"
+
+namespace emprops::comfyui {
+
+class Api {
+  public:
+    /// `settings` must outlive the object. `cancelled` (may be empty) ends long transfers.
+    explicit Api(const Settings& settings, std::function<bool()> cancelled = {});
+
+    PostAnswer post_prompt(std::string body);
+    HistoryAnswer history(const std::string& prompt_id);
+    QueueAnswer queue();
+    /// True when ComfyUI answered; it answers 200 whatever happened.
+    bool remove_pending(const std::string& prompt_id);
+    bool interrupt(const std::string& prompt_id);
+    bool free_memory();
+
+    /// A GET that answers in JSON: the value, or why not.
+    std::variant<Json, AccessDenied, Unreachable> get_json(const std::string& path, Ms timeout);
+
+    /// Uploads a file of this machine; the value is how a node names it ("subfolder/name").
+    Result<std::string> upload(const std::string& file, const std::string& name,
+                               const std::string& subfolder);
+
+    struct Missing {};  ///< 404: the file is gone
+    struct Downloaded {
+        std::uint64_t size = 0;
+        std::string content_type;
+    };
+    /// Downloads an output file to `path` (made anew) and checks the length.
+    std::variant<Downloaded, Missing, Error> download(const OutputFile& file, const std::string& path);
+
+    std::string view_url(const OutputFile& file) const;
+    HttpClient& http() { return http_; }
+
+  private:
+    HttpRequest request(std::string method, const std::string& path, Ms timeout) const;
+    bool post_empty(const std::string& path, const Json& body);
+
+    const Settings& settings_;
+    std::function<bool()> cancelled_;
+    HttpClient http_;
+};
+
+}  // namespace emprops::comfyui

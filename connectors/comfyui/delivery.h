@@ -1,0 +1,58 @@
+#pragma once
+// Brings a job's files from ComfyUI to where they are wanted and describes them for the result. Blocking; on
+// the job's thread; one object per job.
+
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "connectors/comfyui/api.h"
+#include "connectors/comfyui/errors.h"
+#include "connectors/comfyui/outputs.h"
+#include "connectors/comfyui/settings.h"
+
+namespace emprops::comfyui {
+
+/// What holds for one job: the settings, narrowed by the payload's wishes. Errors are "invalid_payload" (a
+/// job may not ask for a policy that the settings do not allow).
+Result<OutputSettings> output_rules(const OutputSettings& settings, const OutputWishes& wishes);
+
+struct JobNames {
+    std::string job_id;
+    std::string prompt_id;
+    std::string work_dir;
+};
+
+/// Whether a file of `size` bytes may go inline after `used` bytes have.
+bool fits_inline(const OutputSettings& rules, std::uint64_t used, std::uint64_t size);
+
+class Delivery {
+  public:
+    Delivery(Api& api, const Settings& settings, OutputSettings rules, JobNames names,
+             std::function<bool()> cancelled);
+
+    struct FilesGone {};  ///< ComfyUI no longer has a file that it named
+    /// Downloads and delivers one file; its entry for the result.
+    std::variant<Json, FilesGone, Failure> deliver(const OutputFile& file);
+    /// The same for a picture that came over the WebSocket.
+    std::variant<Json, Failure> deliver_bytes(const OutputFile& file, const std::string& bytes);
+
+  private:
+    std::variant<Json, Failure> place(const OutputFile& file, const std::string& path, bool in_comfyui);
+    std::optional<Failure> put_http(const std::string& path, const std::string& url, const OutputFile& file,
+                                    bool s3);
+    std::vector<std::pair<std::string, std::string>> values(const OutputFile& file,
+                                                            const std::string& sha256) const;
+
+    Api& api_;
+    const Settings& settings_;
+    OutputSettings rules_;
+    JobNames names_;
+    std::function<bool()> cancelled_;
+    std::uint64_t inline_used_ = 0;
+    int count_ = 0;
+};
+
+}  // namespace emprops::comfyui

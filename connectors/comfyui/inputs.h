@@ -1,0 +1,29 @@
+#pragma once
+// Brings the input files of a payload to ComfyUI: decodes or downloads each into the job's scratch folder and
+// uploads it into a sub-folder of the job's own. Blocking; on the job's thread.
+
+#include <functional>
+#include <map>
+#include <string>
+
+#include "connectors/comfyui/api.h"
+#include "connectors/comfyui/payload.h"
+
+namespace emprops::comfyui {
+
+/// The sub-folder of ComfyUI's input (and of nothing else) that belongs to one job; safe as a path.
+std::string input_subfolder(const std::string& job_id);
+
+/// Downloads `url` to `path` under the rules: size, time, number of redirects, no private addresses (checked
+/// at each connect, redirects too). Errors are "invalid_payload" and name the input.
+Result<Ok> fetch_url(HttpClient& http, const std::string& url, const std::string& path,
+                     const std::string& what, const InputRules& rules,
+                     const std::function<bool()>& cancelled);
+
+/// The names that ComfyUI gave the files, by the payload's keys.
+Result<std::map<std::string, std::string>> provide_inputs(Api& api, const Payload& payload,
+                                                          const InputRules& rules, const std::string& job_id,
+                                                          const std::string& work_dir,
+                                                          const std::function<bool()>& cancelled);
+
+}  // namespace emprops::comfyui

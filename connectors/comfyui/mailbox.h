@@ -1,0 +1,64 @@
+#pragma once
+// From the socket's thread to the jobs' threads: each job has a mailbox under the id of its prompt.
+// Thread-safe.
+
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "connectors/comfyui/events.h"
+#include "connectors/comfyui/run.h"
+
+namespace emprops::comfyui {
+
+struct SocketUp {
+    bool up = false;
+};
+/// A picture that came over the socket; of the newest ones only the last is kept, unless they are outputs.
+struct Picture {
+    std::string prompt_id;  ///< empty: the frame named none
+    std::string mime_type;
+    std::string bytes;
+};
+using Letter = std::variant<Event, SocketUp, Picture>;
+
+class Mailbox {
+  public:
+    void put(Letter letter);
+    /// Everything that has come. Waits until `until` if there is nothing and nobody woke it.
+    std::deque<Letter> take(TimePoint until);
+    void wake();
+
+  private:
+    std::mutex mutex_;
+    std::condition_variable condition_;
+    std::deque<Letter> letters_;
+    std::size_t picture_bytes_ = 0;
+    bool woken_ = false;
+};
+
+/// Who gets what. Events without a prompt id and pictures without one go to all jobs: each knows whether its
+/// prompt is the running one.
+class Mailboxes {
+  public:
+    void add(const std::string& prompt_id, const std::shared_ptr<Mailbox>& box);
+    void remove(const std::shared_ptr<Mailbox>& box);
+    bool waits_for(const std::string& prompt_id) const;
+    void on_text(std::string_view frame);
+    void on_binary(std::string_view frame);
+    void on_state(bool up);
+    bool socket_up() const;
+
+  private:
+    void to_all(const Letter& letter);
+    mutable std::mutex mutex_;
+    std::map<std::string, std::shared_ptr<Mailbox>> boxes_;
+    bool up_ = false;
+};
+
+}  // namespace emprops::comfyui
