@@ -1,5 +1,6 @@
 #include "connectors/comfyui/api.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 
@@ -33,7 +34,8 @@ HttpRequest Api::request(std::string method, const std::string& path, Ms timeout
     out.url = settings_.server.text() + path;
     out.headers = settings_.headers;
     out.connect_timeout = settings_.limits.connect;
-    out.timeout = timeout;
+    out.timeout = std::min(timeout, longest_);
+    out.cancelled = cancelled_;
     out.verify_tls = settings_.verify_tls;
     out.ca_file = settings_.ca_file;
     return out;
@@ -123,7 +125,6 @@ Result<std::string> Api::upload(const std::string& file, const std::string& name
                  {"overwrite", "true", {}, {}},
                  {"type", "input", {}, {}},
                  {"subfolder", subfolder, {}, {}}};
-    post.cancelled = cancelled_;
     auto answer = http_.send(post);
     if (auto* problem = std::get_if<Unreachable>(&answer)) {
         return Error{"service_unavailable", "uploading " + name + " to ComfyUI failed: " + problem->what};
@@ -163,7 +164,6 @@ std::variant<Api::Downloaded, Api::Missing, Error> Api::download(const OutputFil
     HttpRequest get = request("GET", "", settings_.limits.download);
     get.url = view_url(file);
     get.max_bytes = settings_.outputs.max_file_bytes;
-    get.cancelled = cancelled_;
     get.sink = [&](std::string_view bytes) {
         return std::fwrite(bytes.data(), 1, bytes.size(), out.get()) == bytes.size();
     };

@@ -17,8 +17,11 @@ namespace emprops::comfyui {
 
 class Api {
   public:
-    /// `settings` must outlive the object. `cancelled` (may be empty) ends long transfers.
+    /// `settings` must outlive the object. `cancelled` (may be empty) ends requests that are under way.
     explicit Api(const Settings& settings, std::function<bool()> cancelled = {});
+
+    /// From now on no answer is waited for longer than this: a cancel must be through in time.
+    void hurry(Ms longest) { longest_ = longest; }
 
     PostAnswer post_prompt(std::string body);
     HistoryAnswer history(const std::string& prompt_id);
@@ -52,6 +55,7 @@ class Api {
 
     const Settings& settings_;
     std::function<bool()> cancelled_;
+    Ms longest_{Ms::max()};
     HttpClient http_;
 };
 

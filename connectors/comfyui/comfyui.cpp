@@ -1,0 +1,45 @@
+#include "connectors/comfyui/comfyui.h"
+
+namespace emprops::comfyui {
+
+ComfyUi::ComfyUi() = default;
+ComfyUi::~ComfyUi() = default;
+
+std::string ComfyUi::version() const {
+    return "1";
+}
+
+void ComfyUi::initialize(const ConnectorSettings& given, ConnectorContext& context) {
+    auto loaded = load_settings(given.settings, [](std::string_view name) { return env_find(name); });
+    if (!loaded.ok()) throw ConfigurationError(loaded.error().message);
+    settings_ = std::move(*loaded);
+    names_ = std::make_unique<PromptNames>(
+        settings_.prompt_namespace.empty() ? prompt_scope(given.worker_id, given.connector, given.work_dir)
+                                           : settings_.prompt_namespace);
+    const std::string client_id = names_->client(given.instance);
+    monitor_ = std::make_unique<Monitor>(settings_, context, boxes_, names_->space(), given.instance);
+    if (settings_.websocket) {
+        SocketHandlers handlers;
+        handlers.on_text = [this](std::string_view frame) { boxes_.on_text(frame); };
+        handlers.on_binary = [this](std::string_view frame) { boxes_.on_binary(frame); };
+        handlers.on_state = [this, &context](bool up, const std::string& reason) {
+            boxes_.on_state(up);
+            if (!up) monitor_->socket_lost();
+            context.log("debug", up ? "WebSocket to ComfyUI is open" : "WebSocket to ComfyUI: " + reason);
+        };
+        socket_ = std::make_unique<Socket>(settings_, client_id, std::move(handlers));
+    }
+    shared_ = std::make_unique<Shared>(Shared{settings_, *names_, client_id, given.connector, given.instance,
+                                              boxes_, etas_, *monitor_, socket_.get()});
+}
+
+Json ComfyUi::process_job(const Job& job, JobContext& context) {
+    return process(*shared_, job, context);
+}
+
+void ComfyUi::shutdown() {
+    socket_.reset();
+    monitor_.reset();
+}
+
+}  // namespace emprops::comfyui

@@ -1,0 +1,36 @@
+#pragma once
+// The ComfyUI connector: settings, socket and monitor around the jobs.
+
+#include <memory>
+
+#include "connectors/comfyui/job.h"
+#include "emprops/connector.h"
+
+namespace emprops::comfyui {
+
+class ComfyUi : public Connector {
+  public:
+    ComfyUi();
+    ~ComfyUi() override;
+
+    std::string name() const override { return "comfyui"; }
+    std::string version() const override;
+    void initialize(const ConnectorSettings& settings, ConnectorContext& context) override;
+    std::vector<std::string> job_types() const override { return {settings_.job_type}; }
+    Json capabilities() const override { return {{"supports_workflows", true}, {"supports_images", true}}; }
+    int concurrency() const override { return settings_.concurrency; }
+    Features features() const override { return {true, true, true}; }
+    Json process_job(const Job& job, JobContext& context) override;
+    void shutdown() override;
+
+  private:
+    Settings settings_;
+    std::unique_ptr<PromptNames> names_;
+    Mailboxes boxes_;
+    EtaBook etas_;
+    std::unique_ptr<Monitor> monitor_;
+    std::unique_ptr<Socket> socket_;  // after the monitor: its handlers use it
+    std::unique_ptr<Shared> shared_;
+};
+
+}  // namespace emprops::comfyui

@@ -1,0 +1,31 @@
+#pragma once
+// One job from payload to result: the shell around Run, Progress and Delivery. Blocking; on the job's thread.
+
+#include <string>
+
+#include "connectors/comfyui/mailbox.h"
+#include "connectors/comfyui/monitor.h"
+#include "connectors/comfyui/progress.h"
+#include "connectors/comfyui/prompt_id.h"
+#include "connectors/comfyui/socket.h"
+#include "emprops/connector.h"
+
+namespace emprops::comfyui {
+
+/// What all jobs of a connector share; outlives them.
+struct Shared {
+    const Settings& settings;
+    const PromptNames& names;
+    std::string client_id;
+    std::string connector;
+    int instance = 0;
+    Mailboxes& boxes;
+    EtaBook& etas;
+    Monitor& monitor;
+    Socket* socket = nullptr;  ///< null: polling only
+};
+
+/// Returns the result; throws JobFailure.
+Json process(const Shared& shared, const Job& job, JobContext& context);
+
+}  // namespace emprops::comfyui

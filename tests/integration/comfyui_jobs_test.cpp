@@ -1,0 +1,251 @@
+// The real connector against the double: what a job gets, and what it costs ComfyUI.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "connectors/comfyui/outputs.h"
+#include "connectors/comfyui/url.h"
+#include "tests/support/comfyui_connector.h"
+#include "tests/support/comfyui_double.h"
+
+namespace emprops::test {
+namespace {
+
+using Json = nlohmann::json;
+using testing::HasSubstr;
+using testing::SizeIs;
+
+Json graph() {
+    return Json::parse(load_workflow("empty_save"));
+}
+Json image(const std::string& name, const std::string& type = "output") {
+    return {{"filename", name}, {"subfolder", ""}, {"type", type}};
+}
+std::string code(const Json& outcome) {
+    return outcome.contains("error") ? outcome["error"].value("code", "") : "";
+}
+std::string message(const Json& outcome) {
+    return outcome.contains("error") ? outcome["error"].value("message", "") : outcome.dump();
+}
+
+TEST(ComfyUiJob, ReturnsImagesVideoAudioAndTextsOfEveryKey) {
+    ComfyDouble comfy;
+    comfy.set_file("output//a.png", "png bytes");
+    comfy.add_script(good_script(
+        {{"2", {{"images", {image("a.png"), image("a.png"), image("t.png", "temp")}}, {"animated", {true}}}},
+         {"5",
+          {{"gifs",
+            {{{"filename", "v.mp4"},
+              {"subfolder", "x"},
+              {"type", "output"},
+              {"format", "video/h264-mp4"}}}}}},
+         {"6", {{"audio", {image("s.flac")}}, {"text", {"a caption"}}}}}));
+    ComfyConnector connector(comfy.url());
+    ASSERT_TRUE(connector.wait_available());
+    connector.give("job-1", graph());
+    const Json outcome = connector.outcome("job-1");
+    ASSERT_EQ(outcome["type"], "result") << outcome;
+    const Json& output = outcome["result"]["output"];
+    EXPECT_EQ(outcome["result"]["status"], "success");
+    ASSERT_THAT(output["files"], SizeIs(3)) << output;
+    EXPECT_EQ(output["files"][0]["data"], comfyui::base64_encode("png bytes"));
+    EXPECT_EQ(output["files"][0]["size"], 9);
+    EXPECT_EQ(output["files"][0]["sha256"],
+              "d013614dc14a37ee20fe92005737ab7d3427e7e93580ad56ef8a42205e7f7a4e");
+    EXPECT_EQ(output["files"][1]["mime_type"], "video/h264-mp4");
+    EXPECT_EQ(output["files"][2]["kind"], "audio");
+    EXPECT_EQ(output["texts"][0]["text"], "a caption");
+    EXPECT_EQ(output["temp_files_left_out"], 1);
+    EXPECT_EQ(output["prompt_id"], comfy.posts().at(0)["prompt_id"]);
+    EXPECT_TRUE(output["timing"].contains("queued") && output["timing"].contains("execute"));
+}
+
+TEST(ComfyUiJob, SendsTheGraphByteForByteWithExactSeeds) {
+    ComfyDouble comfy;
+    ComfyConnector connector(comfy.url());
+    ASSERT_TRUE(connector.wait_available());
+    const std::string text =
+        R"({"9" : {"class_type":"KSampler","inputs":{"seed":18446744073709551615,"cfg":1.10,"text":"NaN \u00e9"}}})";
+    connector.give_text("job-1", "{\"workflow\":" + text + ",\"extra_data\":{\"extra_pnginfo\":{\"a\":1}}}");
+    ASSERT_EQ(connector.outcome("job-1")["type"], "result");
+    EXPECT_THAT(comfy.post_texts().at(0), HasSubstr("\"prompt\":" + text));
+    EXPECT_EQ(comfy.posts().at(0)["extra_data"]["extra_pnginfo"]["a"], 1);
+    EXPECT_EQ(comfy.posts().at(0)["extra_data"]["emprops"]["job_id"], "job-1");
+}
+
+TEST(ComfyUiJob, UploadsInputsIntoAFolderOfItsOwnAndPutsTheirNamesIntoTheGraph) {
+    ComfyDouble comfy;
+    ComfyConnector connector(comfy.url());
+    ASSERT_TRUE(connector.wait_available());
+    Json workflow = Json::parse(load_workflow("load_scale_invert_save"));
+    workflow["1"]["inputs"]["image"] = {{"$input", "photo"}};
+    connector.give("../evil", {{"workflow", workflow},
+                               {"inputs",
+                                {{"photo",
+                                  {{"data", "data:image/png;base64," + comfyui::base64_encode("picture")},
+                                   {"filename", "../../p.png"}}}}}});
+    ASSERT_EQ(connector.outcome("../evil")["type"], "result");
+    const auto uploads = comfy.uploads();
+    ASSERT_THAT(uploads, SizeIs(1));
+    EXPECT_EQ(uploads[0].content, "picture");
+    EXPECT_EQ(uploads[0].filename, "0-p.png");
+    EXPECT_EQ(uploads[0].subfolder.find(".."), std::string::npos);
+    EXPECT_EQ(comfy.posts().at(0)["prompt"]["1"]["inputs"]["image"], uploads[0].subfolder + "/0-p.png");
+}
+
+TEST(ComfyUiJob, RefusesInputUrlsToPrivateAddressesUnlessAllowed) {
+    ComfyDouble comfy;
+    const Json payload = {{"workflow", graph()},
+                          {"inputs", {{"x", comfy.url() + "/view?filename=a.png&token=secret"}}}};
+    ComfyConnector strict(comfy.url());
+    ASSERT_TRUE(strict.wait_available());
+    strict.give("job-1", payload);
+    const Json refused = strict.outcome("job-1");
+    EXPECT_EQ(code(refused), "invalid_payload");
+    EXPECT_THAT(message(refused), HasSubstr("input_allow_private"));
+    EXPECT_EQ(message(refused).find("secret"), std::string::npos);
+    EXPECT_TRUE(comfy.posts().empty());
+
+    ComfyConnector lenient(comfy.url(), {{"input_allow_private", true}});
+    ASSERT_TRUE(lenient.wait_available());
+    lenient.give("job-2", payload);
+    EXPECT_EQ(lenient.outcome("job-2")["type"], "result");
+    EXPECT_EQ(comfy.uploads().at(0).content, "content of a.png");
+}
+
+TEST(ComfyUiJob, AFileOverTheCapSpillsToTheNextPolicyOrNamesTheSetting) {
+    ComfyDouble comfy;
+    comfy.set_file("output//big.png", std::string(21u << 20, 'x'));
+    const auto script = good_script({{"2", {{"images", {image("big.png")}}}}});
+    comfy.add_script(script);
+    comfy.add_script(script);
+    ComfyConnector connector(comfy.url());
+    ASSERT_TRUE(connector.wait_available());
+    connector.give("job-1", {{"workflow", graph()}, {"outputs", {{"deliver", {"inline"}}}}});
+    const Json failed = connector.outcome("job-1");
+    EXPECT_EQ(code(failed), "result_too_large");
+    EXPECT_THAT(message(failed), HasSubstr("inline_max_bytes"));
+    EXPECT_THAT(message(failed), HasSubstr("22020096"));
+    connector.give("job-2", graph());
+    const Json spilled = connector.outcome("job-2");
+    ASSERT_EQ(spilled["type"], "result") << spilled;
+    const Json& file = spilled["result"]["output"]["files"][0];
+    EXPECT_EQ(file["delivery"], "reference");
+    EXPECT_EQ(file["size"], 22020096);
+    EXPECT_EQ(file["url"], comfy.url() + "/view?filename=big.png&subfolder=&type=output");
+}
+
+TEST(ComfyUiJob, PutsFilesByHttpAndIntoAFolder) {
+    ComfyDouble comfy;
+    TempDir folder;
+    ComfyConnector connector(comfy.url(),
+                             {{"deliver", {"http_put"}},
+                              {"http_put_url", comfy.url() + "/store/{job_id}/{filename}?sig=secret"},
+                              {"http_put_headers", {{"X-Key", "k"}}},
+                              {"directory", folder.path().string()}});
+    ASSERT_TRUE(connector.wait_available());
+    connector.give("job 1", graph());
+    const Json put = connector.outcome("job 1");
+    ASSERT_EQ(put["type"], "result") << put;
+    ASSERT_THAT(comfy.puts(), SizeIs(1));
+    EXPECT_EQ(comfy.puts()[0].target, "/store/job%201/out_1.png?sig=secret");
+    EXPECT_EQ(comfy.puts()[0].body, "content of out_1.png");
+    EXPECT_EQ(put["result"]["output"]["files"][0]["url"], comfy.url() + "/store/job%201/out_1.png");
+    connector.give("../up", {{"workflow", graph()}, {"outputs", {{"deliver", {"directory"}}}}});
+    const Json copied = connector.outcome("../up");
+    ASSERT_EQ(copied["type"], "result") << copied;
+    const std::string path = copied["result"]["output"]["files"][0]["path"];
+    EXPECT_EQ(path.rfind(folder.path().string() + "/.._up/", 0), 0u) << path;
+    EXPECT_TRUE(std::filesystem::exists(path));
+}
+
+TEST(ComfyUiJob, RefusesWhatComfyUiWouldChokeOnBeforeSendingIt) {
+    ComfyDouble comfy;
+    ComfyConnector connector(comfy.url());
+    ASSERT_TRUE(connector.wait_available());
+    connector.give("job-1", Json::parse(load_workflow("loose_node_without_inputs")));
+    EXPECT_EQ(code(connector.outcome("job-1")), "invalid_payload");
+    connector.give("job-2", {{"workflow", {{"nodes", Json::array()}, {"links", Json::array()}}}});
+    EXPECT_THAT(message(connector.outcome("job-2")), HasSubstr("Export (API)"));
+    EXPECT_TRUE(comfy.posts().empty());
+}
+
+TEST(ComfyUiJob, AMissingModelIsNamedWithItsFolderAndTheNearestOnes) {
+    ComfyDouble comfy;
+    comfy.set_object_info(
+        {{"CheckpointLoaderSimple",
+          {{"input",
+            {{"required",
+              {{"ckpt_name", {{"sd_xl_base_1.0.safetensors", "v1-5.ckpt"}, Json::object()}}}}}}}}});
+    ComfyScript script;
+    script.status = 400;
+    script.answer = Json{{"error",
+                          {{"type", "prompt_outputs_failed_validation"},
+                           {"message", "Prompt outputs failed validation"},
+                           {"details", ""},
+                           {"extra_info", Json::object()}}},
+                         {"node_errors",
+                          {{"4",
+                            {{"errors",
+                              {{{"type", "value_not_in_list"},
+                                {"message", "Value not in list"},
+                                {"details", ""},
+                                {"extra_info",
+                                 {{"input_name", "ckpt_name"},
+                                  {"input_config", nullptr},
+                                  {"received_value", "sd_xl_base_1.O.safetensors"}}}}}},
+                             {"dependent_outputs", {"9"}},
+                             {"class_type", "CheckpointLoaderSimple"}}}}}}
+                        .dump();
+    comfy.add_script(script);
+    ComfyConnector connector(comfy.url());
+    ASSERT_TRUE(connector.wait_available());
+    connector.give("job-1", {{"4",
+                              {{"class_type", "CheckpointLoaderSimple"},
+                               {"inputs", {{"ckpt_name", "sd_xl_base_1.O.safetensors"}}}}}});
+    const Json outcome = connector.outcome("job-1");
+    EXPECT_EQ(code(outcome), "unsupported");
+    EXPECT_THAT(message(outcome), HasSubstr("models/checkpoints"));
+    EXPECT_THAT(message(outcome), HasSubstr("nearest: \"sd_xl_base_1.0.safetensors\""));
+}
+
+TEST(ComfyUiJob, A200WithNodeErrorsFailsAndIsWithdrawnUnlessAllowed) {
+    ComfyDouble comfy;
+    auto script = endless_script();
+    script.answer = load_recording("08-partly-valid").at(0).answer;
+    comfy.add_script(script);
+    ComfyConnector connector(comfy.url());
+    ASSERT_TRUE(connector.wait_available());
+    connector.give("job-1", graph());
+    EXPECT_EQ(code(connector.outcome("job-1")), "invalid_payload");
+    EXPECT_TRUE(comfy.running().empty() && comfy.pending().empty());
+    auto good = good_script({{"2", {{"images", {image("a.png")}}}}});
+    good.answer = script.answer;
+    comfy.add_script(good);
+    connector.give("job-2", {{"workflow", graph()}, {"allow_partial", true}});
+    EXPECT_EQ(connector.outcome("job-2")["type"], "result");
+}
+
+TEST(ComfyUiJob, PicturesOfSaveImageWebsocketAreOutputs) {
+    ComfyDouble comfy;
+    auto script = good_script(Json::object());
+    const std::string about = R"({"prompt_id":"none","image_type":"image/png"})";
+    std::string frame("\0\0\0\1\0\0\0\2", 8);  // legacy: PNG
+    frame += "picture over the socket";
+    script.messages.insert(script.messages.begin() + 6, {std::chrono::milliseconds{25}, {}, frame});
+    comfy.add_script(script);
+    ComfyConnector connector(comfy.url());
+    ASSERT_TRUE(connector.wait_available());
+    ASSERT_TRUE(wait_until([&] { return comfy.sockets() == 1; }));
+    connector.give("job-1",
+                   {{"1", {{"class_type", "EmptyImage"}, {"inputs", Json::object()}}},
+                    {"2", {{"class_type", "SaveImageWebsocket"}, {"inputs", {{"images", {"1", 0}}}}}}});
+    const Json outcome = connector.outcome("job-1");
+    ASSERT_EQ(outcome["type"], "result") << outcome;
+    ASSERT_THAT(outcome["result"]["output"]["files"], SizeIs(1)) << outcome;
+    EXPECT_EQ(outcome["result"]["output"]["files"][0]["data"],
+              comfyui::base64_encode("picture over the socket"));
+}
+
+}  // namespace
+}  // namespace emprops::test

@@ -1,0 +1,101 @@
+#pragma once
+// A stand-in for ComfyUI: HTTP and WebSocket on 127.0.0.1, one worker that runs one prompt at a time, a queue
+// and a history, in the order that the recordings show: events, then (later) the history entry, then the
+// executing-null message. What each prompt does is a script, made by hand or out of a recording, with faults.
+// Runs on a thread of its own; all functions are for the test's thread.
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/support/comfyui_recording.h"
+
+namespace emprops::test {
+
+/// What one POST /prompt leads to. "$ID" in messages and history stands for the prompt's id.
+struct ComfyScript {
+    struct Message {
+        std::chrono::milliseconds at{0};  ///< after the prompt began to run
+        std::string text;                 ///< a text frame to the owner's sockets
+        std::string binary;               ///< or a binary one
+    };
+    long status = 200;
+    std::string answer;             ///< body of an answer that is not 200; of a 200: extra node_errors
+    std::vector<Message> messages;  ///< up to and with execution_success / error / interrupted
+    nlohmann::json history;         ///< null: never ends (until it is interrupted)
+    std::chrono::milliseconds history_delay{0};  ///< between the last message and the entry
+    bool stuck = false;                          ///< an interrupt has no effect: the worker thread is dead
+
+    // faults
+    bool queued_despite_500 = false;            ///< answers 500, runs all the same
+    std::chrono::milliseconds answer_delay{0};  ///< the POST is answered this much later (events come first)
+    std::optional<std::chrono::milliseconds> drop_sockets_at;  ///< all sockets are reset
+    std::optional<std::chrono::milliseconds> forget_at;        ///< the prompt vanishes without a trace
+    std::optional<std::chrono::milliseconds> die_at;           ///< the process ends ...
+    std::chrono::milliseconds back_after{500};                 ///< ... and is back, empty, after this
+};
+
+/// A small prompt that ends well: EmptyImage "1", SaveImage "2", with this output.
+ComfyScript good_script(const nlohmann::json& outputs);
+/// As recorded; recorded pauses longer than `longest_pause` are cut to it.
+ComfyScript script_of(const RecordedPrompt& prompt, std::chrono::milliseconds longest_pause);
+/// One that runs and says nothing until it is interrupted.
+ComfyScript endless_script();
+
+struct ComfyDoubleOptions {
+    std::string version = "0.3.64";  ///< null in /system_stats when empty
+    bool global_interrupt = false;   ///< as before September 2025: the id of an interrupt is ignored
+    std::string authorization;       ///< what requests must carry, as behind a proxy; else 401
+    bool websocket = true;           ///< false: the upgrade is refused with 404
+};
+
+class ComfyDouble {
+  public:
+    explicit ComfyDouble(ComfyDoubleOptions options = {});
+    ~ComfyDouble();
+    ComfyDouble(const ComfyDouble&) = delete;
+    ComfyDouble& operator=(const ComfyDouble&) = delete;
+
+    std::string url() const;
+    /// For the next POST that has none yet, in order; afterwards good_script() with one file.
+    void add_script(ComfyScript script);
+    /// Content of an output file ("type/subfolder/filename"); a file without it has text made of its name.
+    void set_file(const std::string& path, std::string content);
+    void remove_file(const std::string& path);  ///< /view answers 404
+    void set_object_info(nlohmann::json info);
+    /// Somebody else's prompt that runs until it is interrupted.
+    void run_foreign(const std::string& prompt_id);
+    /// The process ends and is back, empty, after `back_after`.
+    void die(std::chrono::milliseconds back_after);
+    void drop_sockets();
+
+    // What happened so far:
+    std::vector<nlohmann::json> posts() const;       ///< bodies of POST /prompt
+    std::vector<std::string> post_texts() const;     ///< the same, byte for byte
+    std::vector<nlohmann::json> interrupts() const;  ///< bodies of POST /interrupt
+    std::vector<nlohmann::json> deletes() const;     ///< bodies of POST /queue
+    int frees() const;
+    struct Upload {
+        std::string filename, subfolder, overwrite, type, content;
+    };
+    std::vector<Upload> uploads() const;
+    struct Put {
+        std::string target, body;
+        std::map<std::string, std::string> headers;
+    };
+    std::vector<Put> puts() const;  ///< PUT to any path: for http_put
+    std::vector<std::string> running() const;
+    std::vector<std::string> pending() const;
+    int sockets() const;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace emprops::test
