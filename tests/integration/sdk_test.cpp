@@ -549,6 +549,35 @@ TEST(Simulation, StartFaultsHappenWhileTheirFileExists) {
     EXPECT_EQ(twice.ready()["type"], "ready");
 }
 
+// ---- a connector without the SDK
+
+TEST(ShellConnector, ReportsProgressAnswersPingsAndCanBeCancelled) {
+    ChildOptions options;
+    options.argv = {"bash", std::string(EMPROPS_FIXTURES) + "/connectors/progress.sh"};
+    options.env = {"PROGRESS_STEP_SECONDS=0.02"};
+    Peer quick_one(options, Json::object());
+    quick_one.ready();
+    quick_one.job(R"(a \"b\")");
+    EXPECT_EQ(quick_one.next("result")["job_id"], "a \"b\"");
+    int progresses = 0;
+    for (const Json& message : quick_one.seen)
+        progresses += message["type"] == "progress";
+    EXPECT_EQ(progresses, 5);
+
+    options.env = {"PROGRESS_STEP_SECONDS=60"};
+    Peer slow(options, Json::object());
+    slow.ready();
+    slow.job("j");
+    slow.next("progress");
+    slow.write_line(R"({"type":"ping","id":3})");
+    EXPECT_EQ(slow.next("pong")["id"], 3);
+    slow.write_line(R"({"type":"cancel","job_id":"other"})");
+    slow.write_line(R"({"type":"cancel","job_id":"j","reason":"enough"})");
+    EXPECT_EQ(slow.next("failed")["error"]["code"], "cancelled");
+    slow.close_stdin();
+    EXPECT_EQ(slow.wait(), (ExitStatus{0, 0}));
+}
+
 // ---- the example of the README
 
 std::string read_file(const std::string& path) {
