@@ -1,0 +1,166 @@
+#include "supervisor/hub/frames.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace emprops::hub {
+namespace {
+
+using ipc::Json;
+using Kind = HubError::Kind;
+
+const Stamp stamp{1795438027.25, "w-1"};
+
+TEST(FramesToHub, RegistrationCarriesCapabilitiesAndJobTypes) {
+    const Json frame = Json::parse(encode_register(stamp, {{"version", "1"}}, {"a", "b"}, "busy"));
+    EXPECT_EQ(frame, Json::parse(R"({"type":"register_worker","timestamp":1795438027.25,"worker_id":"w-1",
+        "capabilities":{"version":"1","supported_job_types":["a","b"]},"subscribe_to_jobs":true,"status":"busy"})"));
+}
+
+TEST(FramesToHub, AHeartbeatWithoutStatusSaysNullBecauseAMissingOneCountsAsIdle) {
+    const Json frame = Json::parse(encode_heartbeat(stamp, std::nullopt, 0.5));
+    ASSERT_TRUE(frame.contains("status"));
+    EXPECT_TRUE(frame["status"].is_null());
+    EXPECT_EQ(frame["load"], 0.5);
+}
+
+TEST(FramesToHub, ClaimStatusAndServiceMessagesHaveTheHubsFields) {
+    EXPECT_EQ(Json::parse(encode_claim(stamp, "j")),
+              Json::parse(R"({"type":"claim_job","timestamp":1795438027.25,"worker_id":"w-1","job_id":"j",
+                              "claim_timeout":30})"));
+    EXPECT_EQ(Json::parse(encode_status(stamp, "idle"))["status"], "idle");
+    ipc::Status status;
+    status.connected = true;
+    status.reason = "loading";
+    const Json connector = Json::parse(encode_connector_status(stamp, "comfyui", status));
+    EXPECT_EQ(connector["type"], "connector_ws_status");
+    EXPECT_EQ(connector["connector_type"], "comfyui");
+    EXPECT_EQ(connector["service_name"], "comfyui");
+    EXPECT_EQ(connector["details"]["reason"], "loading");
+    ipc::ServiceRequest request;
+    request.job_id = "j";
+    request.content = "no object";
+    EXPECT_EQ(Json::parse(encode_service_request(stamp, request))["content"], Json::object());
+    EXPECT_EQ(Json::parse(encode_request_job_status("j")),
+              Json::parse(R"({"type":"request_job_status","job_id":"j"})"));
+}
+
+TEST(FramesToHub, ProgressIsAnIntegerInRangeAndAKeepAliveIsMinusOne) {
+    ipc::Progress progress;
+    progress.job_id = "j";
+    progress.progress = 400;
+    EXPECT_EQ(Json::parse(encode_progress(stamp, progress))["progress"], 100);
+    progress.progress.reset();
+    EXPECT_EQ(Json::parse(encode_progress(stamp, progress))["progress"], -1);
+    const Json keepalive = Json::parse(encode_keepalive(stamp, "j"));
+    EXPECT_EQ(keepalive["progress"], -1);
+    EXPECT_EQ(keepalive["status"], "heartbeat");
+}
+
+TEST(FramesToHub, AResultIsSplicedByteForByte) {
+    const std::string result = R"({"b":1.10,"a":1e5,"s":18446744073709551616,"t":"\u00e9"})";
+    const std::string frame = encode_complete(stamp, "j\"x", ipc::RawJson{result});
+    EXPECT_THAT(frame, testing::EndsWith(",\"result\":" + result + "}"));
+    EXPECT_EQ(Json::parse(frame)["job_id"], "j\"x");
+}
+
+TEST(FramesToHub, ResultsThatTheHubWouldSwallowAreWrapped) {
+    for (const char* result : {"{}", "{ }", "null", "[1]", "\"text\"", ""}) {
+        const Json frame = Json::parse(encode_complete(stamp, "j", ipc::RawJson{result}));
+        EXPECT_TRUE(frame["result"].is_object() && !frame["result"].empty()) << result;
+    }
+}
+
+TEST(FramesToHub, AFailureIsShortOneLineOfValidText) {
+    ipc::JobError error;
+    error.code = "crashed";
+    error.message = "line\nline\x01 \xff" + std::string(5000, 'x');
+    error.retryable = false;
+    const Json frame = Json::parse(encode_fail(stamp, "j", error));
+    const std::string text = frame["error"];
+    EXPECT_THAT(text, testing::StartsWith("[crashed] line line  "));
+    EXPECT_LT(text.size(), 1100u);
+    EXPECT_EQ(frame["retryable"], false);
+}
+
+TEST(FramesToHub, AFailureTextIsNotCutInsideACharacter) {
+    ipc::JobError error;
+    error.code = "x";
+    for (int i = 0; i < 1000; ++i)
+        error.message += "\xC3\xA9";
+    EXPECT_EQ(encode_fail(stamp, "j", error).find("\xEF\xBF\xBD"), std::string::npos);
+}
+
+TEST(FramesFromHub, ParamsComeOutByteForByteAndWithoutLineBreaks) {
+    const auto frame = decode_hub_frame(
+        "{\"type\": \"job_assigned\", \"job_id\": \"j\", \"job_type\": \"t\", \"priority\": -2,\n"
+        " \"params\": {\"b\": 1.10,\n\"s\": 18446744073709551616}}");
+    const auto& assignment = std::get<Assignment>(frame);
+    EXPECT_EQ(assignment.params->text, "{\"b\": 1.10, \"s\": 18446744073709551616}");
+    EXPECT_EQ(assignment.priority, -2);
+}
+
+TEST(FramesFromHub, MissingParamsAreAnEmptyPayloadAndOtherKindsAreNone) {
+    EXPECT_EQ(std::get<Assignment>(decode_hub_frame(R"({"type":"job_assigned","job_id":"j"})")).params->text,
+              "{}");
+    EXPECT_FALSE(
+        std::get<Assignment>(decode_hub_frame(R"({"type":"job_assigned","job_id":"j","params":[1]})"))
+            .params);
+}
+
+TEST(FramesFromHub, AnOffersPayloadIsNotKept) {
+    const auto frame = decode_hub_frame(
+        R"({"type":"job_available","job_id":"j","job_type":"t","job_request_payload":{"x":)" +
+        std::string(60, '[') + std::string(60, ']') + "}}");
+    EXPECT_EQ(std::get<Offer>(frame).job_type, "t");
+}
+
+TEST(FramesFromHub, ErrorTextsAreMappedToTheirJob) {
+    const auto check = [](const char* text, Kind kind, const char* job) {
+        const HubError error = classify_error(text);
+        EXPECT_EQ(error.kind, kind) << text;
+        EXPECT_EQ(error.job_id, job) << text;
+    };
+    check("Failed to claim job job-1", Kind::claim_failed, "job-1");
+    check("Cannot claim job job-1: Worker w-1 is not idle", Kind::not_idle, "job-1");
+    check("Cannot claim job a: Worker b: Worker w-1 is not idle", Kind::not_idle, "a: Worker b");
+    check("Failed to mark job job 1 as failed", Kind::fail_refused, "job 1");
+    check("Job job-1 not found", Kind::not_found, "job-1");
+    check("Authentication failed: Invalid token", Kind::bad_token, "");
+    check("Failed to claim job ", Kind::other, "");
+    check("Invalid message format", Kind::other, "");
+    check("", Kind::other, "");
+}
+
+TEST(FramesFromHub, ChunksTakeBothNamesOfTheirContentAndDecodeEscapes) {
+    for (const char* name : {"content", "chunk_data"}) {
+        const auto frame = decode_hub_frame(
+            R"({"type":"chunked_message","chunk_id":1,"total_chunks":3,"message_id":"m","message_hash":"h",)"
+            R"("original_type":"job_assigned","job_id":"j",")" +
+            std::string(name) + R"(":"a\"\ud83d\ude00"})");
+        EXPECT_EQ(std::get<Chunk>(frame).content, "a\"\xF0\x9F\x98\x80");
+    }
+}
+
+TEST(FramesFromHub, UnknownTypesAreIgnoredAndBrokenOnesAreNamed) {
+    EXPECT_FALSE(std::get<Ignored>(decode_hub_frame(R"({"type":"from_the_future"})")).known);
+    EXPECT_TRUE(std::get<Ignored>(decode_hub_frame(R"({"type":"worker_heartbeat_ack"})")).known);
+    for (const char* text :
+         {"", "nonsense", "[]", "{", R"({"type":5})", R"({"job_id":"x"})", R"({"type":"job_available"})",
+          R"({"type":"job_available","job_id":7,"job_type":"t"})", R"({"type":"job_assigned"})",
+          R"({"type":"job_completed_ack","job_id":null})", R"({"type":"error","error":{}})",
+          R"({"type":"chunked_message","chunk_id":-1,"total_chunks":2,"message_id":"m","content":""})",
+          R"({"type":"chunked_message","chunk_id":2,"total_chunks":2,"message_id":"m","content":""})",
+          R"({"type":"chunked_message","chunk_id":0,"total_chunks":1.5,"message_id":"m","content":""})",
+          R"({"type":"chunked_message","chunk_id":0,"total_chunks":1,"message_id":"m","content":{}})"})
+        EXPECT_TRUE(std::holds_alternative<BadFrame>(decode_hub_frame(text))) << text;
+}
+
+TEST(FramesFromHub, DeepNestingIsRefused) {
+    const std::string deep = R"({"type":"job_assigned","job_id":"j","params":{"x":)" +
+                             std::string(100'000, '[') + std::string(100'000, ']') + "}}";
+    EXPECT_TRUE(std::holds_alternative<BadFrame>(decode_hub_frame(deep)));
+}
+
+}  // namespace
+}  // namespace emprops::hub
