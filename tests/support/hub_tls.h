@@ -1,0 +1,18 @@
+#pragma once
+// An authority, a server certificate for 127.0.0.1 and localhost, and a client certificate, made anew for
+// each test run; nothing secret lies in the tree.
+
+#include <string>
+
+namespace emprops::test {
+
+struct TestCertificates {
+    std::string authority_pem;
+    std::string server_pem;
+    std::string server_key_pem;
+    std::string client_pem;
+    std::string client_key_pem;
+};
+TestCertificates make_test_certificates();
+
+}  // namespace emprops::test
