@@ -1,0 +1,252 @@
+#include "supervisor/control/server.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
+#include <deque>
+#include <set>
+
+#include "supervisor/base/log.h"
+#include "supervisor/control/routes.h"
+
+namespace emprops::control {
+namespace {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+using Socket = asio::local::stream_protocol::socket;
+using boost::system::error_code;
+
+constexpr std::size_t max_body_bytes = 64 * 1024;
+constexpr std::size_t max_stream_queue_bytes = 1024 * 1024;
+constexpr std::size_t max_connections = 64;
+constexpr auto request_deadline = std::chrono::seconds(30);
+
+class Connection;
+
+/// What the connections share with their server; outlives it only as long as a handler still runs.
+struct Shared {
+    Operations* operations = nullptr;  // null once the server is gone
+    std::set<std::shared_ptr<Connection>> connections;
+};
+
+class Connection : public std::enable_shared_from_this<Connection> {
+  public:
+    Connection(Socket socket, std::shared_ptr<Shared> shared)
+        : socket_(std::move(socket)), deadline_(socket_.get_executor()), shared_(std::move(shared)) {}
+
+    void start() {
+        parser_.body_limit(max_body_bytes);
+        deadline_.expires_after(request_deadline);
+        deadline_.async_wait([self = shared_from_this()](error_code ec) {
+            if (!ec && !self->streaming_) self->close();
+        });
+        http::async_read(socket_, buffer_, parser_,
+                         [self = shared_from_this()](error_code ec, std::size_t) { self->on_request(ec); });
+    }
+
+    void close() {
+        error_code ignored;
+        socket_.close(ignored);
+        deadline_.cancel();
+        subscription_.reset();
+        shared_->connections.erase(shared_from_this());
+    }
+
+  private:
+    void on_request(error_code ec) {
+        if (ec || shared_->operations == nullptr) return close();
+        const auto& message = parser_.get();
+        Request request;
+        request.method = std::string(message.method_string());
+        request.body = message.body();
+        const auto target = message.target();
+        Answer answer;
+        if (parse_target({target.data(), target.size()}, request)) {
+            answer = handle(*shared_->operations, request);
+        } else {
+            answer.status = 400;
+            answer.body = Json{
+                {"error", {{"code", "bad_request"}, {"message", "the request target is not a valid path"}}}};
+        }
+        if (!answer.stream) return send(answer);
+        auto subscription = answer.stream([weak = weak_from_this()](const std::string& line) {
+            if (const auto self = weak.lock()) self->push_line(line);
+        });
+        if (!subscription) {
+            const auto& error = subscription.error();
+            answer.status = error.code == "not_found" ? 404 : 409;
+            answer.body = Json{{"error", {{"code", error.code}, {"message", error.message}}}};
+            return send(answer);
+        }
+        subscription_ = std::move(subscription).value();
+        streaming_ = true;
+        queue_.push_front(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nTransfer-Encoding: "
+            "chunked\r\n\r\n");
+        write_next();
+        watch_client();
+    }
+
+    void send(const Answer& answer) {
+        response_.version(11);
+        response_.result(static_cast<unsigned>(answer.status));
+        response_.set(http::field::content_type, "application/json");
+        response_.keep_alive(false);
+        response_.body() = answer.body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+        response_.prepare_payload();
+        http::async_write(socket_, response_,
+                          [self = shared_from_this()](error_code, std::size_t) { self->close(); });
+    }
+
+    /// A client that goes away while it listens is noticed by its end of stream.
+    void watch_client() {
+        socket_.async_read_some(asio::buffer(&ignored_byte_, 1),
+                                [self = shared_from_this()](error_code ec, std::size_t) {
+                                    if (ec) return self->close();
+                                    self->watch_client();
+                                });
+    }
+
+    void push_line(const std::string& line) {
+        const std::string text = line + "\n";
+        if (queued_bytes_ + text.size() > max_stream_queue_bytes) {
+            ++skipped_;
+            return;
+        }
+        std::string chunk;
+        if (skipped_ > 0) {
+            const auto note = fmt::format("... {} lines skipped: this reader is too slow\n", skipped_);
+            chunk += fmt::format("{:x}\r\n{}\r\n", note.size(), note);
+            skipped_ = 0;
+        }
+        chunk += fmt::format("{:x}\r\n", text.size());
+        chunk += text;
+        chunk += "\r\n";
+        queued_bytes_ += chunk.size();
+        queue_.push_back(std::move(chunk));
+        if (streaming_) write_next();
+    }
+
+    void write_next() {
+        if (writing_ || queue_.empty()) return;
+        writing_ = true;
+        current_ = std::move(queue_.front());
+        queue_.pop_front();
+        asio::async_write(socket_, asio::buffer(current_),
+                          [self = shared_from_this()](error_code ec, std::size_t size) {
+                              self->writing_ = false;
+                              self->queued_bytes_ -= std::min(size, self->queued_bytes_);
+                              if (ec) return self->close();
+                              self->write_next();
+                          });
+    }
+
+    Socket socket_;
+    asio::steady_timer deadline_;
+    std::shared_ptr<Shared> shared_;
+    boost::beast::flat_buffer buffer_;
+    http::request_parser<http::string_body> parser_;
+    http::response<http::string_body> response_;
+    Subscription subscription_;
+    std::deque<std::string> queue_;
+    std::string current_;
+    std::size_t queued_bytes_ = 0;
+    std::uint64_t skipped_ = 0;
+    char ignored_byte_ = 0;
+    bool writing_ = false;
+    bool streaming_ = false;
+};
+
+class UnixServer : public Server {
+  public:
+    UnixServer(asio::any_io_executor executor, std::filesystem::path path, Operations& operations)
+        : acceptor_(executor), retry_(executor), path_(std::move(path)), shared_(std::make_shared<Shared>()) {
+        shared_->operations = &operations;
+    }
+
+    ~UnixServer() override {
+        shared_->operations = nullptr;
+        error_code ignored;
+        acceptor_.close(ignored);
+        retry_.cancel();
+        const auto connections = shared_->connections;
+        for (const auto& connection : connections)
+            connection->close();
+        std::error_code unused;
+        std::filesystem::remove(path_, unused);
+    }
+
+    Result<> open() {
+        const auto failed = [this](const std::string& why) {
+            return Error{"socket", fmt::format("cannot open the control socket {}: {}", path_.string(), why)};
+        };
+        if (path_.string().size() > 107) {
+            return failed(
+                "the path has more than 107 bytes; set control.socket or worker.state_dir to a shorter one");
+        }
+        std::error_code unused;
+        std::filesystem::remove(path_, unused);
+        error_code ec;
+        acceptor_.open(asio::local::stream_protocol(), ec);
+        if (ec) return failed(ec.message());
+        const auto before = ::umask(0177);  // the socket file is never open to others, not even for a moment
+        acceptor_.bind(asio::local::stream_protocol::endpoint(path_.string()), ec);
+        ::umask(before);
+        if (ec) return failed(ec.message());
+        acceptor_.listen(asio::socket_base::max_listen_connections, ec);
+        if (ec) return failed(ec.message());
+        accept();
+        return Ok{};
+    }
+
+  private:
+    void accept() {
+        acceptor_.async_accept([this, shared = shared_](error_code ec, Socket socket) {
+            if (shared->operations == nullptr || ec == asio::error::operation_aborted) return;
+            if (ec) {
+                logger("control")->warn("cannot accept a control connection: {}", ec.message());
+                return retry_later();
+            }
+            if (shared->connections.size() < max_connections) {
+                const auto connection = std::make_shared<Connection>(std::move(socket), shared);
+                shared->connections.insert(connection);
+                connection->start();
+            }
+            accept();
+        });
+    }
+
+    /// Out of descriptors, say: accepting again at once would spin.
+    void retry_later() {
+        retry_.expires_after(std::chrono::seconds(1));
+        retry_.async_wait([this](error_code ec) {
+            if (!ec) accept();
+        });
+    }
+
+    asio::local::stream_protocol::acceptor acceptor_;
+    asio::steady_timer retry_;
+    std::filesystem::path path_;
+    std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Server>> Server::listen(asio::any_io_executor executor,
+                                               const std::filesystem::path& path, Operations& operations) {
+    auto server = std::make_unique<UnixServer>(std::move(executor), path, operations);
+    if (auto opened = server->open(); !opened) return opened.error();
+    return std::unique_ptr<Server>(std::move(server));
+}
+
+}  // namespace emprops::control
