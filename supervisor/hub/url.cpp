@@ -70,8 +70,21 @@ std::string without_token(std::string_view query) {
     return kept;
 }
 
+/// "ws://host:8001", also with a slash: an address, not a whole URL. The Hub answers 403 to it.
+bool has_no_path(const std::string& url) {
+    const auto host = url.find("://");
+    if (host == std::string::npos) return false;
+    const auto path = url.find_first_of("/?#", host + 3);
+    return path == std::string::npos || (url[path] == '/' && path + 1 == url.size());
+}
+
 std::string base_url(const config::HubSettings& settings, const std::string& worker_id) {
-    if (!settings.url.empty()) return settings.url;
+    if (!settings.url.empty() && !has_no_path(settings.url)) return settings.url;
+    if (!settings.url.empty()) {
+        const bool slash = settings.url.back() == '/';
+        return settings.url.substr(0, settings.url.size() - (slash ? 1 : 0)) + std::string(worker_path) +
+               percent_encode(worker_id);
+    }
     std::string host = settings.host;
     if (host.find(':') != std::string::npos && host.front() != '[') host = "[" + host + "]";
     std::string url = settings.tls ? "wss://" : "ws://";

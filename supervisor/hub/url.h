@@ -28,7 +28,8 @@ struct Target {
 /// ws:// or wss://. Fails with a sentence that names the URL without its query.
 Result<Target> parse_url(const std::string& url);
 
-/// hub.url verbatim (the worker id is not added), else scheme://host[:port]/ws/worker/<id>; then the token,
+/// hub.url verbatim (the worker id is not added) unless it is an address without a path (which the Hub
+/// answers with 403): then, as without hub.url, scheme://host[:port]/ws/worker/<id>; then the token,
 /// URL-encoded, with "?" or "&".
 Result<Target> worker_target(const config::HubSettings& settings, const std::string& worker_id);
 
