@@ -1,0 +1,192 @@
+// The control API's operations: each begins something and says so in a sentence.
+
+#include <fmt/format.h>
+
+#include "supervisor/base/log.h"
+#include "supervisor/worker_impl.h"
+
+namespace emprops {
+namespace {
+
+jobs::DrainMode drain_mode(const std::string& name) {
+    if (name == "now") return jobs::DrainMode::now;
+    return name == "deadline" ? jobs::DrainMode::deadline : jobs::DrainMode::graceful;
+}
+
+const char* mark(process::TraceLine::Kind kind) {
+    switch (kind) {
+        case process::TraceLine::Kind::to_connector:
+            return ">";
+        case process::TraceLine::Kind::from_connector:
+            return "<";
+        default:
+            return "|";
+    }
+}
+
+std::string show(const process::TraceLine& line) {
+    return fmt::format("{} {} {} {}", process::to_string(line.id), line.pid, mark(line.kind), line.text);
+}
+
+}  // namespace
+
+Result<> Worker::Impl::known_connector(const std::string& connector) const {
+    std::string names;
+    for (const auto& known : settings().connectors) {
+        if (known.name == connector) return Ok{};
+        names += (names.empty() ? "" : ", ") + known.name;
+    }
+    return Error{"not_found", fmt::format("no connector is named '{}'; loaded: {}", connector,
+                                          names.empty() ? "none" : names)};
+}
+
+Result<std::string> Worker::Impl::why(const std::string& connector) const {
+    if (auto known = known_connector(connector); !known) return known.error();
+    return fleet_->why(connector);
+}
+
+Result<std::string> Worker::Impl::restart(const std::string& connector) {
+    if (auto known = known_connector(connector); !known) return known.error();
+    logger("control")->info("restart of connector {} asked for", connector);
+    if (auto done = fleet_->restart(connector); !done) return done.error();
+    return fmt::format("restarting {}: the new process starts, then the old one finishes its jobs and leaves",
+                       connector);
+}
+
+Result<std::string> Worker::Impl::start(const std::string& connector) {
+    if (auto known = known_connector(connector); !known) return known.error();
+    logger("control")->info("start of connector {} asked for", connector);
+    if (auto done = fleet_->start(connector); !done) return done.error();
+    return fmt::format("starting {}", connector);
+}
+
+Result<std::string> Worker::Impl::stop(const std::string& connector) {
+    if (auto known = known_connector(connector); !known) return known.error();
+    logger("control")->info("stop of connector {} asked for", connector);
+    if (auto done = fleet_->stop(connector); !done) return done.error();
+    return fmt::format(
+        "stopping {}: it takes no more jobs, finishes those it has, and stays stopped until start",
+        connector);
+}
+
+Result<std::string> Worker::Impl::drain(const std::string& connector, const std::string& mode) {
+    const TimePoint now = Clock::now();
+    const TimePoint deadline = now + settings().worker.drain_timeout;
+    if (connector.empty()) {
+        logger("control")->info("drain of the worker asked for (mode {})", mode);
+        dispatcher_.drain(now, drain_mode(mode), deadline);
+        schedule_pump();
+        return std::string("draining: the worker takes no more jobs until resume; what runs goes on");
+    }
+    if (auto known = known_connector(connector); !known) return known.error();
+    logger("control")->info("drain of connector {} asked for (mode {})", connector, mode);
+    dispatcher_.drain_connector(now, connector, drain_mode(mode), deadline);
+    schedule_pump();
+    return fmt::format("draining {}: it takes no more jobs until resume", connector);
+}
+
+Result<std::string> Worker::Impl::resume(const std::string& connector) {
+    const TimePoint now = Clock::now();
+    if (connector.empty()) {
+        if (phase_ != Phase::running)
+            return Error{"leaving", "the worker is leaving and cannot take jobs again"};
+        dispatcher_.resume(now);
+    } else {
+        if (auto known = known_connector(connector); !known) return known.error();
+        dispatcher_.resume_connector(now, connector);
+    }
+    schedule_pump();
+    return fmt::format("{} takes jobs again", connector.empty() ? "the worker" : connector);
+}
+
+void Worker::Impl::on_reload_signal() {
+    const auto done = reload();
+    if (done) {
+        logger("config")->info("{}", done.value());
+    } else {
+        logger("config")->error("reload refused, nothing changed:\n{}", done.error().message);
+    }
+}
+
+Result<std::string> Worker::Impl::reload() {
+    config::Loaded fresh = config::load(options_.request);
+    if (!fresh.ok()) {
+        std::string problems;
+        for (const auto& problem : fresh.problems)
+            problems += (problems.empty() ? "" : "\n") + config::to_string(problem);
+        return Error{"config", problems};
+    }
+    const auto keys = config::changed_keys(settings(), fresh.settings);
+    const auto connectors = config::changed_connectors(settings(), fresh.settings);
+    if (auto logging = setup_logging(fresh.settings.log); !logging) return logging.error();
+    // What the worker was started with stays in force until its next start; connectors and logging change
+    // now.
+    auto& current = options_.loaded.settings;
+    current.connectors = std::move(fresh.settings.connectors);
+    current.supervision = fresh.settings.supervision;
+    current.log = fresh.settings.log;
+    configure_connectors();
+    refresh_capabilities();
+    std::string text = connectors.empty()
+                           ? std::string("reloaded: no running connector has other settings")
+                           : fmt::format("reloaded: restarting {}", fmt::join(connectors, ", "));
+    std::vector<std::string> waiting;
+    for (const auto& key : keys) {
+        if (!key.starts_with("log.")) waiting.push_back(key);
+    }
+    if (!waiting.empty())
+        text += fmt::format("; changed, but in force only after a restart of the worker: {}",
+                            fmt::join(waiting, ", "));
+    return text;
+}
+
+Result<std::string> Worker::Impl::cancel(const std::string& job_id, const std::string& reason) {
+    for (const auto& job : dispatcher_.running()) {
+        if (job.job_id != job_id) continue;
+        link_->cancel(job_id, reason);
+        return fmt::format("cancelling {}: the Hub is told first, then the connector", job_id);
+    }
+    return Error{"not_found", fmt::format("no job {} runs here", job_id)};
+}
+
+Result<std::vector<std::string>> Worker::Impl::log_tail(const std::string& connector) const {
+    if (!connector.empty()) {
+        if (auto known = known_connector(connector); !known) return known.error();
+    }
+    std::vector<std::string> lines;
+    for (const auto& known : settings().connectors) {
+        if (!connector.empty() && known.name != connector) continue;
+        const auto tail = fleet_->log_tail(known.name, 200);
+        if (!tail) continue;
+        for (const auto& line : tail.value())
+            lines.push_back(show(line));
+    }
+    return lines;
+}
+
+Result<control::Subscription> Worker::Impl::follow(const std::string& connector, bool stderr_only,
+                                                   control::OnLine on_line) {
+    if (!connector.empty()) {
+        if (auto known = known_connector(connector); !known) return known.error();
+    }
+    const auto id = fleet_->subscribe(
+        connector, [stderr_only, on_line = std::move(on_line)](const process::TraceLine& line) {
+            if (stderr_only && line.kind != process::TraceLine::Kind::stderr_line) return;
+            on_line(show(line));
+        });
+    return control::Subscription(static_cast<void*>(this), [alive = std::weak_ptr(alive_), id](void* impl) {
+        if (!alive.expired()) static_cast<Impl*>(impl)->fleet_->unsubscribe(id);
+    });
+}
+
+Result<control::Subscription> Worker::Impl::follow_log(const std::string& connector,
+                                                       control::OnLine on_line) {
+    return follow(connector, true, std::move(on_line));
+}
+
+Result<control::Subscription> Worker::Impl::follow_trace(const std::string& connector,
+                                                         control::OnLine on_line) {
+    return follow(connector, false, std::move(on_line));
+}
+
+}  // namespace emprops
