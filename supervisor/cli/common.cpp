@@ -1,0 +1,74 @@
+#include "supervisor/cli/common.h"
+
+#include <csignal>
+#include <cstdio>
+
+namespace emprops::cli {
+
+config::LoadRequest request_for(const Common& common) {
+    auto request = config::request_of_this_process();
+    if (!common.config_file.empty()) request.config_file = common.config_file;
+    request.overrides = common.overrides;
+    return request;
+}
+
+std::optional<config::Loaded> load_or_complain(const config::LoadRequest& request) {
+    auto loaded = config::load(request);
+    for (const auto& problem : loaded.problems)
+        complain(config::to_string(problem));
+    if (!loaded.ok()) {
+        complain(
+            "the configuration is wrong, nothing was started; `emprops-worker check-config` shows what is in "
+            "force");
+        return std::nullopt;
+    }
+    return loaded;
+}
+
+std::filesystem::path own_directory() {
+    std::error_code unused;
+    return std::filesystem::read_symlink("/proc/self/exe", unused).parent_path();
+}
+
+void complain(const std::string& message) {
+    std::fprintf(stderr, "emprops-worker: %s\n", message.c_str());
+}
+
+struct Signals::State : std::enable_shared_from_this<Signals::State> {
+    State(boost::asio::io_context& loop, std::function<void(const std::string&)> on_signal,
+          std::function<void()> on_reload)
+        : set(loop, SIGINT, SIGTERM), on_signal(std::move(on_signal)), on_reload(std::move(on_reload)) {
+        if (this->on_reload) set.add(SIGHUP);
+    }
+
+    void wait() {
+        set.async_wait([weak = weak_from_this()](boost::system::error_code ec, int number) {
+            const auto self = weak.lock();
+            if (ec || !self) return;
+            if (number == SIGHUP) {
+                self->on_reload();
+            } else {
+                self->on_signal(number == SIGINT ? "SIGINT" : "SIGTERM");
+            }
+            self->wait();
+        });
+    }
+
+    boost::asio::signal_set set;
+    std::function<void(const std::string&)> on_signal;
+    std::function<void()> on_reload;
+};
+
+Signals::Signals(boost::asio::io_context& loop, std::function<void(const std::string&)> on_signal,
+                 std::function<void()> on_reload)
+    : state_(std::make_shared<State>(loop, std::move(on_signal), std::move(on_reload))) {
+    std::signal(SIGPIPE, SIG_IGN);
+    state_->wait();
+}
+
+Signals::~Signals() {
+    boost::system::error_code ignored;
+    state_->set.cancel(ignored);
+}
+
+}  // namespace emprops::cli

@@ -1,0 +1,41 @@
+#pragma once
+// What several commands do alike: load the configuration, find our own folder, end on signals.
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "config/load.h"
+#include "supervisor/cli/commands.h"
+
+namespace emprops::cli {
+
+config::LoadRequest request_for(const Common& common);
+
+/// Loads the configuration; prints every problem to stderr. nullopt: there were errors (exit with 78).
+std::optional<config::Loaded> load_or_complain(const config::LoadRequest& request);
+
+/// The folder of this executable: connectors lie beside it.
+std::filesystem::path own_directory();
+
+/// Prints "emprops-worker: <message>" to stderr.
+void complain(const std::string& message);
+
+/// Calls `on_signal(name)` for each SIGINT and SIGTERM, and `on_reload` (may be empty) for SIGHUP, until
+/// destroyed.
+class Signals {
+  public:
+    Signals(boost::asio::io_context& loop, std::function<void(const std::string&)> on_signal,
+            std::function<void()> on_reload = {});
+    ~Signals();
+
+  private:
+    struct State;
+    std::shared_ptr<State> state_;
+};
+
+}  // namespace emprops::cli

@@ -1,0 +1,145 @@
+// The commands that ask a running worker over its control socket.
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdio>
+#include <thread>
+
+#include "supervisor/base/exit_codes.h"
+#include "supervisor/base/time.h"
+#include "supervisor/cli/common.h"
+#include "supervisor/cli/status_text.h"
+#include "supervisor/cli/table.h"
+#include "supervisor/control/client.h"
+
+namespace emprops::cli {
+namespace {
+
+using ipc::Json;
+
+std::optional<control::Client> connect(const Common& common, const ControlOptions& options) {
+    if (!options.socket.empty()) return control::Client(options.socket);
+    const auto loaded = load_or_complain(request_for(common));
+    if (!loaded) return std::nullopt;
+    return control::Client(loaded->settings.control.socket);
+}
+
+int fail(const Error& error) {
+    complain(error.message);
+    return error.code == "unreachable" ? exit_temporary
+                                       : (error.code == "not_found" ? exit_usage : exit_job_failed);
+}
+
+void print(const std::string& text) {
+    std::fputs(text.c_str(), stdout);
+    std::fflush(stdout);
+}
+
+void print_json(const Json& json) {
+    print(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+/// GET `path`, then the raw JSON or what `show` makes of it.
+template <class Show>
+int show_page(const Common& common, const ControlOptions& options, const std::string& path, Show show) {
+    const auto client = connect(common, options);
+    if (!client) return exit_config;
+    const auto page = client->get(path);
+    if (!page) return fail(page.error());
+    if (options.json) {
+        print_json(page.value());
+    } else {
+        print(show(page.value()));
+    }
+    return exit_ok;
+}
+
+int follow(const Common& common, const ControlOptions& options, const std::string& path) {
+    const auto client = connect(common, options);
+    if (!client) return exit_config;
+    const auto done = client->follow(path, [&](const std::string& line) {
+        print(options.json ? Json{{"line", line}}.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"
+                           : line + "\n");
+        return true;
+    });
+    return done ? static_cast<int>(exit_ok) : fail(done.error());
+}
+
+std::string path_of(const std::string& verb, const ControlOptions& options) {
+    if (verb == "reload" || verb == "cancel" || options.name.empty()) return "/v1/" + verb;
+    return "/v1/connectors/" + control::Client::escape(options.name) + "/" + verb;
+}
+
+/// Polls `status` until the change is there. Returns the exit code; says what it waited for in vain.
+int wait_for(const control::Client& client, const std::string& verb, const ControlOptions& options,
+             const Json& before) {
+    const auto deadline = std::chrono::steady_clock::now() +
+                          std::chrono::milliseconds(static_cast<long>(options.timeout_seconds * 1000));
+    while (true) {
+        const auto page = verb == "cancel" ? client.get("/v1/jobs") : client.get("/v1/status");
+        if (!page) return fail(page.error());
+        if (reached(verb, options.name, before, page.value())) return exit_ok;
+        if (std::chrono::steady_clock::now() >= deadline) {
+            complain(fmt::format(
+                "{} {} was begun, but is not done after {} s; `emprops-worker status` shows how it stands",
+                verb, options.name, options.timeout_seconds));
+            return exit_job_failed;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+}
+
+}  // namespace
+
+int show_status(const Common& common, const ControlOptions& options) {
+    return show_page(common, options, "/v1/status",
+                     [](const Json& page) { return status_text(page, terminal_width()); });
+}
+
+int show_jobs(const Common& common, const ControlOptions& options) {
+    return show_page(common, options, "/v1/jobs",
+                     [](const Json& page) { return jobs_text(page, terminal_width()); });
+}
+
+int show_why(const Common& common, const ControlOptions& options) {
+    return show_page(common, options, "/v1/why/" + control::Client::escape(options.name),
+                     [](const Json& page) { return page.value("why", "") + "\n"; });
+}
+
+int show_logs(const Common& common, const ControlOptions& options) {
+    const std::string path =
+        options.name.empty() ? "/v1/logs" : "/v1/logs/" + control::Client::escape(options.name);
+    const int shown = show_page(common, options, path, [](const Json& page) {
+        std::string text;
+        for (const auto& line : page.value("lines", Json::array()))
+            text += line.get<std::string>() + "\n";
+        return text;
+    });
+    if (shown != exit_ok || !options.follow) return shown;
+    return follow(common, options, path + "?follow=1");
+}
+
+int show_trace(const Common& common, const ControlOptions& options) {
+    return follow(common, options, "/v1/trace/" + control::Client::escape(options.name));
+}
+
+int operate(const Common& common, const std::string& verb, const ControlOptions& options) {
+    const auto client = connect(common, options);
+    if (!client) return exit_config;
+    const auto before = client->get("/v1/status");
+    if (!before) return fail(before.error());
+    Json body = Json::object();
+    if (verb == "cancel") body["job_id"] = options.name;
+    if (verb == "drain" && !options.mode.empty()) body["mode"] = options.mode;
+    const auto answer = client->post(path_of(verb, options), body);
+    if (!answer) return fail(answer.error());
+    if (options.json) {
+        print_json(answer.value());
+    } else {
+        print(answer.value().value("message", "") + "\n");
+    }
+    return options.wait ? wait_for(*client, verb, options, before.value()) : static_cast<int>(exit_ok);
+}
+
+}  // namespace emprops::cli

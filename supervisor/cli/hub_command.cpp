@@ -1,0 +1,44 @@
+// `hub`: the local hub alone, for workers on this machine.
+
+#include <boost/asio/io_context.hpp>
+
+#include "supervisor/base/exit_codes.h"
+#include "supervisor/base/log.h"
+#include "supervisor/cli/common.h"
+#include "supervisor/local_hub/local_hub.h"
+#include "supervisor/worker.h"
+
+namespace emprops::cli {
+
+int run_hub(const Common& common) {
+    auto loaded = load_or_complain(request_for(common));
+    if (!loaded) return exit_config;
+    if (auto logging = setup_logging(loaded->settings.log); !logging) {
+        complain(logging.error().message);
+        return exit_config;
+    }
+    boost::asio::io_context loop(1);
+    const auto& settings = loaded->settings.local_hub;
+    std::error_code ignored;
+    std::filesystem::create_directories(settings.database.parent_path(), ignored);
+    auto hub = local_hub::LocalHub::start(loop.get_executor(), settings);
+    if (!hub) {
+        logger("local_hub")->error("{}", hub.error().message);
+        close_logging();
+        return exit_code_for(hub.error());
+    }
+    logger("local_hub")
+        ->info("local hub serves ws://{}:{} (database {})", settings.listen, hub.value()->port(),
+               settings.database.string());
+    std::unique_ptr<Signals> signals;
+    signals = std::make_unique<Signals>(loop, [&](const std::string& name) {
+        logger("local_hub")->info("{}: local hub ends, its queue is kept", name);
+        hub.value()->stop();
+        signals.reset();  // the loop ends when the last connection has
+    });
+    loop.run();
+    close_logging();
+    return exit_ok;
+}
+
+}  // namespace emprops::cli

@@ -1,0 +1,62 @@
+// `run`: the worker itself, under its guardian.
+
+#include <boost/asio/io_context.hpp>
+#include <exception>
+
+#include "supervisor/base/exit_codes.h"
+#include "supervisor/base/log.h"
+#include "supervisor/cli/common.h"
+#include "supervisor/process/guardian.h"
+#include "supervisor/worker.h"
+
+namespace emprops::cli {
+namespace {
+
+int serve(config::Loaded loaded, config::LoadRequest request) {
+    if (auto logging = setup_logging(loaded.settings.log); !logging) {
+        complain(logging.error().message);
+        return exit_config;
+    }
+    boost::asio::io_context loop(1);
+    int exit_code = exit_ok;
+    WorkerOptions options;
+    options.loaded = std::move(loaded);
+    options.request = std::move(request);
+    options.bin_dir = own_directory();
+    {
+        Worker worker(loop, std::move(options), [&](int code) {
+            exit_code = code;
+            loop.stop();
+        });
+        if (auto started = worker.start(); !started) {
+            logger("worker")->error("{}", started.error().message);
+            exit_code = exit_code_for(started.error());
+        } else {
+            const Signals signals(
+                loop, [&](const std::string& name) { worker.on_stop_signal(name); },
+                [&] { worker.on_reload_signal(); });
+            loop.run();
+        }
+    }
+    close_logging();
+    return exit_code;
+}
+
+}  // namespace
+
+int run_worker(const Common& common) {
+    const auto request = request_for(common);
+    auto loaded = load_or_complain(request);
+    if (!loaded) return exit_config;
+    return process::run_guarded([&] {
+        try {
+            return serve(std::move(*loaded), request);
+        } catch (const std::exception& defect) {
+            logger("worker")->critical("a defect of emprops-worker, please report it: {}", defect.what());
+            close_logging();
+            return static_cast<int>(exit_internal);
+        }
+    });
+}
+
+}  // namespace emprops::cli

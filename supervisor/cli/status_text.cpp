@@ -1,0 +1,126 @@
+#include "supervisor/cli/status_text.h"
+
+#include <fmt/format.h>
+
+#include "supervisor/base/time.h"
+#include "supervisor/cli/table.h"
+
+namespace emprops::cli {
+namespace {
+
+using ipc::Json;
+
+std::string joined(const Json& list) {
+    std::string text;
+    for (const auto& item : list)
+        text += (text.empty() ? "" : ", ") + (item.is_string() ? item.get<std::string>() : item.dump());
+    return text;
+}
+
+std::int64_t number(const Json& object, const char* key) {
+    return object.value(key, std::int64_t{0});
+}
+
+std::string label(const Json& instance, const Json& all) {
+    std::size_t same = 0;
+    for (const auto& other : all)
+        same += other["name"] == instance["name"] ? 1 : 0;
+    const auto name = instance.value("name", "");
+    return same > 1 ? fmt::format("{}/{}", name, number(instance, "index")) : name;
+}
+
+std::int64_t sum(const Json& counts) {
+    std::int64_t total = 0;
+    for (const auto& count : counts)
+        total += count.get<std::int64_t>();
+    return total;
+}
+
+/// A ready instance says nothing about itself; any other state has a reason worth a column.
+std::string remark(const Json& instance) {
+    const auto state = instance.value("state", "");
+    const bool serving = state == "ready" || state == "busy";
+    if (serving && !instance.value("available", true))
+        return "unavailable: " + instance.value("unavailable_reason", "");
+    if (serving && !instance.value("replacing", false)) return "";
+    return instance.value("why", "");
+}
+
+}  // namespace
+
+std::string status_text(const Json& status, std::size_t width) {
+    const Json& worker = status.at("worker");
+    const Json& hub = status.at("hub");
+    const Json& jobs = status.at("jobs");
+    std::string text;
+    text += cut(fmt::format("worker  {} for {}, pid {}", worker.value("state", ""),
+                            human_duration(Ms(number(worker, "uptime_ms"))), number(worker, "pid")),
+                width == 0 ? std::string::npos : width) +
+            "\n";
+    std::string link = fmt::format("hub     {} {}", hub.value("address", ""), hub.value("link", ""));
+    if (hub.value("link", "") == "connected") {
+        link += fmt::format(" as {}, told: {} [{}]", hub.value("worker_id", ""), hub.value("told_status", ""),
+                            joined(hub.at("told_job_types")));
+    } else if (!hub.value("last_error", "").empty()) {
+        link += ": " + hub.value("last_error", "");
+    }
+    text += cut(link, width == 0 ? std::string::npos : width) + "\n";
+    text += fmt::format(
+        "jobs    {} running, {} completed, {} failed, {} not reported, {} waiting for the Hub\n\n",
+        number(jobs, "running"), number(jobs, "completed"), sum(jobs.at("failed")),
+        sum(jobs.at("undelivered")), number(hub, "outbox_depth"));
+    Table table({"CONNECTOR", "STATE", "PID", "UP", "RSS", "JOBS", "TYPES", ""});
+    const Json& connectors = status.at("connectors");
+    for (const auto& one : connectors) {
+        const bool runs = number(one, "pid") != 0;
+        table.add({label(one, connectors), one.value("state", ""),
+                   runs ? std::to_string(number(one, "pid")) : "-",
+                   runs ? human_duration(Ms(number(one, "uptime_ms"))) : "-",
+                   runs ? human_bytes(static_cast<std::uint64_t>(number(one, "rss_bytes"))) : "-",
+                   fmt::format("{}/{}", one.value("jobs", Json::array()).size(), one.value("concurrency", 0)),
+                   joined(one.value("job_types", Json::array())), remark(one)});
+    }
+    return text + (table.empty() ? "no connectors are loaded\n" : table.print(width));
+}
+
+std::string jobs_text(const Json& jobs, std::size_t width) {
+    Table table({"JOB", "TYPE", "STATE", "CONNECTOR", "TRY", "AGE", "%", "LAST MESSAGE"});
+    for (const auto& job : jobs.at("jobs")) {
+        table.add({job.value("job_id", ""), job.value("job_type", ""), job.value("state", ""),
+                   job.value("connector", "-"), std::to_string(number(job, "attempt")),
+                   human_duration(Ms(number(job, "assigned_ms_ago"))),
+                   job.contains("progress") ? std::to_string(number(job, "progress")) : "-",
+                   job.value("message", "")});
+    }
+    return table.empty() ? "no jobs\n" : table.print(width);
+}
+
+bool reached(const std::string& verb, const std::string& name, const Json& before, const Json& now) {
+    if (verb == "cancel") {
+        for (const auto& job : now.at("jobs")) {
+            if (job.value("job_id", "") == name) return false;
+        }
+        return true;
+    }
+    std::map<std::int64_t, std::int64_t> generation_before;
+    for (const auto& one : before.at("connectors")) {
+        if (one.value("name", "") == name)
+            generation_before[number(one, "index")] = number(one, "generation");
+    }
+    for (const auto& one : now.at("connectors")) {
+        if (!name.empty() && one.value("name", "") != name) continue;
+        const auto state = one.value("state", "");
+        const bool serving = state == "ready" || state == "busy";
+        const bool settled = serving && !one.value("replacing", false) && number(one, "leaving") == 0;
+        if (verb == "restart" &&
+            (!settled || number(one, "generation") == generation_before[number(one, "index")]))
+            return false;
+        if (verb == "start" && !serving) return false;
+        if (verb == "stop" && (state != "stopped" || number(one, "leaving") != 0)) return false;
+        if (verb == "drain" && !one.value("jobs", Json::array()).empty()) return false;
+        if (verb == "reload" && serving && !settled) return false;
+    }
+    return true;
+}
+
+}  // namespace emprops::cli

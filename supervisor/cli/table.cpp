@@ -1,0 +1,72 @@
+#include "supervisor/cli/table.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace emprops::cli {
+
+std::size_t display_width(const std::string& text) {
+    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+        return (static_cast<unsigned char>(c) & 0xc0) != 0x80;  // not a continuation byte
+    }));
+}
+
+std::string cut(const std::string& text, std::size_t width) {
+    if (display_width(text) <= width) return text;
+    if (width == 0) return {};
+    std::string kept;
+    std::size_t characters = 0;
+    for (const char c : text) {
+        const bool begins = (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+        if (begins && ++characters >= width) break;
+        kept += c;
+    }
+    return kept + "…";
+}
+
+std::string Table::print(std::size_t width) const {
+    std::vector<std::size_t> widths(rows_.front().size(), 0);
+    for (const auto& row : rows_) {
+        for (std::size_t i = 0; i < row.size() && i < widths.size(); ++i)
+            widths[i] = std::max(widths[i], display_width(row[i]));
+    }
+    std::size_t before_last = 0;
+    for (std::size_t i = 0; i + 1 < widths.size(); ++i)
+        before_last += widths[i] + 2;
+    const std::size_t last_width =
+        width == 0 ? std::string::npos
+                   : std::max<std::size_t>(10, width > before_last ? width - before_last : 0);
+    std::string text;
+    for (const auto& row : rows_) {
+        std::string line;
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            if (i + 1 == widths.size()) {
+                line += cut(row[i], last_width);
+            } else {
+                line += row[i] + std::string(widths[i] - display_width(row[i]) + 2, ' ');
+            }
+        }
+        line.erase(line.find_last_not_of(' ') + 1);
+        text += line + "\n";
+    }
+    return text;
+}
+
+std::size_t terminal_width() {
+    winsize size{};
+    if (::isatty(STDOUT_FILENO) == 0 || ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return 0;
+    return size.ws_col;
+}
+
+std::string human_bytes(std::uint64_t bytes) {
+    const auto value = static_cast<double>(bytes);
+    if (bytes >= (1ull << 30)) return fmt::format("{:.1f} GiB", value / (1ull << 30));
+    if (bytes >= (1ull << 20)) return fmt::format("{:.0f} MiB", value / (1ull << 20));
+    if (bytes >= (1ull << 10)) return fmt::format("{:.0f} KiB", value / (1ull << 10));
+    return fmt::format("{} B", bytes);
+}
+
+}  // namespace emprops::cli

@@ -1,0 +1,105 @@
+#include "supervisor/cli/status_text.h"
+
+#include <gtest/gtest.h>
+
+namespace emprops::cli {
+namespace {
+
+using ipc::Json;
+
+Json instance(const std::string& name, const std::string& state, int pid, int generation) {
+    return {{"name", name},
+            {"index", 0},
+            {"state", state},
+            {"pid", pid},
+            {"generation", generation},
+            {"uptime_ms", 65'000},
+            {"rss_bytes", 1024},
+            {"leaving", 0},
+            {"replacing", false},
+            {"jobs", Json::array()},
+            {"concurrency", 1},
+            {"available", true},
+            {"why", "because"},
+            {"job_types", {name}}};
+}
+
+Json status(Json connectors) {
+    return {{"worker", {{"state", "running"}, {"uptime_ms", 1000}, {"pid", 7}}},
+            {"hub",
+             {{"address", "ws://hub"},
+              {"link", "connected"},
+              {"worker_id", "gpu-1"},
+              {"told_status", "idle"},
+              {"told_job_types", {"comfyui"}},
+              {"outbox_depth", 2}}},
+            {"jobs",
+             {{"running", 1},
+              {"completed", 5},
+              {"failed", {{"crashed", 2}, {"hung", 1}}},
+              {"undelivered", Json::object()}}},
+            {"connectors", std::move(connectors)}};
+}
+
+TEST(StatusText, ShowsTheWorkerTheHubTheJobsAndEachConnector) {
+    const auto text =
+        status_text(status({instance("comfyui", "busy", 12, 1), instance("sim", "backoff", 0, 1)}), 0);
+    EXPECT_NE(text.find("running for 1 s, pid 7"), std::string::npos) << text;
+    EXPECT_NE(text.find("ws://hub connected as gpu-1, told: idle [comfyui]"), std::string::npos) << text;
+    EXPECT_NE(text.find("1 running, 5 completed, 3 failed, 0 not reported, 2 waiting"), std::string::npos)
+        << text;
+    EXPECT_NE(text.find("comfyui    busy     12"), std::string::npos) << text;
+    EXPECT_NE(text.find("because"), std::string::npos) << "a connector that does not serve says why";
+}
+
+TEST(StatusText, ALostHubSaysWhy) {
+    auto page = status(Json::array());
+    page["hub"]["link"] = "waiting";
+    page["hub"]["last_error"] = "connection refused";
+    const auto text = status_text(page, 0);
+    EXPECT_NE(text.find("ws://hub waiting: connection refused"), std::string::npos) << text;
+    EXPECT_NE(text.find("no connectors are loaded"), std::string::npos) << text;
+}
+
+TEST(Reached, ARestartIsDoneWhenAnotherGenerationServesAndNoneLeaves) {
+    const auto before = status({instance("a", "ready", 1, 4)});
+    EXPECT_FALSE(reached("restart", "a", before, before));
+    auto now = status({instance("a", "ready", 2, 5)});
+    EXPECT_TRUE(reached("restart", "a", before, now));
+    now["connectors"][0]["leaving"] = 1;
+    EXPECT_FALSE(reached("restart", "a", before, now));
+    EXPECT_FALSE(reached("restart", "a", before, status({instance("a", "starting", 2, 5)})));
+}
+
+TEST(Reached, StopStartDrainAndCancel) {
+    const auto before = status({instance("a", "ready", 1, 4)});
+    EXPECT_FALSE(reached("stop", "a", before, before));
+    EXPECT_TRUE(reached("stop", "a", before, status({instance("a", "stopped", 0, 4)})));
+    EXPECT_TRUE(reached("start", "a", before, before));
+    auto busy = before;
+    busy["connectors"][0]["jobs"] = {"j"};
+    EXPECT_FALSE(reached("drain", "a", before, busy));
+    EXPECT_FALSE(reached("drain", "", before, busy));
+    EXPECT_TRUE(reached("drain", "", before, before));
+    EXPECT_FALSE(reached("cancel", "j", before, {{"jobs", {{{"job_id", "j"}}}}}));
+    EXPECT_TRUE(reached("cancel", "j", before, {{"jobs", Json::array()}}));
+}
+
+TEST(JobsText, ListsJobs) {
+    EXPECT_EQ(jobs_text({{"jobs", Json::array()}}, 80), "no jobs\n");
+    const auto text = jobs_text({{"jobs",
+                                  {{{"job_id", "j-1"},
+                                    {"job_type", "t"},
+                                    {"state", "running"},
+                                    {"attempt", 1},
+                                    {"assigned_ms_ago", 3000},
+                                    {"progress", 40},
+                                    {"message", "step 2"}}}}},
+                                0);
+    EXPECT_NE(text.find("j-1"), std::string::npos);
+    EXPECT_NE(text.find("40"), std::string::npos);
+    EXPECT_NE(text.find("step 2"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace emprops::cli

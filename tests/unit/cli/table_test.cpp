@@ -1,0 +1,38 @@
+#include "supervisor/cli/table.h"
+
+#include <gtest/gtest.h>
+
+namespace emprops::cli {
+namespace {
+
+TEST(Table, AlignsColumnsByCharactersNotBytes) {
+    Table table({"NAME", "X"});
+    table.add({"größe", "1"});
+    table.add({"a", "2"});
+    EXPECT_EQ(table.print(0), "NAME   X\ngröße  1\na      2\n");
+}
+
+TEST(Table, CutsTheLastColumnToFitTheTerminal) {
+    Table table({"NAME", "WHY"});
+    table.add({"comfyui", "waiting 8 s to restart: third death in 2 min"});
+    const auto text = table.print(30);
+    EXPECT_EQ(text, "NAME     WHY\ncomfyui  waiting 8 s to restar…\n");
+    EXPECT_EQ(table.print(5), "NAME     WHY\ncomfyui  waiting 8…\n") << "never below ten characters";
+}
+
+TEST(Table, CutNeverSplitsACharacter) {
+    EXPECT_EQ(cut("äöü", 3), "äöü");
+    EXPECT_EQ(cut("äöüß", 3), "äö…");
+    EXPECT_EQ(cut("abc", 0), "");
+    EXPECT_EQ(cut("abc", 1), "…");
+}
+
+TEST(HumanBytes, PicksAUnit) {
+    EXPECT_EQ(human_bytes(17), "17 B");
+    EXPECT_EQ(human_bytes(512 * 1024), "512 KiB");
+    EXPECT_EQ(human_bytes(34ull << 20), "34 MiB");
+    EXPECT_EQ(human_bytes(1288490188), "1.2 GiB");
+}
+
+}  // namespace
+}  // namespace emprops::cli
