@@ -38,17 +38,21 @@ Result<fs::path> find_executable(const config::ConnectorSettings& settings, cons
     const bool own_command = !settings.command.empty();
     if (own_command && settings.command.front().find('/') != std::string::npos) {
         candidates.push_back(fs::absolute(settings.command.front()));
-    } else if (own_command) {
-        for (const fs::path& folder : search_path(settings))
-            candidates.push_back(folder / settings.command.front());
     } else {
-        const std::string name = "emprops-connector-" + settings.name;
+        // Our own folders first: a second connector that runs our program (`command =
+        // ["emprops-connector-..."]`) must find it whatever PATH says.
+        const std::string name =
+            own_command ? settings.command.front() : "emprops-connector-" + settings.name;
         candidates.push_back(bin_dir / name);
         const fs::path prefix = bin_dir.parent_path();
         candidates.push_back(prefix / "libexec" / "emprops-worker" / name);
         candidates.push_back(prefix / "libexec" / name);
         for (const fs::path& folder : connector_dirs)
             candidates.push_back(folder / name);
+        if (own_command) {
+            for (const fs::path& folder : search_path(settings))
+                candidates.push_back(folder / name);
+        }
     }
     std::string searched;
     std::string not_executable;
@@ -58,8 +62,7 @@ Result<fs::path> find_executable(const config::ConnectorSettings& settings, cons
         if (fs::exists(candidate, error)) not_executable = candidate.string();
         searched += (searched.empty() ? "" : ", ") + candidate.string();
     }
-    std::string text = "connector " + settings.name + ": no executable found; searched: " +
-                       (searched.empty() ? "nothing (PATH is empty)" : searched);
+    std::string text = "connector " + settings.name + ": no executable found; searched: " + searched;
     if (!not_executable.empty()) text += "; " + not_executable + " is there but may not be executed";
     text += own_command ? "; set `command` of [connectors." + settings.name + "] to an existing program"
                         : "; install it, set `command` of [connectors." + settings.name +

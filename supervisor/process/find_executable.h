@@ -10,9 +10,9 @@
 
 namespace emprops::process {
 
-/// `command[0]` (a path, or a name searched in PATH), else the executable emprops-connector-NAME: beside our
-/// own
-/// (`bin_dir`), in libexec, in `connector_dirs`. The error "not_found" names every place that was searched.
+/// `command[0]`, or emprops-connector-NAME without a command. A path is taken as it is; a name is searched
+/// beside our own program (`bin_dir`), in libexec, in `connector_dirs`, and, if it was given as `command`,
+/// then in PATH. The error "not_found" names every place that was searched.
 Result<std::filesystem::path> find_executable(const config::ConnectorSettings& settings,
                                               const std::filesystem::path& bin_dir,
                                               const std::vector<std::filesystem::path>& connector_dirs);

@@ -115,8 +115,13 @@ TestWorker::Output TestWorker::cli(std::vector<std::string> arguments, Ms deadli
 }
 
 nlohmann::json TestWorker::status() const {
-    const auto output = cli({"status", "--json"});
-    if (output.exit_code != 0) throw std::runtime_error("status failed: " + output.err + "\n" + log());
+    Output output;
+    // Right after the start nobody listens on the control socket yet.
+    const bool answered = wait_until([&] {
+        output = cli({"status", "--json"});
+        return output.exit_code == 0;
+    });
+    if (!answered) throw std::runtime_error("status failed: " + output.err + "\n" + log());
     return nlohmann::json::parse(output.out);
 }
 

@@ -16,7 +16,7 @@ TEST(Table, CutsTheLastColumnToFitTheTerminal) {
     Table table({"NAME", "WHY"});
     table.add({"comfyui", "waiting 8 s to restart: third death in 2 min"});
     const auto text = table.print(30);
-    EXPECT_EQ(text, "NAME     WHY\ncomfyui  waiting 8 s to restar…\n");
+    EXPECT_EQ(text, "NAME     WHY\ncomfyui  waiting 8 s to resta…\n");
     EXPECT_EQ(table.print(5), "NAME     WHY\ncomfyui  waiting 8…\n") << "never below ten characters";
 }
 
