@@ -20,9 +20,15 @@ using ipc::Json;
 
 std::optional<control::Client> connect(const Common& common, const ControlOptions& options) {
     if (!options.socket.empty()) return control::Client(options.socket);
-    const auto loaded = load_or_complain(request_for(common));
-    if (!loaded) return std::nullopt;
-    return control::Client(loaded->settings.control.socket);
+    // A worker that runs can be asked although its file has been broken meanwhile (`reload` will name the
+    // errors).
+    const auto loaded = config::load(request_for(common));
+    const auto& socket = loaded.settings.control.socket;
+    if (!socket.empty()) return control::Client(socket);
+    for (const auto& problem : loaded.problems)
+        complain(config::to_string(problem));
+    complain("the configuration does not tell where the worker's socket is: name it with --socket");
+    return std::nullopt;
 }
 
 int fail(const Error& error) {
