@@ -26,6 +26,15 @@ TEST(Death, TheHubHearsOfTheLostTypesBeforeTheFailure) {
     EXPECT_EQ(desk.last_error().details.at("signal"), 11);
 }
 
+TEST(Death, AlsoWhenNobodySaidBeforeThatItWasLeaving) {
+    Desk desk;
+    const auto a = desk.ready("a", {"t"}, 2);
+    desk.assign("j1");
+    desk.forget();
+    desk.dispatcher.instance_gone(desk.now, a, {});
+    EXPECT_EQ(desk.events(), Lines({"types free", "finished j1 crashed", "ended j1 at a"}));
+}
+
 TEST(Death, AResultThatWasReadBeforeTheDeathCounts) {
     Desk desk;
     const auto a = desk.ready("a", {"t"});
