@@ -42,8 +42,15 @@ TEST(HubUrl, IsUsedVerbatimWithTheTokenAppended) {
     EXPECT_EQ(fixed_worker_id(config::HubSettings{}), std::nullopt);
 }
 
+TEST(HubUrl, WithoutAPathIsAnAddressThatThePathIsAddedTo) {
+    EXPECT_EQ(address(worker_target(at("ws://h"), "w 1")), "ws h 80 /ws/worker/w%201");
+    EXPECT_EQ(address(worker_target(at("wss://h:9/"), "w")), "wss h 9 /ws/worker/w");
+    EXPECT_EQ(address(watch_target(at("ws://h:9"), "c")), "ws h 9 /ws/client/c");
+    EXPECT_EQ(fixed_worker_id(at("ws://h:9")), std::nullopt);
+}
+
 TEST(HubUrl, WithoutAWorkerPathHasNoClientConnection) {
-    EXPECT_EQ(address(worker_target(at("ws://h"), "w")), "ws h 80 /");
+    EXPECT_EQ(address(worker_target(at("ws://h/other"), "w")), "ws h 80 /other");
     EXPECT_FALSE(watch_target(at("ws://h/other"), "c").ok());
     EXPECT_EQ(fixed_worker_id(at("ws://h/other")), std::nullopt);
 }
