@@ -1,5 +1,7 @@
 #include "tests/support/comfyui_double.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -176,6 +178,8 @@ struct ComfyDouble::Impl {
 
     void listen() {
         acceptor.open(tcp::v4());
+        // Else the connectors that a test starts hold the port open when this "process" has ended.
+        fcntl(acceptor.native_handle(), F_SETFD, FD_CLOEXEC);
         acceptor.set_option(asio::socket_base::reuse_address(true));
         acceptor.bind({asio::ip::address_v4::loopback(), port});
         port = acceptor.local_endpoint().port();
@@ -185,6 +189,7 @@ struct ComfyDouble::Impl {
 
     void accept();
     void end_process(Ms back_after);
+    void revive(Ms after_time);
     void after(Ms delay, std::function<void()> what) {
         auto timer = std::make_shared<asio::steady_timer>(io, delay);
         timers.push_back(timer);
@@ -368,6 +373,7 @@ struct HttpSession : std::enable_shared_from_this<HttpSession<Owner>> {
 void ComfyDouble::Impl::accept() {
     acceptor.async_accept([this](error_code error, tcp::socket socket) {
         if (error) return;
+        fcntl(socket.native_handle(), F_SETFD, FD_CLOEXEC);
         auto held = std::make_shared<tcp::socket>(std::move(socket));
         connections.insert(held);
         std::make_shared<HttpSession<Impl>>(*this, held)->read();
@@ -392,9 +398,21 @@ void ComfyDouble::Impl::end_process(Ms back_after) {
     for (const auto& timer : std::vector(timers)) {
         timer->cancel();
     }
-    revival.expires_after(back_after);
+    revive(back_after);
+}
+
+void ComfyDouble::Impl::revive(Ms after_time) {
+    revival.expires_after(after_time);
     revival.async_wait([this](error_code error) {
-        if (!error) listen();
+        if (error) return;
+        // While nobody listened, a client's connect to this port may have got the port itself as its source.
+        try {
+            listen();
+        } catch (const boost::system::system_error&) {
+            error_code ignored_too;
+            acceptor.close(ignored_too);
+            revive(Ms{20});
+        }
     });
 }
 

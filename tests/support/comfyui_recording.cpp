@@ -85,7 +85,9 @@ std::string load_workflow(const std::string& name) {
     return read_all(folder() / "workflows" / (name + ".json"));
 }
 
-std::vector<RecordedPrompt> load_recording(const std::string& name) {
+namespace {
+
+std::vector<RecordedPrompt> read_recording(const std::string& name) {
     std::vector<Json> lines;
     std::istringstream text(read_all(folder() / "recordings" / (name + ".jsonl")));
     for (std::string line; std::getline(text, line);) {
@@ -161,6 +163,16 @@ std::vector<RecordedPrompt> load_recording(const std::string& name) {
         if (prompt.history.is_null() && prompt.ended) prompt.history = history_from_messages(prompt);
     }
     return prompts;
+}
+
+}  // namespace
+
+std::vector<RecordedPrompt> load_recording(const std::string& name) {
+    static std::map<std::string, std::vector<RecordedPrompt>>
+        read;  // some are asked for often, and are large
+    const auto [at, fresh] = read.try_emplace(name);
+    if (fresh) at->second = read_recording(name);
+    return at->second;
 }
 
 }  // namespace emprops::test
