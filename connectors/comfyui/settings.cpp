@@ -306,10 +306,14 @@ Result<Ok> check_policies(const Settings& settings) {
         if (policy == "directory" && out.directory.empty()) missing = "directory";
         if (policy == "http_put" && out.http_put_url.empty()) missing = "http_put_url";
         if (policy == "s3") {
-            if (out.s3.endpoint.empty()) missing = "s3_endpoint";
-            if (out.s3.bucket.empty()) missing = "s3_bucket";
-            if (out.s3.access_key.empty()) missing = "s3_access_key";
-            if (out.s3.secret_key.empty()) missing = "s3_secret_key";
+            const std::pair<const char*, const std::string*> needed[] = {
+                {"s3_endpoint", &out.s3.endpoint},
+                {"s3_bucket", &out.s3.bucket},
+                {"s3_access_key", &out.s3.access_key},
+                {"s3_secret_key", &out.s3.secret_key}};
+            for (const auto& [name, value] : needed) {
+                if (value->empty() && missing.empty()) missing = name;
+            }
         }
         if (!missing.empty()) {
             return Error{"configuration",
@@ -356,7 +360,8 @@ Result<Settings> load_settings(const Json& given, const EnvLookup& environment) 
     Settings settings;
     ServerParts parts;
     const std::vector<Field> all = fields(parts);
-    if (!given.is_object()) return Error{"configuration", "the connector's settings must be a table"};
+    if (!given.is_object() && !given.is_null())
+        return Error{"configuration", "the connector's settings must be a table"};
     std::vector<std::string> keys;
     for (const Field& field : all) {
         keys.push_back(field.key);

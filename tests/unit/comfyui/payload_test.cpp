@@ -1,0 +1,125 @@
+#include "connectors/comfyui/payload.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "connectors/comfyui/errors.h"
+#include "connectors/comfyui/progress.h"
+
+namespace emprops::comfyui {
+namespace {
+
+using testing::HasSubstr;
+
+const std::string node =
+    R"({"1":{"class_type":"X","inputs":{"seed":18446744073709551615},"_meta":{"title":"My node"}}})";
+
+TEST(Payload, TakesTheGraphBareOrWrapped) {
+    for (const std::string& text :
+         {node, "{\"prompt\":" + node + "}", "{\"workflow\":" + node + ",\"other\":1}"}) {
+        const auto payload = read_payload(text);
+        ASSERT_TRUE(payload.ok()) << payload.error().message;
+        EXPECT_EQ(payload->graph_text, node);
+        EXPECT_EQ(payload->nodes.at(0).title, "My node");
+    }
+}
+
+TEST(Payload, RefusalsNameNodeAndReason) {
+    const auto reason = [](const std::string& text) {
+        const auto payload = read_payload(text);
+        return payload.ok() ? std::string("accepted") : payload.error().code + ": " + payload.error().message;
+    };
+    EXPECT_THAT(reason(R"({"7":{"class_type":"X"}})"), HasSubstr("node \"7\" (X) has no \"inputs\""));
+    EXPECT_THAT(reason(R"({"prompt":{"7":{"inputs":{}}}})"), HasSubstr("node \"7\" has no class_type"));
+    EXPECT_THAT(reason(R"({"1":{"class_type":"X","inputs":{"a":[2,0]}}})"), HasSubstr("as text, [\"2\""));
+    EXPECT_THAT(reason(R"({"nodes":[],"links":[]})"), HasSubstr("Export (API)"));
+    EXPECT_THAT(reason(R"({"hello":1})"), HasSubstr("invalid_payload: the payload has no workflow"));
+    EXPECT_THAT(reason("{\"prompt\":" + node + ",\"extra_data\":5}"), HasSubstr("extra_data"));
+    EXPECT_THAT(reason(R"({"prompt":{"1":{"class_type":"X","inputs":{"a":{"$input":"pic"}}}}})"),
+                HasSubstr("pic"));
+}
+
+TEST(Payload, SubstitutionTouchesOnlyThePlaces) {
+    const std::string graph =
+        R"({"1":{"class_type":"X","inputs":{"a": { "$input" : "p\u0041" },"t":"{\"$input\": \"pA\"}","f":1.10}}})";
+    EXPECT_EQ(wanted_inputs(graph), std::vector<std::string>{"pA"});
+    EXPECT_EQ(
+        *substitute_inputs(graph, {{"pA", "sub/\"x\".png"}}),
+        R"({"1":{"class_type":"X","inputs":{"a": "sub/\"x\".png","t":"{\"$input\": \"pA\"}","f":1.10}}})");
+    EXPECT_FALSE(substitute_inputs(graph, {}).ok());
+}
+
+TEST(Payload, TheMarkCannotBeFakedByTheJobsOwnExtraData) {
+    const auto payload =
+        read_payload("{\"prompt\":" + node + ",\"extra_data\":{ \"emprops\":{\"space\":\"fake\"} }}");
+    const Json body = Json::parse(prompt_body(payload->graph_text, *payload, "c", "p", {{"space", "real"}}));
+    EXPECT_EQ(body["extra_data"]["emprops"]["space"], "real");
+    EXPECT_EQ(body["prompt_id"], "p");
+}
+
+TEST(Payload, TheShapeOfAGraphKnowsNoIdsAndNoConstants) {
+    const auto shape = [](const char* text) { return graph_shape(read_payload(text)->nodes); };
+    EXPECT_EQ(
+        shape(R"({"1":{"class_type":"A","inputs":{"x":1}},"2":{"class_type":"B","inputs":{"i":["1",0]}}})"),
+        shape(R"({"9":{"class_type":"B","inputs":{"i":["8",0]}},"8":{"class_type":"A","inputs":{"x":2}}})"));
+    EXPECT_NE(shape(R"({"1":{"class_type":"A","inputs":{}}})"),
+              shape(R"({"1":{"class_type":"B","inputs":{}}})"));
+}
+
+TEST(Progress, CountsOnlyWhatWillRunAndNamesTheNode) {
+    const auto payload = read_payload(
+        R"({"1":{"class_type":"A","inputs":{}},"2":{"class_type":"KSampler","inputs":{"m":["1",0]},"_meta":{"title":"Face"}},"3":{"class_type":"Loose","inputs":{}}})");
+    Progress progress(payload->nodes);
+    progress.on_position(2, 3);
+    EXPECT_EQ(progress.message(), "waiting in ComfyUI's queue, 2 ahead");
+    progress.expect_outputs({"2"});
+    progress.on_event(Started{});
+    progress.on_event(Cached{{"1"}});
+    progress.on_event(Executing{"2"});
+    progress.on_event(ProgressState{{{"2", "2", 5, 20, false}}});
+    EXPECT_DOUBLE_EQ(progress.percent(), 95 * 0.25);
+    EXPECT_EQ(progress.message(), "Face (KSampler), 5/20");
+    progress.on_event(ProgressState{{{"2", "2", 0, 40, false}}});
+    EXPECT_DOUBLE_EQ(progress.percent(), 95 * 0.25);  // never backwards
+}
+
+TEST(EtaBook, LearnsPerShape) {
+    EtaBook book;
+    EXPECT_FALSE(book.left("s", Ms{0}, 0));
+    book.learn("s", Ms{10'000}, 1);
+    EXPECT_EQ(book.left("s", Ms{4'000}, 10), Ms{6'000});
+    EXPECT_FALSE(book.left("t", Ms{0}, 0));
+}
+
+TEST(Errors, KnowOutOfMemoryAndStickyFaultsByTheirWords) {
+    const auto error = [](const char* type, const char* text) {
+        NodeError out;
+        out.exception_type = type;
+        out.message = text;
+        return out;
+    };
+    EXPECT_TRUE(is_out_of_memory(error("MemoryError", "")));
+    EXPECT_TRUE(is_out_of_memory(error("torch.AcceleratorError", "Allocation on device 0 would exceed")));
+    EXPECT_FALSE(is_out_of_memory(error("ValueError", "no")));
+    EXPECT_TRUE(is_sticky_gpu_fault(error("RuntimeError", "CUDA error: device-side assert triggered")));
+    EXPECT_FALSE(is_sticky_gpu_fault(error("RuntimeError", "CUDA error: out of memory")));
+    EXPECT_TRUE(is_access_problem(302, "text/html"));
+    EXPECT_FALSE(is_access_problem(404, "text/plain"));
+}
+
+TEST(Errors, PreflightFindsMissingClassesInputsAndValues) {
+    const Json info =
+        Json::parse(R"({"A":{"input":{"required":{"sampler":[["euler","heun"],{}],"n":["INT",{}]}}}})");
+    const auto check = [&](const char* graph) {
+        return preflight(Json::parse(graph), info, read_payload(graph)->nodes);
+    };
+    EXPECT_FALSE(check(R"({"1":{"class_type":"A","inputs":{"sampler":"euler","n":1}}})"));
+    EXPECT_EQ(check(R"({"1":{"class_type":"B","inputs":{}}})")->code, "unsupported");
+    EXPECT_THAT(check(R"({"1":{"class_type":"A","inputs":{"sampler":"eulr","n":1}}})")->message,
+                HasSubstr("\"euler\""));
+    EXPECT_THAT(check(R"({"1":{"class_type":"A","inputs":{"sampler":"euler"}}})")->message,
+                HasSubstr("\"n\" is missing"));
+}
+
+}  // namespace
+}  // namespace emprops::comfyui

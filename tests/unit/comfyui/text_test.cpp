@@ -1,0 +1,163 @@
+// Small pure pieces: JSON as Python writes it, ids, addresses, near words, templates, PNG.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "connectors/comfyui/address.h"
+#include "connectors/comfyui/nearest.h"
+#include "connectors/comfyui/outputs.h"
+#include "connectors/comfyui/prompt_id.h"
+#include "connectors/comfyui/tolerant_json.h"
+#include "connectors/comfyui/url.h"
+
+namespace emprops::comfyui {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+TEST(TolerantJson, TurnsNaNAndInfinityIntoNullButNotInStrings) {
+    Repairs repairs;
+    EXPECT_EQ(make_strict(R"({"a":NaN,"b":[-Infinity,Infinity],"c":"NaN \"Infinity"})", repairs),
+              R"({"a":null,"b":[null,null],"c":"NaN \"Infinity"})");
+    EXPECT_EQ(repairs.not_finite, 3);
+}
+
+TEST(TolerantJson, ReplacesLoneSurrogatesAndKeepsPairs) {
+    Repairs repairs;
+    const auto value = parse_tolerant(R"(["\ud83d\ude42","\ud83d","x\ude42y","\ud83d\u0041"])", &repairs);
+    ASSERT_TRUE(value);
+    EXPECT_EQ((*value)[0], "\xF0\x9F\x99\x82");
+    EXPECT_EQ((*value)[1], "\xEF\xBF\xBD");
+    EXPECT_EQ((*value)[3],
+              "\xEF\xBF\xBD"
+              "A");
+    EXPECT_EQ(repairs.lone_surrogates, 3);
+}
+
+TEST(TolerantJson, KeepsIntegersUpToTwoToThe64Exact) {
+    const auto value = parse_tolerant("[18446744073709551615,-9223372036854775808]");
+    EXPECT_EQ(dump(*value), "[18446744073709551615,-9223372036854775808]");
+}
+
+TEST(TolerantJson, CutsWhatIsTooDeepAndBytesThatAreNoUtf8) {
+    const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+    Repairs repairs;
+    ASSERT_TRUE(parse_tolerant("{\"a\":" + deep + ",\"b\":1}", &repairs));
+    EXPECT_EQ(repairs.too_deep, 1);
+    EXPECT_EQ((*parse_tolerant("[\"\xff\"]"))[0], "\xEF\xBF\xBD");
+    EXPECT_FALSE(parse_tolerant("{\"a\":"));
+    EXPECT_FALSE(parse_tolerant("\"\\"));
+}
+
+TEST(PromptId, IsTheVersion5UuidOfRfc4122) {
+    EXPECT_EQ(uuid_v5("6ba7b810-9dad-11d1-80b4-00c04fd430c8", "www.example.com"),
+              "2ed6657d-e927-568b-95e1-2665a8aea6a2");
+}
+
+TEST(PromptId, DependsOnJobAndSubmissionAndSurvivesANewWorkerId) {
+    const PromptNames before(prompt_scope("box-0123abcd", "comfyui", "/s/work/comfyui/0"));
+    const PromptNames after(prompt_scope("box-ffff0000", "comfyui", "/s/work/comfyui/1/"));
+    EXPECT_EQ(before.prompt("job", 0), after.prompt("job", 0));
+    EXPECT_NE(before.prompt("job", 0), before.prompt("job", 1));
+    EXPECT_NE(before.prompt("job", 0), before.prompt("job2", 0));
+    EXPECT_NE(before.client(0), before.client(1));
+    const PromptNames other_folder(prompt_scope("box-0123abcd", "comfyui", "/t/work/comfyui/0"));
+    EXPECT_NE(before.prompt("job", 0), other_folder.prompt("job", 0));
+}
+
+TEST(Address, OnlyThePublicNetIsPublic) {
+    const auto v4 = [](unsigned a, unsigned b, unsigned c, unsigned d) {
+        return is_public_v4((a << 24) | (b << 16) | (c << 8) | d);
+    };
+    EXPECT_TRUE(v4(8, 8, 8, 8));
+    EXPECT_TRUE(v4(172, 32, 0, 1));
+    for (const auto& [a, b] : {std::pair{127u, 0u},
+                               {10u, 1u},
+                               {172u, 16u},
+                               {172u, 31u},
+                               {192u, 168u},
+                               {169u, 254u},
+                               {100u, 64u},
+                               {0u, 0u},
+                               {224u, 0u},
+                               {255u, 255u}}) {
+        EXPECT_FALSE(v4(a, b, 1, 1)) << a << "." << b;
+    }
+    EXPECT_TRUE(is_public_v6({0x2a, 0, 0x14, 0x50, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}));
+    EXPECT_FALSE(is_public_v6({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}));
+    EXPECT_FALSE(is_public_v6({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 127, 0, 0, 1}));
+    EXPECT_FALSE(is_public_v6({0x20, 0x02, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}));
+    EXPECT_FALSE(is_public_v6({0xFE, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}));
+    EXPECT_FALSE(is_public_v6({0xFD, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}));
+}
+
+TEST(Nearest, FindsTyposAndPartsAndNothingElse) {
+    const std::vector<std::string> words{"euler", "euler_ancestral", "dpmpp_2m", "SDXL/base.safetensors"};
+    EXPECT_THAT(nearest("eulre", words), ElementsAre("euler"));
+    EXPECT_THAT(nearest("base.safetensors", words), ElementsAre("SDXL/base.safetensors"));
+    EXPECT_TRUE(nearest("zzzz", words).empty());
+    EXPECT_EQ(edit_distance("kitten", "sitting"), 3u);
+}
+
+TEST(Url, ReadsUserPrefixAndPortAndNeverShowsAPassword) {
+    const auto url = parse_url("https://me:p%40ss@host.example/comfy/");
+    ASSERT_TRUE(url.ok());
+    EXPECT_EQ(url->password, "p@ss");
+    EXPECT_EQ(url->text(), "https://host.example:443/comfy");
+    const auto bad = parse_url("http://me:secret@host:99999");
+    ASSERT_FALSE(bad.ok());
+    EXPECT_EQ(bad.error().message.find("secret"), std::string::npos);
+    EXPECT_EQ(parse_url("http://[::1]:8188")->text(), "http://[::1]:8188");
+    EXPECT_FALSE(parse_url("ftp://x").ok());
+}
+
+TEST(Base64, GoesRoundAndTakesTheUrlAlphabet) {
+    for (const std::string bytes : {"", "a", "ab", "abc", "\xff\xfe\xfd\xfc"}) {
+        EXPECT_EQ(*base64_decode(base64_encode(bytes)), bytes);
+    }
+    EXPECT_EQ(*base64_decode("__79_A"), "\xff\xfe\xfd\xfc");
+    EXPECT_FALSE(base64_decode("a!b").ok());
+    EXPECT_FALSE(base64_decode("abcde").ok());
+}
+
+TEST(Template, KeepsValuesFromLeavingTheirPlace) {
+    EXPECT_EQ(fill_template("{job_id}/{filename}", {{"job_id", "../../etc"}, {"filename", ".."}}),
+              ".._.._etc/_");
+    EXPECT_EQ(fill_template("{x}{y}", {{"x", "{y}"}, {"y", "1"}}), "{y}1");
+}
+
+std::string chunk(const std::string& type, const std::string& data) {
+    std::string out;
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        out += static_cast<char>((data.size() >> shift) & 255);
+    }
+    return out + type + data + "CRC!";
+}
+
+TEST(Png, LosesItsTextsAndNothingElse) {
+    const std::string head("\x89PNG\r\n\x1a\n", 8);
+    const std::string png = head + chunk("IHDR", "0123456789abc") + chunk("tEXt", "prompt{...}") +
+                            chunk("IDAT", "data") + chunk("iTXt", "x") + chunk("IEND", "");
+    const auto stripped = strip_png_metadata(png + "trailing");
+    ASSERT_TRUE(stripped.ok());
+    EXPECT_EQ(*stripped, head + chunk("IHDR", "0123456789abc") + chunk("IDAT", "data") + chunk("IEND", ""));
+    EXPECT_FALSE(strip_png_metadata(png.substr(0, png.size() - 3)).ok());
+    EXPECT_FALSE(strip_png_metadata("GIF89a").ok());
+}
+
+TEST(Outputs, TakeAnyKeyAndOddValues) {
+    const Json outputs = Json::parse(
+        R"({"1":{"videos":[{"filename":"a.mp4"}],"animated":[true],"x":null,"n":[1.5,null,{"k":1}]},
+        "2":{"images":[{"filename":"a.mp4","subfolder":"","type":"output"},{"filename":"t.png","type":"temp"},{"filename":""}]},
+        "3":null})");
+    const Outputs out = collect_outputs(outputs, false);
+    ASSERT_EQ(out.files.size(), 1u);
+    EXPECT_EQ(out.files[0].kind, "videos");
+    EXPECT_EQ(out.temp_left_out, 1);
+    EXPECT_EQ(out.texts.size(), 3u);  // 1.5, {"k":1} and the object with an empty filename
+    EXPECT_EQ(collect_outputs(outputs, true, {"2"}).files.size(), 2u);
+}
+
+}  // namespace
+}  // namespace emprops::comfyui
