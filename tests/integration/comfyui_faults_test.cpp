@@ -295,7 +295,7 @@ TEST(ComfyUiCancel, OfAWaitingPromptNeverInterruptsSomebodyElsesEvenOnOldServers
 
 TEST(ComfyUiCancel, APromptThatDoesNotLetGoIsWatchedAfterTheJob) {
     ComfyDouble comfy;
-    auto script = slow(1500ms);
+    auto script = endless_script();
     script.stuck = true;  // a long node without progress: the interrupt is noticed late, if at all
     comfy.add_script(script);
     ComfyConnector connector(comfy.url(), {{"cancel_timeout", "400ms"}});
