@@ -136,7 +136,7 @@ std::string encode_fail(const Stamp& stamp, std::string_view job_id, const ipc::
     Ordered message = begin("fail_job", stamp);
     message["job_id"] = job_id;
     message["error"] = safe_text("[" + error.code + "] " + error.message);
-    message["code"] = error.code;
+    message["error_code"] = error.code;
     message["retryable"] = error.retryable;
     return dump(message);
 }

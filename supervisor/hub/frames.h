@@ -25,6 +25,7 @@ struct Stamp {
 /// Status words. A message without status counts as "idle" at the Hub, so each of ours has one, or null.
 inline constexpr const char* idle_status = "idle";
 inline constexpr const char* busy_status = "busy";
+inline constexpr const char* leaving_status = "leaving";
 
 /// `capabilities` gets `supported_job_types` added.
 std::string encode_register(const Stamp& stamp, const ipc::Json& capabilities,
@@ -42,7 +43,7 @@ std::string encode_progress(const Stamp& stamp, const ipc::Progress& progress);
 std::string encode_keepalive(const Stamp& stamp, std::string_view job_id);
 /// The Hub loses results that are no non-empty objects: those are wrapped into {"result": ...}.
 std::string encode_complete(const Stamp& stamp, std::string_view job_id, const ipc::RawJson& result);
-/// `error` is "[code] message", short and safe; `code` and `retryable` are there for hubs that read them.
+/// `error` is "[code] message", short and safe; `error_code` and `retryable` are for the local hub.
 std::string encode_fail(const Stamp& stamp, std::string_view job_id, const ipc::JobError& error);
 std::string encode_connector_status(const Stamp& stamp, std::string_view connector,
                                     const ipc::Status& status);

@@ -189,10 +189,15 @@ void Session::start(TimePoint) {
 }
 
 void Session::stop(TimePoint) {
-    impl_->stopped = true;
-    impl_->close_watch();
-    if (impl_->link == SessionView::Link::connected) impl_->out.push_back(Disconnect{"the worker leaves"});
-    impl_->link = SessionView::Link::waiting;
+    Impl& s = *impl_;
+    s.stopped = true;
+    s.close_watch();
+    if (s.link == SessionView::Link::connected) {
+        // The local hub gives what we still hold to others at once; the EmProps Hub takes it for "not idle".
+        if (s.welcomed) s.send(encode_status(s.stamp(), leaving_status));
+        s.out.push_back(Disconnect{"the worker leaves"});
+    }
+    s.link = SessionView::Link::waiting;
 }
 
 void Session::on_connected(TimePoint now) {

@@ -405,6 +405,15 @@ TEST_F(FencingTest, AResultAboveTheFrameLimitBecomesAFailureThatSaysWhatToDo) {
     EXPECT_THAT(error, testing::HasSubstr("hub.send_limit"));
 }
 
+TEST_F(FencingTest, AWorkerThatStopsSaysThatItLeavesAndConnectsNoMore) {
+    connect();
+    get_job("j1");
+    session().stop(now);
+    EXPECT_THAT(run(), ElementsAre("status leaving", "disconnect"));
+    EXPECT_THAT(disconnect(), IsEmpty());
+    EXPECT_FALSE(session().nothing_left()) << "the ledger keeps what was not delivered";
+}
+
 TEST_F(FencingTest, AnOutcomeNobodyKnowsIsNotSent) {
     connect();
     EXPECT_THAT(end_job(completed("ghost")), Contains("not delivered ghost#0 unknown"));

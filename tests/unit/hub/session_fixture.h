@@ -75,7 +75,7 @@ inline std::string word_of_frame(const std::string& text) {
         return "progress " + job + " " + std::to_string(frame.at("progress").get<int>());
     }
     if (type == "complete_job") return "complete " + job;
-    if (type == "fail_job") return "fail " + job + " " + frame.at("code").get<std::string>();
+    if (type == "fail_job") return "fail " + job + " " + frame.at("error_code").get<std::string>();
     if (type == "request_job_status") return "ask " + job;
     return type + (job.empty() ? "" : " " + job);
 }
