@@ -7,6 +7,7 @@
 
 #include "supervisor/base/exit_codes.h"
 #include "supervisor/base/log.h"
+#include "supervisor/hub/url.h"
 #include "supervisor/worker_impl.h"
 
 namespace emprops {
@@ -78,8 +79,10 @@ Result<> Worker::Impl::start() {
     }
     jobs::LedgerOptions ledger;
     ledger.state_dir = settings().worker.state_dir;
-    ledger.hub_url =
-        fmt::format("{}|{}|{}", settings().hub.url, settings().hub.host, settings().hub.port.value_or(0));
+    // Which Hub the records belong to, without the token that a verbatim URL may hold.
+    const auto hub_target = hub::worker_target(settings().hub, "worker");
+    if (!hub_target) return Error{"hub_url", hub_target.error().message};
+    ledger.hub_url = hub_target->printable;
     ledger.durability =
         settings().worker.durability == "process" ? jobs::Durability::process : jobs::Durability::disk;
     auto opened = jobs::Ledger::open(std::move(ledger), loop_.get_executor());

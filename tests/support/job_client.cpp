@@ -2,8 +2,8 @@
 
 namespace emprops::test {
 
-JobClient::JobClient(const TestHub& test_hub, HubClientOptions options)
-    : hub(test_hub.port(), HubRole::client, "client-1", std::move(options)) {}
+JobClient::JobClient(const TestHub& test_hub, HubClientOptions options, const std::string& id)
+    : hub(test_hub.port(), HubRole::client, id, std::move(options)) {}
 
 std::string JobClient::submit(const std::string& type, const Json& payload, const std::string& job_id) {
     Json message{{"type", "submit_job"}, {"job_type", type}, {"priority", 0}, {"payload", payload}};

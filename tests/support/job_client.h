@@ -13,7 +13,8 @@ using Json = nlohmann::json;
 struct JobClient {
     HubClient hub;
 
-    explicit JobClient(const TestHub& test_hub, HubClientOptions options = {});
+    explicit JobClient(const TestHub& test_hub, HubClientOptions options = {},
+                       const std::string& id = "client-1");
 
     /// Returns the job id.
     std::string submit(const std::string& type, const Json& payload, const std::string& job_id = "");
