@@ -93,6 +93,7 @@ Settings read_settings(const Json& own) {
         env_string("SIMULATION_START_FAULT_FILE", setting_string(own, "start_fault_file", ""));
     result.start_seconds =
         env_double("SIMULATION_START_SECONDS", setting_double(own, "start_seconds", 0, seconds), seconds);
+    result.journal = env_string("SIMULATION_JOURNAL", setting_string(own, "journal", ""));
     return result;
 }
 

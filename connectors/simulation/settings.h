@@ -25,6 +25,7 @@ struct Settings {
     std::string
         start_fault_file;      ///< SIMULATION_START_FAULT_FILE: the fault applies only while this file exists
     double start_seconds = 0;  ///< SIMULATION_START_SECONDS: how long initialize() takes
+    std::string journal;       ///< SIMULATION_JOURNAL: a file that gets "job_id attempt" at each job's start
 };
 
 /// Environment, then `hello.settings` (same names in lower case without the prefix), then the default. Throws

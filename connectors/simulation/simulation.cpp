@@ -1,9 +1,13 @@
 #include "connectors/simulation/simulation.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <stdexcept>
 #include <thread>
 
 #include "connectors/simulation/faults.h"
@@ -25,6 +29,18 @@ std::int64_t steps_done(const std::filesystem::path& file, const Job& job, std::
 
 void store_step(const std::filesystem::path& file, std::int64_t step) {
     if (!file.empty()) std::ofstream(file) << step;
+}
+
+/// One write with O_APPEND, so that lines of several processes do not mix and a kill leaves a whole line or
+/// none.
+void note_start(const std::string& journal, const Job& job) {
+    if (journal.empty()) return;
+    const int file = ::open(journal.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    const std::string line = job.job_id + " " + std::to_string(job.attempt) + "\n";
+    const bool written =
+        file >= 0 && ::write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size());
+    if (file >= 0) ::close(file);
+    if (!written) throw std::runtime_error("cannot write to the journal " + journal);
 }
 
 Json own_status(const Settings& settings) {
@@ -85,6 +101,7 @@ Features Simulation::features() const {
 }
 
 RawResult Simulation::process_job_raw(const Job& job, JobContext& context) {
+    note_start(settings_.journal, job);
     const std::string tag = std::string(" [version: ") + simulation::version + "]";
     context.progress(0, "Starting " + settings_.job_type + " job" + tag, "started",
                      connection_details(job, "normal"));

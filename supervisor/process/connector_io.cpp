@@ -34,7 +34,7 @@ class ConnectorIo::Impl : public std::enable_shared_from_this<Impl> {
           finish_timer_(executor),
           queue_(limits.stdin_queue_bytes) {
         if (err) stderr_.emplace(executor, err.release(), stderr_line_bytes);
-        stdout_.sink.on_line = [this](std::string_view line) { tell(events_.on_line, line); };
+        stdout_.sink.on_line = [this](std::string_view line) { tell(events_.on_line, line, stdout_.ending); };
         stdout_.sink.on_overlong = [this](std::string_view head, std::uint64_t size) {
             tell(events_.on_overlong, head, size);
         };
@@ -105,6 +105,7 @@ class ConnectorIo::Impl : public std::enable_shared_from_this<Impl> {
         ipc::LineFramer::Sink sink;
         std::array<char, block_bytes> block;
         bool open = true;
+        bool ending = false;
     };
 
     template <class Event, class... Args>
@@ -128,6 +129,7 @@ class ConnectorIo::Impl : public std::enable_shared_from_this<Impl> {
             return;
         }
         // "Operation aborted" cannot come here: whoever closes the stream sets `open` or `closed_` first.
+        output.ending = true;
         output.framer.finish(output.sink);
         close_output(output);
         if (&output == &stdout_) tell(events_.on_stdout_end);
@@ -152,6 +154,7 @@ class ConnectorIo::Impl : public std::enable_shared_from_this<Impl> {
         // Whatever stands without a newline at the time limit counts if it is complete.
         for (Output* output : {&stdout_, stderr_ ? &*stderr_ : nullptr}) {
             if (output == nullptr || !output->open) continue;
+            output->ending = true;
             output->framer.finish(output->sink);
             close_output(*output);
         }

@@ -25,7 +25,8 @@ struct IoLimits {
 };
 
 struct IoEvents {
-    std::function<void(std::string_view line)> on_line;
+    /// `torn`: what stood after the last newline when stdout ended; it may be half of a line.
+    std::function<void(std::string_view line, bool torn)> on_line;
     std::function<void(std::string_view head, std::uint64_t size)> on_overlong;
     std::function<void()> on_stdout_end;
     std::function<void(std::string_view line)> on_stderr;

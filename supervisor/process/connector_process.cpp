@@ -34,7 +34,7 @@ void ConnectorProcess::connect(int pid, UniqueFd stdin_fd, UniqueFd stdout_fd, U
     limits.stdin_queue_bytes = policy_.stdin_queue_bytes;
     limits.write_timeout = attached_ ? Ms{0} : policy_.write_timeout;
     IoEvents events;
-    events.on_line = [this](std::string_view line) { on_line(line); };
+    events.on_line = [this](std::string_view line, bool torn) { on_line(line, torn); };
     events.on_overlong = [this](std::string_view head, std::uint64_t size) { on_overlong(head, size); };
     events.on_stderr = [this](std::string_view line) { on_stderr(line); };
     events.on_stdout_end = [this] { owner_.on_pipe_closed(*this, "closed its stdout"); };
@@ -101,7 +101,7 @@ DeathReport ConnectorProcess::death_report(const std::optional<ExitStatus>& exit
     return report;
 }
 
-void ConnectorProcess::on_line(std::string_view line) {
+void ConnectorProcess::on_line(std::string_view line, bool torn) {
     ipc::Decoded decoded = ipc::decode_from_connector(line);
     if (auto* message = std::get_if<ipc::FromConnector>(&decoded)) {
         ++counters_.lines_received;
@@ -121,6 +121,9 @@ void ConnectorProcess::on_line(std::string_view line) {
         log_->info("stray output on stdout: {}", text);
         return;
     }
+    // Half a line is no lie but the trace of a death in mid-write. That death decides about the job: as a
+    // protocol error it would be neither resumed nor counted as poison.
+    if (torn) return;
     const auto& malformed = std::get<ipc::Malformed>(decoded);
     ++counters_.protocol_errors;
     broken(malformed.job_id, ipc::code::protocol_error,

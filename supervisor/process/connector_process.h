@@ -80,7 +80,7 @@ class ConnectorProcess {
         bool error_reported = false;
     };
 
-    void on_line(std::string_view line);
+    void on_line(std::string_view line, bool torn);
     void on_overlong(std::string_view head, std::uint64_t size);
     void on_stderr(std::string_view line);
     void on_decoded(ipc::FromConnector message);

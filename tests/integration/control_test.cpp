@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "tests/support/job_client.h"
+#include "tests/support/process_survivors.h"
 #include "tests/support/worker_harness.h"
 
 namespace emprops::test {
@@ -142,21 +143,6 @@ TEST(Control, TraceShowsProtocolLinesWithoutPayloads) {
     }
     ASSERT_TRUE(line) << trace.stderr_text();
     EXPECT_FALSE(contains(*line, "in the payload")) << *line;
-}
-
-std::vector<int> processes_with(const std::string& marker) {
-    std::vector<int> found;
-    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-        const auto name = entry.path().filename().string();
-        if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-        std::FILE* file = std::fopen((entry.path() / "environ").c_str(), "rb");
-        if (file == nullptr) continue;
-        std::string text(65536, '\0');
-        text.resize(std::fread(text.data(), 1, text.size(), file));
-        std::fclose(file);
-        if (contains(text, marker) && process_alive(std::stoi(name))) found.push_back(std::stoi(name));
-    }
-    return found;
 }
 
 /// A job that leaves a child of its own group and one in a session of its own.

@@ -49,12 +49,13 @@ TEST(SimulationSettings, TheEnvironmentWinsOverTheSettings) {
     EXPECT_TRUE(settings.resume);
     const Variable type("SIMULATION_JOB_TYPE", "e"), time("WORKER_SIMULATION_PROCESSING_TIME", "0.25"),
         steps("SIMULATION_STEPS", "7"), slots("SIMULATION_CONCURRENCY", "4"),
-        resume("SIMULATION_RESUME", "0");
+        resume("SIMULATION_RESUME", "0"), journal("SIMULATION_JOURNAL", "/starts");
     settings = read_settings(own);
     EXPECT_EQ(settings.job_type, "e");
     EXPECT_EQ(settings.processing_time, 0.25);
     EXPECT_EQ(settings.steps, 7);
     EXPECT_EQ(settings.concurrency, 4);
+    EXPECT_EQ(settings.journal, "/starts");
     EXPECT_FALSE(settings.resume);
 }
 
