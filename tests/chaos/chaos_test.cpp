@@ -65,7 +65,7 @@ TEST(Chaos, EverySubmittedJobEndsExactlyOnce) {
     std::mt19937_64 pauses(seed + 1);
     const auto end = SteadyClock::now() + std::chrono::seconds(seconds);
     while (SteadyClock::now() < end && !HasFatalFailure()) {
-        world.submit_up_to(24);
+        world.submit_up_to(40);
         std::this_thread::sleep_for(Ms(pauses() % 400));
         world.look();
         world.damage();

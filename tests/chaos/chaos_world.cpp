@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <iterator>
 #include <thread>
 
@@ -34,7 +35,7 @@ backoff_initial = "100ms"
 backoff_max = "500ms"
 
 )" + connector("plain", journal, "") +
-           connector("wide", journal, ", SIMULATION_CONCURRENCY = \"3\"") + connector("other", journal, "") +
+           connector("wide", journal, ", SIMULATION_CONCURRENCY = \"6\"") + connector("other", journal, "") +
            connector("resumes", journal, ", SIMULATION_RESUME = \"1\"");
 }
 
@@ -81,7 +82,7 @@ bool ChaosWorld::submit_one() {
     job.payload = {{"echo", true},
                    {"data", data},
                    {"checksum", job.checksum},
-                   {"processing_time", random(0, 800) / 1000.0},
+                   {"processing_time", std::pow(random(0, 30), 2) / 1000.0},  // mostly short
                    {"steps", random(1, 6)}};
     const int fate = random(0, 99);
     if (fate < 4) job.payload.update({{"fault", "segv"}, {"on_attempt", 1}, {"at_step", random(1, 3)}});
