@@ -168,12 +168,12 @@ TEST_F(CoreOffers, TheLastFailerIsPassedOverOnlyWhileAnotherEligibleWorkerIsConn
 TEST_F(CoreOffers, AHugePayloadHasMoreTimeToTravel) {
     worker(w1, "w1");
     connect(9, Role::client, "c");
-    say(9, {{"type", "submit_job"}, {"job_type", "sim"}, {"payload", {{"x", std::string(5 << 20, 'x')}}}});
+    say(9, {{"type", "submit_job"}, {"job_type", "sim"}, {"payload", {{"x", std::string(1'500'000, 'x')}}}});
     worker(w2, "w2");
-    pass(policy_.offer_hold + 4 * policy_.offer_hold_per_mib);
+    pass(policy_.offer_hold + policy_.offer_hold_per_mib - Ms(200));
     EXPECT_EQ(types_said(w2), (std::vector<std::string>{"connection_established", "worker_registered",
                                                         "job_notifications_subscribed"}));
-    pass(2 * policy_.offer_hold_per_mib);
+    pass(Ms(200));
     EXPECT_EQ(last(w2)["type"], "chunked_message");
 }
 
