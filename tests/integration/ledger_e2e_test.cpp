@@ -147,7 +147,8 @@ TEST(LedgerEndToEnd, AHalfOpenLinkIsNoticedAndTheResultComesOverTheNextOne) {
     proxy.set({});
     EXPECT_EQ(client.completed(job).at("status"), "success") << worker.log();
     EXPECT_EQ(read_journal(dir / "journal")[job].size(), 1u);
-    // The proxy hands over what it held back, so the result can arrive before the next connection is welcomed.
+    // The proxy hands over what it held back, so the result can arrive before the next connection is
+    // welcomed.
     EXPECT_TRUE(wait_until([&] { return worker.status().at("hub").at("reconnects") >= 1; })) << worker.log();
 }
 
