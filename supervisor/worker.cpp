@@ -19,11 +19,6 @@ constexpr Ms flush_limit{10'000};
 /// A drain notice URL that does not answer within this counts as no notice.
 constexpr Ms notice_timeout{4'000};
 
-jobs::DrainMode drain_mode(const std::string& name) {
-    if (name == "now") return jobs::DrainMode::now;
-    return name == "graceful" ? jobs::DrainMode::graceful : jobs::DrainMode::deadline;
-}
-
 std::string id_base(const config::WorkerSettings& settings) {
     if (!settings.id.empty()) return settings.id;
     char name[256] = {};
@@ -196,7 +191,7 @@ void Worker::Impl::on_stop_signal(const std::string& name) {
             "them back",
             name, running, running == 1 ? "job" : "jobs", human_duration(settings().worker.drain_timeout),
             settings().worker.drain_mode);
-        begin_leaving(drain_mode(settings().worker.drain_mode));
+        begin_leaving(jobs::drain_mode(settings().worker.drain_mode));
     } else if (stop_signals_ == 2) {
         log->warn(
             "{} again: running jobs are cancelled and given back to the Hub. A third signal kills everything",

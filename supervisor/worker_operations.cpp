@@ -8,11 +8,6 @@
 namespace emprops {
 namespace {
 
-jobs::DrainMode drain_mode(const std::string& name) {
-    if (name == "now") return jobs::DrainMode::now;
-    return name == "deadline" ? jobs::DrainMode::deadline : jobs::DrainMode::graceful;
-}
-
 const char* mark(process::TraceLine::Kind kind) {
     switch (kind) {
         case process::TraceLine::Kind::to_connector:
@@ -74,13 +69,13 @@ Result<std::string> Worker::Impl::drain(const std::string& connector, const std:
     const TimePoint deadline = now + settings().worker.drain_timeout;
     if (connector.empty()) {
         logger("control")->info("drain of the worker asked for (mode {})", mode);
-        dispatcher_.drain(now, drain_mode(mode), deadline);
+        dispatcher_.drain(now, jobs::drain_mode(mode), deadline);
         schedule_pump();
         return std::string("draining: the worker takes no more jobs until resume; what runs goes on");
     }
     if (auto known = known_connector(connector); !known) return known.error();
     logger("control")->info("drain of connector {} asked for (mode {})", connector, mode);
-    dispatcher_.drain_connector(now, connector, drain_mode(mode), deadline);
+    dispatcher_.drain_connector(now, connector, jobs::drain_mode(mode), deadline);
     schedule_pump();
     return fmt::format("draining {}: it takes no more jobs until resume", connector);
 }

@@ -36,13 +36,6 @@ std::string trimmed(std::string text, std::size_t limit = 2000) {
     return text;
 }
 
-std::string text(const Json& value, const char* key) {
-    if (!value.is_object()) return {};
-    const auto at = value.find(key);
-    if (at == value.end() || at->is_null()) return {};
-    return at->is_string() ? at->get<std::string>() : dump(*at);
-}
-
 std::string describe(const std::string& id, const std::string& class_type, const std::vector<Node>& nodes) {
     const auto node = std::find_if(nodes.begin(), nodes.end(), [&](const Node& n) { return n.id == id; });
     const std::string type = !class_type.empty() ? class_type : node != nodes.end() ? node->class_type : "?";
@@ -98,8 +91,8 @@ struct Problem {
 Problem value_not_in_list(const std::string& class_type, const std::string& where, const Json& error,
                           const Choices& choices) {
     const Json extra = error.value("extra_info", Json::object());
-    const std::string input = text(extra, "input_name");
-    std::string wanted = text(extra, "received_value");
+    const std::string input = text_of(extra, "input_name");
+    std::string wanted = text_of(extra, "received_value");
     std::vector<std::string> allowed;
     const Json config =
         extra.is_object() && extra.contains("input_config") ? extra.at("input_config") : Json();
@@ -136,28 +129,28 @@ Problem value_not_in_list(const std::string& class_type, const std::string& wher
 Problem one_problem(const std::string& id, const std::string& class_type, const Json& error,
                     const std::vector<Node>& nodes, const Choices& choices) {
     const std::string where = describe(id, class_type, nodes);
-    const std::string type = text(error, "type");
+    const std::string type = text_of(error, "type");
     Problem problem;
     if (type == "value_not_in_list") {
         problem = value_not_in_list(class_type, where, error, choices);
     } else {
-        const std::string input = text(error.value("extra_info", Json::object()), "input_name");
-        std::string what = trimmed(text(error, "message"), 300);
-        const std::string detail = trimmed(text(error, "details"), 500);
+        const std::string input = text_of(error.value("extra_info", Json::object()), "input_name");
+        std::string what = trimmed(text_of(error, "message"), 300);
+        const std::string detail = trimmed(text_of(error, "details"), 500);
         if (type == "exception_during_validation" && detail.size() > 2 && detail.front() == '\'' &&
-            text(error.value("extra_info", Json::object()), "exception_type") == "KeyError") {
+            text_of(error.value("extra_info", Json::object()), "exception_type") == "KeyError") {
             what = "an input is linked to node " + detail + ", which the workflow does not have";
         } else if (!detail.empty() && detail != input) {
             what += " (" + detail + ")";
         }
         problem.sentence = where + (input.empty() ? "" : ", input \"" + input + "\"") + ": " + what;
-        const std::string wanted = text(error.value("extra_info", Json::object()), "received_value");
+        const std::string wanted = text_of(error.value("extra_info", Json::object()), "received_value");
         if (!wanted.empty()) problem.entry["wanted"] = trimmed(wanted, 300);
     }
     problem.entry["node"] = id;
     problem.entry["class_type"] = class_type;
     problem.entry["type"] = type;
-    const std::string input = text(error.value("extra_info", Json::object()), "input_name");
+    const std::string input = text_of(error.value("extra_info", Json::object()), "input_name");
     if (!input.empty()) problem.entry["input"] = input;
     return problem;
 }
@@ -249,16 +242,16 @@ Failure node_failure(const NodeError& error, const std::vector<Node>& nodes) {
 Failure validation_failure(const Json& body, const std::vector<Node>& nodes, const Choices& choices,
                            const std::function<std::vector<std::string>()>& classes) {
     const Json error = body.is_object() ? body.value("error", Json::object()) : Json::object();
-    const std::string type = text(error, "type");
-    const std::string message = trimmed(text(error, "message"), 500);
+    const std::string type = text_of(error, "type");
+    const std::string message = trimmed(text_of(error, "message"), 500);
     const Json extra = error.is_object() ? error.value("extra_info", Json::object()) : Json::object();
     // "invalid_prompt" with the class in the message; newer servers: "missing_node_type" with it in
     // extra_info.
     const std::string class_type =
-        type == "missing_node_type" ? text(extra, "class_type") : class_in_message(message);
+        type == "missing_node_type" ? text_of(extra, "class_type") : class_in_message(message);
     if (!class_type.empty()) {
-        std::string id = text(extra, "node_id");
-        const std::string details = text(error, "details");
+        std::string id = text_of(extra, "node_id");
+        const std::string details = text_of(error, "details");
         if (const auto mark = details.find("#"); id.empty() && mark != std::string::npos) {
             id = details.substr(mark + 1, details.find('\'', mark) - mark - 1);
         }
@@ -276,12 +269,12 @@ Failure validation_failure(const Json& body, const std::vector<Node>& nodes, con
             if (!list.is_array()) continue;
             for (const Json& one : list) {
                 if (one.is_object())
-                    problems.push_back(one_problem(id, text(entry, "class_type"), one, nodes, choices));
+                    problems.push_back(one_problem(id, text_of(entry, "class_type"), one, nodes, choices));
             }
         }
     }
     std::string otherwise = message.empty() ? "it gave no reason" : message;
-    const std::string details = trimmed(text(error, "details"), 500);
+    const std::string details = trimmed(text_of(error, "details"), 500);
     if (!details.empty()) otherwise += " (" + details + ")";
     if (type == "prompt_no_outputs") {
         otherwise += ": it needs at least one output node, such as SaveImage";

@@ -5,12 +5,6 @@
 namespace emprops::comfyui {
 namespace {
 
-std::string text(const Json& data, const char* key) {
-    const auto at = data.find(key);
-    if (at == data.end() || at->is_null()) return {};
-    return at->is_string() ? at->get<std::string>() : dump(*at);
-}
-
 double number(const Json& data, const char* key, double otherwise) {
     const auto at = data.find(key);
     return at != data.end() && at->is_number() ? at->get<double>() : otherwise;
@@ -34,11 +28,11 @@ ProgressState progress_state(const Json& data) {
         if (!node.is_object()) continue;
         NodeState state;
         state.id = id;
-        state.display_id = text(node, "display_node_id");
+        state.display_id = text_of(node, "display_node_id");
         if (state.display_id.empty()) state.display_id = id;
         state.value = number(node, "value", 0);
         state.max = number(node, "max", 1);
-        state.finished = text(node, "state") == "finished";
+        state.finished = text_of(node, "state") == "finished";
         out.nodes.push_back(std::move(state));
     }
     return out;
@@ -57,37 +51,37 @@ std::uint32_t big_endian(std::string_view bytes, std::size_t at) {
 std::optional<Event> read_event(const std::string& type, const Json& data) {
     if (!data.is_object()) return {};
     Event event;
-    event.prompt_id = text(data, "prompt_id");
+    event.prompt_id = text_of(data, "prompt_id");
     if (type == "execution_start") {
         event.body = Started{};
     } else if (type == "execution_cached") {
         event.body = Cached{texts(data, "nodes")};
     } else if (type == "executing") {
-        const std::string display = text(data, "display_node");
-        const std::string node = display.empty() ? text(data, "node") : display;
+        const std::string display = text_of(data, "display_node");
+        const std::string node = display.empty() ? text_of(data, "node") : display;
         if (node.empty()) {
             event.body = Ended{};
         } else {
             event.body = Executing{node};
         }
     } else if (type == "progress") {
-        event.body = NodeProgress{text(data, "node"), number(data, "value", 0), number(data, "max", 1)};
+        event.body = NodeProgress{text_of(data, "node"), number(data, "value", 0), number(data, "max", 1)};
     } else if (type == "progress_state") {
         event.body = progress_state(data);
     } else if (type == "executed") {
-        const std::string display = text(data, "display_node");
-        event.body = Executed{display.empty() ? text(data, "node") : display,
+        const std::string display = text_of(data, "display_node");
+        event.body = Executed{display.empty() ? text_of(data, "node") : display,
                               data.contains("output") ? data.at("output") : Json()};
     } else if (type == "execution_success") {
         event.body = Succeeded{};
     } else if (type == "execution_interrupted") {
-        event.body = Interrupted{text(data, "node_id")};
+        event.body = Interrupted{text_of(data, "node_id")};
     } else if (type == "execution_error") {
         NodeError error;
-        error.node = text(data, "node_id");
-        error.node_type = text(data, "node_type");
-        error.exception_type = text(data, "exception_type");
-        error.message = text(data, "exception_message");
+        error.node = text_of(data, "node_id");
+        error.node_type = text_of(data, "node_type");
+        error.exception_type = text_of(data, "exception_type");
+        error.message = text_of(data, "exception_message");
         error.traceback = texts(data, "traceback");
         error.blocked = error.exception_type == "ExecutionBlocked";
         event.body = std::move(error);
@@ -102,7 +96,7 @@ std::optional<Event> read_event(const std::string& type, const Json& data) {
 SocketMessage read_message(std::string_view frame) {
     const auto message = parse_tolerant(frame);
     if (!message || !message->is_object()) return {};
-    const std::string type = text(*message, "type");
+    const std::string type = text_of(*message, "type");
     const auto data = message->find("data");
     if (data == message->end() || !data->is_object()) return {};
     if (type == "status") {
@@ -128,8 +122,8 @@ std::optional<Preview> read_preview(std::string_view frame) {
     if (type != 4 || second > frame.size() - 8) return {};
     const auto about = parse_tolerant(frame.substr(8, second));
     if (!about || !about->is_object()) return {};
-    preview.prompt_id = text(*about, "prompt_id");
-    preview.mime_type = text(*about, "image_type");
+    preview.prompt_id = text_of(*about, "prompt_id");
+    preview.mime_type = text_of(*about, "image_type");
     preview.picture = frame.substr(8 + second);
     return preview;
 }

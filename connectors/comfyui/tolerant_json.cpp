@@ -183,4 +183,11 @@ std::string dump(const Json& value) {
     return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+std::string text_of(const Json& object, const char* key) {
+    if (!object.is_object()) return {};
+    const auto at = object.find(key);
+    if (at == object.end() || at->is_null()) return {};
+    return at->is_string() ? at->get<std::string>() : dump(*at);
+}
+
 }  // namespace emprops::comfyui

@@ -30,4 +30,7 @@ std::optional<Json> parse_tolerant(std::string_view text, Repairs* repairs = nul
 /// JSON text on one line, invalid UTF-8 replaced: for values that came from outside.
 std::string dump(const Json& value);
 
+/// A member as text: a string as it is, anything else as JSON; empty if there is none or it is null.
+std::string text_of(const Json& object, const char* key);
+
 }  // namespace emprops::comfyui

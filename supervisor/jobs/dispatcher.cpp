@@ -173,6 +173,11 @@ void Dispatcher::set_healthy(TimePoint now, bool healthy, const std::string& rea
 
 // ---- the operator ----
 
+DrainMode drain_mode(std::string_view name) {
+    if (name == "now") return DrainMode::now;
+    return name == "deadline" ? DrainMode::deadline : DrainMode::graceful;
+}
+
 void Dispatcher::drain(TimePoint now, DrainMode mode, TimePoint deadline) {
     drain_ = Drain{mode, deadline, false};
     if (mode == DrainMode::now || (mode == DrainMode::deadline && deadline <= now))

@@ -53,6 +53,8 @@ enum class DrainMode {
     deadline,  ///< running jobs finish until the deadline, then they are given back
     now,       ///< running jobs are given back at once
 };
+/// From its name in settings and requests, which has been checked: now, deadline, else graceful.
+DrainMode drain_mode(std::string_view name);
 
 /// One job as people and the Hub side see it.
 struct JobView {

@@ -16,7 +16,7 @@ namespace {
 
 using test::RecordedPrompt;
 
-struct Result {
+struct Replayed {
     std::string verdict;
     Outcome outcome;
     std::vector<double> percents;
@@ -36,12 +36,12 @@ PostAnswer post_answer(const RecordedPrompt& prompt) {
     return ServerError{prompt.status, prompt.answer};
 }
 
-Result replay(const RecordedPrompt& prompt) {
+Replayed replay(const RecordedPrompt& prompt) {
     const TimePoint begin{};
     const auto at = [&](double seconds) {
         return begin + std::chrono::milliseconds{static_cast<long>(seconds * 1000) + 1000};
     };
-    Result result;
+    Replayed result;
     const auto payload = read_payload(prompt.request.is_null() ? prompt.answer : prompt.request.dump());
     if (!payload.ok()) {
         result.verdict = "payload refused";
@@ -209,7 +209,7 @@ TEST_P(Recordings, EndAsTheRealServerEndedThem) {
 
 TEST_P(Recordings, ShowProgressThatNeverGoesBackwardsAndEndsNearTheTop) {
     for (const RecordedPrompt& prompt : test::load_recording(GetParam())) {
-        const Result result = replay(prompt);
+        const Replayed result = replay(prompt);
         EXPECT_TRUE(std::is_sorted(result.percents.begin(), result.percents.end())) << prompt.id;
         const bool all_messages = !prompt.messages.empty() &&
                                   prompt.messages.back().text.find("\"node\":null") != std::string::npos;
@@ -221,7 +221,7 @@ TEST_P(Recordings, ShowProgressThatNeverGoesBackwardsAndEndsNearTheTop) {
 
 TEST_P(Recordings, YieldEveryFileThatTheHistoryNames) {
     for (const RecordedPrompt& prompt : test::load_recording(GetParam())) {
-        const Result result = replay(prompt);
+        const Replayed result = replay(prompt);
         if (result.verdict != "success") continue;
         const Outputs outputs = collect_outputs(result.outcome.outputs, true);
         const std::string text = prompt.history["outputs"].dump();

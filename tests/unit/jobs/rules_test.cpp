@@ -9,7 +9,7 @@
 namespace emprops::jobs::test {
 namespace {
 
-struct ResultCase {
+struct RuleCase {
     const char* given;
     const char* completed;  // nullptr: a failure with this code and message
     const char* code = "";
@@ -18,7 +18,7 @@ struct ResultCase {
 };
 
 TEST(ResultRules, WhatTheHubGetsForWhatAConnectorSaid) {
-    const ResultCase cases[] = {
+    const RuleCase cases[] = {
         {R"({"a":1.10,"s":18446744073709551616})", R"({"a":1.10,"s":18446744073709551616})"},
         {"{}", R"({"status":"success"})"},
         {" { \t} ", R"({"status":"success"})"},
@@ -40,7 +40,7 @@ TEST(ResultRules, WhatTheHubGetsForWhatAConnectorSaid) {
         {R"({"a":[{"message":"x"}],"status":"failed","error":"e","z":{"message":"y"}})", nullptr,
          "service_error", "e"},
     };
-    for (const ResultCase& one : cases) {
+    for (const RuleCase& one : cases) {
         const auto judged = judge_result({one.given});
         if (one.completed != nullptr) {
             ASSERT_TRUE(std::holds_alternative<Completed>(judged)) << one.given;

@@ -10,6 +10,8 @@
 
 namespace emprops::local_hub {
 
+inline constexpr ConnectionId w1 = 1, w2 = 2, w3 = 3;
+
 class CoreBench : public testing::Test {
   protected:
     explicit CoreBench(Policy policy = {}) : policy_(policy) {

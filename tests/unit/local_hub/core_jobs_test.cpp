@@ -9,7 +9,7 @@ using testing::Contains;
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr ConnectionId w1 = 1, w2 = 2, client = 9, monitor = 8;
+constexpr ConnectionId client = 9, monitor = 8;
 
 class CoreJobs : public CoreBench {
   protected:

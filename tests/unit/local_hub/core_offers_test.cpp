@@ -3,8 +3,6 @@
 namespace emprops::local_hub {
 namespace {
 
-constexpr ConnectionId w1 = 1, w2 = 2, w3 = 3;
-
 class CoreOffers : public CoreBench {};
 
 TEST_F(CoreOffers, AnIdleWorkerIsOfferedAJobOfItsTypeOnly) {

@@ -17,7 +17,7 @@ struct NoContext : ConnectorContext {
     bool stopping() const override { return false; }
 };
 
-class Scripted : public Connector {
+class Startable : public Connector {
   public:
     std::function<void()> on_initialize = [] {};
     std::function<Json()> on_capabilities = [] { return Json{{"gpu", true}}; };
@@ -35,24 +35,24 @@ class Scripted : public Connector {
     Features features() const override { return {false, true, true}; }
 };
 
-std::variant<ipc::Ready, StartFailure> start(Scripted& connector, const ipc::Hello& hello = {}) {
+std::variant<ipc::Ready, StartFailure> begin(Startable& connector, const ipc::Hello& hello = {}) {
     NoContext context;
     return start_connector(connector, "scripted", hello, context);
 }
 
-StartFailure failure_of(Scripted& connector, const ipc::Hello& hello = {}) {
-    return std::get<StartFailure>(start(connector, hello));
+StartFailure failure_of(Startable& connector, const ipc::Hello& hello = {}) {
+    return std::get<StartFailure>(begin(connector, hello));
 }
 
 TEST(Start, InitializesWithWhatHelloSaidAndOffersWhatTheConnectorSays) {
-    Scripted connector;
+    Startable connector;
     ipc::Hello hello;
     hello.worker_id = "w";
     hello.connector = "c";
     hello.instance = 2;
     hello.settings = {{"k", 1}};
     hello.work_dir = "/tmp/x";
-    const auto ready = std::get<ipc::Ready>(start(connector, hello));
+    const auto ready = std::get<ipc::Ready>(begin(connector, hello));
     EXPECT_EQ(connector.seen.worker_id, "w");
     EXPECT_EQ(connector.seen.connector, "c");
     EXPECT_EQ(connector.seen.instance, 2);
@@ -66,16 +66,16 @@ TEST(Start, InitializesWithWhatHelloSaidAndOffersWhatTheConnectorSays) {
 }
 
 TEST(Start, WhatCannotBeOfferedIsMadeAcceptable) {
-    Scripted connector;
+    Startable connector;
     connector.slots = 0;
     connector.on_capabilities = [] { return Json::array(); };
-    const auto ready = std::get<ipc::Ready>(start(connector));
+    const auto ready = std::get<ipc::Ready>(begin(connector));
     EXPECT_EQ(ready.concurrency, 1);
     EXPECT_EQ(ready.capabilities, Json::object());
 }
 
 TEST(Start, AConfigurationErrorIsNotRetried) {
-    Scripted connector;
+    Startable connector;
     connector.on_initialize = [] { throw ConfigurationError("port is \"x\""); };
     const auto failure = failure_of(connector);
     EXPECT_EQ(failure.exit_code, 78);
@@ -84,7 +84,7 @@ TEST(Start, AConfigurationErrorIsNotRetried) {
 }
 
 TEST(Start, AnyOtherFailureIsRetriedUnlessItSaysNo) {
-    Scripted connector;
+    Startable connector;
     connector.on_initialize = [] { throw std::runtime_error("no GPU"); };
     EXPECT_EQ(failure_of(connector).exit_code, 70);
     EXPECT_TRUE(failure_of(connector).error.retryable);
@@ -96,13 +96,13 @@ TEST(Start, AnyOtherFailureIsRetriedUnlessItSaysNo) {
 }
 
 TEST(Start, AConnectorThatThrowsWhenAskedWhatItOffersFailsToStart) {
-    Scripted connector;
+    Startable connector;
     connector.on_capabilities = []() -> Json { throw std::runtime_error("capabilities broke"); };
     EXPECT_EQ(failure_of(connector).error.message, "capabilities broke");
 }
 
 TEST(Start, AForeignProtocolVersionIsRefusedBeforeAnythingRuns) {
-    Scripted connector;
+    Startable connector;
     bool initialized = false;
     connector.on_initialize = [&] { initialized = true; };
     ipc::Hello hello;
@@ -112,7 +112,7 @@ TEST(Start, AForeignProtocolVersionIsRefusedBeforeAnythingRuns) {
     EXPECT_THAT(failure.error.message, HasSubstr("the supervisor offers 2, 3"));
     EXPECT_FALSE(initialized);
     hello.protocol_versions = {1, 2};
-    EXPECT_TRUE(std::holds_alternative<ipc::Ready>(start(connector, hello)));
+    EXPECT_TRUE(std::holds_alternative<ipc::Ready>(begin(connector, hello)));
 }
 
 }  // namespace
