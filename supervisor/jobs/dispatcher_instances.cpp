@@ -31,7 +31,7 @@ void Dispatcher::instance_changed(TimePoint now, const process::InstanceId& id,
     Instance* instance = pool_.find(id);
     if (instance == nullptr) return;
     const bool came_back = info.available && !instance->info.available;
-    instance->info = info;
+    instance->set(info);
     if (!info.available) unbind_recording(now, id);
     if (came_back) {
         for (auto& [number, job] : jobs_)
