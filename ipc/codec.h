@@ -25,12 +25,20 @@ struct Stray {
 struct Malformed {
     std::string reason;  // names the place of the error
     std::optional<std::string> job_id;
+    std::optional<std::string> type;  // likewise
 };
 
 using Decoded = std::variant<FromConnector, Stray, Malformed>;
 
+/// What may surround a `result`. Small: a DOM is many times larger than its text ("[{},{},...]").
+inline constexpr ScanLimits connector_limits{64, std::size_t{256} << 10};
+
 /// Decodes a connector's stdout line (without "\n").
-Decoded decode_from_connector(std::string_view line, const ScanLimits& limits = {});
+Decoded decode_from_connector(std::string_view line, const ScanLimits& limits = connector_limits);
+
+/// The job_id of a line that is surely a valid `progress` message, found without building anything: a flood
+/// of progress is mostly thrown away. Nothing: perhaps it is one all the same, decode it.
+std::optional<std::string_view> quick_progress(std::string_view line);
 
 /// Decodes a supervisor's line, for SDKs and tests. A type that is not known yields nullopt.
 Result<std::optional<ToConnector>> decode_to_connector(std::string_view line, const ScanLimits& limits = {});

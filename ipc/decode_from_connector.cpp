@@ -161,19 +161,20 @@ Decoded decode_from_connector(std::string_view line, const ScanLimits& limits) {
     if (!scanned.envelope) {
         return Malformed{
             "not valid JSON at byte " + std::to_string(scanned.error.offset) + ": " + scanned.error.reason,
-            scanned.error.job_id};
+            scanned.error.job_id, scanned.error.type};
     }
     const Envelope& envelope = *scanned.envelope;
     const auto type = envelope.fields.find("type");
     if (type == envelope.fields.end() || !type->is_string()) {
-        return Malformed{"the message has no field \"type\" that is a string", job_id_of(envelope.fields)};
+        return Malformed{"the message has no field \"type\" that is a string", job_id_of(envelope.fields),
+                         std::nullopt};
     }
     const std::string name = type->get<std::string>();
     for (const auto& [known, read] : readers) {
         if (name != known) continue;
         FieldReader in(envelope.fields, "message \"" + name + "\"");
         FromConnector message = read(in, envelope);
-        if (in.failed()) return Malformed{in.reason(), job_id_of(envelope.fields)};
+        if (in.failed()) return Malformed{in.reason(), job_id_of(envelope.fields), name};
         return message;
     }
     return FromConnector{Unknown{name}};

@@ -76,8 +76,10 @@ void Worker::Impl::perform(TimePoint now, jobs::Action& action) {
                    [&](jobs::RecordJob& a) { record(a); },
                    [&](jobs::GiveJob& a) {
                        const std::string job_id = a.job.job_id;
-                       if (!fleet_->give_job(a.instance, std::move(a.job))) {
-                           dispatcher_.not_given(now, a.instance, job_id);
+                       if (const auto given = fleet_->give_job(a.instance, std::move(a.job)); !given) {
+                           dispatcher_.not_given(
+                               now, a.instance, job_id,
+                               given.error().code == "work_dir" ? given.error().message : "");
                            schedule_pump();
                        }
                    },

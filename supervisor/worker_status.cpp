@@ -33,7 +33,8 @@ Json counters(const process::Counters& c) {
             {"overlong_lines", c.overlong_lines},
             {"protocol_errors", c.protocol_errors},
             {"foreign_messages", c.foreign_messages},
-            {"progress_coalesced", c.progress_coalesced}};
+            {"progress_coalesced", c.progress_coalesced},
+            {"requests_dropped", c.requests_dropped}};
 }
 
 Json instance(const process::InstanceStatus& s) {

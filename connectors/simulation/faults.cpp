@@ -33,6 +33,14 @@ std::string result_line(const std::string& job_id, const std::string& result) {
     return R"({"type":"result","job_id":)" + quoted(job_id) + R"(,"result":)" + result + "}\n";
 }
 
+/// In one piece: messages of other threads must not come in between.
+std::string overlong_line(const std::string& job_id, std::size_t bytes) {
+    std::string line = R"({"type":"result","job_id":)" + quoted(job_id) + R"(,"result":{"data":")";
+    line.reserve(line.size() + bytes + 4);
+    line.append(bytes, 'x').append("\"}}\n");
+    return line;
+}
+
 /// Deaf and mute; `seconds` unset: for ever.
 void sleep_deaf(std::optional<double> seconds) {
     const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds.value_or(1e9));
@@ -62,18 +70,14 @@ pid_t leave_child_behind(bool own_session, double seconds) {
 }
 
 void flood_progress(const std::string& job_id, std::size_t bytes) {
-    constexpr std::size_t block = 64 * 1024;
+    // One block again and again: a gigabyte shall cost the reader its time, not us.
+    constexpr std::size_t block = 256 * 1024;
     std::string lines;
-    for (std::size_t written = 0, n = 0; written < bytes;) {
-        lines.clear();
-        while (lines.size() < block) {
-            lines += R"({"type":"progress","job_id":)" + quoted(job_id) + R"(,"progress":)" +
-                     std::to_string(n % 101) + R"(,"message":"flood )" + std::to_string(n) + "\"}\n";
-            ++n;
-        }
-        written += lines.size();
+    for (std::size_t n = 0; lines.size() < block; ++n)
+        lines += R"({"type":"progress","job_id":)" + quoted(job_id) + R"(,"progress":)" +
+                 std::to_string(n % 101) + R"(,"message":"flood )" + std::to_string(n) + "\"}\n";
+    for (std::size_t written = 0; written < bytes; written += lines.size())
         raw::write(lines);
-    }
 }
 
 void flood_stderr(std::size_t bytes) {
@@ -179,8 +183,7 @@ FaultNotes break_in_mid_job(const Plan& plan, FaultTools tools) {
             tools.connector_context.restart_service("the job asked for it");
             break;
         case Fault::overlong_line:
-            raw::write(result_line(tools.job.job_id,
-                                   R"({"data":")" + std::string(bytes_of(plan, 200 * mib), 'x') + "\"}"));
+            raw::write(overlong_line(tools.job.job_id, bytes_of(plan, 200 * mib)));
             break;
         case Fault::foreign_result:
             raw::write(result_line(plan.foreign_job_id, R"({"status":"success","output":"stolen"})"));

@@ -36,10 +36,13 @@ std::string_view level_name(spdlog::level::level_enum level) {
 /// Formats in the calling thread (the fields are its own) and hands the line to the writer thread.
 class LineSink : public spdlog::sinks::base_sink<std::mutex> {
   public:
-    void open(bool json, std::vector<int> descriptors) {
+    /// Never waits, whatever state the terminal is in: lines that are queued keep their place and their
+    /// format.
+    void open(bool json, std::shared_ptr<const LogWriter::Targets> targets) {
         const std::lock_guard lock(mutex_);
         json_ = json;
-        writer_ = std::make_unique<LogWriter>(std::move(descriptors), LogWriter::Limits{});
+        targets_ = std::move(targets);
+        if (writer_) writer_->set_targets(targets_);
     }
     void close() {
         const std::lock_guard lock(mutex_);
@@ -52,8 +55,7 @@ class LineSink : public spdlog::sinks::base_sink<std::mutex> {
                                std::string_view(message.logger_name.data(), message.logger_name.size()),
                                std::string_view(message.payload.data(), message.payload.size()),
                                current_fields};
-        if (!writer_)
-            writer_ = std::make_unique<LogWriter>(std::vector<int>{STDERR_FILENO}, LogWriter::Limits{});
+        if (!writer_) writer_ = std::make_unique<LogWriter>(targets_, LogWriter::Limits{});
         writer_->push(json_ ? format_json(record) : format_text(record));
     }
     void flush_() override {
@@ -62,13 +64,14 @@ class LineSink : public spdlog::sinks::base_sink<std::mutex> {
 
   private:
     bool json_ = false;
+    std::shared_ptr<const LogWriter::Targets> targets_ =
+        std::make_shared<LogWriter::Targets>(std::vector<int>{STDERR_FILENO}, std::vector<int>{});
     std::unique_ptr<LogWriter> writer_;
 };
 
 struct Logging {
     std::shared_ptr<LineSink> sink = std::make_shared<LineSink>();
     config::LogSettings settings;
-    int file = -1;
     std::map<std::string, std::shared_ptr<spdlog::logger>, std::less<>> loggers;
 };
 
@@ -91,20 +94,19 @@ spdlog::level::level_enum level_of(const config::LogSettings& settings, std::str
 Result<> setup_logging(const config::LogSettings& settings) {
     Logging& state = logging();
     std::vector<int> descriptors{STDERR_FILENO};
-    int file = -1;
+    std::vector<int> owned;
     if (!settings.file.empty()) {
-        file = ::open(settings.file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+        const int file = ::open(settings.file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
         if (file < 0) {
             return Error{"log_file", fmt::format("cannot open log.file {}: {}", settings.file.string(),
                                                  std::strerror(errno))};
         }
         descriptors.push_back(file);
+        owned.push_back(file);
     }
-    state.sink->close();
-    if (state.file >= 0) ::close(state.file);
-    state.file = file;
     state.settings = settings;
-    state.sink->open(settings.format == "json", std::move(descriptors));
+    state.sink->open(settings.format == "json",
+                     std::make_shared<LogWriter::Targets>(std::move(descriptors), std::move(owned)));
     for (auto& [name, existing] : state.loggers)
         existing->set_level(level_of(settings, name));
     return Ok{};

@@ -11,8 +11,18 @@
 
 namespace emprops {
 
-LogWriter::LogWriter(std::vector<int> descriptors, Limits limits)
-    : descriptors_(std::move(descriptors)), limits_(limits) {
+namespace {
+/// So much is on its way to the descriptors beside the queue.
+constexpr std::size_t batch_bytes = std::size_t{64} << 10;
+}  // namespace
+
+LogWriter::Targets::~Targets() {
+    for (const int descriptor : owned)
+        ::close(descriptor);
+}
+
+LogWriter::LogWriter(std::shared_ptr<const Targets> targets, Limits limits)
+    : limits_(limits), targets_(std::move(targets)) {
     // Signals belong to the event loop's thread.
     sigset_t all, before;
     sigfillset(&all);
@@ -36,14 +46,19 @@ void LogWriter::push(std::string line) {
     {
         const std::lock_guard lock(mutex_);
         queued_bytes_ += line.size();
-        queue_.push_back(std::move(line));
+        queue_.push_back({std::move(line), targets_});
         while (queue_.size() > limits_.lines || (queued_bytes_ > limits_.bytes && queue_.size() > 1)) {
-            queued_bytes_ -= queue_.front().size();
+            queued_bytes_ -= queue_.front().text.size();
             queue_.pop_front();
             ++dropped_;
         }
     }
     more_.notify_one();
+}
+
+void LogWriter::set_targets(std::shared_ptr<const Targets> targets) {
+    const std::lock_guard lock(mutex_);
+    targets_ = std::move(targets);
 }
 
 void LogWriter::flush(int timeout_ms) {
@@ -61,25 +76,34 @@ void LogWriter::run() {
     std::unique_lock lock(mutex_);
     while (true) {
         more_.wait(lock, [this] { return stop_ || !queue_.empty(); });
-        if (queue_.empty() && stop_) return;
-        std::deque<std::string> batch;
-        batch.swap(queue_);
-        queued_bytes_ = 0;
-        const auto lost = dropped_ - reported_;
-        reported_ = dropped_;
+        if (stop_) return;  // what is left was not written within its second
+        std::shared_ptr<const Targets> targets;
+        const std::string text = take_batch(targets);
         writing_ = true;
         lock.unlock();
-        std::string text;
-        if (lost > 0)
-            text = fmt::format("... {} log lines dropped: the reader of our log is too slow\n", lost);
-        for (const auto& line : batch)
-            text += line;
-        for (const int descriptor : descriptors_)
+        for (const int descriptor : targets->descriptors)
             write_all(descriptor, text);
+        targets.reset();
         lock.lock();
         writing_ = false;
         if (queue_.empty()) drained_.notify_all();
     }
+}
+
+/// Whole lines for one and the same targets. The mutex is held.
+std::string LogWriter::take_batch(std::shared_ptr<const Targets>& targets) {
+    targets = queue_.front().targets;
+    std::string text;
+    if (const auto lost = dropped_ - reported_; lost > 0)
+        text = fmt::format("... {} log lines dropped: the reader of our log is too slow\n", lost);
+    reported_ = dropped_;
+    do {
+        queued_bytes_ -= queue_.front().text.size();
+        text += queue_.front().text;
+        queue_.pop_front();
+    } while (!queue_.empty() && queue_.front().targets == targets &&
+             text.size() + queue_.front().text.size() <= batch_bytes);
+    return text;
 }
 
 bool LogWriter::write_all(int descriptor, const std::string& text) {

@@ -39,7 +39,8 @@ struct ActiveJob {
     std::optional<std::string> resume_on;      ///< only this connector, with `resume`
     std::set<process::InstanceId> refused_by;  ///< answered not_started
     int not_started = 0;
-    int deaths = 0;  ///< processes that died with it during this assignment
+    std::string refusal;  ///< why the fleet could not give it, if that is no passing thing
+    int deaths = 0;       ///< processes that died with it during this assignment
 
     // running
     int attempt = 0;

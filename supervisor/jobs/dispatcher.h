@@ -95,7 +95,9 @@ class Dispatcher {
     void instance_gone(TimePoint now, const process::InstanceId& id, const process::DeathReport& report);
 
     /// The fleet did not take a GiveJob (too much waits for its stdin, or it is leaving): nothing was sent.
-    void not_given(TimePoint now, const process::InstanceId& id, const std::string& job_id);
+    /// `why` if it is something else that a person should hear of (a full disk).
+    void not_given(TimePoint now, const process::InstanceId& id, const std::string& job_id,
+                   const std::string& why = {});
 
     void accepted(TimePoint now, const process::InstanceId& id, const ipc::Accepted& message);
     void progress(TimePoint now, const process::InstanceId& id, const ipc::Progress& message);

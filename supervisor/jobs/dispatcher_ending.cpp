@@ -62,9 +62,10 @@ void Dispatcher::abandon(TimePoint now, ActiveJob& job, ActiveJob::Cause cause, 
     const bool hung_alone = cause == ActiveJob::Cause::hung && instance.held == 1;
     if (instance.info.features.cancel && !hung_alone) {
         actions_.push_back(CancelJob{instance.id, job.id(), reason});
-        job.answer_until = now + instance.policy.cancel_timeout;
+        if (!instance.info.attached) job.answer_until = now + instance.policy.cancel_timeout;
     } else {
-        job.let_stop = true;
+        // Whoever sits in a debugger is not thrown out: the slot stays taken until the connector answers.
+        job.let_stop = !instance.info.attached;
         stop_instances_that_only_ignore_cancels();
     }
 }
@@ -161,8 +162,9 @@ void Dispatcher::end_waiting(ActiveJob& job) {
     else if (job.not_started > 0)
         fail(job, not_started_error(job.not_started, job.waiting_error.message));
     else
-        fail(job, unavailable_error(job.assignment.job_type, settings_.hold,
-                                    why_not_placed(job.assignment.job_type)));
+        fail(job,
+             unavailable_error(job.assignment.job_type, settings_.hold,
+                               job.refusal.empty() ? why_not_placed(job.assignment.job_type) : job.refusal));
 }
 
 std::optional<TimePoint> Dispatcher::next_limit(const ActiveJob& job) const {

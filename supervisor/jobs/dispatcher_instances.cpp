@@ -12,12 +12,17 @@ namespace emprops::jobs {
 namespace {
 /// How long an instance gets nothing after it could not take a job (too much waits for its stdin).
 constexpr Ms pause_after_refusal{250};
+/// Likewise when its folder could not be made: a full disk is not empty so soon.
+constexpr Ms pause_after_failure{2000};
 }  // namespace
 
 void Dispatcher::instance_ready(TimePoint now, const process::InstanceId& id,
                                 const process::InstanceInfo& info,
                                 const config::SupervisionSettings& policy) {
-    pool_.put(id, info, policy);
+    config::SupervisionSettings limits = policy;
+    // The process it runs in counts, not what is configured by now.
+    if (info.attached) limits.job_timeout = limits.no_progress_timeout = config::off;
+    pool_.put(id, info, limits);
     settle(now);
 }
 
@@ -26,7 +31,7 @@ void Dispatcher::instance_changed(TimePoint now, const process::InstanceId& id,
     Instance* instance = pool_.find(id);
     if (instance == nullptr) return;
     const bool came_back = info.available && !instance->info.available;
-    instance->info = info;
+    instance->set(info);
     if (!info.available) unbind_recording(now, id);
     if (came_back) {
         for (auto& [number, job] : jobs_)
@@ -71,11 +76,17 @@ void Dispatcher::instance_gone(TimePoint now, const process::InstanceId& id,
     settle(now);
 }
 
-void Dispatcher::not_given(TimePoint now, const process::InstanceId& id, const std::string& job_id) {
+void Dispatcher::not_given(TimePoint now, const process::InstanceId& id, const std::string& job_id,
+                           const std::string& why) {
     ActiveJob* job = find_on(id, job_id);
     if (job == nullptr) return;
     history_.undo_attempt(job_id);
-    if (Instance* instance = pool_.find(id)) instance->paused_until = now + pause_after_refusal;
+    if (Instance* instance = pool_.find(id))
+        instance->paused_until = now + (why.empty() ? pause_after_refusal : pause_after_failure);
+    if (!why.empty() && why != job->refusal)
+        note(Note::Level::error, id.connector, job_id,
+             "could not be given to " + process::to_string(id) + ": " + why);
+    job->refusal = why;
     if (!job->live()) {  // cancelled between GiveJob and this answer
         unbind(*job);
         jobs_.erase(job->assignment.number);
@@ -201,6 +212,7 @@ void Dispatcher::protocol_error(TimePoint now, const process::InstanceId& id,
 void Dispatcher::show_sign(TimePoint now, ActiveJob& job) {
     job.last_sign = now;
     job.started = true;
+    job.refusal.clear();
     job.waits_until.reset();
     const Instance* instance = pool_.find(*job.instance);
     // Begun and never to be given again: payloads reach 100 MB.

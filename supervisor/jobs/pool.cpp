@@ -18,9 +18,16 @@ Instance& Pool::put(const process::InstanceId& id, const process::InstanceInfo& 
                     const config::SupervisionSettings& policy) {
     Instance& instance = instances_[id];
     instance.id = id;
-    instance.info = info;
     instance.policy = policy;
+    instance.set(info);
     return instance;
+}
+
+void Instance::set(const process::InstanceInfo& offer) {
+    info = offer;
+    // Large, and nothing here asks for them.
+    info.capabilities = nullptr;
+    info.status.reset();
 }
 
 Instance* Pool::find(const process::InstanceId& id) {

@@ -28,6 +28,7 @@ struct Instance {
     int held = 0;                           ///< jobs bound to it, also those that nobody waits for any more
     int reserved = 0;                       ///< claims bound to it
 
+    void set(const process::InstanceInfo& offer);
     bool serving() const { return !leaving && !stopping && info.available; }
     bool has_type(const std::string& job_type) const;
     int free_slots() const;

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/close_range.h>
-#include <pwd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -98,7 +97,7 @@ const char* ChildSetup::describe(Step step) {
     return "";
 }
 
-Result<ChildSetup> ChildSetup::prepare(const LaunchSpec& spec, std::string cgroup_procs) {
+ChildSetup ChildSetup::prepare(const LaunchSpec& spec, std::string cgroup_procs) {
     ChildSetup setup;
     setup.parent_ = ::getpid();
     setup.working_dir_ = spec.working_dir.string();
@@ -111,20 +110,7 @@ Result<ChildSetup> ChildSetup::prepare(const LaunchSpec& spec, std::string cgrou
             if (cpu >= 0 && cpu < CPU_SETSIZE) CPU_SET(static_cast<unsigned>(cpu), &setup.cpus_);
         }
     }
-    const std::string& user = spec.limits.user;
-    if (!user.empty()) {
-        const passwd* entry = ::getpwnam(user.c_str());
-        if (entry == nullptr) return Error{"start_failed", "the user \"" + user + "\" does not exist"};
-        setup.change_user_ = true;
-        setup.uid_ = entry->pw_uid;
-        setup.gid_ = entry->pw_gid;
-        int count = 0;
-        ::getgrouplist(user.c_str(), entry->pw_gid, nullptr, &count);
-        setup.groups_.resize(static_cast<std::size_t>(std::max(count, 0)));
-        if (::getgrouplist(user.c_str(), entry->pw_gid, setup.groups_.data(), &count) < 0)
-            return Error{"start_failed", "the groups of user \"" + user + "\" cannot be read"};
-        setup.groups_.resize(static_cast<std::size_t>(count));
-    }
+    setup.user_ = spec.user;
     return setup;
 }
 
@@ -163,10 +149,10 @@ int ChildSetup::step(Step step) const {
         case Step::working_dir:
             return checked(::chdir(working_dir_.c_str()));
         case Step::user:
-            if (!change_user_) return 0;
-            if (::setgroups(groups_.size(), groups_.data()) != 0) return errno;
-            if (::setgid(gid_) != 0) return errno;
-            return checked(::setuid(uid_));
+            if (!user_) return 0;
+            if (::setgroups(user_->groups.size(), user_->groups.data()) != 0) return errno;
+            if (::setgid(user_->gid) != 0) return errno;
+            return checked(::setuid(user_->uid));
         case Step::privileges:
             return limits_.no_new_privs ? checked(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) : 0;
         case Step::death_signal:

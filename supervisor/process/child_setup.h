@@ -5,10 +5,9 @@
 #include <sched.h>
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
-#include <vector>
 
-#include "ipc/result.h"
 #include "supervisor/process/process_host.h"
 
 namespace emprops::process {
@@ -33,8 +32,8 @@ class ChildSetup {
     };
     static const char* describe(Step step);
 
-    /// `cgroup_procs`: file to join, or empty. Fails when `spec.limits.user` is unknown.
-    static Result<ChildSetup> prepare(const LaunchSpec& spec, std::string cgroup_procs);
+    /// `cgroup_procs`: file to join, or empty.
+    static ChildSetup prepare(const LaunchSpec& spec, std::string cgroup_procs);
 
     /// In the child. 0, or the errno of the step written to `*failed`.
     int run(volatile Step* failed) const;
@@ -46,10 +45,7 @@ class ChildSetup {
     std::string working_dir_;
     std::string cgroup_procs_;
     std::string oom_score_;
-    bool change_user_ = false;
-    uid_t uid_ = 0;
-    gid_t gid_ = 0;
-    std::vector<gid_t> groups_;
+    std::optional<UserIds> user_;
     bool set_affinity_ = false;
     cpu_set_t cpus_{};
     config::SupervisionSettings limits_;

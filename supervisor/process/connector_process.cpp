@@ -1,5 +1,7 @@
 #include "supervisor/process/connector_process.h"
 
+#include <utility>
+
 #include "ipc/envelope.h"
 
 namespace emprops::process {
@@ -7,6 +9,9 @@ namespace emprops::process {
 namespace {
 constexpr Ms progress_interval{100};
 constexpr std::uint32_t complaints_per_second = 10;
+constexpr std::uint32_t requests_per_second = 20;
+/// A waiting progress line is kept as it came, unless it is longer than what it says.
+constexpr std::size_t kept_progress_bytes = 4096;
 }  // namespace
 
 ConnectorProcess::ConnectorProcess(boost::asio::any_io_executor executor, Owner& owner, InstanceId id,
@@ -22,6 +27,7 @@ ConnectorProcess::ConnectorProcess(boost::asio::any_io_executor executor, Owner&
       evidence_(policy_.evidence_stderr_lines, policy_.evidence_messages),
       stderr_limit_(policy_.stderr_lines_per_second),
       complaint_limit_(complaints_per_second),
+      request_limit_(requests_per_second),
       progress_(progress_interval),
       progress_timer_(executor) {}
 
@@ -50,7 +56,7 @@ bool ConnectorProcess::send(const ipc::ToConnector& message) {
     if (!io_->send(ipc::encode(message), job)) return false;
     const std::string text = shown(message);
     evidence_.add_sent(text);
-    owner_.on_trace(*this, TraceLine::Kind::to_connector, text);
+    if (owner_.traced()) owner_.on_trace(*this, TraceLine::Kind::to_connector, text);
     return true;
 }
 
@@ -78,9 +84,8 @@ void ConnectorProcess::close_stdin_after_writing() {
 void ConnectorProcess::finish(Ms limit, std::function<void()> done) {
     io_->finish(limit, [this, done = std::move(done)] {
         // A dead process holds nothing back: progress that waits comes before the news of its death.
-        for (const auto& [job_id, job] : jobs_) {
-            if (auto last = progress_.finish(job_id)) pass_progress(std::move(*last));
-        }
+        for (const auto& [job_id, job] : jobs_)
+            pass_last_progress(job_id);
         done();
     });
 }
@@ -101,154 +106,230 @@ DeathReport ConnectorProcess::death_report(const std::optional<ExitStatus>& exit
     return report;
 }
 
+// ---- lines ------------------------------------------------------------------------------------------------
+
+void ConnectorProcess::keep(std::string_view shown) {
+    evidence_.add_received(shown);
+    if (owner_.traced()) owner_.on_trace(*this, TraceLine::Kind::from_connector, cut(shown));
+}
+
 void ConnectorProcess::on_line(std::string_view line, bool torn) {
+    if (const auto job_id = ipc::quick_progress(line)) {
+        ++counters_.lines_received;
+        keep(line);
+        on_progress(*job_id, line);
+        return;
+    }
     ipc::Decoded decoded = ipc::decode_from_connector(line);
     if (auto* message = std::get_if<ipc::FromConnector>(&decoded)) {
         ++counters_.lines_received;
-        const std::string text = shown(*message, line);
-        evidence_.add_received(text);
-        owner_.on_trace(*this, TraceLine::Kind::from_connector, text);
-        on_decoded(std::move(*message));
+        keep(shown(*message, line));
+        on_decoded(std::move(*message), line);
         return;
     }
-    const std::string text = cut(line);
-    evidence_.add_received(text);
-    owner_.on_trace(*this, TraceLine::Kind::from_connector, text);
     if (std::holds_alternative<ipc::Stray>(decoded)) {
+        keep(line);
         ++counters_.stray_lines;
         if (!complaint_limit_.allow(Clock::now())) return;
         const LogContext context(log_fields());
-        log_->info("stray output on stdout: {}", text);
+        log_->info("stray output on stdout: {}", cut(line));
         return;
     }
+    const auto& malformed = std::get<ipc::Malformed>(decoded);
+    keep(shown(malformed, line.size()));
     // Half a line is no lie but the trace of a death in mid-write. That death decides about the job: as a
     // protocol error it would be neither resumed nor counted as poison.
     if (torn) return;
-    const auto& malformed = std::get<ipc::Malformed>(decoded);
     ++counters_.protocol_errors;
-    broken(malformed.job_id, ipc::code::protocol_error,
+    std::optional<std::string> job_id = malformed.job_id;
+    if (!job_id && jobs_.size() == 1) job_id = jobs_.begin()->first;
+    broken(job_id, ipc::code::protocol_error,
            "the connector sent a line that is not a valid message: " + malformed.reason);
 }
 
 void ConnectorProcess::on_overlong(std::string_view head, std::uint64_t size) {
     ++counters_.overlong_lines;
-    const std::string text = "(line of " + std::to_string(size) + " bytes skipped)";
-    evidence_.add_received(text);
-    owner_.on_trace(*this, TraceLine::Kind::from_connector, text);
+    keep("(line of " + std::to_string(size) + " bytes skipped)");
+    if (head.empty() || head.front() != '{') {
+        ++counters_.stray_lines;
+        complain("", "stray output on stdout: a line of " + std::to_string(size) + " bytes, skipped");
+        return;
+    }
+    const std::string text = "the connector sent a line of " + std::to_string(size) +
+                             " bytes, the limit is " + std::to_string(policy_.max_line_bytes) +
+                             " (max_line_bytes)";
     // The head is no complete object: the scan fails at its end and says what it had read by then.
-    std::optional<std::string> job_id = ipc::scan_envelope(head, {"result", "payload"}).error.job_id;
-    broken(job_id, ipc::code::result_too_large,
-           "the connector sent a line of " + std::to_string(size) + " bytes, the limit is " +
-               std::to_string(policy_.max_line_bytes) + " (max_line_bytes)");
+    const std::optional<std::string> job_id = ipc::scan_envelope(head, {"result", "payload"}).error.job_id;
+    if (job_id)
+        broken(job_id, ipc::code::result_too_large, text);
+    else
+        complain("", text + "; its first 4 KiB name no job");
 }
 
-void ConnectorProcess::broken(std::optional<std::string> job_id, const char* code, const std::string& text) {
-    if (job_id && !holds(*job_id)) job_id.reset();
-    if (!job_id && jobs_.size() == 1) job_id = jobs_.begin()->first;
+void ConnectorProcess::broken(const std::optional<std::string>& job_id, const char* code,
+                              const std::string& text) {
+    if (job_id && !holds(*job_id)) {
+        ++counters_.foreign_messages;
+        complain(cut(*job_id), text + "; this process does not hold the job it names");
+        return;
+    }
     const bool allowed = complaint_limit_.allow(Clock::now());
     if (allowed) {
         const LogContext context(log_fields(job_id.value_or("")));
         log_->warn("{}", text);
     }
     if (job_id) {
-        HeldJob& job = jobs_.at(*job_id);
+        HeldJob& job = jobs_.find(*job_id)->second;
         if (job.error_reported || job.ended) return;
         job.error_reported = true;
-        if (auto last = progress_.finish(*job_id)) pass_progress(std::move(*last));
+        pass_last_progress(*job_id);
     } else if (!allowed) {
         return;
     }
     owner_.on_broken_line(*this, job_id, code, text);
 }
 
+void ConnectorProcess::complain(const std::string& job_id, const std::string& text) {
+    if (!complaint_limit_.allow(Clock::now())) return;
+    const LogContext context(log_fields(job_id));
+    log_->warn("{}", text);
+}
+
 void ConnectorProcess::on_stderr(std::string_view line) {
     ++counters_.stderr_lines;
-    const TimePoint now = Clock::now();
-    if (!stderr_limit_.allow(now)) {
+    if (!stderr_limit_.allow(Clock::now())) {
         ++counters_.stderr_dropped;
         // The end of a flood often says why a process died: it is kept even when it is not logged.
-        evidence_.add_stderr(cut(line));
+        evidence_.add_stderr(line, false);
         return;
     }
     const LogContext context(log_fields());
-    if (const std::uint64_t dropped = stderr_limit_.take_dropped())
-        log_->warn("{} lines of stderr were dropped (stderr_lines_per_second = {})", dropped,
-                   policy_.stderr_lines_per_second);
+    log_dropped_stderr();
     const std::string text = cut(line);
-    evidence_.add_stderr(text);
+    evidence_.add_stderr(line, true);
     log_->info("{}", text);
     owner_.on_trace(*this, TraceLine::Kind::stderr_line, text);
 }
 
-void ConnectorProcess::on_decoded(ipc::FromConnector message) {
-    if (auto* progress = std::get_if<ipc::Progress>(&message)) {
-        if (!about_held_job(progress->job_id, "progress", false)) return;
-        const std::uint64_t before = progress_.coalesced();
-        auto passed = progress_.offer(std::move(*progress), Clock::now());
-        counters_.progress_coalesced += progress_.coalesced() - before;
-        if (passed)
-            pass_progress(std::move(*passed));
+void ConnectorProcess::log_dropped_stderr() {
+    if (const std::uint64_t dropped = stderr_limit_.take_dropped())
+        log_->warn("{} lines of stderr and log messages were dropped (stderr_lines_per_second = {})", dropped,
+                   policy_.stderr_lines_per_second);
+}
+
+void ConnectorProcess::log_what_was_dropped(bool tail) {
+    const LogContext context(log_fields());
+    log_dropped_stderr();
+    if (const std::uint64_t dropped = request_limit_.take_dropped())
+        log_->warn("{} messages service_request or restart_service were dropped", dropped);
+    if (const std::uint64_t dropped = complaint_limit_.take_dropped())
+        log_->warn("{} complaints about its stdout were not logged", dropped);
+    if (!tail) return;
+    for (const std::string& line : evidence_.unlogged_stderr())
+        log_->info("{} (one of the last lines of stderr)", line);
+}
+
+// ---- messages ---------------------------------------------------------------------------------------------
+
+void ConnectorProcess::on_progress(std::string_view job_id, std::string_view line) {
+    if (!about_held_job(job_id, "progress", false)) return;
+    const std::uint64_t before = progress_.coalesced();
+    const bool now = progress_.offer(job_id, line, Clock::now());
+    counters_.progress_coalesced += progress_.coalesced() - before;
+    if (now)
+        pass_progress(line);
+    else
+        arm_progress_timer();
+}
+
+/// What may come as often as the connector likes, but is not worth its while to us.
+bool ConnectorProcess::may_pass(const ipc::FromConnector& message) {
+    const TimePoint now = Clock::now();
+    if (std::holds_alternative<ipc::LogLine>(message)) {
+        if (!stderr_limit_.allow(now)) {
+            ++counters_.stderr_dropped;
+            return false;
+        }
+        const LogContext context(log_fields());
+        log_dropped_stderr();
+    } else if (std::holds_alternative<ipc::ServiceRequest>(message) ||
+               std::holds_alternative<ipc::RestartService>(message)) {
+        if (!request_limit_.allow(now)) {
+            ++counters_.requests_dropped;
+            return false;
+        }
+        if (const std::uint64_t dropped = request_limit_.take_dropped())
+            complain("", std::to_string(dropped) +
+                             " messages service_request or restart_service were dropped (" +
+                             std::to_string(requests_per_second) + " per second are passed on)");
+    } else if (std::holds_alternative<ipc::Ready>(message) ||
+               std::holds_alternative<ipc::InitFailed>(message)) {
+        if (said_ready_ && !complaint_limit_.allow(now)) return false;
+        said_ready_ = true;
+    }
+    return true;
+}
+
+void ConnectorProcess::on_decoded(ipc::FromConnector message, std::string_view line) {
+    if (const auto* progress = std::get_if<ipc::Progress>(&message)) {
+        if (line.size() <= kept_progress_bytes)
+            on_progress(progress->job_id, line);
         else
-            arm_progress_timer();
+            on_progress(progress->job_id, ipc::encode(message));
         return;
     }
-    const std::string* job_id = nullptr;
-    bool ends = false;
-    const char* type = "";
-    if (const auto* accepted = std::get_if<ipc::Accepted>(&message)) {
-        job_id = &accepted->job_id, type = "accepted";
+    if (!may_pass(message)) return;
+    if (const auto* request = std::get_if<ipc::ServiceRequest>(&message)) {
+        if (!about_held_job(request->job_id, "service_request", false)) return;
+    } else if (const auto* accepted = std::get_if<ipc::Accepted>(&message)) {
+        if (!about_held_job(accepted->job_id, "accepted", false)) return;
+        if (std::exchange(jobs_.find(accepted->job_id)->second.accepted, true)) return;
     } else if (const auto* result = std::get_if<ipc::JobResult>(&message)) {
-        job_id = &result->job_id, ends = true, type = "result";
+        if (!about_held_job(result->job_id, "result", true)) return;
+        pass_last_progress(result->job_id);
     } else if (const auto* failed = std::get_if<ipc::Failed>(&message)) {
-        job_id = &failed->job_id, ends = true, type = "failed";
-    } else if (const auto* request = std::get_if<ipc::ServiceRequest>(&message)) {
-        job_id = &request->job_id, type = "service_request";
-    } else if (const auto* log = std::get_if<ipc::LogLine>(&message)) {
-        if (!stderr_limit_.allow(Clock::now())) {
-            ++counters_.stderr_dropped;
-            return;
-        }
-        (void)log;
-    }
-    if (job_id != nullptr) {
-        if (!about_held_job(*job_id, type, ends)) return;
-        if (ends) {
-            if (auto last = progress_.finish(*job_id)) pass_progress(std::move(*last));
-        }
+        if (!about_held_job(failed->job_id, "failed", true)) return;
+        pass_last_progress(failed->job_id);
     }
     owner_.on_message(*this, std::move(message));
 }
 
-bool ConnectorProcess::about_held_job(const std::string& job_id, const char* type, bool ends) {
+bool ConnectorProcess::about_held_job(std::string_view job_id, const char* type, bool ends) {
     const auto found = jobs_.find(job_id);
     if (found != jobs_.end() && !found->second.ended) {
         found->second.ended = ends;
         return true;
     }
     ++counters_.foreign_messages;
-    if (complaint_limit_.allow(Clock::now())) {
-        const LogContext context(log_fields(cut(job_id)));
-        log_->warn("{} for a job that {}; ignored", type,
-                   found == jobs_.end() ? "this process does not hold" : "it has already ended");
-    }
+    if (!complaint_limit_.allow(Clock::now())) return false;
+    const LogContext context(log_fields(cut(job_id)));
+    log_->warn("{} for a job that {}; ignored", type,
+               found == jobs_.end() ? "this process does not hold" : "it has already ended");
     return false;
 }
 
-void ConnectorProcess::pass_progress(ipc::Progress progress) {
-    owner_.on_message(*this, std::move(progress));
+void ConnectorProcess::pass_progress(std::string_view line) {
+    ipc::Decoded decoded = ipc::decode_from_connector(line);
+    if (auto* message = std::get_if<ipc::FromConnector>(&decoded))
+        owner_.on_message(*this, std::move(*message));
+}
+
+void ConnectorProcess::pass_last_progress(std::string_view job_id) {
+    if (const auto last = progress_.finish(job_id)) pass_progress(*last);
 }
 
 void ConnectorProcess::arm_progress_timer() {
+    if (progress_timer_armed_) return;
     const auto due = progress_.next_due();
-    if (progress_timer_armed_ || !due) return;
+    if (!due) return;
     progress_timer_armed_ = true;
     progress_timer_.expires_at(*due);
     progress_timer_.async_wait(
         [this, alive = std::weak_ptr<int>(alive_)](const boost::system::error_code& error) {
             if (error || alive.expired()) return;
             progress_timer_armed_ = false;
-            for (ipc::Progress& progress : progress_.take_due(Clock::now()))
-                pass_progress(std::move(progress));
+            for (const std::string& line : progress_.take_due(Clock::now()))
+                pass_progress(line);
             arm_progress_timer();
         });
 }

@@ -40,6 +40,8 @@ class ConnectorProcess {
         virtual void on_pipe_closed(ConnectorProcess& process, const std::string& what) = 0;
         virtual void on_stalled(ConnectorProcess& process) = 0;
         virtual void on_trace(ConnectorProcess& process, TraceLine::Kind kind, const std::string& text) = 0;
+        /// Whether anybody looks at protocol lines now; without, on_trace comes for stderr only.
+        virtual bool traced() const = 0;
     };
 
     ConnectorProcess(boost::asio::any_io_executor executor, Owner& owner, InstanceId id,
@@ -58,7 +60,7 @@ class ConnectorProcess {
     bool send(const ipc::ToConnector& message);
     /// False: too much waits for its stdin, or it holds a job of this id already.
     bool give(const ipc::Job& job);
-    bool holds(const std::string& job_id) const { return jobs_.count(job_id) > 0; }
+    bool holds(std::string_view job_id) const { return jobs_.find(job_id) != jobs_.end(); }
     bool job_ended(const std::string& job_id) {
         progress_.finish(job_id);
         return jobs_.erase(job_id) > 0;
@@ -69,6 +71,8 @@ class ConnectorProcess {
     void close_stdin_after_writing();
     /// See ConnectorIo::finish.
     void finish(Ms limit, std::function<void()> done);
+    /// Its end: what the rate limits have kept out of the log goes there now, the last lines with `tail`.
+    void log_what_was_dropped(bool tail);
     /// Everything known about its end, but for what the Lifecycle knows.
     DeathReport death_report(const std::optional<ExitStatus>& exit) const;
 
@@ -76,6 +80,7 @@ class ConnectorProcess {
 
   private:
     struct HeldJob {
+        bool accepted = false;
         bool ended = false;  // it has said result or failed
         bool error_reported = false;
     };
@@ -83,10 +88,18 @@ class ConnectorProcess {
     void on_line(std::string_view line, bool torn);
     void on_overlong(std::string_view head, std::uint64_t size);
     void on_stderr(std::string_view line);
-    void on_decoded(ipc::FromConnector message);
-    void broken(std::optional<std::string> job_id, const char* code, const std::string& text);
-    bool about_held_job(const std::string& job_id, const char* type, bool ends);
-    void pass_progress(ipc::Progress progress);
+    void on_decoded(ipc::FromConnector message, std::string_view line);
+    void on_progress(std::string_view job_id, std::string_view line);
+    /// Evidence and trace of a line that was received.
+    void keep(std::string_view shown);
+    bool may_pass(const ipc::FromConnector& message);
+    /// A line that cannot be used. `job_id`: the job it surely concerns; it fails with `code`.
+    void broken(const std::optional<std::string>& job_id, const char* code, const std::string& text);
+    void complain(const std::string& job_id, const std::string& text);
+    bool about_held_job(std::string_view job_id, const char* type, bool ends);
+    void pass_progress(std::string_view line);
+    void pass_last_progress(std::string_view job_id);
+    void log_dropped_stderr();
     void arm_progress_timer();
 
     boost::asio::any_io_executor executor_;
@@ -102,10 +115,12 @@ class ConnectorProcess {
     Evidence evidence_;
     LineLimiter stderr_limit_;
     LineLimiter complaint_limit_;  // log lines about lines that are wrong
+    LineLimiter request_limit_;    // service_request, restart_service
     ProgressCoalescer progress_;
     boost::asio::steady_timer progress_timer_;
     bool progress_timer_armed_ = false;
-    std::map<std::string, HeldJob> jobs_;
+    std::map<std::string, HeldJob, std::less<>> jobs_;
+    bool said_ready_ = false;
     std::shared_ptr<int> alive_ = std::make_shared<int>(0);
 };
 

@@ -18,13 +18,19 @@ std::string without_newline(std::string line) {
 
 }  // namespace
 
-std::string cut(std::string_view text) {
-    if (text.size() <= shown_line_bytes) return std::string(text);
+std::string_view cut_view(std::string_view text) {
+    if (text.size() <= shown_line_bytes) return text;
     std::size_t end = shown_line_bytes;
     // Not into the middle of a UTF-8 character.
     while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
         --end;
-    return std::string(text.substr(0, end)) + "...";
+    return text.substr(0, end);
+}
+
+std::string cut(std::string_view text) {
+    std::string shown(cut_view(text));
+    if (shown.size() < text.size()) shown += "...";
+    return shown;
 }
 
 std::string shown(const ipc::ToConnector& message) {
@@ -57,18 +63,42 @@ std::string shown(const ipc::FromConnector& message, std::string_view line) {
         ipc::ServiceRequest copy{request->job_id, request->service, request->request_type, "<hidden>"};
         return without_newline(ipc::encode(ipc::FromConnector(std::move(copy))));
     }
+    if (const auto* unknown = std::get_if<ipc::Unknown>(&message))
+        return "(" + std::to_string(line.size()) + " bytes of unknown type \"" + cut(unknown->type) + "\")";
     return cut(line);
 }
 
-void Evidence::add(std::deque<std::string>& lines, std::string line, std::size_t limit) {
+std::string shown(const ipc::Malformed& malformed, std::size_t size) {
+    std::string text = "(broken line of " + std::to_string(size) + " bytes";
+    if (malformed.type) text += ", type \"" + cut(*malformed.type) + "\"";
+    if (malformed.job_id) text += ", job " + cut(*malformed.job_id);
+    return text + ": " + cut(malformed.reason) + ")";
+}
+
+void Evidence::Ring::add(std::string_view mark, std::string_view line, bool logged, std::size_t limit) {
     if (limit == 0) return;
-    if (lines.size() >= limit) lines.pop_front();
-    lines.push_back(std::move(line));
+    const bool full = lines_.size() >= limit;
+    if (!full) lines_.emplace_back();
+    Line& place = full ? lines_[next_] : lines_.back();
+    if (full) next_ = (next_ + 1) % limit;
+    const std::string_view part = cut_view(line);
+    place.text.assign(mark).append(part);
+    if (part.size() < line.size()) place.text += "...";
+    place.logged = logged;
+}
+
+std::vector<std::string> Evidence::Ring::list(bool only_unlogged) const {
+    std::vector<std::string> all;
+    for (std::size_t n = 0; n < lines_.size(); ++n) {
+        const Line& line = lines_[(next_ + n) % lines_.size()];
+        if (!only_unlogged || !line.logged) all.push_back(line.text);
+    }
+    return all;
 }
 
 void Evidence::fill(DeathReport& report) const {
-    report.stderr_tail.assign(stderr_.begin(), stderr_.end());
-    report.last_messages.assign(messages_.begin(), messages_.end());
+    report.stderr_tail = stderr_.list(false);
+    report.last_messages = messages_.list(false);
 }
 
 }  // namespace emprops::process

@@ -16,11 +16,17 @@ namespace asio = boost::asio;
 
 namespace {
 
+/// Of each connector's stderr so much is kept for `logs`, whichever limit comes first.
 constexpr std::size_t log_ring_lines = 1000;
+constexpr std::size_t log_ring_bytes = std::size_t{256} << 10;
 constexpr Ms reap_interval{5000};
 /// An escaped process may appear while we look for it.
 constexpr Ms sweep_delays[] = {Ms{50}, Ms{250}, Ms{1000}};
 constexpr int last_sweeps = 20;
+
+std::size_t bytes_of(const TraceLine& line) {
+    return sizeof line + line.text.capacity() + line.id.connector.capacity();
+}
 
 FleetOptions with_random(FleetOptions options) {
     if (!options.random) {
@@ -45,6 +51,7 @@ class Fleet::Impl : public SlotContext, public std::enable_shared_from_this<Flee
         config::ConnectorSettings settings;
         std::vector<std::unique_ptr<Slot>> slots;
         std::deque<TraceLine> log;
+        std::size_t log_bytes = 0;
         bool removed = false;
     };
 
@@ -91,6 +98,7 @@ class Fleet::Impl : public SlotContext, public std::enable_shared_from_this<Flee
 
     void tell(News news) override;
     void trace(const TraceLine& line) override;
+    bool traced() const override { return !subscriptions_.empty(); }
     void slot_changed() override;
     void sweep_repeatedly(const std::string& marker) override;
 
@@ -127,6 +135,7 @@ class Fleet::Impl : public SlotContext, public std::enable_shared_from_this<Flee
     bool leaving_ = false;
     int last_sweeps_left_ = last_sweeps;
     std::function<void()> done_;
+    bool stuck_said_ = false;
 };
 
 // ---- configuration ----------------------------------------------------------------------------------------
@@ -227,8 +236,12 @@ void Fleet::Impl::deliver() {
 void Fleet::Impl::trace(const TraceLine& line) {
     if (line.kind == TraceLine::Kind::stderr_line) {
         if (Connector* connector = find(line.id.connector)) {
-            if (connector->log.size() >= log_ring_lines) connector->log.pop_front();
             connector->log.push_back(line);
+            connector->log_bytes += bytes_of(line);
+            while (connector->log.size() > log_ring_lines || connector->log_bytes > log_ring_bytes) {
+                connector->log_bytes -= bytes_of(connector->log.front());
+                connector->log.pop_front();
+            }
         }
     }
     if (subscriptions_.empty()) return;
@@ -323,11 +336,24 @@ void Fleet::Impl::shutdown(std::function<void()> done) {
 
 void Fleet::Impl::finish_shutdown() {
     if (!done_) return;
-    const auto left = [](const auto& slot) { return !slot->gone(); };
-    for (const auto& connector : connectors_) {
-        if (std::any_of(connector->slots.begin(), connector->slots.end(), left)) return;
+    // A process in uninterruptible sleep must not hold the whole worker: the guardian goes on with it.
+    const TimePoint now = Clock::now();
+    std::string stuck;
+    bool wait = false;
+    const auto look_at = [&](const std::unique_ptr<Slot>& slot) {
+        if (slot->gone()) return;
+        if (!slot->hopeless(now)) wait = true;
+        stuck += (stuck.empty() ? "" : ", ") + slot->process_names();
+    };
+    for (const auto& connector : connectors_)
+        std::for_each(connector->slots.begin(), connector->slots.end(), look_at);
+    std::for_each(surplus_.begin(), surplus_.end(), look_at);
+    if (wait) return;
+    if (!stuck.empty() && !stuck_said_) {
+        stuck_said_ = true;
+        logger("process")->error(
+            "the worker ends without waiting any longer for what SIGKILL does not end: {}", stuck);
     }
-    if (std::any_of(surplus_.begin(), surplus_.end(), left)) return;
     // What escaped from its connector without a trace is found here; some rounds, because it may fork.
     if (host.sweep_all() > 0 && --last_sweeps_left_ > 0) {
         sweeps_.push_back({Clock::now() + sweep_delays[0], ""});
@@ -371,9 +397,9 @@ void Fleet::configure(const std::vector<config::ConnectorSettings>& connectors) 
     impl_->configure(connectors);
 }
 
-bool Fleet::give_job(const InstanceId& id, ipc::Job job) {
+Result<> Fleet::give_job(const InstanceId& id, ipc::Job job) {
     Slot* slot = impl_->slot(id);
-    if (slot == nullptr) return false;
+    if (slot == nullptr) return Error{"leaving", to_string(id) + " is gone"};
     if (job.resume) {
         for (const auto& other : impl_->find(id.connector)->slots) {
             if (other.get() != slot && !other->holds(job.job_id))

@@ -34,7 +34,7 @@ class FleetListener {
     virtual ~FleetListener() = default;
     /// It said `ready`: jobs may be given.
     virtual void on_ready(const InstanceId& id, const InstanceInfo& info) = 0;
-    /// `status` or `capabilities` changed what it offers.
+    /// `status` or `capabilities` changed what it offers. At most ten times a second; the newest wins.
     virtual void on_changed(const InstanceId& id, const InstanceInfo& info) = 0;
     /// Give it no new job. Running ones go on; when the process died, on_gone follows within about a second
     /// and results that were still in its pipe come in between.
@@ -61,10 +61,10 @@ class FleetListener {
 class FleetPort {
   public:
     virtual ~FleetPort() = default;
-    /// Gives a job to a ready instance; `job.work_dir` is filled in here. False: not taken (it is leaving,
-    /// gone, or too much waits for its stdin); nothing was sent then. The instance holds the job until
-    /// job_ended.
-    virtual bool give_job(const InstanceId& id, ipc::Job job) = 0;
+    /// Gives a job to a ready instance; `job.work_dir` is filled in here. An error: not taken (it is leaving,
+    /// gone, too much waits for its stdin, or its folder cannot be made, which has the code "work_dir");
+    /// nothing was sent then. The instance holds the job until job_ended.
+    virtual Result<> give_job(const InstanceId& id, ipc::Job job) = 0;
     /// Sends `cancel` if the instance holds the job; false otherwise. Whether it listens to cancels is the
     /// caller's to know (features.cancel).
     virtual bool cancel_job(const InstanceId& id, const std::string& job_id, const std::string& reason) = 0;
@@ -101,6 +101,7 @@ struct Counters {
     std::uint64_t protocol_errors = 0;
     std::uint64_t foreign_messages = 0;    ///< messages for jobs the instance does not hold
     std::uint64_t progress_coalesced = 0;  ///< progress replaced by a newer one before it was passed on
+    std::uint64_t requests_dropped = 0;    ///< service_request and restart_service beyond their rate
 };
 
 /// One configured instance as `status` shows it.
@@ -147,7 +148,7 @@ class Fleet : public FleetPort {
     /// (overlapped), those that are missing finish their jobs and leave, all others are not touched.
     void configure(const std::vector<config::ConnectorSettings>& connectors);
 
-    bool give_job(const InstanceId& id, ipc::Job job) override;
+    Result<> give_job(const InstanceId& id, ipc::Job job) override;
     bool cancel_job(const InstanceId& id, const std::string& job_id, const std::string& reason) override;
     void job_ended(const InstanceId& id, const std::string& job_id) override;
     void stop_instance(const InstanceId& id, StopReason reason, const std::string& text) override;
@@ -162,7 +163,8 @@ class Fleet : public FleetPort {
     Result<> stop(const std::string& connector);
 
     /// Stop ladder for everything, now (let jobs finish before calling it); nothing is started any more.
-    /// `done` is called once, later, when no process is left.
+    /// `done` is called once, later, when no process is left, or none but those that have outlived SIGKILL
+    /// for some seconds.
     void shutdown(std::function<void()> done);
     /// SIGKILL to everything, now; meant after or during shutdown.
     void kill_all();

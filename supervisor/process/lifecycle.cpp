@@ -268,6 +268,9 @@ void Lifecycle::candidate_gone(const DeathReport& report, TimePoint now, Actions
         after_death(report, Ms{0}, now, out);
         return;
     }
+    // What the candidate said of itself is not true of the process that goes on.
+    fatal_init_ = false;
+    init_error_.clear();
     last_death_ = report;
     restart_problem_ = report.summary();
     no_recycle_before_ = now + options_.policy.breaker_trial;

@@ -70,6 +70,10 @@ std::optional<ProcStat> proc_stat(pid_t pid) {
     std::istringstream rest(text->substr(close + 1));
     ProcStat stat;
     rest >> stat.state >> stat.parent >> stat.group;
+    std::string skipped;  // fields 6 (session) to 21 (itrealvalue)
+    for (int field = 6; field <= 21; ++field)
+        rest >> skipped;
+    rest >> stat.started;
     if (!rest) return std::nullopt;
     return stat;
 }

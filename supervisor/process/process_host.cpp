@@ -127,16 +127,21 @@ class OsProcessHost : public ProcessHost {
     void signal_group(int pid, int signal) override {
         if (running_.count(pid) > 0) ::kill(-pid, signal);
     }
+    void remember_tree(int pid) override;
     std::size_t sweep(const std::string& marker) override;
     std::size_t sweep_all() override;
     void reap_orphans() override;
     std::uint64_t tree_rss_bytes(int pid) override;
 
   private:
+    /// Start times by pid: a pid alone may have become somebody else.
+    using Seen = std::map<pid_t, std::uint64_t>;
     struct Running {
         std::shared_ptr<asio::posix::stream_descriptor> pidfd;
         ExitHandler on_exit;
         std::string cgroup;
+        std::string marker;
+        Seen descendants;
     };
 
     std::string join_cgroup(const LaunchSpec& spec, std::string& name);
@@ -144,11 +149,15 @@ class OsProcessHost : public ProcessHost {
     void watch(int pid);
     void look(int pid);
     bool adopted(pid_t pid) const;
+    std::vector<pid_t> look_at_tree(int pid);
+    bool kill_escaped(pid_t pid, std::uint64_t started);
+    std::size_t sweep_remembered(const std::string& marker);
 
     asio::any_io_executor executor_;
     // A context of its own that is never run: launching must not tell the event loop about the fork.
     asio::io_context launch_context_{1};
     std::map<int, Running> running_;
+    std::map<std::string, Seen> left_behind_;  // by marker, of processes that have ended
     std::optional<Result<CgroupParent>> cgroup_;
     ChildSetup::Step own_step_ = ChildSetup::Step::none;
     volatile ChildSetup::Step* failed_step_ = nullptr;
@@ -163,9 +172,8 @@ Result<Child> OsProcessHost::start(const LaunchSpec& spec, ExitHandler on_exit) 
         return start_failed(std::string("cannot make pipes: ") + std::strerror(errno));
     std::string cgroup;
     const std::string cgroup_procs = join_cgroup(spec, cgroup);
-    const Result<ChildSetup> setup = ChildSetup::prepare(spec, cgroup_procs);
-    if (!setup) return setup.error();
-    const Result<int> pid = launch(spec, *setup, in.read.get(), out.write.get(), err.write.get());
+    const ChildSetup setup = ChildSetup::prepare(spec, cgroup_procs);
+    const Result<int> pid = launch(spec, setup, in.read.get(), out.write.get(), err.write.get());
     if (!pid) {
         if (!cgroup.empty()) (*cgroup_)->remove(cgroup);
         return pid.error();
@@ -189,6 +197,7 @@ Result<Child> OsProcessHost::start(const LaunchSpec& spec, ExitHandler on_exit) 
     running.pidfd = std::make_shared<asio::posix::stream_descriptor>(executor_, pidfd.release());
     running.on_exit = std::move(on_exit);
     running.cgroup = cgroup;
+    running.marker = spec.marker;
     running_[child.pid] = std::move(running);
     watch(child.pid);
     return child;
@@ -284,8 +293,9 @@ void OsProcessHost::look(int pid) {
         exit.peak_rss_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
         exit.cpu = to_ms(usage.ru_utime) + to_ms(usage.ru_stime);
     }
-    const Running ended = std::move(found->second);
+    Running ended = std::move(found->second);
     running_.erase(found);
+    if (!ended.descendants.empty()) left_behind_[ended.marker] = std::move(ended.descendants);
     if (!ended.cgroup.empty()) (*cgroup_)->remove(ended.cgroup);
     ended.on_exit(exit);
 }
@@ -304,8 +314,58 @@ void OsProcessHost::reap_orphans() {
     }
 }
 
-std::size_t OsProcessHost::sweep(const std::string& marker) {
+std::vector<pid_t> OsProcessHost::look_at_tree(int pid) {
+    std::vector<pid_t> tree = descendants_of(pid);
+    const auto found = running_.find(pid);
+    if (found == running_.end()) return tree;
+    Seen& seen = found->second.descendants;
+    // One that was seen and has left the tree since is kept while it lives: that is what this is for.
+    std::erase_if(seen, [](const auto& each) {
+        const auto stat = proc_stat(each.first);
+        return !stat || stat->started != each.second;
+    });
+    for (const pid_t each : tree) {
+        if (const auto stat = proc_stat(each)) seen[each] = stat->started;
+    }
+    return tree;
+}
+
+void OsProcessHost::remember_tree(int pid) {
+    if (running_.count(pid) > 0) look_at_tree(pid);
+}
+
+bool OsProcessHost::kill_escaped(pid_t pid, std::uint64_t started) {
+    if (running_.count(pid) > 0) return false;
+    const UniqueFd pidfd = open_pid(pid);
+    const auto stat = proc_stat(pid);
+    return pidfd && stat && stat->started == started && stat->state != 'Z' && send(pidfd, SIGKILL);
+}
+
+/// Those that were seen in the tree of the ended process, and what they have started since.
+std::size_t OsProcessHost::sweep_remembered(const std::string& marker) {
+    const auto found = left_behind_.find(marker);
+    if (found == left_behind_.end()) return 0;
     std::size_t killed = 0;
+    Seen next;
+    for (const auto& [pid, started] : found->second) {
+        const auto stat = proc_stat(pid);
+        if (!stat || stat->started != started) continue;
+        for (const pid_t each : descendants_of(pid)) {
+            if (const auto below = proc_stat(each)) next[each] = below->started;
+        }
+        next[pid] = started;
+    }
+    for (const auto& [pid, started] : next)
+        killed += kill_escaped(pid, started) ? 1 : 0;
+    if (next.empty())
+        left_behind_.erase(found);
+    else
+        found->second = std::move(next);
+    return killed;
+}
+
+std::size_t OsProcessHost::sweep(const std::string& marker) {
+    std::size_t killed = sweep_remembered(marker);
     for (const pid_t pid : descendants_of(::getpid())) {
         if (running_.count(pid) > 0) continue;
         const UniqueFd pidfd = open_pid(pid);
@@ -334,7 +394,7 @@ std::size_t OsProcessHost::sweep_all() {
 
 std::uint64_t OsProcessHost::tree_rss_bytes(int pid) {
     std::uint64_t sum = resident_bytes(pid);
-    for (const pid_t each : descendants_of(pid))
+    for (const pid_t each : look_at_tree(pid))
         sum += resident_bytes(each);
     return sum;
 }

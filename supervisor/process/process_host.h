@@ -19,6 +19,7 @@
 #include "ipc/result.h"
 #include "supervisor/base/time.h"
 #include "supervisor/process/unique_fd.h"
+#include "supervisor/process/user_ids.h"
 
 namespace emprops::process {
 
@@ -30,8 +31,9 @@ struct LaunchSpec {
     std::vector<std::string> arguments;      ///< without argv[0]
     std::map<std::string, std::string> env;  ///< the whole environment, but for the marker
     std::filesystem::path working_dir;
-    std::string marker;  ///< value of EMPROPS_INSTANCE: "<connector>/<index>/<generation>"
-    /// user, nice, cpu_affinity, oom_score_adj, no_new_privs, limit_*, cgroup_memory_max are used.
+    std::string marker;           ///< value of EMPROPS_INSTANCE: "<connector>/<index>/<generation>"
+    std::optional<UserIds> user;  ///< whose process it becomes; empty: ours
+    /// nice, cpu_affinity, oom_score_adj, no_new_privs, limit_*, cgroup_memory_max are used.
     config::SupervisionSettings limits;
 };
 
@@ -61,8 +63,13 @@ class ProcessHost {
     virtual Result<Child> start(const LaunchSpec& spec, ExitHandler on_exit) = 0;
     /// Sends a signal to the process group of a started process; nothing happens once its exit was reported.
     virtual void signal_group(int pid, int signal) = 0;
-    /// Kills what carries this marker although its leader has exited, and reaps adopted orphans. Processes
-    /// can appear while it looks: call it again a little later. Returns how many were killed.
+    /// Remembers the descendants that a started process has now, so that sweep() finds them later even when
+    /// they have left its group, its session and its environment. Call it now and then; costs a look into
+    /// /proc.
+    virtual void remember_tree(int pid) = 0;
+    /// Kills what carries this marker, or was remembered, although its leader has exited, and reaps adopted
+    /// orphans. Processes can appear while it looks: call it again a little later. Returns how many were
+    /// killed.
     virtual std::size_t sweep(const std::string& marker) = 0;
     /// Kills everything that descends from started processes, attributed or not. For the very end.
     virtual std::size_t sweep_all() = 0;

@@ -8,6 +8,8 @@ namespace {
 
 /// A process whose stdout has ended, or whose init has failed, is normally about to exit.
 constexpr Ms own_exit_grace{2000};
+/// SIGKILL goes out again all the time; people hear of it less often.
+constexpr Ms stuck_report_interval{60'000};
 
 std::optional<TimePoint> earlier(std::optional<TimePoint> a, std::optional<TimePoint> b) {
     if (!a) return b;
@@ -97,8 +99,7 @@ void ProcessRun::tick(TimePoint now, bool stdin_backlog, Actions& out) {
                     out.push_back(action::SignalGroup{generation_, SIGTERM});
                 } else {
                     out.push_back(action::SignalGroup{generation_, SIGKILL});
-                    if (ladder_->step() == LadderRun::Step::stuck)
-                        out.push_back(action::ReportStuck{generation_});
+                    if (ladder_->step() == LadderRun::Step::stuck) report_stuck(now, out);
                 }
             }
             return;
@@ -123,6 +124,13 @@ void ProcessRun::tick(TimePoint now, bool stdin_backlog, Actions& out) {
         return;
     }
     tick_pings(now, stdin_backlog, out);
+}
+
+void ProcessRun::report_stuck(TimePoint now, Actions& out) {
+    if (!stuck_since_) stuck_since_ = now;
+    if (stuck_said_ && now - *stuck_said_ < stuck_report_interval) return;
+    stuck_said_ = now;
+    out.push_back(action::ReportStuck{generation_});
 }
 
 void ProcessRun::tick_pings(TimePoint now, bool stdin_backlog, Actions& out) {

@@ -81,6 +81,10 @@ class ProcessRun {
     std::uint64_t jobs_given() const { return jobs_given_; }
     std::optional<StopReason> stop_reason() const { return reason_; }
     const std::string& stop_text() const { return text_; }
+    /// Since when it has outlived even SIGKILL.
+    std::optional<TimePoint> stuck_since() const {
+        return phase_ == Phase::exited ? std::nullopt : stuck_since_;
+    }
 
     void ready(bool pings, TimePoint now, Actions& out);
     void job_given() { ++jobs_, ++jobs_given_; }
@@ -102,6 +106,7 @@ class ProcessRun {
   private:
     void withdraw(Actions& out);
     void tick_pings(TimePoint now, bool stdin_backlog, Actions& out);
+    void report_stuck(TimePoint now, Actions& out);
 
     std::uint64_t generation_;
     config::SupervisionSettings policy_;
@@ -118,6 +123,8 @@ class ProcessRun {
     std::optional<TimePoint> exit_deadline_;
     std::string exit_why_;
     std::optional<LadderRun> ladder_;
+    std::optional<TimePoint> stuck_since_;
+    std::optional<TimePoint> stuck_said_;
     std::optional<TimePoint> next_ping_;
     std::uint64_t last_ping_ = 0;
     bool ping_unanswered_ = false;

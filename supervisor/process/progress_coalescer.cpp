@@ -1,48 +1,49 @@
 #include "supervisor/process/progress_coalescer.h"
 
+#include <utility>
+
 namespace emprops::process {
 
-std::optional<ipc::Progress> ProgressCoalescer::offer(ipc::Progress progress, TimePoint now) {
-    const auto found = jobs_.find(progress.job_id);
+bool ProgressCoalescer::offer(std::string_view job_id, std::string_view line, TimePoint now) {
+    const auto found = jobs_.find(job_id);
     if (found == jobs_.end()) {
-        jobs_[progress.job_id] = Entry{now, std::nullopt};
-        return progress;
+        jobs_.emplace(job_id, Entry{now, {}});
+        return true;
     }
     Entry& entry = found->second;
+    if (!entry.waiting.empty()) ++coalesced_;
     if (now - entry.passed_at >= interval_) {
-        if (entry.waiting) ++coalesced_;
-        entry.waiting.reset();
+        entry.waiting.clear();
         entry.passed_at = now;
-        return progress;
+        return true;
     }
-    if (entry.waiting) ++coalesced_;
-    entry.waiting = std::move(progress);
-    return std::nullopt;
+    entry.waiting.assign(line);
+    return false;
 }
 
-std::vector<ipc::Progress> ProgressCoalescer::take_due(TimePoint now) {
-    std::vector<ipc::Progress> due;
+std::vector<std::string> ProgressCoalescer::take_due(TimePoint now) {
+    std::vector<std::string> due;
     for (auto& [job_id, entry] : jobs_) {
-        if (!entry.waiting || now - entry.passed_at < interval_) continue;
-        due.push_back(std::move(*entry.waiting));
-        entry.waiting.reset();
+        if (entry.waiting.empty() || now - entry.passed_at < interval_) continue;
+        due.push_back(std::exchange(entry.waiting, {}));
         entry.passed_at = now;
     }
     return due;
 }
 
-std::optional<ipc::Progress> ProgressCoalescer::finish(const std::string& job_id) {
+std::optional<std::string> ProgressCoalescer::finish(std::string_view job_id) {
     const auto found = jobs_.find(job_id);
     if (found == jobs_.end()) return std::nullopt;
-    std::optional<ipc::Progress> last = std::move(found->second.waiting);
+    std::string last = std::move(found->second.waiting);
     jobs_.erase(found);
+    if (last.empty()) return std::nullopt;
     return last;
 }
 
 std::optional<TimePoint> ProgressCoalescer::next_due() const {
     std::optional<TimePoint> first;
     for (const auto& [job_id, entry] : jobs_) {
-        if (entry.waiting && (!first || entry.passed_at + interval_ < *first))
+        if (!entry.waiting.empty() && (!first || entry.passed_at + interval_ < *first))
             first = entry.passed_at + interval_;
     }
     return first;

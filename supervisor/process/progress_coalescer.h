@@ -1,14 +1,16 @@
 #pragma once
-// Passes progress on at a bounded rate per job: the first at once, then the newest of each interval. Pure;
-// owned by one connector process; knows only the jobs that the process holds, so it cannot grow.
+// Passes progress on at a bounded rate per job: the first at once, then the newest of each interval. Holds
+// lines, not messages: most of a flood is never decoded. Pure; owned by one connector process; knows only the
+// jobs that the process holds, so it cannot grow.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "ipc/messages.h"
 #include "supervisor/base/time.h"
 
 namespace emprops::process {
@@ -17,13 +19,12 @@ class ProgressCoalescer {
   public:
     explicit ProgressCoalescer(Ms interval) : interval_(interval) {}
 
-    /// Returns the progress if it may be passed on now; else it waits, in the place of an older one of its
-    /// job.
-    std::optional<ipc::Progress> offer(ipc::Progress progress, TimePoint now);
-    /// What has waited long enough.
-    std::vector<ipc::Progress> take_due(TimePoint now);
+    /// Whether this line may be passed on now; else it waits, in the place of an older one of its job.
+    bool offer(std::string_view job_id, std::string_view line, TimePoint now);
+    /// The lines that have waited long enough.
+    std::vector<std::string> take_due(TimePoint now);
     /// The one that waits for this job, to be passed on before its result; forgets the job.
-    std::optional<ipc::Progress> finish(const std::string& job_id);
+    std::optional<std::string> finish(std::string_view job_id);
 
     std::optional<TimePoint> next_due() const;
     /// How many were replaced by a newer one.
@@ -32,10 +33,10 @@ class ProgressCoalescer {
   private:
     struct Entry {
         TimePoint passed_at;
-        std::optional<ipc::Progress> waiting;
+        std::string waiting;  // empty: none
     };
     Ms interval_;
-    std::map<std::string, Entry> jobs_;
+    std::map<std::string, Entry, std::less<>> jobs_;
     std::uint64_t coalesced_ = 0;
 };
 

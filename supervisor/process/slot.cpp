@@ -1,5 +1,6 @@
 #include "supervisor/process/slot.h"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <csignal>
 
@@ -13,7 +14,14 @@ namespace {
 
 /// After the exit a grandchild may hold the pipe open; nothing that matters comes later than this.
 constexpr Ms read_after_exit{1000};
-constexpr Ms rss_sample_interval{2000};
+/// How often the descendants of a process are looked at: for its memory, and to find them when it has ended.
+constexpr Ms tree_sample_interval{2000};
+/// `status` and `capabilities` are passed on at most this often.
+constexpr Ms change_interval{100};
+/// How long SIGKILL may have been without effect before the worker's end does not wait for it any more.
+constexpr Ms hopeless_after{3000};
+/// A full disk is said once in this time.
+constexpr Ms folder_complaint_interval{30'000};
 
 template <class... Ts>
 struct Overloaded : Ts... {
@@ -91,7 +99,7 @@ void Slot::shutdown() {
 void Slot::kill() {
     for (auto& [generation, entry] : processes_) {
         entry.listener.reset();
-        if (settings_.attach || entry.process->pid() == 0) continue;
+        if (entry.attached || entry.process->pid() == 0) continue;
         context_.host.signal_group(entry.process->pid(), SIGKILL);
         context_.host.sweep(marker(generation));
     }
@@ -109,27 +117,31 @@ void Slot::stop_instance(const InstanceId& id, StopReason reason, const std::str
 
 // ---- jobs -------------------------------------------------------------------------------------------------
 
-bool Slot::give_job(const InstanceId& id, ipc::Job& job) {
+Result<> Slot::give_job(const InstanceId& id, ipc::Job& job) {
+    const Error leaving{"leaving", name_ + " is leaving"};
     Entry* entry = find(id.generation);
     const ProcessRun* run = lifecycle_.find(id.generation);
-    if (entry == nullptr || run == nullptr || run->phase() != ProcessRun::Phase::ready) return false;
-    if (entry->process->holds(job.job_id)) return false;
-    const auto folder =
-        context_.work_dirs.make_job(settings_.name, index_, job.job_id, settings_.supervision.user);
+    if (entry == nullptr || run == nullptr || run->phase() != ProcessRun::Phase::ready) return leaving;
+    if (entry->process->holds(job.job_id)) return Error{"busy", name_ + " still holds a job of this id"};
+    const auto folder = context_.work_dirs.make_job(settings_.name, index_, job.job_id, entry->user);
     if (!folder) {
-        const LogContext context(entry->process->log_fields(job.job_id));
-        logger("process")->error("{}", folder.error().message);
-        return false;
+        const TimePoint now = Clock::now();
+        if (!next_folder_complaint_ || now >= *next_folder_complaint_) {
+            next_folder_complaint_ = now + folder_complaint_interval;
+            const LogContext context(entry->process->log_fields(job.job_id));
+            logger("process")->error("{}", folder.error().message);
+        }
+        return folder.error();
     }
     job.work_dir = folder->string();
     if (!entry->process->give(job)) {
         if (!holds(job.job_id)) context_.work_dirs.remove_job(settings_.name, index_, job.job_id);
-        return false;
+        return Error{"busy", "too much waits for the stdin of " + name_};
     }
     ++counters_.jobs_given;
     lifecycle_.job_given(id.generation);
     changed();
-    return true;
+    return Ok{};
 }
 
 bool Slot::cancel_job(const InstanceId& id, const std::string& job_id, const std::string& reason) {
@@ -163,6 +175,7 @@ void Slot::carry_out(Actions actions) {
                        [&](const action::Announce& announce) {
                            Entry& entry = processes_.at(announce.generation);
                            entry.announced = true;
+                           entry.offer_changed = entry.status_changed = false;
                            context_.tell([id = entry.process->id(), info = entry.process->info](
                                              FleetListener& listener) { listener.on_ready(id, info); });
                        },
@@ -184,6 +197,7 @@ void Slot::carry_out(Actions actions) {
                            const LogContext context(entry.process->log_fields());
                            logger("process")->info("{}: shutdown and end of stdin, {} to leave", name_,
                                                    human_duration(shutdown.grace));
+                           if (!entry.attached) context_.host.remember_tree(entry.process->pid());
                            entry.process->send(ipc::Shutdown{shutdown.grace});
                            entry.process->close_stdin_after_writing();
                            if (!entry.process->connected()) end_attached(shutdown.generation);
@@ -191,10 +205,11 @@ void Slot::carry_out(Actions actions) {
                        [&](const action::SignalGroup& signal) {
                            Entry& entry = processes_.at(signal.generation);
                            const LogContext context(entry.process->log_fields());
-                           if (settings_.attach) {
+                           if (entry.attached) {
                                end_attached(signal.generation);
                                return;
                            }
+                           context_.host.remember_tree(entry.process->pid());
                            logger("process")->warn("{}: SIG{} to its process group", name_,
                                                    signal.signal == SIGTERM ? "TERM" : "KILL");
                            context_.host.signal_group(entry.process->pid(), signal.signal);
@@ -226,25 +241,32 @@ void Slot::spawn() {
     Entry& entry = processes_[generation];
     entry.process = std::make_unique<ConnectorProcess>(
         context_.executor, *this, InstanceId{settings_.name, index_, generation}, settings_, counters_);
-    const Result<> started = settings_.attach ? listen(generation) : launch(generation, *entry.process);
+    entry.attached = settings_.attach;
+    const Result<> started = entry.attached ? listen(generation) : launch(generation, entry);
     if (!started) {
         processes_.erase(generation);
         carry_out(lifecycle_.spawn_failed(started.error().message, Clock::now()));
         return;
     }
     Actions actions = lifecycle_.spawned(generation, Clock::now());
-    if (!settings_.attach) greet(*entry.process);
+    if (!entry.attached) greet(*entry.process);
     carry_out(std::move(actions));
 }
 
-Result<> Slot::launch(std::uint64_t generation, ConnectorProcess& process) {
+Result<> Slot::launch(std::uint64_t generation, Entry& entry) {
+    ConnectorProcess& process = *entry.process;
     const auto executable =
         find_executable(settings_, context_.options.bin_dir, context_.options.connector_dirs);
     if (!executable) return executable.error();
-    const auto work_dir =
-        context_.work_dirs.make_instance(settings_.name, index_, settings_.supervision.user);
+    if (!settings_.supervision.user.empty()) {
+        auto user = look_up_user(settings_.supervision.user);
+        if (!user) return user.error();
+        entry.user = std::move(*user);
+    }
+    const auto work_dir = context_.work_dirs.make_instance(settings_.name, index_, entry.user);
     if (!work_dir) return work_dir.error();
     LaunchSpec spec;
+    spec.user = entry.user;
     spec.executable = *executable;
     for (std::size_t argument = 1; argument < settings_.command.size(); ++argument)
         spec.arguments.push_back(with_instance(settings_.command[argument], index_));
@@ -331,6 +353,10 @@ void Slot::on_message(ConnectorProcess& process, ipc::FromConnector message) {
             logger("process")->warn("{}: its companion service needs a restart: {}", name_,
                                     cut(restart->reason));
         }
+        // A job's end may follow from a status ("my service is gone"): it is not told before it.
+        const bool ends =
+            std::holds_alternative<ipc::JobResult>(message) || std::holds_alternative<ipc::Failed>(message);
+        if (Entry* entry = find(generation); entry != nullptr && ends) tell_changes(*entry, Clock::now());
         // std::function wants a copyable callable, and a result can be large: it travels behind a pointer.
         auto shared = std::make_shared<ipc::FromConnector>(std::move(message));
         context_.tell([id = process.id(), shared](FleetListener& listener) {
@@ -345,6 +371,7 @@ void Slot::on_ready(ConnectorProcess& process, ipc::Ready ready) {
     if (run != nullptr && run->phase() == ProcessRun::Phase::starting) {
         InstanceInfo& info = process.info;
         info.pid = process.pid();
+        if (const Entry* entry = find(generation)) info.attached = entry->attached;
         info.job_types = settings_.job_types.empty() ? std::move(ready.job_types) : settings_.job_types;
         info.concurrency =
             std::max(1, settings_.concurrency ? static_cast<int>(*settings_.concurrency) : ready.concurrency);
@@ -369,21 +396,12 @@ void Slot::on_ready(ConnectorProcess& process, ipc::Ready ready) {
 
 void Slot::on_status(ConnectorProcess& process, const ipc::Status& status) {
     InstanceInfo& info = process.info;
-    if (info.available != status.available || !info.status) {
-        const LogContext context(process.log_fields());
-        logger("process")->log(status.available ? spdlog::level::info : spdlog::level::warn,
-                               "{}: its service {} is {}{}", name_, cut(status.service),
-                               status.available ? "available" : "not available",
-                               status.reason.empty() ? "" : ": " + cut(status.reason));
-    }
     info.status = status;
     info.available = status.available;
     info.unavailable_reason = status.available        ? ""
                               : status.reason.empty() ? "its service is not available"
                                                       : status.reason;
-    if (const Entry* entry = find(process.id().generation); entry == nullptr || !entry->announced) return;
-    context_.tell([id = process.id(), status](FleetListener& listener) { listener.on_status(id, status); });
-    tell_changed(process);
+    note_change(process, true);
 }
 
 void Slot::on_capabilities(ConnectorProcess& process, const ipc::Capabilities& change) {
@@ -391,13 +409,49 @@ void Slot::on_capabilities(ConnectorProcess& process, const ipc::Capabilities& c
     if (change.capabilities) info.capabilities = *change.capabilities;
     if (change.job_types && settings_.job_types.empty()) info.job_types = *change.job_types;
     if (change.concurrency && !settings_.concurrency) info.concurrency = std::max(1, *change.concurrency);
-    tell_changed(process);
+    note_change(process, false);
 }
 
-void Slot::tell_changed(const ConnectorProcess& process) {
-    if (const Entry* entry = find(process.id().generation); entry == nullptr || !entry->announced) return;
+/// Told at once if the last change is long enough ago, else with what else changes until then.
+void Slot::note_change(ConnectorProcess& process, bool status) {
+    Entry* entry = find(process.id().generation);
+    if (entry == nullptr) return;
+    const bool waited = entry->offer_changed;
+    entry->offer_changed = true;
+    entry->status_changed = entry->status_changed || status;
+    const TimePoint now = Clock::now();
+    if (now >= entry->tell_after)
+        tell_changes(*entry, now);
+    else if (!waited)
+        context_.slot_changed();
+}
+
+void Slot::tell_changes(Entry& entry, TimePoint now) {
+    if (!entry.offer_changed) return;
+    const bool status = entry.status_changed;
+    entry.offer_changed = entry.status_changed = false;
+    entry.tell_after = now + change_interval;
+    const ConnectorProcess& process = *entry.process;
+    if (status) log_availability(entry);
+    if (!entry.announced) return;
+    if (status) {
+        context_.tell([id = process.id(), status = *process.info.status](FleetListener& listener) {
+            listener.on_status(id, status);
+        });
+    }
     context_.tell(
         [id = process.id(), info = process.info](FleetListener& listener) { listener.on_changed(id, info); });
+}
+
+void Slot::log_availability(Entry& entry) {
+    const ipc::Status& status = *entry.process->info.status;
+    if (entry.said_available == status.available) return;
+    entry.said_available = status.available;
+    const LogContext context(entry.process->log_fields());
+    logger("process")->log(status.available ? spdlog::level::info : spdlog::level::warn,
+                           "{}: its service {} is {}{}", name_, cut(status.service),
+                           status.available ? "available" : "not available",
+                           status.reason.empty() ? "" : ": " + cut(status.reason));
 }
 
 void Slot::on_broken_line(ConnectorProcess& process, const std::optional<std::string>& job_id,
@@ -409,10 +463,13 @@ void Slot::on_broken_line(ConnectorProcess& process, const std::optional<std::st
 
 void Slot::on_pipe_closed(ConnectorProcess& process, const std::string& what) {
     const std::uint64_t generation = process.id().generation;
-    if (settings_.attach) {
+    const Entry* entry = find(generation);
+    if (entry != nullptr && entry->attached) {
         end_attached(generation);
         return;
     }
+    // Now its descendants are still known to be its own; after the exit they are adopted by us.
+    if (process.pid() > 0) context_.host.remember_tree(process.pid());
     lifecycle_.expect_exit(generation, "it " + what, Clock::now());
     changed();
 }
@@ -450,7 +507,7 @@ void Slot::read_to_end(std::uint64_t generation) {
     carry_out(lifecycle_.exit_seen(generation, Clock::now()));
     const auto finished = guarded([this, generation] { on_finished(generation); });
     if (entry->process->connected())
-        entry->process->finish(settings_.attach ? Ms{0} : read_after_exit, finished);
+        entry->process->finish(entry->attached ? Ms{0} : read_after_exit, finished);
     else
         boost::asio::post(context_.executor, finished);
 }
@@ -476,7 +533,8 @@ void Slot::on_finished(std::uint64_t generation) {
     carry_out(std::move(actions));
 }
 
-void Slot::report_death(const ConnectorProcess& process, const DeathReport& report) const {
+void Slot::report_death(ConnectorProcess& process, const DeathReport& report) const {
+    process.log_what_was_dropped(!planned(report));
     const LogContext context(
         process.log_fields(report.jobs_held.size() == 1 ? report.jobs_held.front() : ""));
     const auto log = logger("process");
@@ -502,18 +560,44 @@ void Slot::remove_orphaned_jobs(TimePoint now) {
 void Slot::tick(TimePoint now) {
     remove_orphaned_jobs(now);
     Observations seen;
-    for (const auto& [generation, entry] : processes_) {
+    for (auto& [generation, entry] : processes_) {
         if (entry.process->backlog()) seen.stdin_backlog.push_back(generation);
+        if (entry.offer_changed && now >= entry.tell_after) tell_changes(entry, now);
     }
-    if (settings_.supervision.max_rss > 0 && (!next_rss_sample_ || now >= *next_rss_sample_)) {
-        next_rss_sample_ = now + rss_sample_interval;
-        const ProcessRun* run = lifecycle_.current();
-        const Entry* entry = run != nullptr ? find(run->generation()) : nullptr;
-        if (entry != nullptr && entry->process->pid() > 0)
-            seen.rss_bytes = context_.host.tree_rss_bytes(entry->process->pid());
+    if (!next_tree_sample_ || now >= *next_tree_sample_) {
+        next_tree_sample_ = now + tree_sample_interval;
+        seen.rss_bytes = sample_trees();
     }
     Actions actions = lifecycle_.tick(seen, now);
     if (!actions.empty()) carry_out(std::move(actions));
+}
+
+/// Returns the memory of the serving process tree if that is wanted.
+std::uint64_t Slot::sample_trees() {
+    const ProcessRun* current = lifecycle_.current();
+    std::uint64_t rss_bytes = 0;
+    for (const auto& [generation, entry] : processes_) {
+        const int pid = entry.process->pid();
+        if (pid <= 0 || entry.attached || entry.ending) continue;
+        context_.host.remember_tree(pid);
+        if (settings_.supervision.max_rss > 0 && current != nullptr && current->generation() == generation)
+            rss_bytes = context_.host.tree_rss_bytes(pid);
+    }
+    return rss_bytes;
+}
+
+bool Slot::hopeless(TimePoint now) const {
+    return std::all_of(processes_.begin(), processes_.end(), [&](const auto& entry) {
+        const ProcessRun* run = lifecycle_.find(entry.first);
+        return run != nullptr && run->stuck_since() && now - *run->stuck_since() >= hopeless_after;
+    });
+}
+
+std::string Slot::process_names() const {
+    std::string names;
+    for (const auto& [generation, entry] : processes_)
+        names += (names.empty() ? "" : ", ") + name_ + " (pid " + std::to_string(entry.process->pid()) + ")";
+    return names;
 }
 
 std::optional<TimePoint> Slot::next_wakeup() const {
@@ -521,10 +605,13 @@ std::optional<TimePoint> Slot::next_wakeup() const {
     for (const OrphanedJob& each : orphaned_jobs_) {
         if (!first || each.until < *first) first = each.until;
     }
-    if (settings_.supervision.max_rss > 0 && !processes_.empty()) {
-        const TimePoint sample = next_rss_sample_.value_or(Clock::now());
-        if (!first || sample < *first) first = sample;
+    const auto consider = [&](TimePoint at) {
+        if (!first || at < *first) first = at;
+    };
+    for (const auto& [generation, entry] : processes_) {
+        if (entry.offer_changed) consider(entry.tell_after);
     }
+    if (!processes_.empty()) consider(next_tree_sample_.value_or(Clock::now()));
     return first;
 }
 
@@ -567,7 +654,7 @@ InstanceStatus Slot::status() const {
     status.pid = process.pid();
     status.uptime = since(process.started_at());
     if (run->was_ready()) status.info = process.info;
-    if (process.pid() > 0 && !settings_.attach)
+    if (process.pid() > 0 && !found->second.attached)
         status.rss_bytes = context_.host.tree_rss_bytes(process.pid());
     return status;
 }

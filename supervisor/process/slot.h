@@ -18,6 +18,7 @@
 #include "supervisor/process/fleet.h"
 #include "supervisor/process/lifecycle.h"
 #include "supervisor/process/process_host.h"
+#include "supervisor/process/user_ids.h"
 #include "supervisor/process/work_dirs.h"
 
 namespace emprops::process {
@@ -32,6 +33,7 @@ class SlotContext {
     /// Told to the listener in a later turn of the loop, in this order.
     virtual void tell(News news) = 0;
     virtual void trace(const TraceLine& line) = 0;
+    virtual bool traced() const = 0;  ///< whether somebody looks at protocol lines
     /// Something has happened to a slot: look at its next_wakeup() and gone() again, later in this turn.
     virtual void slot_changed() = 0;
     /// Kills escaped processes of an ended one, several times during the next second.
@@ -64,12 +66,17 @@ class Slot : public ConnectorProcess::Owner {
     /// New settings: restarts what is not stopped by an operator.
     void configure(const config::ConnectorSettings& settings);
 
-    bool give_job(const InstanceId& id, ipc::Job& job);
+    Result<> give_job(const InstanceId& id, ipc::Job& job);
     bool cancel_job(const InstanceId& id, const std::string& job_id, const std::string& reason);
     void job_ended(const InstanceId& id, const std::string& job_id);
     void stop_instance(const InstanceId& id, StopReason reason, const std::string& text);
     /// Whether one of its processes holds the job.
     bool holds(const std::string& job_id) const;
+
+    /// Nothing is left of it but processes that SIGKILL could not end, for so long that waiting is useless.
+    bool hopeless(TimePoint now) const;
+    /// "comfyui (pid 4711)", for each process.
+    std::string process_names() const;
 
     InstanceStatus status() const;
     std::string why() const { return lifecycle_.why(Clock::now()); }
@@ -79,8 +86,16 @@ class Slot : public ConnectorProcess::Owner {
         std::unique_ptr<ConnectorProcess> process;
         std::unique_ptr<AttachListener> listener;
         std::optional<ExitStatus> exit;
+        bool attached = false;  // as it was configured when this process began
+        std::optional<UserIds> user;
         bool announced = false;
         bool ending = false;
+
+        // What `status` and `capabilities` changed and nobody was told yet; the newest wins.
+        bool offer_changed = false;
+        bool status_changed = false;
+        std::optional<bool> said_available;  // what the log said last
+        TimePoint tell_after;
     };
 
     /// The folder of a job whose process died is kept until then.
@@ -95,26 +110,30 @@ class Slot : public ConnectorProcess::Owner {
     void on_pipe_closed(ConnectorProcess& process, const std::string& what) override;
     void on_stalled(ConnectorProcess& process) override;
     void on_trace(ConnectorProcess& process, TraceLine::Kind kind, const std::string& text) override;
+    bool traced() const override { return context_.traced(); }
 
     void on_ready(ConnectorProcess& process, ipc::Ready ready);
     void on_status(ConnectorProcess& process, const ipc::Status& status);
     void on_capabilities(ConnectorProcess& process, const ipc::Capabilities& change);
-    void tell_changed(const ConnectorProcess& process);
+    void note_change(ConnectorProcess& process, bool status);
+    void tell_changes(Entry& entry, TimePoint now);
+    void log_availability(Entry& entry);
 
     void carry_out(Actions actions);
     void spawn();
-    Result<> launch(std::uint64_t generation, ConnectorProcess& process);
+    Result<> launch(std::uint64_t generation, Entry& entry);
     Result<> listen(std::uint64_t generation);
     void greet(ConnectorProcess& process);
     void on_exit(std::uint64_t generation, const ExitStatus& exit);
     void end_attached(std::uint64_t generation);
     void read_to_end(std::uint64_t generation);
     void on_finished(std::uint64_t generation);
-    void report_death(const ConnectorProcess& process, const DeathReport& report) const;
+    void report_death(ConnectorProcess& process, const DeathReport& report) const;
     Entry* find(std::uint64_t generation);
     std::string marker(std::uint64_t generation) const;
     LifecycleOptions lifecycle_options() const;
     void remove_orphaned_jobs(TimePoint now);
+    std::uint64_t sample_trees();
     void changed();
     /// Wraps a callback that must do nothing once this slot is destroyed.
     template <class Function>
@@ -134,7 +153,8 @@ class Slot : public ConnectorProcess::Owner {
     std::vector<OrphanedJob> orphaned_jobs_;
     State state_ = State::stopped;
     TimePoint state_since_;
-    std::optional<TimePoint> next_rss_sample_;
+    std::optional<TimePoint> next_tree_sample_;
+    std::optional<TimePoint> next_folder_complaint_;
     std::shared_ptr<int> alive_ = std::make_shared<int>(0);
 };
 

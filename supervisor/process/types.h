@@ -32,6 +32,7 @@ struct InstanceInfo {
     std::vector<std::string> job_types;
     int concurrency = 1;
     ipc::Features features;
+    bool attached = false;  ///< a person may sit in its debugger: no timeouts
     bool available = true;  ///< false: its outside service does not work, no new claims for its types
     std::string unavailable_reason;  ///< for a person, when not available
     std::string name;

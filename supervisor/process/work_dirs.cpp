@@ -1,6 +1,7 @@
 #include "supervisor/process/work_dirs.h"
 
-#include <pwd.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <boost/asio/post.hpp>
@@ -9,6 +10,7 @@
 #include <system_error>
 
 #include "supervisor/base/digest.h"
+#include "supervisor/process/unique_fd.h"
 
 namespace emprops::process {
 
@@ -20,16 +22,35 @@ Error work_dir_failed(const fs::path& folder, const std::string& why) {
     return {"work_dir", "cannot make the scratch folder " + folder.string() + ": " + why};
 }
 
-Result<fs::path> make(const fs::path& folder, const std::string& user) {
+/// Makes `root`/`parts[0]`/`parts[1]`/... and gives what is below `root` to `user`. The user owns the upper
+/// folders and may replace the lower ones by links at any moment: nothing but a real folder is entered.
+Result<fs::path> make(const fs::path& root, const std::vector<std::string>& parts,
+                      const std::optional<UserIds>& user) {
     std::error_code error;
-    fs::create_directories(folder, error);
-    if (error) return work_dir_failed(folder, error.message());
-    if (user.empty()) return folder;
-    const passwd* entry = ::getpwnam(user.c_str());
-    if (entry == nullptr) return work_dir_failed(folder, "the user \"" + user + "\" does not exist");
-    if (::chown(folder.c_str(), entry->pw_uid, entry->pw_gid) != 0)
-        return work_dir_failed(folder, std::strerror(errno));
+    fs::create_directories(root, error);
+    if (error) return work_dir_failed(root, error.message());
+    fs::path folder = root;
+    UniqueFd at(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!at) return work_dir_failed(root, std::strerror(errno));
+    for (const std::string& part : parts) {
+        folder /= part;
+        if (::mkdirat(at.get(), part.c_str(), 0777) != 0 && errno != EEXIST)
+            return work_dir_failed(folder, std::strerror(errno));
+        UniqueFd next(::openat(at.get(), part.c_str(), O_RDONLY | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC));
+        if (!next) return work_dir_failed(folder, std::strerror(errno));
+        if (user && ::fchown(next.get(), user->uid, user->gid) != 0)
+            return work_dir_failed(folder, std::strerror(errno));
+        at = std::move(next);
+    }
     return folder;
+}
+
+std::string instance_name(const std::string& connector, int index) {
+    return connector + "-" + std::to_string(index);
+}
+
+std::string job_name(const std::string& job_id) {
+    return sha256_hex(job_id).substr(0, 32);
 }
 
 }  // namespace
@@ -39,20 +60,21 @@ WorkDirs::~WorkDirs() {
 }
 
 fs::path WorkDirs::instance(const std::string& connector, int index) const {
-    return fs::absolute(root_) / (connector + "-" + std::to_string(index));
+    return fs::absolute(root_) / instance_name(connector, index);
 }
 
 fs::path WorkDirs::job(const std::string& connector, int index, const std::string& job_id) const {
-    return instance(connector, index) / "jobs" / sha256_hex(job_id).substr(0, 32);
+    return instance(connector, index) / "jobs" / job_name(job_id);
 }
 
-Result<fs::path> WorkDirs::make_instance(const std::string& connector, int index, const std::string& user) {
-    return make(instance(connector, index), user);
+Result<fs::path> WorkDirs::make_instance(const std::string& connector, int index,
+                                         const std::optional<UserIds>& user) {
+    return make(fs::absolute(root_), {instance_name(connector, index)}, user);
 }
 
 Result<fs::path> WorkDirs::make_job(const std::string& connector, int index, const std::string& job_id,
-                                    const std::string& user) {
-    return make(job(connector, index, job_id), user);
+                                    const std::optional<UserIds>& user) {
+    return make(fs::absolute(root_), {instance_name(connector, index), "jobs", job_name(job_id)}, user);
 }
 
 void WorkDirs::move_job(const std::string& connector, int from, int to, const std::string& job_id) {

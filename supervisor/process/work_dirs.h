@@ -6,9 +6,11 @@
 #include <boost/asio/thread_pool.hpp>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "ipc/result.h"
+#include "supervisor/process/user_ids.h"
 
 namespace emprops::process {
 
@@ -21,12 +23,12 @@ class WorkDirs {
     std::filesystem::path instance(const std::string& connector, int index) const;
     std::filesystem::path job(const std::string& connector, int index, const std::string& job_id) const;
 
-    /// Creates the instance's folder, owned by `user` if that is not empty.
+    /// Creates the instance's folder, owned by `user` if there is one. Links are never followed.
     Result<std::filesystem::path> make_instance(const std::string& connector, int index,
-                                                const std::string& user);
+                                                const std::optional<UserIds>& user);
     /// Likewise for a job. An existing folder is kept: a resumed job finds what its first process wrote.
     Result<std::filesystem::path> make_job(const std::string& connector, int index, const std::string& job_id,
-                                           const std::string& user);
+                                           const std::optional<UserIds>& user);
     /// The job goes on at another index: its folder moves along.
     void move_job(const std::string& connector, int from, int to, const std::string& job_id);
     void remove_job(const std::string& connector, int index, const std::string& job_id);

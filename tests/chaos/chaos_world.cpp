@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <csignal>
 #include <iterator>
 #include <thread>
 
@@ -14,15 +15,71 @@ namespace {
 /// Never gives up on a job: what fails at the end of chaos has failed for a reason of its own.
 const std::vector<std::string> hub_settings{"local_hub.max_attempts=1000", "local_hub.requeue_after=3s"};
 
-std::string connector(const std::string& type, const std::filesystem::path& journal,
-                      const std::string& more) {
-    return "[connectors." + type + "]\ncommand = [\"emprops-connector-simulation\"]\nenv = {" +
-           "SIMULATION_JOB_TYPE = \"" + type + "\", SIMULATION_JOURNAL = \"" + journal.string() + "\"" +
-           more + "}\n\n";
+/// A connector, its job type of the same name, and what its jobs do to it, each with a chance in percent.
+struct Temper {
+    const char* type;
+    int concurrency;
+    const char* settings;
+    const char* env;
+    struct Fate {
+        int percent;
+        const char* payload;
+    };
+    std::vector<Fate> fates;
+};
+
+const std::vector<Temper>& tempers() {
+    static const std::vector<Temper> all{
+        {"plain",
+         1,
+         "",
+         "",
+         {{3, R"({"fault":"segv","on_attempt":1})"}, {3, R"({"fault":"fail","on_attempt":1})"}}},
+        {"wide",
+         6,
+         "",
+         "",
+         {{2, R"({"fault":"segv","on_attempt":1})"}, {3, R"({"fault":"result_then_die","on_attempt":1})"}}},
+        {"pair", 2, "instances = 2", "", {{3, R"({"fault":"exit","on_attempt":1})"}}},
+        {"resumes", 3, "", ", SIMULATION_RESUME = \"1\"", {{6, R"({"fault":"segv","on_attempt":1})"}}},
+        {"crashes",
+         2,
+         "",
+         "",
+         {{10, R"({"fault":"segv","on_attempt":1})"},
+          {5, R"({"fault":"signal","signal":9,"on_attempt":1})"},
+          {5, R"({"fault":"half_result","on_attempt":1})"},
+          {5, R"({"fault":"nan_result","on_attempt":1})"}}},
+        {"hangs",
+         2,
+         "no_progress_timeout = \"3s\"",
+         "",
+         {{4, R"({"fault":"hang","on_attempt":1})"},
+          {2, R"({"fault":"stop","on_attempt":1})"},
+          {2, R"({"fault":"ignore_term","on_attempt":1})"}}},
+        {"deaf", 2, "", "", {{40, R"({"fault":"ignore_cancel"})"}}},
+        {"floods",
+         2,
+         "",
+         "",
+         {{10, R"({"fault":"flood_progress","bytes":4000000})"},
+          {10, R"({"fault":"stderr_flood","bytes":2000000})"},
+          {5, R"({"fault":"stray_stdout"})"},
+          {5, R"({"fault":"two_results"})"},
+          {5, R"({"fault":"foreign_result"})"}}},
+    };
+    return all;
+}
+
+std::string connector(const Temper& temper, const std::filesystem::path& journal) {
+    return std::string("[connectors.") + temper.type + "]\ncommand = [\"emprops-connector-simulation\"]\n" +
+           temper.settings + "\nenv = {SIMULATION_JOB_TYPE = \"" + temper.type +
+           "\", SIMULATION_CONCURRENCY = \"" + std::to_string(temper.concurrency) +
+           "\", SIMULATION_JOURNAL = \"" + journal.string() + "\"" + temper.env + "}\n\n";
 }
 
 std::string configuration(const std::filesystem::path& journal) {
-    return R"([hub]
+    std::string text = R"([hub]
 reconnect_min = "100ms"
 reconnect_max = "1s"
 idle_timeout = "6s"
@@ -33,10 +90,15 @@ poison_deaths = 0
 breaker_deaths = 0
 backoff_initial = "100ms"
 backoff_max = "500ms"
+ping_interval = "1s"
+cancel_timeout = "1s"
+stop_shutdown = "500ms"
+stop_term = "300ms"
 
-)" + connector("plain", journal, "") +
-           connector("wide", journal, ", SIMULATION_CONCURRENCY = \"6\"") + connector("other", journal, "") +
-           connector("resumes", journal, ", SIMULATION_RESUME = \"1\"");
+)";
+    for (const Temper& temper : tempers())
+        text += connector(temper, journal);
+    return text;
 }
 
 bool is_final(const std::string& status) {
@@ -48,8 +110,8 @@ bool is_final(const std::string& status) {
 ChaosWorld::ChaosWorld(std::uint64_t seed) : random_(seed), hub_(hub_settings), proxy_(hub_.port()) {
     worker_ =
         std::make_unique<TestWorker>(TestWorkerOptions{proxy_.url(), configuration(journal()), {}, {}, {}});
-    for (const char* type : {"plain", "wide", "other", "resumes"})
-        worker_->wait_state(type, "ready", Ms(60'000));
+    for (const Temper& temper : tempers())
+        worker_->wait_state(temper.type, "ready", Ms(60'000));
 }
 
 Json ChaosWorld::at_hub(const std::string& job_id) const {
@@ -72,9 +134,10 @@ void ChaosWorld::submit_up_to(std::size_t on_their_way) {
 }
 
 bool ChaosWorld::submit_one() {
-    static const char* const types[] = {"plain", "wide", "other", "resumes"};
+    const Temper& temper =
+        tempers()[static_cast<std::size_t>(random(0, static_cast<int>(tempers().size()) - 1))];
     ChaosJob job;
-    job.type = types[random(0, 3)];
+    job.type = temper.type;
     std::string data = "job " + std::to_string(jobs_.size()) + " \xc3\xa4 ";
     for (int n = random(0, 200); n > 0; --n)
         data += static_cast<char>(random('!', '~'));
@@ -84,10 +147,15 @@ bool ChaosWorld::submit_one() {
                    {"checksum", job.checksum},
                    {"processing_time", std::pow(random(0, 30), 2) / 1000.0},  // mostly short
                    {"steps", random(1, 6)}};
-    const int fate = random(0, 99);
-    if (fate < 4) job.payload.update({{"fault", "segv"}, {"on_attempt", 1}, {"at_step", random(1, 3)}});
-    if (fate >= 4 && fate < 8) job.payload.update({{"fault", "result_then_die"}, {"on_attempt", 1}});
-    if (fate >= 8 && fate < 11) job.payload.update({{"fault", "fail"}, {"on_attempt", 1}});
+    int dice = random(0, 99);
+    for (const Temper::Fate& fate : temper.fates) {
+        if (dice >= 0 && dice < fate.percent) {
+            job.payload.update(Json::parse(fate.payload));
+            job.payload["at_step"] = random(1, 3);
+            ++faults_[std::string(temper.type) + ": " + job.payload["fault"].get<std::string>()];
+        }
+        dice -= fate.percent;
+    }
     const std::string id = "chaos-" + std::to_string(jobs_.size());
     const Json request{
         {"job_id", id}, {"job_type", job.type}, {"priority", random(0, 3)}, {"payload", job.payload}};
@@ -132,7 +200,9 @@ std::optional<Json> ChaosWorld::status_now() const {
 
 void ChaosWorld::damage() {
     const int dice = random(0, 99);
-    if (dice < 35) return kill_connector();
+    if (dice < 25) return kill_connector(SIGKILL, "connectors killed");
+    if (dice < 30) return kill_connector(SIGSTOP, "connectors stopped (SIGSTOP)");
+    if (dice < 37) return restart_connector();
     if (dice < 55) return cancel_job();
     if (dice < 75) return cut_link();
     if (dice < 83) return stall_link();
@@ -140,14 +210,22 @@ void ChaosWorld::damage() {
     return kill_hub();
 }
 
-void ChaosWorld::kill_connector() {
-    const int which = random(0, 3);
+void ChaosWorld::kill_connector(int signal, const char* what) {
+    const int which = random(0, 99);
     const auto status = status_now();
     if (!status) return;
-    const int pid = status->at("connectors").at(static_cast<std::size_t>(which)).at("pid");
+    const auto& connectors = status->at("connectors");
+    const int pid = connectors.at(static_cast<std::size_t>(which) % connectors.size()).at("pid");
     if (pid <= 0) return;
-    ::kill(pid, SIGKILL);
-    count("connectors killed");
+    ::kill(pid, signal);
+    count(what);
+}
+
+/// The new process comes first, the old one finishes its jobs.
+void ChaosWorld::restart_connector() {
+    const auto& temper =
+        tempers()[static_cast<std::size_t>(random(0, static_cast<int>(tempers().size()) - 1))];
+    if (worker_->cli({"restart", temper.type}).exit_code == 0) count("connectors restarted by an operator");
 }
 
 void ChaosWorld::kill_supervisor() {

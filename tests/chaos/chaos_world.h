@@ -1,6 +1,6 @@
 #pragma once
-// The chaos test's world: a hub, a relay, a worker with four connectors, the jobs that were submitted, and
-// the random damage that is done to all of them from one seed. For the test's thread.
+// The chaos test's world: a hub, a relay, a worker with eight connectors of different temper, the jobs that
+// were submitted, and the random damage that is done to all of them from one seed. For the test's thread.
 
 #include <cstdint>
 #include <map>
@@ -44,6 +44,8 @@ class ChaosWorld {
 
     const std::map<std::string, ChaosJob>& jobs() const { return jobs_; }
     const std::map<std::string, int>& damage_done() const { return damage_done_; }
+    /// What was asked of the jobs themselves.
+    const std::map<std::string, int>& faults() const { return faults_; }
     std::filesystem::path journal() const { return dir_ / "journal"; }
     TestWorker& worker() { return *worker_; }
     /// Logs of all supervisors so far.
@@ -51,7 +53,8 @@ class ChaosWorld {
 
   private:
     bool submit_one();
-    void kill_connector();
+    void kill_connector(int signal, const char* what);
+    void restart_connector();
     void kill_supervisor();
     void kill_hub();
     void cut_link();
@@ -70,6 +73,7 @@ class ChaosWorld {
     std::map<std::string, ChaosJob> jobs_;
     std::set<std::string> open_;  ///< ids of jobs that are not final as far as we know
     std::map<std::string, int> damage_done_;
+    std::map<std::string, int> faults_;
     std::string old_logs_;
 };
 

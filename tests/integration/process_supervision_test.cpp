@@ -91,7 +91,7 @@ TEST(JobFolder, OfAResumedJobGoesWithItAlsoToAnotherIndex) {
     again.job_type = "t";
     again.attempt = 2;
     again.resume = true;
-    ASSERT_TRUE(driver.fleet->give_job(other, again));
+    ASSERT_TRUE(driver.fleet->give_job(other, again).ok());
     ASSERT_TRUE(driver.run_until([&] { return driver.result("j").has_value(); }));
     EXPECT_EQ(driver.result("j"), R"({"found":true})");
     driver.fleet->job_ended(other, "j");

@@ -161,6 +161,34 @@ void make_grandchildren(const std::string& file) {
     ::waitpid(middle, nullptr, 0);
 }
 
+/// A child of a session and an environment of its own: neither group nor marker tells whose it is.
+void escape_without_a_trace(const std::string& file) {
+    if (::fork() != 0) {
+        while (!std::filesystem::exists(file))
+            ::usleep(1000);
+        return;
+    }
+    ::setsid();
+    note_pid(file);
+    char name[] = "sleep";
+    char time[] = "60";
+    char* const arguments[] = {name, time, nullptr};
+    char* const nothing[] = {nullptr};
+    ::execve("/bin/sleep", arguments, nothing);
+    ::_exit(3);
+}
+
+/// 20 000 changes of one offer, and as many requests.
+void flood_status(const std::string& job_id) {
+    for (int count = 1; count <= 20'000; ++count) {
+        put(R"({"type":"status","connected":true,"available":)" + std::string(count % 2 ? "false" : "true") +
+            R"(,"details":{"n":)" + std::to_string(count) + "}}");
+        put(R"({"type":"capabilities","capabilities":{"n":)" + std::to_string(count) + "}}");
+        put(R"({"type":"service_request","job_id":")" + job_id + R"(","service":"s","request_type":"r"})");
+        put(R"({"type":"accepted","job_id":")" + job_id + "\"}");
+    }
+}
+
 /// Reads messages and answers each job with `on_job`; returns at the end of stdin or at `shutdown`.
 template <class OnJob>
 void serve(OnJob on_job) {
@@ -190,6 +218,7 @@ void run(const std::string& mode, const std::vector<std::string>& extra) {
     if (mode == "broken_when_file_exists" && std::filesystem::exists(argument(0))) ::_exit(9);
     if (mode == "grandchildren") make_grandchildren(argument(0));
     if (mode == "ignore_term") ::signal(SIGTERM, SIG_IGN);
+    if (mode == "escape") escape_without_a_trace(argument(0));
     if (mode == "status") {
         put_ready(R"("features":["status"])");
         std::string hello;
@@ -275,6 +304,22 @@ void run(const std::string& mode, const std::vector<std::string>& extra) {
         }
         if (mode == "foreign") put_result("somebody-elses");
         if (mode == "stray") put("loading model... 42%");
+        if (mode == "status_flood") flood_status(id);
+        if (mode == "overlong_stray") put(std::string(3'000'000, 'x'));
+        if (mode == "overlong_unnamed") put(R"({"type":"x","x":")" + std::string(3'000'000, 'x') + "\"}");
+        if (mode == "overlong_foreign")
+            put(R"({"type":"result","job_id":"somebody-elses","x":")" + std::string(3'000'000, 'x') + "\"}");
+        if (mode == "broken_foreign") put(R"({"type":"result","job_id":"somebody-elses","result":NaN})");
+        if (mode == "broken_secret") {
+            put(R"({"type":"result","job_id":")" + id + R"(","result":{"key":"secret"},})");
+            return;
+        }
+        if (mode == "last_words") {
+            for (int line_number = 0; line_number < 500; ++line_number)
+                std::fprintf(stderr, "chatter %d\n", line_number);
+            std::fprintf(stderr, "the reason of my death\n");
+            ::_exit(5);
+        }
         if (mode == "two_results") put_result(id, R"({"n":1})");
         if (mode == "slow") ::usleep(static_cast<useconds_t>(std::atoi(argument(0).c_str())) * 1000);
         if (mode == "self_report") return put_result(id, self_report());

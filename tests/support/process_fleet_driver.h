@@ -89,7 +89,7 @@ class FleetDriver : public process::FleetListener {
         job.job_id = job_id;
         job.job_type = "t";
         job.payload = {payload};
-        return fleet->give_job(id, std::move(job));
+        return fleet->give_job(id, std::move(job)).ok();
     }
     /// Gives a job to the newest ready instance of a connector and waits for its result.
     std::optional<std::string> result_of(const std::string& connector, const std::string& job_id) {

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <chrono>
+
 namespace emprops {
 namespace {
 
@@ -22,9 +24,13 @@ struct Pipe {
     }
 };
 
+std::shared_ptr<const LogWriter::Targets> to(const Pipe& pipe) {
+    return std::make_shared<LogWriter::Targets>(std::vector<int>{pipe.ends[1]}, std::vector<int>{});
+}
+
 TEST(LogWriter, WritesLinesInOrder) {
     Pipe pipe;
-    LogWriter writer({pipe.ends[1]}, {});
+    LogWriter writer(to(pipe), {});
     writer.push("one\n");
     writer.push("two\n");
     writer.flush(5000);
@@ -33,12 +39,44 @@ TEST(LogWriter, WritesLinesInOrder) {
 
 TEST(LogWriter, AReaderThatStallsCostsOldLinesAndNeverBlocksTheCaller) {
     Pipe pipe;
-    LogWriter writer({pipe.ends[1]}, {100, 1 << 20});
+    LogWriter writer(to(pipe), {100, 1 << 20});
     const std::string line(1000, 'x');
     for (int i = 0; i < 5000; ++i)
         writer.push(line + "\n");  // 5 MB into a pipe of 64 KiB that nobody reads
     EXPECT_GT(writer.dropped(), 1000u);
 }  // and the destructor does not hang
+
+TEST(LogWriter, HoldsAFewMegabytesAtMost) {
+    Pipe pipe;
+    LogWriter writer(to(pipe), {});
+    const std::string line(64 * 1024, 'x');
+    for (int i = 0; i < 1000; ++i)
+        writer.push(line + "\n");
+    // 64 MB, of which the queue, one batch and the pipe hold 4 MiB and a little.
+    EXPECT_GT(writer.dropped(), 930u);
+}
+
+TEST(LogWriter, OtherTargetsHoldForLaterLinesAndNobodyWaitsForAStuckReader) {
+    Pipe stuck;
+    Pipe other;
+    LogWriter writer(to(stuck), {});
+    const std::string line(1000, 'x');
+    for (int i = 0; i < 200; ++i)
+        writer.push(line + "\n");  // 200 KB into a pipe of 64 KiB
+    const auto begin = std::chrono::steady_clock::now();
+    writer.set_targets(to(other));
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(500));
+    writer.push("later\n");
+    std::size_t early = 0;
+    while (early < 200 * 1001) {
+        const std::string part = stuck.read_now();
+        ASSERT_FALSE(part.empty());
+        ASSERT_EQ(part.find("later"), std::string::npos);
+        early += part.size();
+    }
+    writer.flush(5000);
+    EXPECT_EQ(other.read_now(), "later\n");
+}
 
 }  // namespace
 }  // namespace emprops

@@ -267,6 +267,26 @@ TEST(Limits, AHungJobBesideOthersIsOnlyCancelled) {
     EXPECT_EQ(desk.events(), Lines({"finished j2 completed", "ended j2 at a", "stop a hung", "types free"}));
 }
 
+TEST(Limits, DoNotHoldForAnAttachedConnector) {
+    for (const bool knows_cancel : {true, false}) {
+        Desk desk;
+        desk.policy.job_timeout = 60s;
+        desk.policy.no_progress_timeout = 60s;
+        desk.attached = true;
+        const auto a = desk.ready("a", {"t"}, 1, {.cancel = knows_cancel});
+        desk.assign("j1");
+        desk.forget();
+        desk.pass(24h);
+        EXPECT_EQ(desk.events(), Lines()) << "somebody looks at it in a debugger";
+        desk.dispatcher.cancel(desk.now, "j1", "x");
+        desk.forget();
+        desk.pass(24h);
+        EXPECT_EQ(desk.events(), Lines()) << "and is not thrown out by a cancel";
+        desk.fails(a, "j1", ipc::code::cancelled);
+        EXPECT_EQ(desk.events(), Lines({"ended j1 at a", "types t free t:1"}));
+    }
+}
+
 TEST(Limits, TwoHangsThatCostAProcessArePoison) {
     Desk desk;
     desk.policy.no_progress_timeout = 60s;

@@ -112,6 +112,7 @@ class Desk {
         info.job_types = std::move(types);
         info.concurrency = concurrency;
         info.features = features;
+        info.attached = attached;
         infos[{connector, index}] = info;
         dispatcher.instance_ready(now, id(connector, index), info, policy);
         collect();
@@ -180,6 +181,7 @@ class Desk {
     }
 
     config::SupervisionSettings policy;
+    bool attached = false;  ///< for the next ready()
     std::uint64_t number = 0;
 
   private:

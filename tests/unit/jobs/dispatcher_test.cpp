@@ -260,6 +260,26 @@ TEST(Dispatcher, AJobTheFleetDidNotTakeIsOfferedAgainAfterAShortPause) {
     EXPECT_EQ(desk.last_error().code, ipc::code::service_unavailable) << "not for ever";
 }
 
+TEST(Dispatcher, WhatKeepsAJobFromBeingGivenIsSaidOnceAndIsTheReasonOfItsFailure) {
+    Desk desk;
+    const auto a = desk.ready("a", {"t"});
+    desk.assign("j1");
+    desk.forget();
+    desk.notes.clear();
+    for (int i = 0; i < 200 && !desk.dispatcher.quiet(); ++i) {
+        desk.dispatcher.not_given(desk.now, a, "j1", "no space left on device");
+        desk.pass(250ms);
+        desk.forget();
+    }
+    EXPECT_TRUE(desk.dispatcher.quiet());
+    EXPECT_NE(desk.last_error().message.find("no space left on device"), std::string::npos)
+        << desk.last_error().message;
+    const auto about_it = [](const std::string& note) {
+        return note.find("no space left on device") != std::string::npos;
+    };
+    EXPECT_EQ(std::count_if(desk.notes.begin(), desk.notes.end(), about_it), 1);
+}
+
 TEST(Dispatcher, AProtocolErrorFailsTheNamedJobAndFreesItsSlot) {
     Desk desk;
     const auto a = desk.ready("a", {"t"}, 2);

@@ -18,7 +18,7 @@ using testing::Not;
 TEST(Evidence, KeepsTheLastLinesOfEachKind) {
     Evidence evidence(2, 2);
     for (const char* line : {"one", "two", "three"})
-        evidence.add_stderr(line);
+        evidence.add_stderr(line, false);
     evidence.add_sent("a");
     evidence.add_received("b");
     evidence.add_sent("c");
@@ -30,7 +30,7 @@ TEST(Evidence, KeepsTheLastLinesOfEachKind) {
 
 TEST(Evidence, OfNothingIsKeptWhenNothingIsWanted) {
     Evidence evidence(0, 0);
-    evidence.add_stderr("x");
+    evidence.add_stderr("x", false);
     DeathReport report;
     evidence.fill(report);
     EXPECT_TRUE(report.stderr_tail.empty());
@@ -55,6 +55,36 @@ TEST(Shown, PayloadsSettingsAndResultsAreCut) {
 TEST(Shown, OtherLinesAreShownAsTheyAre) {
     EXPECT_EQ(shown(ipc::Pong{7}, R"({"type":"pong", "id":7})"), R"({"type":"pong", "id":7})");
     EXPECT_EQ(shown(ipc::Ping{7}), R"({"type":"ping","id":7})");
+}
+
+TEST(Evidence, KnowsWhichOfTheLastLinesTheLogDoesNotHave) {
+    Evidence evidence(3, 0);
+    evidence.add_stderr("dropped and forgotten", false);
+    evidence.add_stderr("logged", true);
+    evidence.add_stderr("dropped", false);
+    evidence.add_stderr("dropped too", false);
+    EXPECT_THAT(evidence.unlogged_stderr(), ElementsAre("dropped", "dropped too"));
+}
+
+TEST(Evidence, LongLinesAreCutInIt) {
+    Evidence evidence(1, 1);
+    evidence.add_received(std::string(5000, 'x'));
+    DeathReport report;
+    evidence.fill(report);
+    EXPECT_EQ(report.last_messages.at(0), "< " + std::string(shown_line_bytes, 'x') + "...");
+}
+
+TEST(Shown, OfABrokenLineOnlyWhatIsNoSecret) {
+    const std::string line = R"({"type":"result","job_id":"j","result":{"k":"secret"},})";
+    const auto decoded = ipc::decode_from_connector(line);
+    const std::string text = shown(std::get<ipc::Malformed>(decoded), line.size());
+    EXPECT_THAT(text, testing::AllOf(HasSubstr("\"result\""), HasSubstr("job j"), HasSubstr("byte 54"),
+                                     HasSubstr("55 bytes"), Not(HasSubstr("secret"))));
+}
+
+TEST(Shown, OfAnUnknownTypeOnlyTheType) {
+    const std::string text = shown(ipc::Unknown{"results"}, R"({"type":"results","result":{"k":"secret"}})");
+    EXPECT_THAT(text, testing::AllOf(HasSubstr("results"), Not(HasSubstr("secret"))));
 }
 
 TEST(Cut, NeverIntoTheMiddleOfACharacter) {

@@ -235,6 +235,36 @@ TEST_F(LifecycleTest, ANewProcessThatNeverBecomesReadyLeavesTheOldOneServing) {
     EXPECT_EQ(life().next_attempt(), std::nullopt);
 }
 
+TEST_F(LifecycleTest, WhatAFailedCandidateSaidOfItselfDoesNotFailTheOldProcess) {
+    start_ready(1);
+    done(life().restart(StopReason::restart, "operator", now));
+    done(life().spawned(2, now));
+    done(life().init_failed(2, false, "x.no_gpu: no GPU here", now));
+    exit(2, 1);
+    EXPECT_EQ(life().state(), State::ready);
+    exit(1, 139);
+    EXPECT_EQ(life().state(), State::backoff) << life().why(now);
+    EXPECT_THAT(life().why(now), testing::Not(HasSubstr("no GPU here")));
+}
+
+TEST_F(LifecycleTest, WhatSigkillDoesNotEndIsKilledAgainAndAgainAndSaidOnceAMinute) {
+    start_ready(1);
+    done(life().stop("operator", now));
+    tick_after(10s);
+    tick_after(5s);
+    int said_stuck = 0;
+    int killed = 0;
+    for (int second = 0; second < 180; ++second) {
+        for (const Action& each : tick_after(1s)) {
+            said_stuck += std::holds_alternative<ReportStuck>(each) ? 1 : 0;
+            killed += std::holds_alternative<SignalGroup>(each) ? 1 : 0;
+        }
+    }
+    EXPECT_EQ(said_stuck, 3);
+    EXPECT_GT(killed, 60);
+    EXPECT_TRUE(life().current()->stuck_since());
+}
+
 TEST_F(LifecycleTest, WhenTheOldProcessDiesDuringARestartTheNewOneTakesOver) {
     start_ready(1);
     done(life().restart(StopReason::restart, "operator", now));
