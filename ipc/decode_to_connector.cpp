@@ -19,6 +19,7 @@ Hello read_hello(FieldReader& in) {
     message.settings = in.object("settings", Json::object());
     message.max_line_bytes = in.unsigned_integer("max_line_bytes", message.max_line_bytes);
     message.work_dir = in.text("work_dir", "");
+    message.hub = in.text("hub", "");
     const Json heartbeat = in.object("heartbeat", Json::object());
     FieldReader inner(heartbeat, "inside the field \"heartbeat\"");
     message.heartbeat_interval =

@@ -61,6 +61,7 @@ struct Encoder {
             .add("instance", m.instance)
             .add("max_line_bytes", m.max_line_bytes)
             .add("work_dir", m.work_dir)
+            .add_if(!m.hub.empty(), "hub", m.hub)
             .add("heartbeat", heartbeat)
             .add("settings", m.settings)
             .end();

@@ -65,6 +65,7 @@ struct Hello {
     Json settings = Json::object();
     std::uint64_t max_line_bytes = 24ull << 20;
     std::string work_dir;  // absolute; scratch folder of this instance
+    std::string hub;       // address of the Hub without token and query; job ids mean something there only
     Ms heartbeat_interval{10'000};
     int heartbeat_missed = 3;
 };

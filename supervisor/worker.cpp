@@ -91,6 +91,7 @@ Result<> Worker::Impl::start() {
     host_ = process::make_process_host(loop_.get_executor());
     process::FleetOptions fleet;
     fleet.worker_id = id_base(settings().worker);
+    fleet.hub = hub_target->printable;
     fleet.state_dir = settings().worker.state_dir;
     fleet.bin_dir = options_.bin_dir;
     fleet.connector_dirs = settings().connector_dirs;

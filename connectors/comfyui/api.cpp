@@ -10,9 +10,10 @@
 namespace emprops::comfyui {
 namespace {
 
+constexpr int recent_prompts = 32;
+
 std::string first_line(std::string text) {
-    text = text.substr(0, text.find('\n'));
-    if (text.size() > 300) text.resize(300);
+    text = cut_text(text.substr(0, text.find('\n')), 300);
     while (!text.empty() && (text.back() == '\r' || text.back() == ' ')) {
         text.pop_back();
     }
@@ -47,7 +48,7 @@ PostAnswer Api::post_prompt(std::string body) {
     post.body = std::move(body);
     post.fresh_connection = true;  // libcurl would repeat it on a stale connection
     auto answer = http_.send(post);
-    if (auto* problem = std::get_if<Unreachable>(&answer)) return std::move(*problem);
+    if (auto problem = no_answer(answer)) return std::move(*problem);
     auto& response = std::get<HttpResponse>(answer);
     const auto parsed = parse_tolerant(response.body);
     const bool object = parsed && parsed->is_object();
@@ -65,14 +66,16 @@ PostAnswer Api::post_prompt(std::string body) {
 
 std::variant<Json, AccessDenied, Unreachable> Api::get_json(const std::string& path, Ms timeout) {
     auto answer = http_.send(request("GET", path, timeout));
-    if (auto* problem = std::get_if<Unreachable>(&answer)) return std::move(*problem);
+    if (auto problem = no_answer(answer)) return std::move(*problem);
     auto& response = std::get<HttpResponse>(answer);
     if (response.status == 200) {
         if (auto value = parse_tolerant(response.body)) return std::move(*value);
     }
     if (is_access_problem(response.status, response.content_type)) return AccessDenied{response.status};
-    return Unreachable{"GET " + path + " answered HTTP " + std::to_string(response.status) +
-                       (response.status == 200 ? " without JSON" : "")};
+    Unreachable problem{"GET " + path + " answered HTTP " + std::to_string(response.status) +
+                        (response.status == 200 ? " without JSON" : "")};
+    problem.gone = response.status == 502;  // a proxy in front that finds nobody
+    return problem;
 }
 
 HistoryAnswer Api::history(const std::string& prompt_id) {
@@ -84,6 +87,13 @@ HistoryAnswer Api::history(const std::string& prompt_id) {
     const auto entry = value.find(prompt_id);
     if (entry == value.end() || !entry->is_object()) return NoEntry{};
     return Entry{std::move(*entry)};
+}
+
+RecentAnswer Api::recent() {
+    auto answer = get_json("/history?max_items=" + std::to_string(recent_prompts), settings_.limits.response);
+    if (auto* denied = std::get_if<AccessDenied>(&answer)) return *denied;
+    if (auto* problem = std::get_if<Unreachable>(&answer)) return std::move(*problem);
+    return Recent{std::move(std::get<Json>(answer))};
 }
 
 QueueAnswer Api::queue() {
@@ -126,7 +136,7 @@ Result<std::string> Api::upload(const std::string& file, const std::string& name
                  {"type", "input", {}, {}},
                  {"subfolder", subfolder, {}, {}}};
     auto answer = http_.send(post);
-    if (auto* problem = std::get_if<Unreachable>(&answer)) {
+    if (const auto problem = no_answer(answer)) {
         return Error{"service_unavailable", "uploading " + name + " to ComfyUI failed: " + problem->what};
     }
     const auto& response = std::get<HttpResponse>(answer);
@@ -138,6 +148,12 @@ Result<std::string> Api::upload(const std::string& file, const std::string& name
         return Error{"invalid_payload", "the input file " + name + " is larger than ComfyUI accepts (" +
                                             first_line(response.body) +
                                             "); start ComfyUI with a higher --max-upload-size"};
+    }
+    // A 500 is ComfyUI's way to refuse what it does not understand; the others are a proxy's and may pass.
+    if (response.status > 500 || response.status == 429 || response.status == 408) {
+        return Error{"service_unavailable", "uploading " + name + " to ComfyUI failed: HTTP " +
+                                                std::to_string(response.status) + " " +
+                                                first_line(response.body)};
     }
     const auto body = parse_tolerant(response.body);
     if (response.status != 200 || !body || !body->is_object() || !body->contains("name") ||
@@ -169,12 +185,24 @@ std::variant<Api::Downloaded, Api::Missing, Error> Api::download(const OutputFil
     };
     auto answer = http_.send(get);
     const std::string name = "\"" + file.filename + "\"";
-    if (auto* problem = std::get_if<Unreachable>(&answer)) {
+    if (const auto* large = std::get_if<TooLarge>(&answer)) {
+        return Error{
+            "result_too_large",
+            name + " has " +
+                (large->size ? std::to_string(*large->size) : "more than " + std::to_string(get.max_bytes)) +
+                " bytes; max_file_bytes allows " + std::to_string(get.max_bytes)};
+    }
+    if (std::holds_alternative<NotWritten>(answer)) {
+        return Error{"internal", "cannot write " + path + " (disk full?)"};
+    }
+    if (const auto problem = no_answer(answer)) {
         return Error{"service_unavailable", "downloading " + name + " from ComfyUI failed: " + problem->what};
     }
     const auto& response = std::get<HttpResponse>(answer);
     if (response.status == 404) return Missing{};
-    if (is_access_problem(response.status, "")) {
+    // A login page in place of the file; a file that is a page itself has a name that says so.
+    const bool page = mime_type_of(file.filename) == "text/html";
+    if (is_access_problem(response.status, page ? "" : response.content_type)) {
         const Failure denied = access_failure(response.status, settings_.server.text());
         return Error{denied.code, denied.message};
     }

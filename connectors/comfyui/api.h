@@ -26,6 +26,8 @@ class Api {
     PostAnswer post_prompt(std::string body);
     HistoryAnswer history(const std::string& prompt_id);
     QueueAnswer queue();
+    /// The newest entries of the history, whoever sent them.
+    RecentAnswer recent();
     /// True when ComfyUI answered; it answers 200 whatever happened.
     bool remove_pending(const std::string& prompt_id);
     bool interrupt(const std::string& prompt_id);
@@ -43,7 +45,8 @@ class Api {
         std::uint64_t size = 0;
         std::string content_type;
     };
-    /// Downloads an output file to `path` (made anew) and checks the length.
+    /// Downloads an output file to `path` (made anew) and checks the length. An Error with the code
+    /// "service_unavailable" may pass when it is tried again; others will not.
     std::variant<Downloaded, Missing, Error> download(const OutputFile& file, const std::string& path);
 
     std::string view_url(const OutputFile& file) const;

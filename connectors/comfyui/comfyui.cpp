@@ -1,5 +1,7 @@
 #include "connectors/comfyui/comfyui.h"
 
+#include <utility>
+
 namespace emprops::comfyui {
 
 ComfyUi::ComfyUi() = default;
@@ -13,24 +15,35 @@ void ComfyUi::initialize(const ConnectorSettings& given, ConnectorContext& conte
     auto loaded = load_settings(given.settings, [](std::string_view name) { return env_find(name); });
     if (!loaded.ok()) throw ConfigurationError(loaded.error().message);
     settings_ = std::move(*loaded);
+    for (const std::string& warning : settings_.warnings) {
+        context.log("warn", warning);
+    }
     names_ = std::make_unique<PromptNames>(
-        settings_.prompt_namespace.empty() ? prompt_scope(given.worker_id, given.connector, given.work_dir)
-                                           : settings_.prompt_namespace);
+        settings_.prompt_namespace.empty()
+            ? prompt_scope(given.hub, given.worker_id, given.connector, given.work_dir)
+            : given.hub + "\n" + settings_.prompt_namespace);
     const std::string client_id = names_->client(given.instance);
-    monitor_ = std::make_unique<Monitor>(settings_, context, boxes_, names_->space(), given.instance);
+    monitor_ = std::make_unique<Monitor>(settings_, context, boxes_, names_->space(), given.instance,
+                                         given.work_dir);
     if (settings_.websocket) {
         SocketHandlers handlers;
         handlers.on_text = [this](std::string_view frame) { boxes_.on_text(frame); };
         handlers.on_binary = [this](std::string_view frame) { boxes_.on_binary(frame); };
         handlers.on_state = [this, &context](bool up, const std::string& reason) {
             boxes_.on_state(up);
-            if (!up) monitor_->socket_lost();
-            context.log("debug", up ? "WebSocket to ComfyUI is open" : "WebSocket to ComfyUI: " + reason);
+            if (!up) monitor_->look_now();
+            // Each try fails with the same words; people need them once.
+            const bool refused = !up && reason.find("WebSocket handshake") != std::string::npos;
+            const bool news = refused && std::exchange(refusal_, reason) != reason;
+            context.log(news ? "warn" : "debug",
+                        up ? "WebSocket to ComfyUI is open"
+                           : "WebSocket to ComfyUI: " + reason + (news ? "; polling instead" : ""));
         };
         socket_ = std::make_unique<Socket>(settings_, client_id, std::move(handlers));
     }
     shared_ = std::make_unique<Shared>(Shared{settings_, *names_, client_id, given.connector, given.instance,
-                                              boxes_, etas_, *monitor_, socket_.get()});
+                                              given.work_dir, boxes_, etas_, object_info_, *monitor_,
+                                              socket_.get()});
 }
 
 Json ComfyUi::process_job(const Job& job, JobContext& context) {

@@ -28,6 +28,8 @@ class ComfyUi : public Connector {
     std::unique_ptr<PromptNames> names_;
     Mailboxes boxes_;
     EtaBook etas_;
+    ObjectInfo object_info_;
+    std::string refusal_;  // why there is no WebSocket, as last told; socket thread only
     std::unique_ptr<Monitor> monitor_;
     std::unique_ptr<Socket> socket_;  // after the monitor: its handlers use it
     std::unique_ptr<Shared> shared_;

@@ -1,5 +1,7 @@
 #include "connectors/comfyui/delivery.h"
 
+#include "connectors/comfyui/tolerant_json.h"
+
 #include <openssl/evp.h>
 
 #include <algorithm>
@@ -10,13 +12,13 @@
 #include <fstream>
 #include <memory>
 #include <sstream>
-#include <thread>
 
 namespace emprops::comfyui {
 namespace {
 
 namespace fs = std::filesystem;
 constexpr int put_tries = 3;
+constexpr int first_pause = 300;  // ms
 
 Failure failure(std::string code, std::string message, bool retryable, const char* error_class) {
     return {std::move(code), std::move(message), retryable, {{"class", error_class}}};
@@ -59,7 +61,14 @@ std::optional<std::string> read_file(const std::string& path) {
     return bytes.str();
 }
 
-bool write_file(const std::string& path, std::string_view bytes) {
+bool begins_as_png(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    std::array<char, 8> head{};
+    file.read(head.data(), head.size());
+    return is_png({head.data(), static_cast<std::size_t>(file.gcount())});
+}
+
+bool write_output(const std::string& path, std::string_view bytes) {
     std::ofstream file(path, std::ios::binary | std::ios::trunc);
     file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     file.flush();
@@ -106,17 +115,30 @@ Result<OutputSettings> output_rules(const OutputSettings& settings, const Output
     return rules;
 }
 
+std::string free_target(std::set<std::string>& taken, const std::string& target) {
+    if (taken.insert(target).second) return target;
+    const auto slash = target.rfind('/');
+    auto dot = target.rfind('.');
+    if (dot == std::string::npos || (slash != std::string::npos && dot < slash)) dot = target.size();
+    for (int i = 2;; ++i) {
+        std::string next = target.substr(0, dot) + "-" + std::to_string(i) + target.substr(dot);
+        if (taken.insert(next).second) return next;
+    }
+}
+
 bool fits_inline(const OutputSettings& rules, std::uint64_t used, std::uint64_t size) {
     return used <= rules.inline_max_bytes && size <= rules.inline_max_bytes - used;
 }
 
 Delivery::Delivery(Api& api, const Settings& settings, OutputSettings rules, JobNames names,
-                   std::function<bool()> cancelled)
+                   std::function<bool()> cancelled, Pause pause, std::uint64_t inline_used)
     : api_(api),
       settings_(settings),
       rules_(std::move(rules)),
       names_(std::move(names)),
-      cancelled_(std::move(cancelled)) {}
+      cancelled_(std::move(cancelled)),
+      pause_(std::move(pause)),
+      inline_used_(inline_used) {}
 
 std::variant<Json, Delivery::FilesGone, Failure> Delivery::deliver(const OutputFile& file) {
     const std::string path = names_.work_dir + "/output-" + std::to_string(count_++);
@@ -124,11 +146,15 @@ std::variant<Json, Delivery::FilesGone, Failure> Delivery::deliver(const OutputF
         auto answer = api_.download(file, path);
         if (std::holds_alternative<Api::Missing>(answer)) return FilesGone{};
         if (const auto* problem = std::get_if<Error>(&answer)) {
-            if (attempt < put_tries && problem->code == "service_unavailable" && !cancelled_()) {
-                std::this_thread::sleep_for(std::chrono::milliseconds{300 * attempt});
+            if (attempt < put_tries && problem->code == "service_unavailable" &&
+                !pause_(Ms{first_pause * attempt})) {
                 continue;
             }
-            return failure(problem->code, problem->message, true, "download");
+            const bool large = problem->code == "result_too_large";
+            const char* error_class = large                              ? "too_large"
+                                      : problem->code == "access_denied" ? "access"
+                                                                         : "download";
+            return failure(problem->code, problem->message, !large, error_class);
         }
         break;
     }
@@ -137,7 +163,7 @@ std::variant<Json, Delivery::FilesGone, Failure> Delivery::deliver(const OutputF
     fs::remove(path, ignored);
     if (auto* failed = std::get_if<Failure>(&placed)) return std::move(*failed);
     if (settings_.delete_delivered && !settings_.comfyui_folder.empty() && file.type == "output" &&
-        !has(rules_.deliver, "reference")) {
+        std::get<Json>(placed).at("delivery") != "reference") {
         const fs::path base = fs::path(settings_.comfyui_folder) / "output";
         const fs::path target = (base / file.subfolder / file.filename).lexically_normal();
         const auto inside = target.lexically_relative(base.lexically_normal());
@@ -148,7 +174,8 @@ std::variant<Json, Delivery::FilesGone, Failure> Delivery::deliver(const OutputF
 
 std::variant<Json, Failure> Delivery::deliver_bytes(const OutputFile& file, const std::string& bytes) {
     const std::string path = names_.work_dir + "/output-" + std::to_string(count_++);
-    if (!write_file(path, bytes)) return failure("internal", "cannot write " + path, true, "disk");
+    if (!write_output(path, bytes))
+        return failure("internal", "cannot write " + path + " (disk full?)", true, "disk");
     auto placed = place(file, path, false);
     std::error_code ignored;
     fs::remove(path, ignored);
@@ -169,7 +196,7 @@ std::vector<std::pair<std::string, std::string>> Delivery::values(const OutputFi
 
 std::variant<Json, Failure> Delivery::place(const OutputFile& file, const std::string& path,
                                             bool in_comfyui) {
-    if (rules_.strip_metadata) {
+    if (rules_.strip_metadata && begins_as_png(path)) {
         const auto bytes = read_file(path);
         if (bytes && is_png(*bytes)) {
             auto stripped = strip_png_metadata(*bytes);
@@ -180,8 +207,8 @@ std::variant<Json, Failure> Delivery::place(const OutputFile& file, const std::s
                     "\"" + file.filename + "\": metadata cannot be stripped: " + stripped.error().message,
                     false, "strip_metadata");
             }
-            if (!write_file(path, *stripped))
-                return failure("internal", "cannot write " + path, true, "disk");
+            if (!write_output(path, *stripped))
+                return failure("internal", "cannot write " + path + " (disk full?)", true, "disk");
         }
     }
     std::error_code error;
@@ -203,7 +230,7 @@ std::variant<Json, Failure> Delivery::place(const OutputFile& file, const std::s
         if (policy == "inline") {
             if (!fits_inline(rules_, inline_used_, size)) {
                 spilled = "it has " + std::to_string(size) + " bytes, and inline_max_bytes allows " +
-                          std::to_string(rules_.inline_max_bytes) + " in all";
+                          std::to_string(rules_.inline_max_bytes) + " for all files and texts of a job";
                 continue;
             }
             const auto bytes = read_file(path);
@@ -224,8 +251,9 @@ std::variant<Json, Failure> Delivery::place(const OutputFile& file, const std::s
         }
         if (policy == "directory") {
             const fs::path base = fs::path(rules_.directory).lexically_normal();
-            const fs::path target =
-                (base / fill_template(rules_.directory_template, fill)).lexically_normal();
+            const fs::path target = free_target(
+                targets_,
+                (base / fill_template(rules_.directory_template, fill)).lexically_normal().string());
             const auto inside = target.lexically_relative(base);
             if (inside.empty() || *inside.begin() == "..") {
                 return failure("internal", "directory_template leads out of directory", false,
@@ -248,7 +276,8 @@ std::variant<Json, Failure> Delivery::place(const OutputFile& file, const std::s
         std::string url;
         std::string shown;
         if (s3) {
-            const std::string key = percent_encode(fill_template(rules_.s3.key_template, fill), true);
+            const std::string plain = free_target(targets_, fill_template(rules_.s3.key_template, fill));
+            const std::string key = percent_encode(plain, true);
             std::string endpoint = rules_.s3.endpoint;
             while (!endpoint.empty() && endpoint.back() == '/') {
                 endpoint.pop_back();
@@ -256,25 +285,27 @@ std::variant<Json, Failure> Delivery::place(const OutputFile& file, const std::s
             url = endpoint + "/" + rules_.s3.bucket + "/" + key;
             shown = rules_.s3.public_url.empty() ? url : rules_.s3.public_url + "/" + key;
             entry["bucket"] = rules_.s3.bucket;
-            entry["key"] = fill_template(rules_.s3.key_template, fill);
+            entry["key"] = plain;
         } else {
             std::vector<std::pair<std::string, std::string>> encoded = fill;
             for (auto& pair : encoded) {
                 pair.second = percent_encode(pair.second);
             }
             url = fill_template(rules_.http_put_url, encoded);
-            shown = url.substr(0, url.find('?'));  // a presigned URL's query is a secret
+            const auto query_at = std::min(url.find('?'), url.size());
+            shown = free_target(targets_, url.substr(0, query_at));
+            url = shown + url.substr(query_at);  // a presigned URL's query is a secret
         }
         if (auto failed = put_http(path, url, file, s3)) return std::move(*failed);
         entry["url"] = shown;
         return entry;
     }
-    return failure(
-        "result_too_large",
-        "\"" + file.filename + "\" (node " + file.node + ") cannot be delivered: " + spilled +
-            "; raise inline_max_bytes (the Hub takes 16 MiB) or add reference, directory, http_put or s3 "
-            "to deliver",
-        false, "too_large");
+    return failure("result_too_large",
+                   "\"" + file.filename + "\" (node " + file.node + ") cannot be delivered: " + spilled +
+                       "; raise inline_max_bytes (up to 11.5 MiB, as the Hub takes 16 MiB of base64) or add "
+                       "reference, directory, http_put or s3 "
+                       "to deliver",
+                   false, "too_large");
 }
 
 std::optional<Failure> Delivery::put_http(const std::string& path, const std::string& url,
@@ -286,8 +317,8 @@ std::optional<Failure> Delivery::put_http(const std::string& path, const std::st
     put.headers["Content-Type"] = file.mime_type;
     put.connect_timeout = settings_.limits.connect;
     put.timeout = settings_.limits.download;
-    put.verify_tls = settings_.verify_tls;
-    put.ca_file = settings_.ca_file;
+    put.verify_tls = rules_.verify_tls;
+    put.ca_file = rules_.ca_file;
     put.cancelled = cancelled_;
     if (s3) {
         put.s3 = HttpRequest::Signature{rules_.s3.region, rules_.s3.access_key, rules_.s3.secret_key};
@@ -304,13 +335,12 @@ std::optional<Failure> Delivery::put_http(const std::string& path, const std::st
         const auto answer = api_.http().send(put);
         if (const auto* response = std::get_if<HttpResponse>(&answer)) {
             if (response->status >= 200 && response->status < 300) return {};
-            why = "HTTP " + std::to_string(response->status) + " " + response->body.substr(0, 300);
+            why = "HTTP " + std::to_string(response->status) + " " + cut_text(response->body, 300);
             if (response->status < 500 && response->status != 429) break;
         } else {
-            why = std::get<Unreachable>(answer).what;
+            why = no_answer(answer)->what;
         }
-        if (cancelled_()) break;
-        std::this_thread::sleep_for(std::chrono::milliseconds{300 * attempt});
+        if (attempt < put_tries && pause_(Ms{first_pause * attempt})) break;
     }
     return failure("comfyui.delivery_failed",
                    "cannot store \"" + file.filename + "\" by " + (s3 ? "s3" : "http_put") + " at " +

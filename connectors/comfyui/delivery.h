@@ -5,6 +5,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,13 +26,17 @@ struct JobNames {
     std::string work_dir;
 };
 
+/// "a/b.png" -> "a/b-2.png" where the first one is taken already; remembers what it gives.
+std::string free_target(std::set<std::string>& taken, const std::string& target);
+
 /// Whether a file of `size` bytes may go inline after `used` bytes have.
 bool fits_inline(const OutputSettings& rules, std::uint64_t used, std::uint64_t size);
 
 class Delivery {
   public:
+    /// `inline_used`: what else of the result's inline budget is taken, such as texts.
     Delivery(Api& api, const Settings& settings, OutputSettings rules, JobNames names,
-             std::function<bool()> cancelled);
+             std::function<bool()> cancelled, Pause pause, std::uint64_t inline_used);
 
     struct FilesGone {};  ///< ComfyUI no longer has a file that it named
     /// Downloads and delivers one file; its entry for the result.
@@ -51,7 +56,9 @@ class Delivery {
     OutputSettings rules_;
     JobNames names_;
     std::function<bool()> cancelled_;
+    Pause pause_;
     std::uint64_t inline_used_ = 0;
+    std::set<std::string> targets_;  // of this job: two files of one name must not overwrite each other
     int count_ = 0;
 };
 

@@ -27,13 +27,7 @@ std::string trimmed(std::string text, std::size_t limit = 2000) {
     while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0) {
         text.pop_back();
     }
-    if (text.size() > limit) {
-        while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0U) == 0x80U) {
-            --limit;  // not in the middle of a character
-        }
-        text = text.substr(0, limit) + "...";
-    }
-    return text;
+    return text.size() > limit ? cut_text(std::move(text), limit) + "..." : text;
 }
 
 std::string describe(const std::string& id, const std::string& class_type, const std::vector<Node>& nodes) {
@@ -42,6 +36,13 @@ std::string describe(const std::string& id, const std::string& class_type, const
     std::string out = "node \"" + id + "\" (" + type;
     if (node != nodes.end() && node->title != type) out += ", \"" + node->title + "\"";
     return out + ")";
+}
+
+/// A member of an object, null if there is none.
+const Json* member(const Json* value, const std::string& key) {
+    if (value == nullptr || !value->is_object()) return nullptr;
+    const auto at = value->find(key);
+    return at == value->end() ? nullptr : &*at;
 }
 
 std::string quoted_list(const std::vector<std::string>& words) {
@@ -198,11 +199,15 @@ bool is_out_of_memory(const NodeError& error) {
 
 bool is_sticky_gpu_fault(const NodeError& error) {
     if (is_out_of_memory(error)) return false;
-    return contains_any(
-        lower(error.message),
-        {"illegal memory access", "device-side assert", "unspecified launch failure",
-         "cuda error: misaligned address", "cuda error: an illegal instruction", "uncorrectable ecc error",
-         "cuda error: unknown error", "gpu is lost", "hip error: illegal"});
+    const std::string message = lower(error.message);
+    // A node may use such words about its own arrays.
+    const bool torch = error.exception_type.rfind("torch.", 0) == 0 ||
+                       contains_any(message, {"cuda error", "hip error", "cublas", "cudnn"});
+    if (!torch) return false;
+    return contains_any(message, {"illegal memory access", "device-side assert", "unspecified launch failure",
+                                  "cuda error: misaligned address", "cuda error: an illegal instruction",
+                                  "uncorrectable ecc error", "cuda error: unknown error", "gpu is lost",
+                                  "hip error: illegal"});
 }
 
 Failure node_failure(const NodeError& error, const std::vector<Node>& nodes) {
@@ -315,64 +320,91 @@ std::optional<std::string> model_folder(std::string_view class_type, std::string
 std::vector<std::string> choices_of(const Json& object_info, const std::string& class_type,
                                     const std::string& input) {
     std::vector<std::string> out;
-    if (!object_info.is_object() || !object_info.contains(class_type)) return out;
+    const Json* inputs = member(member(&object_info, class_type), "input");
     for (const char* group : {"required", "optional"}) {
-        const Json::json_pointer at = Json::json_pointer("/input") / group / input;
-        const Json& info = object_info.at(class_type);
-        if (!info.contains(at)) continue;
-        const Json& spec = info.at(at);
-        if (!spec.is_array() || spec.empty()) continue;
+        const Json* spec = member(member(inputs, group), input);
+        if (spec == nullptr || !spec->is_array() || spec->empty()) continue;
         // Two notations: [[choices], {...}] and ["COMBO", {"options": [choices]}].
-        Json list = spec[0];
-        if (!list.is_array() && spec.size() > 1 && spec[1].is_object())
-            list = spec[1].value("options", Json::array());
-        if (!list.is_array()) continue;
-        for (const Json& choice : list) {
+        const Json* list = &(*spec)[0];
+        if (!list->is_array() && spec->size() > 1) list = member(&(*spec)[1], "options");
+        if (list == nullptr || !list->is_array()) continue;
+        for (const Json& choice : *list) {
             out.push_back(choice.is_string() ? choice.get<std::string>() : dump(choice));
         }
     }
     return out;
 }
 
+namespace {
+
+/// The nodes that some output node needs, itself included: only these ComfyUI validates.
+std::set<std::string> needed_nodes(const Json& object_info, const std::vector<Node>& nodes) {
+    std::map<std::string, const Node*> by_id;
+    std::vector<std::string> open;
+    for (const Node& node : nodes) {
+        by_id[node.id] = &node;
+        const Json* output = member(member(&object_info, node.class_type), "output_node");
+        if (output != nullptr && *output == Json(true)) open.push_back(node.id);
+    }
+    std::set<std::string> needed;
+    while (!open.empty()) {
+        const std::string id = std::move(open.back());
+        open.pop_back();
+        const auto node = by_id.find(id);
+        if (node == by_id.end() || !needed.insert(id).second) continue;
+        open.insert(open.end(), node->second->sources.begin(), node->second->sources.end());
+    }
+    return needed;
+}
+
+bool is_file_input(const std::string& name) {
+    return name == "image" || name == "audio" || name == "video" || name == "file";
+}
+
+}  // namespace
+
 std::optional<Failure> preflight(const Json& graph, const Json& object_info, const std::vector<Node>& nodes) {
     if (!object_info.is_object() || object_info.empty() || !graph.is_object()) return {};
-    std::vector<Problem> problems;
     for (const Node& node : nodes) {
-        const std::string where = describe(node.id, node.class_type, nodes);
-        if (!object_info.contains(node.class_type)) {
-            return missing_class(node.class_type, where, [&] {
-                std::vector<std::string> known;
-                for (const auto& entry : object_info.items()) {
-                    known.push_back(entry.key());
-                }
-                return known;
-            });
+        if (object_info.contains(node.class_type)) continue;
+        return missing_class(node.class_type, describe(node.id, node.class_type, nodes), [&] {
+            std::vector<std::string> known;
+            for (const auto& entry : object_info.items()) {
+                known.push_back(entry.key());
+            }
+            return known;
+        });
+    }
+    std::vector<Problem> problems;
+    const std::set<std::string> needed = needed_nodes(object_info, nodes);
+    for (const Node& node : nodes) {
+        const Json* inputs = member(member(&graph, node.id), "inputs");
+        const Json* required = member(member(member(&object_info, node.class_type), "input"), "required");
+        if ((!needed.empty() && needed.count(node.id) == 0) || inputs == nullptr || required == nullptr ||
+            !required->is_object()) {
+            continue;
         }
-        const Json& inputs = graph.at(node.id).at("inputs");
-        const Json required =
-            object_info.at(node.class_type).value(Json::json_pointer("/input/required"), Json::object());
-        for (const auto& [name, spec] : required.items()) {
-            if (!inputs.contains(name)) {
+        const std::string where = describe(node.id, node.class_type, nodes);
+        for (const auto& entry : required->items()) {
+            const std::string& name = entry.key();
+            const Json* value = member(inputs, name);
+            if (value == nullptr) {
                 Problem problem;
                 problem.sentence = where + ": the required input \"" + name + "\" is missing";
                 problem.entry = {{"node", node.id}, {"input", name}, {"type", "required_input_missing"}};
                 problems.push_back(std::move(problem));
                 continue;
             }
-            const Json& value = inputs.at(name);
             // A file list may hold more than the listing says (annotated paths), so inputs of files are left
             // to ComfyUI.
-            if (!value.is_string() || name == "image" || name == "audio" || name == "video" ||
-                name == "file") {
-                continue;
-            }
+            if (!value->is_string() || is_file_input(name)) continue;
             const auto allowed = choices_of(object_info, node.class_type, name);
             if (allowed.empty() ||
-                std::find(allowed.begin(), allowed.end(), value.get<std::string>()) != allowed.end()) {
+                std::find(allowed.begin(), allowed.end(), value->get<std::string>()) != allowed.end()) {
                 continue;
             }
             const Json error = {{"type", "value_not_in_list"},
-                                {"extra_info", {{"input_name", name}, {"received_value", value}}}};
+                                {"extra_info", {{"input_name", name}, {"received_value", *value}}}};
             problems.push_back(one_problem(node.id, node.class_type, error, nodes,
                                            [&](const std::string&, const std::string&) { return allowed; }));
         }

@@ -1,26 +1,50 @@
 #include "connectors/comfyui/health.h"
 
-namespace emprops::comfyui {
+#include <algorithm>
 
-std::optional<ServiceStatus> Health::on_probe(const std::string& problem) {
+namespace emprops::comfyui {
+namespace {
+
+constexpr Ms doubtful_for{60'000};       // so long a POST without an answer may still turn up
+constexpr Ms interrupt_interval{5'000};  // of a prompt that does not let go
+
+std::string first_running(const Queue& queue) {
+    return queue.running.empty() ? std::string() : queue.running.front().prompt_id;
+}
+
+}  // namespace
+
+std::optional<ServiceStatus> Health::on_probe(const std::string& problem, bool gone) {
     problem_ = problem;
-    if (!problem.empty()) {
+    if (gone) {
         gone_since_suspicion_ = true;
-    } else if (gone_since_suspicion_) {
+    } else if (problem.empty() && gone_since_suspicion_) {
         suspicion_.clear();
         gone_since_suspicion_ = false;
     }
     return changed();
 }
 
-std::optional<ServiceStatus> Health::on_suspicion(const std::string& reason) {
-    suspicion_ = reason;
+std::optional<ServiceStatus> Health::on_suspicion(const std::string& reason, bool fault) {
+    if (suspicion_.empty() || fault) suspicion_ = reason;
+    fault_ = fault_ || fault;
     gone_since_suspicion_ = false;
+    stuck_.reset();
     return changed();
 }
 
-std::optional<ServiceStatus> Health::on_socket_lost() {
-    if (suspicious()) gone_since_suspicion_ = true;
+std::optional<ServiceStatus> Health::on_queue(const Queue& queue) {
+    if (!suspicious() || fault_) return {};
+    if (!stuck_) {
+        stuck_ = first_running(queue);
+    } else if (stuck_->empty() ? !queue.running.empty() : first_running(queue) != *stuck_) {
+        suspicion_.clear();
+    }
+    return changed();
+}
+
+std::optional<ServiceStatus> Health::on_lingering(const std::string& reason) {
+    lingering_ = reason;
     return changed();
 }
 
@@ -30,28 +54,70 @@ std::optional<ServiceStatus> Health::on_disk(const std::string& problem) {
 }
 
 std::optional<ServiceStatus> Health::changed() {
+    if (suspicion_.empty()) fault_ = false;
     ServiceStatus now;
     now.connected = problem_.empty();
-    now.available = now.connected && suspicion_.empty() && disk_.empty();
-    now.reason = !problem_.empty() ? problem_ : !suspicion_.empty() ? suspicion_ : disk_;
+    for (const std::string* reason : {&problem_, &suspicion_, &lingering_, &disk_}) {
+        if (now.reason.empty()) now.reason = *reason;
+    }
+    now.available = now.reason.empty();
     if (told_ == now) return {};
     told_ = now;
     return now;
 }
 
-std::vector<Orphan> find_orphans(const Queue& queue, const std::string& space, int instance,
-                                 const std::function<bool(const std::string&)>& wanted) {
+void Orphans::unwanted(const std::string& prompt_id, bool doubtful, TimePoint now) {
+    Unwanted& entry = unwanted_[prompt_id];
+    entry.keep_until = std::max(entry.keep_until, doubtful ? now + doubtful_for : now);
+}
+
+std::vector<Orphan> Orphans::look(const Queue& queue, const std::string& space, int instance,
+                                  const std::function<bool(const QueueItem&)>& has_job, TimePoint now) {
     std::vector<Orphan> out;
-    const auto look = [&](const std::vector<QueueItem>& items, bool running) {
-        for (const QueueItem& item : items) {
-            const bool ours = item.mark.is_object() && item.mark.value("space", Json()) == Json(space) &&
-                              item.mark.value("instance", Json()) == Json(instance);
-            if (ours && !wanted(item.prompt_id)) out.push_back({item.prompt_id, running});
+    std::map<std::string, TimePoint> alone;
+    std::set<std::string> there;
+    lingering_.clear();
+    const auto look_at = [&](const QueueItem& item, bool running) {
+        there.insert(item.prompt_id);
+        if (unwanted_.count(item.prompt_id) == 0) {
+            if (!is_ours(item.mark, space) || item.mark.value("instance", Json()) != Json(instance)) return;
+            if (has_job(item)) return;
+            const auto before = alone_since_.find(item.prompt_id);
+            const TimePoint since = before == alone_since_.end() ? now : before->second;
+            alone[item.prompt_id] = since;
+            if (now - since < grace_) return;
         }
+        Unwanted& entry = unwanted_[item.prompt_id];
+        if (!running) {
+            out.push_back({item.prompt_id, false});
+            return;
+        }
+        if (entry.first_interrupted) lingering_ = item.prompt_id;
+        if (entry.interrupted && now - *entry.interrupted < interrupt_interval) return;
+        entry.interrupted = now;
+        if (!entry.first_interrupted) entry.first_interrupted = now;
+        out.push_back({item.prompt_id, true});
     };
-    look(queue.running, true);
-    look(queue.pending, false);
+    for (const QueueItem& item : queue.running) {
+        look_at(item, true);
+    }
+    for (const QueueItem& item : queue.pending) {
+        look_at(item, false);
+    }
+    alone_since_ = std::move(alone);
+    for (auto at = unwanted_.begin(); at != unwanted_.end();) {
+        const bool over = there.count(at->first) == 0 && at->second.keep_until <= now;
+        at = over ? unwanted_.erase(at) : std::next(at);
+    }
     return out;
+}
+
+bool Orphans::stuck(TimePoint now) {
+    const auto at = unwanted_.find(lingering_);
+    if (at == unwanted_.end() || !at->second.first_interrupted || at->second.reported) return false;
+    if (now - *at->second.first_interrupted < stuck_after_) return false;
+    at->second.reported = true;
+    return true;
 }
 
 Json describe_service(const Json& system_stats, std::optional<std::size_t> node_classes, const Json& models) {

@@ -3,6 +3,7 @@
 // prompts of ours nobody waits for. Pure; used by the monitor's thread.
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -21,32 +22,68 @@ struct ServiceStatus {
 
 class Health {
   public:
-    /// A probe was answered: "" for yes, else why not. Returns the status if it changed.
-    std::optional<ServiceStatus> on_probe(const std::string& problem);
-    /// ComfyUI's process must be restarted: unavailable until it was seen gone and back.
-    std::optional<ServiceStatus> on_suspicion(const std::string& reason);
-    /// The WebSocket ended: how the end of the process shows, if it is too short for a probe.
-    std::optional<ServiceStatus> on_socket_lost();
-    /// "" or why the disk is too full.
+    /// A probe was answered: "" for yes, else why not. `gone`: nothing listens there (refused), which is how
+    /// a restart shows; a slow answer is none. Returns the status if it changed.
+    std::optional<ServiceStatus> on_probe(const std::string& problem, bool gone = false);
+    /// ComfyUI's process must be restarted: unavailable until it was seen gone and back. Unless `fault` (each
+    /// prompt fails), the queue going on ends it as well: the worker thread lives.
+    std::optional<ServiceStatus> on_suspicion(const std::string& reason, bool fault);
+    /// What runs; asked while suspicious.
+    std::optional<ServiceStatus> on_queue(const Queue& queue);
+    /// A withdrawn prompt goes on running ("" when there is none any more).
+    std::optional<ServiceStatus> on_lingering(const std::string& reason);
+    /// "" or why a disk is too full.
     std::optional<ServiceStatus> on_disk(const std::string& problem);
     bool suspicious() const { return !suspicion_.empty(); }
 
   private:
     std::optional<ServiceStatus> changed();
     std::string problem_ = "not asked yet";
-    std::string suspicion_, disk_;
+    std::string suspicion_, lingering_, disk_;
+    bool fault_ = false;
     bool gone_since_suspicion_ = false;
+    std::optional<std::string> stuck_;  // what ran when the suspicion came; "": nothing
     std::optional<ServiceStatus> told_;
 };
 
-/// Ours in the queue that nobody waits for, running ones first. `space` and `instance` are the mark's.
+/// Ours in the queue that nobody waits for.
 struct Orphan {
     std::string prompt_id;
     bool running = false;
     bool operator==(const Orphan&) const = default;
 };
-std::vector<Orphan> find_orphans(const Queue& queue, const std::string& space, int instance,
-                                 const std::function<bool(const std::string&)>& wanted);
+
+/// Decides which prompts of ours are to be removed, and how often that is tried. Prompts that were given up
+/// on go at once, others when no job has been there for them for `grace` (a job that is resumed may still
+/// come). Not thread-safe.
+class Orphans {
+  public:
+    explicit Orphans(Ms grace, Ms stuck_after) : grace_(grace), stuck_after_(stuck_after) {}
+    /// `doubtful`: ComfyUI may show it only later.
+    void unwanted(const std::string& prompt_id, bool doubtful, TimePoint now);
+    /// A job waits for it after all.
+    void wanted(const std::string& prompt_id) { unwanted_.erase(prompt_id); }
+    bool any_unwanted() const { return !unwanted_.empty(); }
+    /// `has_job`: whether a job waits for this item. What to remove now, running ones first.
+    /// Only prompts that `instance` sent: two that interrupt one prompt could stop the next one, too.
+    std::vector<Orphan> look(const Queue& queue, const std::string& space, int instance,
+                             const std::function<bool(const QueueItem&)>& has_job, TimePoint now);
+    /// A prompt that runs on although it was interrupted; empty when there is none.
+    const std::string& lingering() const { return lingering_; }
+    /// True once for a prompt that has lingered for `stuck_after`.
+    bool stuck(TimePoint now);
+
+  private:
+    struct Unwanted {
+        TimePoint keep_until;
+        std::optional<TimePoint> interrupted, first_interrupted;
+        bool reported = false;
+    };
+    Ms grace_, stuck_after_;
+    std::map<std::string, Unwanted> unwanted_;
+    std::map<std::string, TimePoint> alone_since_;
+    std::string lingering_;
+};
 
 /// What the capabilities say about ComfyUI; keys without the connector's name, which the Hub link adds.
 Json describe_service(const Json& system_stats, std::optional<std::size_t> node_classes, const Json& models);

@@ -29,7 +29,8 @@ std::size_t on_body(char* bytes, std::size_t one, std::size_t count, void* user)
     auto& transfer = *static_cast<Transfer*>(user);
     const std::size_t size = one * count;
     transfer.response.received += size;
-    if (transfer.response.received > transfer.request->max_bytes) {
+    const std::uint64_t expected = transfer.response.content_length.value_or(0);
+    if (std::max(transfer.response.received, expected) > transfer.request->max_bytes) {
         transfer.too_large = true;
         return 0;
     }
@@ -134,10 +135,6 @@ std::string explain(CURLcode code, const Transfer& transfer, const char* detail)
     if (transfer.address_refused) {
         return "the address is a private or local one; input_allow_private permits it";
     }
-    if (transfer.too_large) {
-        return "the answer is larger than " + std::to_string(transfer.request->max_bytes) + " bytes";
-    }
-    if (transfer.sink_refused) return "the content could not be written";
     if (code == CURLE_ABORTED_BY_CALLBACK) return "cancelled";
     return detail[0] != '\0' ? detail : curl_easy_strerror(code);
 }
@@ -155,6 +152,13 @@ struct HttpClient::State {
     CURL* curl = nullptr;
 };
 
+std::optional<Unreachable> no_answer(const HttpAnswer& answer) {
+    if (const auto* problem = std::get_if<Unreachable>(&answer)) return *problem;
+    if (std::holds_alternative<TooLarge>(answer)) return Unreachable{"the answer is too large"};
+    if (std::holds_alternative<NotWritten>(answer)) return Unreachable{"the answer could not be written"};
+    return {};
+}
+
 HttpClient::HttpClient() : state_(std::make_unique<State>()) {
     static std::once_flag once;
     std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
@@ -165,7 +169,7 @@ HttpClient::~HttpClient() {
     if (state_->curl != nullptr) curl_easy_cleanup(state_->curl);
 }
 
-std::variant<HttpResponse, Unreachable> HttpClient::send(const HttpRequest& request) {
+HttpAnswer HttpClient::send(const HttpRequest& request) {
     CURL* curl = state_->curl;
     if (curl == nullptr) return Unreachable{"no memory for an HTTP client", false};
     curl_easy_reset(curl);
@@ -242,10 +246,19 @@ std::variant<HttpResponse, Unreachable> HttpClient::send(const HttpRequest& requ
 
     const CURLcode code = curl_easy_perform(curl);
     if (code == CURLE_OK) return std::move(transfer.response);
+    if (transfer.too_large) return TooLarge{transfer.response.content_length};
+    if (transfer.sink_refused) return NotWritten{};
+    // An early refusal (413): the server answers and closes before it has read the whole body.
+    if ((code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR || code == CURLE_PARTIAL_FILE) &&
+        transfer.response.status >= 400) {
+        return std::move(transfer.response);
+    }
     const bool never_sent = code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
                             code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CONNECT_ERROR ||
                             code == CURLE_URL_MALFORMAT;
-    return Unreachable{explain(code, transfer, detail), !never_sent};
+    const bool refused =
+        transfer.address_refused || code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL;
+    return Unreachable{explain(code, transfer, detail), !never_sent, code == CURLE_COULDNT_CONNECT, refused};
 }
 
 }  // namespace emprops::comfyui

@@ -34,12 +34,12 @@ struct HttpRequest {
     std::vector<FormPart> form;            ///< not empty: a multipart POST
     Ms connect_timeout{5'000};
     Ms timeout{60'000};
-    std::uint64_t max_bytes = 256ull << 20;  ///< of the answer's body; more is an Unreachable
+    std::uint64_t max_bytes = 256ull << 20;  ///< of the answer's body; more is a TooLarge
     bool verify_tls = true;
     std::string ca_file;
     bool fresh_connection = false;  ///< a request that must not be repeated by libcurl on a stale connection
     bool public_only = false;       ///< refuse to connect to an address that is_public() refuses
-    /// Where the body goes instead of HttpResponse::body; false ends the transfer.
+    /// Where the body goes instead of HttpResponse::body; false ends the transfer: NotWritten.
     std::function<bool(std::string_view)> sink;
     std::function<bool()> cancelled;
     /// AWS Signature Version 4.
@@ -58,6 +58,19 @@ struct HttpResponse {
     std::string body;
 };
 
+/// The answer is larger than max_bytes; it was not read to its end.
+struct TooLarge {
+    std::optional<std::uint64_t> size;  ///< where the server said it
+};
+struct NotWritten {};  ///< the sink refused the answer
+using HttpAnswer = std::variant<HttpResponse, Unreachable, TooLarge, NotWritten>;
+
+/// For those who need no more than that there is no usable answer.
+std::optional<Unreachable> no_answer(const HttpAnswer& answer);
+
+/// Sleeps between two tries; true when the job was cancelled meanwhile.
+using Pause = std::function<bool(Ms)>;
+
 class HttpClient {
   public:
     HttpClient();
@@ -66,7 +79,7 @@ class HttpClient {
     HttpClient& operator=(const HttpClient&) = delete;
 
     /// An HTTP answer of any status, or why there is none.
-    std::variant<HttpResponse, Unreachable> send(const HttpRequest& request);
+    HttpAnswer send(const HttpRequest& request);
 
   private:
     struct State;

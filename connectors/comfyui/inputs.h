@@ -15,15 +15,26 @@ namespace emprops::comfyui {
 std::string input_subfolder(const std::string& job_id);
 
 /// Downloads `url` to `path` under the rules: size, time, number of redirects, no private addresses (checked
-/// at each connect, redirects too). Errors are "invalid_payload" and name the input.
+/// at each connect, redirects too). Errors name the input: "invalid_payload", or "service_unavailable" where
+/// the source may answer another time.
 Result<Ok> fetch_url(HttpClient& http, const std::string& url, const std::string& path,
                      const std::string& what, const InputRules& rules,
                      const std::function<bool()>& cancelled);
+
+/// Where a redirect leads (RFC 3986, also relative ones); empty when that cannot be said.
+std::string redirect_target(const std::string& from, const std::string& location);
+
+/// How long and how what may pass is tried again.
+struct Retry {
+    Ms limit{60'000};
+    Pause pause;
+};
 
 /// The names that ComfyUI gave the files, by the payload's keys.
 Result<std::map<std::string, std::string>> provide_inputs(Api& api, const Payload& payload,
                                                           const InputRules& rules, const std::string& job_id,
                                                           const std::string& work_dir,
-                                                          const std::function<bool()>& cancelled);
+                                                          const std::function<bool()>& cancelled,
+                                                          const Retry& retry);
 
 }  // namespace emprops::comfyui

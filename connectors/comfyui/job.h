@@ -5,6 +5,7 @@
 
 #include "connectors/comfyui/mailbox.h"
 #include "connectors/comfyui/monitor.h"
+#include "connectors/comfyui/object_info.h"
 #include "connectors/comfyui/progress.h"
 #include "connectors/comfyui/prompt_id.h"
 #include "connectors/comfyui/socket.h"
@@ -19,8 +20,10 @@ struct Shared {
     std::string client_id;
     std::string connector;
     int instance = 0;
+    std::string work_dir;  ///< the instance's
     Mailboxes& boxes;
     EtaBook& etas;
+    ObjectInfo& object_info;
     Monitor& monitor;
     Socket* socket = nullptr;  ///< null: polling only
 };

@@ -1,7 +1,5 @@
 #include "connectors/comfyui/mailbox.h"
 
-#include <set>
-
 namespace emprops::comfyui {
 namespace {
 
@@ -13,7 +11,10 @@ constexpr std::size_t max_picture_bytes = std::size_t{256} << 20;
 void Mailbox::put(Letter letter) {
     const std::lock_guard lock(mutex_);
     if (const auto* picture = std::get_if<Picture>(&letter)) {
-        if (picture_bytes_ + picture->bytes.size() > max_picture_bytes) return;
+        if (picture_bytes_ + picture->bytes.size() > max_picture_bytes) {
+            ++dropped_;
+            return;
+        }
         picture_bytes_ += picture->bytes.size();
     }
     letters_.push_back(std::move(letter));
@@ -26,6 +27,11 @@ std::deque<Letter> Mailbox::take(TimePoint until) {
     woken_ = false;
     picture_bytes_ = 0;
     return std::exchange(letters_, {});
+}
+
+int Mailbox::pictures_dropped() const {
+    const std::lock_guard lock(mutex_);
+    return dropped_;
 }
 
 void Mailbox::wake() {
@@ -49,6 +55,26 @@ void Mailboxes::remove(const std::shared_ptr<Mailbox>& box) {
 bool Mailboxes::waits_for(const std::string& prompt_id) const {
     const std::lock_guard lock(mutex_);
     return boxes_.count(prompt_id) > 0;
+}
+
+void Mailboxes::add_job(const std::string& job_id) {
+    const std::lock_guard lock(mutex_);
+    jobs_.insert(job_id);
+}
+
+void Mailboxes::remove_job(const std::string& job_id) {
+    const std::lock_guard lock(mutex_);
+    if (const auto at = jobs_.find(job_id); at != jobs_.end()) jobs_.erase(at);
+}
+
+bool Mailboxes::has_job(const std::string& job_id) const {
+    const std::lock_guard lock(mutex_);
+    return jobs_.count(job_id) > 0;
+}
+
+bool Mailboxes::empty() const {
+    const std::lock_guard lock(mutex_);
+    return jobs_.empty();
 }
 
 void Mailboxes::to_all(const Letter& letter) {

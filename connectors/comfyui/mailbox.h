@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 
@@ -33,10 +34,13 @@ class Mailbox {
     /// Everything that has come. Waits until `until` if there is nothing and nobody woke it.
     std::deque<Letter> take(TimePoint until);
     void wake();
+    /// Pictures for which there was no room.
+    int pictures_dropped() const;
 
   private:
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     std::condition_variable condition_;
+    int dropped_ = 0;
     std::deque<Letter> letters_;
     std::size_t picture_bytes_ = 0;
     bool woken_ = false;
@@ -49,6 +53,11 @@ class Mailboxes {
     void add(const std::string& prompt_id, const std::shared_ptr<Mailbox>& box);
     void remove(const std::shared_ptr<Mailbox>& box);
     bool waits_for(const std::string& prompt_id) const;
+    /// The jobs that live: between the POST and its answer a server-made id is not known yet.
+    void add_job(const std::string& job_id);
+    void remove_job(const std::string& job_id);
+    bool has_job(const std::string& job_id) const;
+    bool empty() const;
     void on_text(std::string_view frame);
     void on_binary(std::string_view frame);
     void on_state(bool up);
@@ -58,6 +67,7 @@ class Mailboxes {
     void to_all(const Letter& letter);
     mutable std::mutex mutex_;
     std::map<std::string, std::shared_ptr<Mailbox>> boxes_;
+    std::multiset<std::string> jobs_;
     bool up_ = false;
 };
 

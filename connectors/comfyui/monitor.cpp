@@ -3,33 +3,35 @@
 #include <filesystem>
 
 #include "connectors/comfyui/errors.h"
+#include "connectors/comfyui/lease.h"
 
 namespace emprops::comfyui {
 namespace {
 
 constexpr Ms probe_timeout{20'000};       // ComfyUI's Python can be held up for long; slow is not dead
 constexpr Ms suspicious_interval{1'000};  // a restart must not be missed
+constexpr Ms queue_interval{15'000};
 constexpr std::size_t max_models_per_folder = 200;
 
 }  // namespace
 
 Monitor::Monitor(const Settings& settings, ConnectorContext& context, const Mailboxes& boxes,
-                 std::string space, int instance)
+                 std::string space, int instance, std::string work_dir)
     : settings_(settings),
       context_(context),
       boxes_(boxes),
       space_(std::move(space)),
       instance_(instance),
-      api_(settings),
-      began_(std::chrono::steady_clock::now()),
-      capabilities_at_(began_) {
+      work_dir_(std::move(work_dir)),
+      api_(settings, [this] { return stop_.load(); }),
+      orphans_(settings.orphan_grace, settings.stuck_timeout) {
     thread_ = std::thread([this] { run(); });
 }
 
 Monitor::~Monitor() {
     {
         const std::lock_guard lock(mutex_);
-        stopping_ = true;
+        stop_ = true;
     }
     condition_.notify_all();
     thread_.join();
@@ -44,66 +46,78 @@ void Monitor::tell(const std::optional<ServiceStatus>& status) {
                                    : "no jobs for now: " + status->reason);
 }
 
-void Monitor::suspect(const std::string& reason) {
+void Monitor::suspect(const std::string& reason, bool fault) {
     context_.restart_service(reason);
     {
         const std::lock_guard lock(mutex_);
-        tell(health_.on_suspicion(reason));
+        tell(health_.on_suspicion(reason, fault));
         hurry_ = true;
     }
     condition_.notify_all();
 }
 
-void Monitor::see_off(const std::string& prompt_id) {
+void Monitor::see_off(const std::vector<std::string>& prompt_ids, bool doubtful) {
     {
         const std::lock_guard lock(mutex_);
-        unwanted_.insert(prompt_id);
+        for (const std::string& id : prompt_ids) {
+            orphans_.unwanted(id, doubtful, std::chrono::steady_clock::now());
+        }
         hurry_ = true;
     }
     condition_.notify_all();
 }
 
-void Monitor::socket_lost() {
+void Monitor::keep(const std::string& prompt_id) {
     const std::lock_guard lock(mutex_);
-    tell(health_.on_socket_lost());
-    hurry_ = true;
+    orphans_.wanted(prompt_id);
+}
+
+void Monitor::look_now() {
+    {
+        const std::lock_guard lock(mutex_);
+        hurry_ = true;
+    }
     condition_.notify_all();
 }
 
 void Monitor::run() {
-    while (true) {
+    while (!stop_) {
         probe();
         check_disk();
-        see_orphans_off();
+        look_at_queue();
         std::unique_lock lock(mutex_);
-        const Ms pause =
-            health_.suspicious() || !unwanted_.empty() ? suspicious_interval : settings_.status_interval;
-        condition_.wait_for(lock, pause, [this] { return stopping_ || hurry_; });
+        const Ms pause = health_.suspicious() || orphans_.any_unwanted()
+                             ? std::min(suspicious_interval, settings_.status_interval)
+                             : settings_.status_interval;
+        condition_.wait_for(lock, pause, [this] { return stop_ || hurry_; });
         hurry_ = false;
-        if (stopping_) return;
     }
 }
 
 void Monitor::probe() {
     auto answer = api_.get_json("/system_stats", std::min(settings_.limits.response, probe_timeout));
+    if (stop_) return;
     std::string problem;
+    bool gone = false;
     if (const auto* denied = std::get_if<AccessDenied>(&answer)) {
         problem = access_failure(denied->status, settings_.server.text()).message;
     } else if (const auto* unreachable = std::get_if<Unreachable>(&answer)) {
         problem = "ComfyUI at " + settings_.server.text() + " does not answer: " + unreachable->what;
+        gone = unreachable->gone;
     } else if (!std::get<Json>(answer).is_object() || !std::get<Json>(answer).contains("system")) {
         problem =
             "what answers at " + settings_.server.text() + " is no ComfyUI; check server_url and path_prefix";
     }
-    if (problem.empty()) {
-        const TimePoint now = std::chrono::steady_clock::now();
-        if (now >= capabilities_at_) {
-            capabilities_at_ = now + settings_.capabilities_interval;
-            refresh_capabilities(std::get<Json>(answer));
-        }
+    {
+        const std::lock_guard lock(mutex_);
+        tell(health_.on_probe(problem, gone));
     }
-    const std::lock_guard lock(mutex_);
-    tell(health_.on_probe(problem));
+    // It takes long and holds up ComfyUI: the first time, then rarely and only while no job runs.
+    const TimePoint now = std::chrono::steady_clock::now();
+    if (problem.empty() && now >= capabilities_at_ && (last_capabilities_.is_null() || boxes_.empty())) {
+        capabilities_at_ = now + settings_.capabilities_interval;
+        refresh_capabilities(std::get<Json>(answer));
+    }
 }
 
 void Monitor::refresh_capabilities(const Json& system_stats) {
@@ -115,6 +129,7 @@ void Monitor::refresh_capabilities(const Json& system_stats) {
     const auto folders = api_.get_json("/models", settings_.limits.response);
     if (const auto* list = std::get_if<Json>(&folders); list != nullptr && list->is_array()) {
         for (const Json& folder : *list) {
+            if (stop_) return;
             if (!folder.is_string() || models.size() >= 50) continue;
             const std::string name = folder;
             if (name == "custom_nodes" || name == "configs") continue;
@@ -134,40 +149,59 @@ void Monitor::refresh_capabilities(const Json& system_stats) {
 }
 
 void Monitor::check_disk() {
-    if (settings_.comfyui_folder.empty() || settings_.min_free_bytes == 0) return;
-    std::error_code error;
-    const auto space = std::filesystem::space(settings_.comfyui_folder, error);
+    if (settings_.min_free_bytes == 0) return;
     std::string problem;
-    if (error) {
-        problem = "comfyui_folder " + settings_.comfyui_folder + " cannot be read: " + error.message();
-    } else if (space.available < settings_.min_free_bytes) {
-        problem = "the disk of " + settings_.comfyui_folder + " has " +
-                  std::to_string(space.available >> 20) + " MiB left; min_free_bytes wants " +
-                  std::to_string(settings_.min_free_bytes >> 20) + " MiB";
+    for (const std::string& folder : {work_dir_, settings_.comfyui_folder}) {
+        if (folder.empty() || !problem.empty()) continue;
+        std::error_code error;
+        const auto space = std::filesystem::space(folder, error);
+        if (error) {
+            if (folder == settings_.comfyui_folder)
+                problem = "comfyui_folder " + folder + " cannot be read: " + error.message();
+        } else if (space.available < settings_.min_free_bytes) {
+            problem = "the disk of " + folder + " has " + std::to_string(space.available >> 20) +
+                      " MiB left; min_free_bytes wants " + std::to_string(settings_.min_free_bytes >> 20) +
+                      " MiB";
+        }
     }
     const std::lock_guard lock(mutex_);
     tell(health_.on_disk(problem));
 }
 
-void Monitor::see_orphans_off() {
-    std::set<std::string> unwanted;
+void Monitor::look_at_queue() {
+    const TimePoint now = std::chrono::steady_clock::now();
     {
         const std::lock_guard lock(mutex_);
-        unwanted = unwanted_;
+        // Whole queues can be large, so not with each probe.
+        const bool urgent = hurry_ || health_.suspicious() || orphans_.any_unwanted();
+        if (!urgent && now < queue_at_) return;
+        queue_at_ = now + std::min(queue_interval, std::max(settings_.orphan_grace / 3, Ms{100}));
     }
-    // A job that is resumed after our start may still come for its prompt.
-    const bool grace_over = std::chrono::steady_clock::now() - began_ >= settings_.orphan_grace;
-    if (unwanted.empty() && !grace_over) return;
     const auto answer = api_.queue();
     const auto* queue = std::get_if<Queue>(&answer);
-    if (queue == nullptr) return;
-    const auto wanted = [&](const std::string& id) {
-        return unwanted.count(id) == 0 && (!grace_over || boxes_.waits_for(id));
+    if (queue == nullptr || stop_) return;
+    // Another instance may have resumed the job that this prompt was sent for.
+    const auto has_job = [&](const QueueItem& item) {
+        const std::string job = item.mark.is_object() && item.mark.value("job_id", Json()).is_string()
+                                    ? item.mark.at("job_id").get<std::string>()
+                                    : std::string();
+        return boxes_.waits_for(item.prompt_id) || boxes_.has_job(job) || is_leased(work_dir_, job);
     };
-    const auto orphans = find_orphans(*queue, space_, instance_, wanted);
-    std::set<std::string> left;
-    for (const Orphan& orphan : orphans) {
-        left.insert(orphan.prompt_id);
+    std::vector<Orphan> remove;
+    bool stuck = false;
+    std::string lingering;
+    {
+        const std::lock_guard lock(mutex_);
+        tell(health_.on_queue(*queue));
+        remove = orphans_.look(*queue, space_, instance_, has_job, now);
+        stuck = orphans_.stuck(now);
+        lingering = orphans_.lingering();
+        tell(health_.on_lingering(lingering.empty()
+                                      ? ""
+                                      : "the withdrawn prompt " + lingering +
+                                            " still runs in ComfyUI although it was interrupted"));
+    }
+    for (const Orphan& orphan : remove) {
         context_.log("info", "removing a prompt of ours that no job waits for",
                      {{"prompt_id", orphan.prompt_id}});
         // Only what the queue just showed as running is interrupted: old servers stop whatever runs.
@@ -177,9 +211,11 @@ void Monitor::see_orphans_off() {
             api_.remove_pending(orphan.prompt_id);
         }
     }
-    const std::lock_guard lock(mutex_);
-    for (const std::string& id : unwanted) {
-        if (left.count(id) == 0) unwanted_.erase(id);
+    if (stuck) {
+        suspect("ComfyUI answers but its worker thread does not: the prompt " + lingering +
+                    " could not be interrupted within stuck_timeout (" +
+                    std::to_string(settings_.stuck_timeout.count() / 1000) + " s)",
+                false);
     }
 }
 

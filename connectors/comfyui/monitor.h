@@ -6,9 +6,9 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
-#include <set>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "connectors/comfyui/api.h"
 #include "connectors/comfyui/health.h"
@@ -19,24 +19,26 @@ namespace emprops::comfyui {
 
 class Monitor {
   public:
-    /// All references must outlive the object. Starts the thread.
+    /// All references must outlive the object. Starts the thread. `work_dir` is the instance's (leases).
     Monitor(const Settings& settings, ConnectorContext& context, const Mailboxes& boxes, std::string space,
-            int instance);
+            int instance, std::string work_dir);
     ~Monitor();
     Monitor(const Monitor&) = delete;
     Monitor& operator=(const Monitor&) = delete;
 
     // From any thread:
-    void suspect(const std::string& reason);
-    void see_off(const std::string& prompt_id);
-    void socket_lost();
+    void suspect(const std::string& reason, bool fault);
+    void see_off(const std::vector<std::string>& prompt_ids, bool doubtful);
+    void keep(const std::string& prompt_id);
+    /// The WebSocket ended: perhaps the process did, so it is looked at now.
+    void look_now();
 
   private:
     void run();
     void probe();
     void refresh_capabilities(const Json& system_stats);
     void check_disk();
-    void see_orphans_off();
+    void look_at_queue();
     void tell(const std::optional<ServiceStatus>& status);
 
     const Settings& settings_;
@@ -44,16 +46,16 @@ class Monitor {
     const Mailboxes& boxes_;
     const std::string space_;
     const int instance_;
+    const std::string work_dir_;
+    std::atomic<bool> stop_{false};
     Api api_;
-    const TimePoint began_;
-    TimePoint capabilities_at_;
+    TimePoint capabilities_at_, queue_at_;
     Json last_capabilities_;
 
     std::mutex mutex_;  // guards what follows
     std::condition_variable condition_;
     Health health_;
-    std::set<std::string> unwanted_;
-    bool stopping_ = false;
+    Orphans orphans_;
     bool hurry_ = false;
 
     std::thread thread_;

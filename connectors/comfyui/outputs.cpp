@@ -31,7 +31,7 @@ class Collector {
             file(node, kind, value);
         } else if (value.is_string()) {
             text(node, kind, value);
-        } else if (!value.is_null() && !value.is_boolean()) {
+        } else if (!value.is_null() && !(value.is_boolean() && kind == "animated")) {
             text(node, kind, dump(value));
         }
     }
@@ -44,20 +44,26 @@ class Collector {
                         text_or(value, "subfolder", ""),
                         text_or(value, "type", "output"),
                         {}};
+        if (file.type == "input") {  // 5.2: what a node shows of its own source
+            ++out_.inputs_left_out;
+            return;
+        }
         if (file.type == "temp" && !with_temp_) {
             ++out_.temp_left_out;
             return;
         }
         if (!seen_.emplace(file.type, file.subfolder, file.filename).second) return;
         const std::string format = text_or(value, "format", "");
-        file.mime_type = format.find('/') != std::string::npos ? format : mime_type_of(file.filename);
+        // Video helper packs say "video/h264-mp4", which no browser knows.
+        file.mime_type = mime_type_of(file.filename);
+        const bool usable =
+            format.find('/') != std::string::npos &&
+            std::all_of(format.begin(), format.end(), [](char c) { return c > ' ' && c < 0x7F; });
+        if (usable && file.mime_type == "application/octet-stream") file.mime_type = format;
         out_.files.push_back(std::move(file));
     }
     void text(const std::string& node, const std::string& kind, std::string text) {
-        OutputText entry{node, kind, std::move(text)};
-        if (std::find(out_.texts.begin(), out_.texts.end(), entry) == out_.texts.end()) {
-            out_.texts.push_back(std::move(entry));
-        }
+        out_.texts.push_back({node, kind, std::move(text)});
     }
 
     Outputs& out_;
@@ -135,6 +141,8 @@ std::string mime_type_of(std::string_view filename) {
         {"obj", "model/obj"},
         {"stl", "model/stl"},
         {"json", "application/json"},
+        {"html", "text/html"},
+        {"htm", "text/html"},
         {"txt", "text/plain"},
         {"zip", "application/zip"},
         {"latent", "application/octet-stream"}};

@@ -19,7 +19,7 @@ struct OutputFile {
     std::string filename;
     std::string subfolder;
     std::string type;       ///< output, temp or input
-    std::string mime_type;  ///< said by ComfyUI (video helper packs), else guessed from the name
+    std::string mime_type;  ///< by the name, else what ComfyUI says (video helper packs)
     bool operator==(const OutputFile&) const = default;
 };
 
@@ -33,12 +33,13 @@ struct OutputText {
 struct Outputs {
     std::vector<OutputFile> files;
     std::vector<OutputText> texts;
-    int temp_left_out = 0;  ///< temp files that were not wanted
+    int temp_left_out = 0;    ///< temp files that were not wanted
+    int inputs_left_out = 0;  ///< files of type input: the job's own sources
 };
 
 /// Walks all nodes and keys of a history entry's `outputs`. A list's elements that are objects with a string
-/// `filename` are files; strings and other values under other keys are texts (`animated` and the like, lists
-/// of booleans that describe files, are left out). One file reported twice is one file. `nodes` empty: all.
+/// `filename` are files; strings and other values are texts (but for `animated`, whose booleans describe
+/// files). One file reported twice is one file. `nodes` empty: all.
 Outputs collect_outputs(const Json& outputs, bool with_temp, const std::vector<std::string>& nodes = {});
 
 /// By the extension; application/octet-stream when unknown.

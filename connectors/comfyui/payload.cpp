@@ -1,7 +1,9 @@
 #include "connectors/comfyui/payload.h"
 
 #include <algorithm>
+#include <cctype>
 #include <set>
+#include <utility>
 
 #include "connectors/comfyui/prompt_id.h"
 #include "connectors/comfyui/tolerant_json.h"
@@ -86,6 +88,14 @@ std::string plain_name(std::string_view name) {
     return out == "." || out == ".." ? std::string() : out;
 }
 
+bool is_web_address(std::string_view text) {
+    std::string begin;
+    for (const char c : text.substr(0, 8)) {
+        begin += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    }
+    return begin.rfind("http://", 0) == 0 || begin == "https://";
+}
+
 std::string extension_for(std::string_view data_url) {
     static const std::map<std::string, std::string, std::less<>> known{
         {"image/png", ".png"},   {"image/jpeg", ".jpg"}, {"image/webp", ".webp"},
@@ -122,7 +132,7 @@ Result<InputFile> read_input(const std::string& key, const Json& value) {
                       " must be base64, a data URL or an http(s) URL, or an object with \"data\" or "
                       "\"url\" and \"filename\"");
     }
-    if (data.rfind("http://", 0) == 0 || data.rfind("https://", 0) == 0) {
+    if (is_web_address(data)) {
         file.url = data;
         if (name.empty()) name = plain_name(data.substr(0, data.find_first_of("?#")));
     } else if (data.rfind("data:", 0) == 0) {
@@ -178,63 +188,6 @@ Result<OutputWishes> read_wishes(const Json& value) {
     return wishes;
 }
 
-// ---- {"$input": "name"} in the text of a graph
-
-struct Place {
-    std::size_t begin, end;  // of the whole object
-    std::string key;
-};
-
-std::size_t skip_space(std::string_view text, std::size_t at) {
-    while (at < text.size() &&
-           (text[at] == ' ' || text[at] == '\n' || text[at] == '\r' || text[at] == '\t')) {
-        ++at;
-    }
-    return at;
-}
-
-/// The end of the string that begins at `at`, after its closing quote.
-std::size_t string_end(std::string_view text, std::size_t at) {
-    for (++at; at < text.size(); ++at) {
-        if (text[at] == '\\') {
-            ++at;
-        } else if (text[at] == '"') {
-            return at + 1;
-        }
-    }
-    return text.size();
-}
-
-std::optional<Place> place_at(std::string_view text, std::size_t begin) {
-    std::size_t at = skip_space(text, begin + 1);
-    constexpr std::string_view name = "\"$input\"";
-    if (text.substr(at, name.size()) != name) return {};
-    at = skip_space(text, at + name.size());
-    if (at >= text.size() || text[at] != ':') return {};
-    at = skip_space(text, at + 1);
-    if (at >= text.size() || text[at] != '"') return {};
-    const std::size_t end = string_end(text, at);
-    const Json key = Json::parse(text.substr(at, end - at), nullptr, false);
-    at = skip_space(text, end);
-    if (!key.is_string() || at >= text.size() || text[at] != '}') return {};
-    return Place{begin, at + 1, key};
-}
-
-std::vector<Place> places(std::string_view text) {
-    std::vector<Place> out;
-    for (std::size_t at = 0; at < text.size();) {
-        if (text[at] == '"') {
-            at = string_end(text, at);
-        } else if (auto place = text[at] == '{' ? place_at(text, at) : std::nullopt) {
-            at = place->end;
-            out.push_back(std::move(*place));
-        } else {
-            ++at;
-        }
-    }
-    return out;
-}
-
 }  // namespace
 
 Result<Payload> read_payload(std::string_view text) {
@@ -245,7 +198,9 @@ Result<Payload> read_payload(std::string_view text) {
                                           "allow_partial", "partial_execution_targets"},
                                          limits);
     if (!scan.envelope) return refuse("the payload is not usable JSON: " + scan.error.reason);
-    const auto parse = [](std::string_view part) { return Json::parse(part, nullptr, false); };
+    // Python writes half a character as "\\ud83d", and such text is sent on byte for byte; here it is only
+    // read.
+    const auto parse = [](std::string_view part) { return parse_tolerant(part).value_or(Json()); };
 
     Payload payload;
     payload.extra_data_text = "{}";
@@ -314,45 +269,6 @@ Result<Payload> read_payload(std::string_view text) {
                           "\"}, which \"inputs\" does not have");
     }
     return payload;
-}
-
-Result<std::string> substitute_inputs(std::string_view graph_text,
-                                      const std::map<std::string, std::string>& names) {
-    std::string out;
-    std::size_t from = 0;
-    for (const Place& place : places(graph_text)) {
-        const auto name = names.find(place.key);
-        if (name == names.end()) return refuse("no file for {\"$input\": \"" + place.key + "\"}");
-        out += graph_text.substr(from, place.begin - from);
-        out += dump(name->second);
-        from = place.end;
-    }
-    out += graph_text.substr(from);
-    return out;
-}
-
-std::vector<std::string> wanted_inputs(std::string_view graph_text) {
-    std::vector<std::string> out;
-    for (const Place& place : places(graph_text)) {
-        if (std::find(out.begin(), out.end(), place.key) == out.end()) out.push_back(place.key);
-    }
-    return out;
-}
-
-std::string prompt_body(std::string_view graph_text, const Payload& payload, const std::string& client_id,
-                        const std::string& prompt_id, const Json& mark) {
-    std::string_view extra = payload.extra_data_text;
-    const std::size_t inside = skip_space(extra, 1);
-    const bool empty = inside >= extra.size() || extra[inside] == '}';
-    std::string body = "{\"prompt\":";
-    body += graph_text;
-    body += ",\"client_id\":" + dump(client_id) + ",\"prompt_id\":" + dump(prompt_id);
-    if (!payload.targets.empty()) body += ",\"partial_execution_targets\":" + dump(payload.targets);
-    // Ours comes last: in Python the last of two equal keys wins, so that a payload cannot fake the mark.
-    body += ",\"extra_data\":";
-    body += empty ? std::string("{") : std::string(extra.substr(0, extra.rfind('}'))) + ",";
-    body += "\"emprops\":" + dump(mark) + "}}";
-    return body;
 }
 
 std::string graph_shape(const std::vector<Node>& nodes) {

@@ -58,6 +58,11 @@ Result<Payload> read_payload(std::string_view text);
 Result<std::string> substitute_inputs(std::string_view graph_text,
                                       const std::map<std::string, std::string>& names);
 
+/// Puts "folder/" before the filename_prefix of nodes that save results (class Save..., VHS_VideoCombine; not
+/// those that save models), so that a job's files lie in a folder of its own; every other byte stays.
+std::string with_output_folder(std::string_view graph_text, const std::vector<Node>& nodes,
+                               const std::string& folder);
+
 /// The keys that a graph asks for with {"$input": key}, each once.
 std::vector<std::string> wanted_inputs(std::string_view graph_text);
 

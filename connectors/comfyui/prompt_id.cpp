@@ -75,15 +75,30 @@ std::string uuid_v4() {
 
 PromptNames::PromptNames(std::string scope) : space_(uuid_v5(root_space, scope)) {}
 
-std::string PromptNames::prompt(std::string_view job_id, int submission) const {
-    return uuid_v5(space_, "prompt/" + std::to_string(submission) + "/" + std::string(job_id));
+std::string PromptNames::prompt(std::string_view job_id, std::string_view payload, int submission) const {
+    return uuid_v5(space_, "prompt/" + std::to_string(submission) + "/" + std::string(payload) + "/" +
+                               std::string(job_id));
 }
 
 std::string PromptNames::client(int instance) const {
     return uuid_v5(space_, "client/" + std::to_string(instance));
 }
 
-std::string prompt_scope(std::string_view worker_id, std::string_view connector, std::string_view work_dir) {
+std::string sha256_text(std::string_view bytes) {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned length = 0;
+    EVP_Digest(bytes.data(), bytes.size(), digest.data(), &length, EVP_sha256(), nullptr);
+    static constexpr std::string_view digits = "0123456789abcdef";
+    std::string out;
+    for (unsigned i = 0; i < length; ++i) {
+        out += digits[digest[i] >> 4];
+        out += digits[digest[i] & 15];
+    }
+    return out;
+}
+
+std::string prompt_scope(std::string_view hub, std::string_view worker_id, std::string_view connector,
+                         std::string_view work_dir) {
     if (worker_id.size() > 9 && worker_id[worker_id.size() - 9] == '-' &&
         is_hex(worker_id.substr(worker_id.size() - 8))) {
         worker_id.remove_suffix(9);
@@ -92,7 +107,8 @@ std::string prompt_scope(std::string_view worker_id, std::string_view connector,
         work_dir.remove_suffix(1);
     }
     work_dir = work_dir.substr(0, work_dir.find_last_of('/') + 1);
-    return std::string(worker_id) + "\n" + std::string(connector) + "\n" + std::string(work_dir);
+    return std::string(hub) + "\n" + std::string(worker_id) + "\n" + std::string(connector) + "\n" +
+           std::string(work_dir);
 }
 
 }  // namespace emprops::comfyui

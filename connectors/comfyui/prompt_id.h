@@ -20,8 +20,9 @@ class PromptNames {
     /// `scope` separates workers that share a ComfyUI; see prompt_scope().
     explicit PromptNames(std::string scope);
     /// The id of a job's n-th submission (0: the first). The attempt of the job is no part of it: a resumed
-    /// job must find the same id.
-    std::string prompt(std::string_view job_id, int submission) const;
+    /// job must find the same id. `payload` is its digest: job ids are clients' text, and the same one with
+    /// another payload is another job.
+    std::string prompt(std::string_view job_id, std::string_view payload, int submission) const;
     /// The WebSocket's clientId. The same after a restart, so that a resumed prompt's events come to us.
     std::string client(int instance) const;
     const std::string& space() const { return space_; }
@@ -30,9 +31,14 @@ class PromptNames {
     std::string space_;
 };
 
-/// The scope of a worker: the worker's id without the "-<8 hex>" that it appends anew at each connection to
-/// the Hub, the connector's name, and the folder in which the work folders of its instances lie (two workers
-/// on one host must not share prompts; a job may be resumed by another instance).
-std::string prompt_scope(std::string_view worker_id, std::string_view connector, std::string_view work_dir);
+/// SHA-256 in hex.
+std::string sha256_text(std::string_view bytes);
+
+/// The scope of a worker: the Hub (job ids mean something there only), the worker's id without the "-<8 hex>"
+/// that it appends anew at each connection to the Hub, the connector's name, and the folder in which the work
+/// folders of its instances lie (two workers on one host must not share prompts; a job may be resumed by
+/// another instance).
+std::string prompt_scope(std::string_view hub, std::string_view worker_id, std::string_view connector,
+                         std::string_view work_dir);
 
 }  // namespace emprops::comfyui

@@ -38,6 +38,24 @@ std::string status_of(const Json& entry) {
     return entry.contains(at) && entry.at(at).is_string() ? entry.at(at).get<std::string>() : "success";
 }
 
+Json mark_of(const Json& entry) {
+    return entry.contains("prompt") && entry.at("prompt").is_array() && entry.at("prompt").size() > 3 &&
+                   entry.at("prompt")[3].is_object()
+               ? entry.at("prompt")[3].value("emprops", Json())
+               : Json();
+}
+
+std::vector<std::string> outputs_of(const Json& entry) {
+    std::vector<std::string> out;
+    if (!entry.is_object() || !entry.contains("prompt")) return out;
+    const Json& prompt = entry.at("prompt");
+    if (!prompt.is_array() || prompt.size() < 5 || !prompt[4].is_array()) return out;
+    for (const Json& node : prompt[4]) {
+        if (node.is_string()) out.push_back(node);
+    }
+    return out;
+}
+
 Queue read_queue(const Json& body) {
     return {items(body, "queue_running"), items(body, "queue_pending")};
 }

@@ -7,6 +7,9 @@
 // is read from the history, also when the events said success [6.4]; a POST whose answer was lost or is a 500
 // may have been queued, so look before sending again [4.5]; events may come before the POST's answer [4.6];
 // an ExecutionBlocked message is no failure [6.5]. Every wait has a limit.
+// A prompt is known by its id, or by its mark (mark.h) where the server made an id of its own.
+// What identifies an assignment: a resumed job whose earlier process noted the submission goes on with that
+// one, and its failure is this job's failure. Without a note, an earlier success is taken, a failure is not.
 //
 // Owned by the thread that runs the job; events from the socket thread come to it through a mailbox.
 
@@ -22,6 +25,7 @@
 
 #include "connectors/comfyui/errors.h"
 #include "connectors/comfyui/events.h"
+#include "connectors/comfyui/mark.h"
 #include "connectors/comfyui/settings.h"
 
 namespace emprops::comfyui {
@@ -33,15 +37,20 @@ struct RunRules {
     Ms poll_interval{3'000};
     int max_resubmissions = 1;
     bool allow_partial = false;
-    bool resume = false;  ///< an earlier process of ours had this job
+    bool resume = false;             ///< an earlier process of ours had this job
+    std::optional<int> resume_from;  ///< the submission that it noted before it sent it
+    OwnMark mark;                    ///< an empty space: prompts are known by their ids only
 };
 
 // ---- answers of ComfyUI, as the shell reads them
 
-/// No usable answer. `sent` false: the request cannot have arrived (connection refused).
+/// No usable answer. `sent` false: the request cannot have arrived (connection refused). `gone`: nothing
+/// listens there (refused, or a proxy says so).
 struct Unreachable {
     std::string what;
     bool sent = true;
+    bool gone = false;
+    bool refused = false;  ///< by us: trying again is of no use
 };
 struct AccessDenied {
     long status = 0;
@@ -64,6 +73,10 @@ struct Entry {
     Json entry;
 };  ///< history: finished
 using HistoryAnswer = std::variant<NoEntry, Entry, AccessDenied, Unreachable>;
+struct Recent {
+    Json entries;  ///< id -> entry
+};
+using RecentAnswer = std::variant<Recent, AccessDenied, Unreachable>;
 
 struct QueueItem {
     std::string prompt_id;
@@ -80,6 +93,11 @@ using QueueAnswer = std::variant<Queue, AccessDenied, Unreachable>;
 /// "success" or "error" of a history entry; "success" where an old server says nothing.
 std::string status_of(const Json& entry);
 
+/// extra_data.emprops of a history entry; null for other people's prompts.
+Json mark_of(const Json& entry);
+/// The output nodes that ComfyUI accepted, from a history entry.
+std::vector<std::string> outputs_of(const Json& entry);
+
 /// Reads the body of GET /queue; pending sorted by (number, prompt_id).
 Queue read_queue(const Json& body);
 
@@ -91,8 +109,9 @@ struct SendPrompt {
 };  ///< answer: on_post()
 struct AskHistory {
     std::string prompt_id;
-};                   ///< answer: on_history()
-struct AskQueue {};  ///< answer: on_queue()
+};                    ///< answer: on_history()
+struct AskQueue {};   ///< answer: on_queue()
+struct AskRecent {};  ///< the newest of the history, for ids that the server made; answer: on_recent()
 struct DeletePending {
     std::string prompt_id;
 };  ///< answer: on_done()
@@ -103,13 +122,14 @@ struct FreeMemory {};  ///< answer: on_done()
 struct Reconnect {};   ///< the socket is up but deaf; no answer
 struct RestartService {
     std::string reason;
-};  ///< ComfyUI's process must be restarted; no answer
+    bool fault = false;  ///< it runs prompts, and each will fail; else: its worker thread seems to be dead
+};                       ///< ComfyUI's process must be restarted; no answer
 struct Wait {
     TimePoint until;
 };                 ///< for an event, at most so long
 struct Finish {};  ///< see Run::outcome()
-using Action = std::variant<SendPrompt, AskHistory, AskQueue, DeletePending, Interrupt, FreeMemory, Reconnect,
-                            RestartService, Wait, Finish>;
+using Action = std::variant<SendPrompt, AskHistory, AskQueue, AskRecent, DeletePending, Interrupt, FreeMemory,
+                            Reconnect, RestartService, Wait, Finish>;
 
 struct Timing {
     std::optional<Ms> queued, load, execute;
@@ -126,7 +146,10 @@ struct Outcome {
     std::vector<std::string> cached_nodes;
     std::vector<std::string> notes;  ///< for people: blocked branches, resubmissions
     Timing timing;
-    bool abandoned = false;  ///< the prompt may still be in ComfyUI: somebody must see it off
+    bool abandoned = false;             ///< the prompt may still be in ComfyUI: somebody must see it off
+    std::vector<std::string> unwanted;  ///< of abandoned: its possible ids
+    bool doubtful = false;              ///< of abandoned: ComfyUI did not show it yet, and may do so later
+    bool maybe_old = false;             ///< of succeeded: made by an earlier assignment or out of the cache
 };
 
 class Run {
@@ -139,6 +162,7 @@ class Run {
     void on_post(const PostAnswer& answer, TimePoint now);
     void on_history(const HistoryAnswer& answer, TimePoint now);
     void on_queue(const QueueAnswer& answer, TimePoint now);
+    void on_recent(const RecentAnswer& answer, TimePoint now);
     /// Deleting, interrupting and freeing answer with an empty 200, whatever they did; `ok` false: no answer.
     void on_done(bool ok, TimePoint now);
     void on_event(const Event& event, TimePoint now);
@@ -152,42 +176,63 @@ class Run {
     const std::string& prompt_id() const { return prompt_id_; }
     const Outcome& outcome() const { return outcome_; }
     int submission() const { return submission_; }
+    /// The prompt of submission() is, or may be, in ComfyUI for this assignment: what a resume must know.
+    bool attached() const { return attached_; }
     /// 0 running, n-th in the queue otherwise, -1 unknown; and the queue's length.
     int position() const { return position_; }
     int queue_length() const { return queue_length_; }
     const std::vector<std::string>& output_nodes() const { return output_nodes_; }
 
   private:
-    enum class Phase { lookup, post, doubt, follow, withdraw, free_memory, finished };
+    enum class Phase { scan, lookup, post, doubt, follow, withdraw, free_memory, finished };
     enum class Where { finished, running, pending, absent };
 
+    // run.cpp: asking and sending
     void begin_lookup(int submission, TimePoint now);
-    void begin_withdraw(Outcome outcome, TimePoint now);
-    void look_problem(const std::variant<AccessDenied, Unreachable>& problem, TimePoint now);
-    void looked(Where where, const Json& entry, TimePoint now);
-    void looked_before_sending(Where where, const Json& entry, TimePoint now);
-    void looked_while_following(Where where, const Json& entry, TimePoint now);
-    void looked_while_withdrawing(Where where, const Json& entry, TimePoint now);
-    void conclude(const Json& entry, TimePoint now);
-    void conclude_success(Json outputs, TimePoint now);
-    void node_failed(NodeError error, TimePoint now);
-    void lost(TimePoint now);
-    void again_with_free_memory(const std::string& note, TimePoint now);
+    void doubt(std::string what, TimePoint now);
     void attach(TimePoint now);
     void finish(Outcome::Kind kind);
     void fail(std::string code, std::string message, bool retryable, const char* error_class);
-    void check_limits(TimePoint now);
-    void settle(Ms delay, TimePoint now);
     Outcome failed_outcome(std::string code, std::string message, const char* error_class) const;
+    // run_look.cpp: what the answers mean
+    void look_problem(const std::variant<AccessDenied, Unreachable>& problem, TimePoint now);
+    bool adopt(const Queue& queue, TimePoint now);
+    void whole_look();
+    void looked(Where where, const Json& entry, TimePoint now);
+    void looked_before_sending(Where where, const Json& entry, TimePoint now);
+    void looked_while_following(Where where, const Json& entry, TimePoint now);
+    void scan_history(const HistoryAnswer& answer, TimePoint now);
+    void scan_over(std::optional<int> failed, TimePoint now);
+    void watch_head(const Queue& queue, TimePoint now);
+    void lost(TimePoint now);
+    // run_end.cpp: the end of a prompt
+    void conclude(const Json& entry, TimePoint now);
+    void conclude_success(Json outputs, TimePoint now);
+    bool all_cached() const;
+    void note_lost_answer();
+    void node_failed(NodeError error, TimePoint now);
+    void again_with_free_memory(const std::string& note, TimePoint now);
+    // run_events.cpp: events and limits
+    void settle(Ms delay, TimePoint now);
+    Ms silence(TimePoint now) const;
+    void sign(TimePoint now);
+    void check_limits(TimePoint now);
+    // run_withdraw.cpp
+    void begin_withdraw(Outcome outcome, TimePoint now);
+    void looked_while_withdrawing(Where where, const Json& entry, TimePoint now);
+    void abandon();
+    void end_withdraw();
 
     RunRules rules_;
     std::function<std::string(int)> name_;
-    std::map<std::string, bool> loads_;  // node id -> its class loads models
+    std::map<std::string, bool> loads_;                      // node id -> its class loads models
+    std::map<std::string, std::vector<std::string>> nodes_;  // node id -> the nodes that it needs
 
     Phase phase_ = Phase::lookup;
     std::string prompt_id_;
     int submission_ = 0;
-    bool scanning_ = false;  // resume: looking for the highest submission that ComfyUI knows
+    bool noted_ = false;  // resume: the earlier process noted this submission
+    int scan_ = 0;        // resume without a note: -2 queue, then submissions downwards, -1 recent history
     int resubmissions_ = 0;
     bool memory_freed_ = false;
     bool rerun_ = false;
@@ -195,12 +240,14 @@ class Run {
     int server_errors_ = 0;
     std::deque<Action> asides_;  // Reconnect, RestartService
 
-    int look_step_ = 0;  // 0 history, 1 queue, 2 history again
+    int look_step_ = 0;  // 0 history, 1 queue, 2 history again, 3 recent history
     TimePoint look_at_;
     TimePoint post_at_;
     TimePoint began_;
     std::optional<TimePoint> sent_at_;
     std::optional<TimePoint> doubt_since_;
+    bool answer_lost_ = false;  // of the POST that was taken
+    bool doubtful_ = false;     // a POST of this submission may have been taken
     std::optional<TimePoint> unreachable_since_;
     std::string last_problem_;
     std::optional<long> access_status_;
@@ -210,12 +257,19 @@ class Run {
     std::vector<std::string> output_nodes_;
     std::optional<TimePoint> pending_since_, idle_since_, running_since_;
     bool attached_ = false;
+    std::string head_;  // somebody else's prompt that runs while ours waits
+    std::optional<TimePoint> head_since_;
 
     bool socket_up_ = false;
-    TimePoint last_sign_;
+    bool directed_ = true;  // the prompt's events go to our WebSocket
+    TimePoint last_sign_;   // an event of this prompt, or its begin
+    TimePoint up_since_;
+    std::optional<TimePoint> down_since_;
+    Ms down_{0};  // time without a socket since last_sign_
     Ms deaf_after_{60'000};
-    bool started_ = false, success_seen_ = false, settling_ = false;
+    bool started_ = false, executing_seen_ = false, success_seen_ = false, settling_ = false;
     Ms settle_delay_{0};
+    TimePoint settling_since_;
     std::optional<NodeError> error_seen_;
     std::map<std::string, Json> event_outputs_;
     std::optional<TimePoint> started_at_, loading_since_;

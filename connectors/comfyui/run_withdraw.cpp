@@ -3,7 +3,7 @@
 // [7]. Servers before September 2025 ignore the id of an interrupt and stop whatever runs: hence the look
 // before each one, on all versions.
 
-#include "connectors/comfyui/run.h"
+#include "connectors/comfyui/run_parts.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -22,9 +22,14 @@ void Run::cancel(TimePoint now) {
         after_withdraw_ = std::move(outcome);
         return;
     }
+    if (phase_ == Phase::scan) {
+        // Which prompt is to be taken back is what the scan finds out.
+        withdraw_until_ = now + rules_.limits.cancel;
+        look_at_ = now;
+        return;
+    }
     // A prompt that an earlier process may have sent must be taken back too.
-    const bool may_exist = phase_ == Phase::follow || phase_ == Phase::doubt || rules_.resume;
-    if (!may_exist) {
+    if (phase_ != Phase::follow && !doubtful_ && !noted_) {
         finish(Outcome::Kind::cancelled);
         return;
     }
@@ -62,20 +67,43 @@ void Run::looked_while_withdrawing(Where where, const Json& entry, TimePoint now
     look_at_ = now + look_pause;
     switch (where) {
         case Where::running:
+            doubtful_ = false;
             if (now >= interrupt_again_) withdraw_step_ = Step::interrupt;
             return;
         case Where::pending:
+            doubtful_ = false;
             withdraw_step_ = Step::remove;
             return;
         case Where::finished: {
+            doubtful_ = false;
             // Over a time limit, and done in the last moment: that is a result all the same.
             if (after_withdraw_.kind == Outcome::Kind::failed && status_of(entry) == "success")
                 return conclude(entry, now);
             break;
         }
         case Where::absent:
+            // A POST without an answer may still be on its way into the queue.
+            if (doubtful_ && !attached_) {
+                outcome_.doubtful = true;
+                abandon();
+            }
             break;
     }
+    end_withdraw();
+}
+
+void Run::abandon() {
+    outcome_.abandoned = true;
+    outcome_.unwanted = {prompt_id_};
+    if (phase_ != Phase::scan) return;
+    outcome_.doubtful = true;
+    outcome_.unwanted.clear();
+    for (int i = 0; i <= highest_submission; ++i) {
+        outcome_.unwanted.push_back(name_(i));
+    }
+}
+
+void Run::end_withdraw() {
     outcome_.failure = after_withdraw_.failure;
     outcome_.refusal = after_withdraw_.refusal;
     finish(after_withdraw_.kind);

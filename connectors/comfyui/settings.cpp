@@ -4,6 +4,7 @@
 #include <cctype>
 #include <charconv>
 #include <cmath>
+#include <fstream>
 #include <utility>
 
 #include "connectors/comfyui/nearest.h"
@@ -16,6 +17,7 @@ using Complaint = std::optional<std::string>;
 struct Field {
     std::string key;
     std::function<Complaint(Settings&, const Json&)> set;
+    bool may_be_empty = false;  // an empty variable means something
 };
 
 template <class T>
@@ -26,11 +28,13 @@ std::string as_text(const Json& value) {
 }
 
 Field text(std::string key, Where<std::string> where) {
-    return {std::move(key), [where](Settings& s, const Json& value) -> Complaint {
+    return {std::move(key),
+            [where](Settings& s, const Json& value) -> Complaint {
                 if (!value.is_string() && !value.is_number()) return "must be text";
                 where(s) = as_text(value);
                 return {};
-            }};
+            },
+            true};
 }
 
 Field flag(std::string key, Where<bool> where) {
@@ -220,14 +224,19 @@ std::vector<Field> fields(ServerParts& parts) {
         text("comfyui_folder", AT(std::string, comfyui_folder)),
         size("min_free_bytes", AT(std::uint64_t, min_free_bytes)),
         flag("delete_delivered", AT(bool, delete_delivered)),
+        flag("deliver_verify_tls", AT(bool, outputs.verify_tls)),
+        text("deliver_ca_file", AT(std::string, outputs.ca_file)),
+        duration("stuck_timeout", AT(Ms, stuck_timeout)),
     };
 #undef AT
     const auto part = [&out](std::string key, std::string& into) {
-        out.push_back({std::move(key), [&into](Settings&, const Json& value) -> Complaint {
+        out.push_back({std::move(key),
+                       [&into](Settings&, const Json& value) -> Complaint {
                            if (!value.is_string() && !value.is_number()) return "must be text";
                            into = as_text(value);
                            return {};
-                       }});
+                       },
+                       true});
     };
     part("server_url", parts.url);
     part("host", parts.host);
@@ -236,10 +245,26 @@ std::vector<Field> fields(ServerParts& parts) {
     part("password", parts.password);
     part("bearer_token", parts.bearer);
     out.push_back({"port", [&parts](Settings&, const Json& value) -> Complaint {
-                       const auto url = parse_url("http://h:" + as_text(value));
-                       if (!url.ok()) return "must be a port number from 1 to 65535";
-                       parts.port = url->port;
+                       const std::string word = as_text(value);
+                       const auto [end, code] =
+                           std::from_chars(word.data(), word.data() + word.size(), parts.port);
+                       if (word.rfind("tcp://", 0) == 0) {
+                           return "is \"" + word +
+                                  "\": Kubernetes sets that for a service called comfyui (set "
+                                  "enableServiceLinks: false in the pod, or COMFYUI_SERVER_URL)";
+                       }
+                       if (code != std::errc{} || end != word.data() + word.size() || parts.port < 1 ||
+                           parts.port > 65535) {
+                           return "must be a port number from 1 to 65535, not \"" + word + "\"";
+                       }
                        return {};
+                   }});
+    out.push_back({"output_subfolder", [](Settings& s, const Json& value) -> Complaint {
+                       Settings scratch;
+                       auto wrong =
+                           flag("", [](Settings& x) -> bool& { return x.verify_tls; }).set(scratch, value);
+                       if (!wrong) s.output_subfolder = scratch.verify_tls;
+                       return wrong;
                    }});
     out.push_back({"use_ssl", [&parts](Settings& s, const Json& value) -> Complaint {
                        Settings scratch = s;
@@ -266,6 +291,7 @@ Result<Ok> put_server_together(Settings& settings, ServerParts& parts) {
         if (!url.ok()) return Error{"configuration", "server_url: " + url.error().message};
         settings.server = *url;
     } else {
+        if (parts.host.empty()) parts.host = "localhost";
         // HOST may be written as a whole address ("https://box/comfy"), as users of the older worker did.
         const bool whole = parts.host.find("://") != std::string::npos;
         const bool bare_v6 = !whole && !parts.host.empty() && parts.host.find(':') != parts.host.rfind(':') &&
@@ -288,7 +314,21 @@ Result<Ok> put_server_together(Settings& settings, ServerParts& parts) {
     if (parts.password.empty()) parts.password = settings.server.password;
     settings.server.username.clear();
     settings.server.password.clear();
-    const bool basic = !parts.username.empty() && !parts.password.empty();
+    const auto blank = [](char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; };
+    while (!parts.bearer.empty() && blank(parts.bearer.back())) {
+        parts.bearer.pop_back();  // a file with a token ends with a newline
+    }
+    parts.bearer.erase(parts.bearer.begin(),
+                       std::find_if_not(parts.bearer.begin(), parts.bearer.end(), blank));
+    if (std::any_of(parts.bearer.begin(), parts.bearer.end(),
+                    [](char c) { return static_cast<unsigned char>(c) < 0x20; })) {
+        return Error{"configuration", "bearer_token has a line break or control character in it"};
+    }
+    if (parts.username.empty() != parts.password.empty()) {
+        return Error{"configuration", std::string("basic authentication needs username and password; ") +
+                                          (parts.username.empty() ? "username" : "password") + " is not set"};
+    }
+    const bool basic = !parts.username.empty();
     if (basic && !parts.bearer.empty()) {
         return Error{"configuration",
                      "username/password and bearer_token are both set; ComfyUI's proxy takes one"};
@@ -297,6 +337,13 @@ Result<Ok> put_server_together(Settings& settings, ServerParts& parts) {
         settings.headers["Authorization"] = "Basic " + base64_encode(parts.username + ":" + parts.password);
     if (!parts.bearer.empty()) settings.headers["Authorization"] = "Bearer " + parts.bearer;
     return Ok{};
+}
+
+Result<Ok> check_ca_file(const char* key, const std::string& path) {
+    if (path.empty()) return Ok{};
+    const std::ifstream file(path);
+    if (file.good()) return Ok{};
+    return Error{"configuration", std::string(key) + ": the file " + path + " cannot be read"};
 }
 
 Result<Ok> check_policies(const Settings& settings) {
@@ -377,7 +424,9 @@ Result<Settings> load_settings(const Json& given, const EnvLookup& environment) 
         // The environment wins: it is where .env files and the operator's last word end up.
         Complaint wrong;
         std::string name = field.key;
-        if (const auto variable = environment("COMFYUI_" + upper(field.key))) {
+        const auto variable = environment("COMFYUI_" + upper(field.key));
+        if (variable && variable->value.empty() && !field.may_be_empty) continue;
+        if (variable) {
             name = variable->name;
             wrong = field.set(settings, variable->value);
         } else if (given.contains(field.key)) {
@@ -387,6 +436,14 @@ Result<Settings> load_settings(const Json& given, const EnvLookup& environment) 
     }
     if (auto server = put_server_together(settings, parts); !server.ok()) return server.error();
     if (auto policies = check_policies(settings); !policies.ok()) return policies.error();
+    if (auto file = check_ca_file("ca_file", settings.ca_file); !file.ok()) return file.error();
+    if (auto file = check_ca_file("deliver_ca_file", settings.outputs.ca_file); !file.ok())
+        return file.error();
+    if (settings.outputs.inline_max_bytes > max_inline) {
+        settings.warnings.push_back("inline_max_bytes is taken as " + std::to_string(max_inline) +
+                                    ": the Hub takes messages of 16 MiB, and base64 makes 4 bytes of 3");
+        settings.outputs.inline_max_bytes = max_inline;
+    }
     return settings;
 }
 

@@ -44,6 +44,9 @@ struct InputRules {
     bool allow_private = false;  ///< http(s) URLs to loopback, private and link-local addresses
 };
 
+/// The Hub takes 16 MiB per message, and base64 makes 4 bytes of 3; the rest of the message needs room too.
+constexpr std::uint64_t max_inline = 11'776ull << 10;
+
 struct S3Settings {
     std::string endpoint;  ///< "https://s3.eu-central-1.amazonaws.com", "http://127.0.0.1:9000" (MinIO)
     std::string bucket;
@@ -56,12 +59,14 @@ struct S3Settings {
 /// Where result files go. A job's `outputs` object may override what is harmless (see README).
 struct OutputSettings {
     std::vector<std::string> deliver{"inline", "reference"};  ///< tried in this order, per file
-    std::uint64_t inline_max_bytes = 10ull
-                                     << 20;     ///< all inline files of a job; the Hub takes 16 MiB as base64
-    std::uint64_t max_file_bytes = 4ull << 30;  ///< one file, whatever the policy
-    bool temp = false;                          ///< deliver previews (type temp) too
-    bool strip_metadata = false;                ///< cut text chunks (the whole workflow) out of PNG files
-    std::string directory;                      ///< folder for `directory`
+    std::uint64_t inline_max_bytes = 10ull << 20;  ///< all inline files and texts of a job; see max_inline
+    std::uint64_t max_file_bytes = 4ull << 30;     ///< one file, whatever the policy
+    bool temp = false;                             ///< deliver previews (type temp) too
+    /// Of the servers of http_put and s3: what is said about ComfyUI's own TLS does not hold for them.
+    bool verify_tls = true;
+    std::string ca_file;
+    bool strip_metadata = false;  ///< cut text chunks (the whole workflow) out of PNG files
+    std::string directory;        ///< folder for `directory`
     std::string directory_template = "{job_id}/{node}/{filename}";
     std::string http_put_url;  ///< template for `http_put`
     std::map<std::string, std::string> http_put_headers;
@@ -92,20 +97,27 @@ struct Settings {
     Limits limits;
     Ms poll_interval{3'000};
     Ms status_interval{5'000};
-    Ms capabilities_interval{60'000};
-    Ms orphan_grace{90'000};  ///< after the start, before our own prompts that no job waits for are removed
+    Ms capabilities_interval{600'000};  ///< at the soonest, and only while no job runs
+    Ms stuck_timeout{300'000};  ///< a withdrawn prompt runs on so long: ComfyUI's worker thread is dead
+    Ms orphan_grace{90'000};    ///< a prompt of ours that no job waited for so long is removed
 
     InputRules inputs;
     OutputSettings outputs;
     PreviewSettings previews;
 
     std::string comfyui_folder;  ///< its base folder if it is on this machine: clean-up and disk guard
-    std::uint64_t min_free_bytes = 1ull << 30;  ///< below this on comfyui_folder's disk no jobs are taken
-    bool delete_delivered = false;              ///< remove output files from comfyui_folder once delivered
+    std::uint64_t min_free_bytes =
+        1ull << 30;  ///< below this on the disk of comfyui_folder or of the work folder no jobs are taken
+    bool delete_delivered = false;  ///< remove output files from comfyui_folder once delivered
+    /// Prefix filename_prefix of save nodes with a sub-folder of the job's own. Not set: with comfyui_folder.
+    std::optional<bool> output_subfolder;
+    bool own_output_folder() const { return output_subfolder.value_or(!comfyui_folder.empty()); }
+
+    std::vector<std::string> warnings;  ///< about settings that were not taken as given
 };
 
 /// Looks a variable up, as emprops::env_find() does: with WORKER_ in front first. One that exists but is
-/// empty counts as set.
+/// empty counts as set: as no text, and where that says nothing (a port, a time) as the default.
 using EnvLookup = std::function<std::optional<EnvValue>(std::string_view name)>;
 
 /// Reads the settings. Unknown keys, wrong types and impossible combinations are errors that name the key and

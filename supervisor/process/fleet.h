@@ -79,6 +79,7 @@ class FleetPort {
 
 struct FleetOptions {
     std::string worker_id;                              ///< for `hello`
+    std::string hub;                                    ///< likewise; without token and query
     std::filesystem::path state_dir;                    ///< scratch folders and attach sockets live below it
     std::filesystem::path bin_dir;                      ///< where our own executable is
     std::vector<std::filesystem::path> connector_dirs;  ///< searched after our own folders

@@ -314,6 +314,7 @@ void Slot::greet(ConnectorProcess& process) {
     hello.settings = settings_.settings;
     hello.max_line_bytes = settings_.supervision.max_line_bytes;
     hello.work_dir = context_.work_dirs.instance(settings_.name, index_).string();
+    hello.hub = context_.options.hub;
     hello.heartbeat_interval = settings_.supervision.ping_interval;
     hello.heartbeat_missed = static_cast<int>(settings_.supervision.ping_missed);
     process.send(std::move(hello));

@@ -233,7 +233,9 @@ TEST(ComfyUiFault, ASilentWorkerThreadAsksForARestart) {
 
 TEST(ComfyUiFault, FilesThatAreGoneAreMadeAgainOnce) {
     ComfyDouble comfy;
-    comfy.add_script(good_script(one_image()));
+    auto cached = good_script(one_image());  // of an earlier run
+    cached.history["status"]["messages"][1][1]["nodes"] = {"1"};
+    comfy.add_script(cached);
     comfy.add_script(
         good_script({{"2", {{"images", {{{"filename", "b.png"}, {"subfolder", ""}, {"type", "output"}}}}}}}));
     comfy.remove_file("output//a.png");
@@ -244,6 +246,40 @@ TEST(ComfyUiFault, FilesThatAreGoneAreMadeAgainOnce) {
     ASSERT_EQ(code(outcome), "result") << outcome;
     EXPECT_EQ(outcome["result"]["output"]["files"][0]["filename"], "b.png");
     EXPECT_EQ(comfy.frees(), 1);
+}
+
+TEST(ComfyUiFault, FilesOfAFreshRunThatAreNotThereAreNotMadeAgain) {
+    ComfyDouble comfy;
+    comfy.add_script(good_script(one_image()));
+    comfy.remove_file("output//a.png");
+    ComfyConnector connector(comfy.url());
+    ASSERT_TRUE(connector.wait_available());
+    connector.give("job", graph());
+    EXPECT_EQ(connector.outcome("job")["error"]["details"]["class"], "files_gone");
+    EXPECT_THAT(comfy.posts(), SizeIs(1));
+}
+
+TEST(ComfyUiFault, ALoginPageInPlaceOfAFileIsNoFile) {
+    ComfyDoubleOptions options;
+    options.view_type = "text/html; charset=utf-8";
+    ComfyDouble comfy(options);
+    ComfyConnector connector(comfy.url());
+    ASSERT_TRUE(connector.wait_available());
+    connector.give("job", graph());
+    EXPECT_EQ(code(connector.outcome("job")), "access_denied");
+}
+
+TEST(ComfyUiFault, AFileOverMaxFileBytesIsNamedWithSizeAndSettingAndFetchedOnce) {
+    ComfyDouble comfy;
+    comfy.set_file("output//a.png", std::string(5000, 'x'));
+    comfy.add_script(good_script(one_image()));
+    ComfyConnector connector(comfy.url(), {{"max_file_bytes", 1000}});
+    ASSERT_TRUE(connector.wait_available());
+    connector.give("job", graph());
+    const Json outcome = connector.outcome("job");
+    EXPECT_EQ(code(outcome), "result_too_large");
+    EXPECT_THAT(message(outcome), testing::AllOf(HasSubstr("5000"), HasSubstr("max_file_bytes")));
+    EXPECT_FALSE(outcome["error"]["retryable"]);
 }
 
 TEST(ComfyUiFault, AProxyThatRefusesIsNamedAsSuch) {
@@ -326,6 +362,95 @@ TEST(ComfyUiResume, AfterAKillTheNextProcessTakesOverThePromptThatRuns) {
     second.give("job", graph(), true);
     EXPECT_EQ(code(second.outcome("job")), "result");
     EXPECT_THAT(comfy.posts(), SizeIs(1));
+}
+
+TEST(ComfyUiResume, OnAServerThatMakesItsOwnIdsToo) {
+    ComfyDoubleOptions options;
+    options.own_ids = true;
+    ComfyDouble comfy(options);
+    TempDir work;
+    comfy.add_script(slow(2500ms));
+    {
+        ComfyConnector first(comfy.url(), Json::object(), work.path().string());
+        ASSERT_TRUE(first.wait_available());
+        first.give("job", graph());
+        ASSERT_TRUE(wait_until([&] { return comfy.running().size() == 1; }));
+        first.child().signal(SIGKILL);
+        ASSERT_TRUE(first.child().wait());
+    }
+    ComfyConnector second(comfy.url(), {{"no_progress_timeout", "20s"}}, work.path().string());
+    ASSERT_TRUE(second.wait_available());
+    second.give("job", graph(), true);
+    EXPECT_EQ(code(second.outcome("job")), "result");
+    EXPECT_THAT(comfy.posts(), SizeIs(1));
+}
+
+TEST(ComfyUiResume, AnotherPayloadUnderTheSameJobIdIsAnotherJob) {
+    ComfyDouble comfy;
+    ComfyConnector connector(comfy.url());
+    ASSERT_TRUE(connector.wait_available());
+    connector.give("job", graph());
+    EXPECT_EQ(code(connector.outcome("job")), "result");
+    connector.give("job", graph());  // the same again: its result is there already
+    EXPECT_EQ(code(connector.outcome("job")), "result");
+    EXPECT_THAT(comfy.posts(), SizeIs(1));
+    connector.give("job", {{"workflow", graph()}});
+    EXPECT_EQ(code(connector.outcome("job")), "result");
+    EXPECT_THAT(comfy.posts(), SizeIs(2));
+}
+
+TEST(ComfyUiResume, AnInstanceLeavesThePromptsThatAnotherOneTookOver) {
+    ComfyDouble comfy;
+    TempDir work;
+    comfy.add_script(slow(4s));
+    {
+        ComfyConnector first(comfy.url(), Json::object(), work.path().string());
+        ASSERT_TRUE(first.wait_available());
+        first.give("job", graph());
+        ASSERT_TRUE(wait_until([&] { return comfy.running().size() == 1; }));
+        first.child().signal(SIGKILL);
+        ASSERT_TRUE(first.child().wait());
+    }
+    ComfyConnector other(comfy.url(), Json::object(), work.path().string(), 1);
+    ASSERT_TRUE(other.wait_available());
+    other.give("job", graph(), true);
+    ASSERT_TRUE(other.next("progress"));
+    ComfyConnector again(comfy.url(), {{"orphan_grace", "100ms"}}, work.path().string());
+    ASSERT_TRUE(again.wait_available());
+    EXPECT_EQ(code(other.outcome("job")), "result");
+    EXPECT_THAT(comfy.posts(), SizeIs(1));
+    EXPECT_TRUE(comfy.interrupts().empty());
+}
+
+TEST(ComfyUiFault, AnOldServersPromptIsNoOrphanBeforeThePostIsAnswered) {
+    ComfyDoubleOptions options;
+    options.own_ids = true;
+    ComfyDouble comfy(options);
+    auto script = slow(1s);
+    script.answer_delay = 800ms;
+    comfy.add_script(script);
+    ComfyConnector connector(comfy.url(), {{"orphan_grace", "1ms"}});
+    ASSERT_TRUE(connector.wait_available());
+    connector.give("job", graph());
+    EXPECT_EQ(code(connector.outcome("job")), "result");
+    EXPECT_TRUE(comfy.interrupts().empty() && comfy.deletes().empty());
+}
+
+TEST(ComfyUiCancel, APromptThatNeverLetsGoStopsJobsAndAsksForARestart) {
+    ComfyDouble comfy;
+    auto script = endless_script();
+    script.stuck = true;
+    comfy.add_script(script);
+    ComfyConnector connector(comfy.url(), {{"cancel_timeout", "300ms"}, {"stuck_timeout", "1s"}});
+    ASSERT_TRUE(connector.wait_available());
+    connector.give("job", graph());
+    ASSERT_TRUE(wait_until([&] { return comfy.running().size() == 1; }));
+    connector.cancel("job");
+    EXPECT_EQ(code(connector.outcome("job")), "cancelled");
+    EXPECT_TRUE(connector.wait_unavailable());
+    EXPECT_TRUE(connector.next("restart_service"));
+    comfy.die(300ms);
+    EXPECT_TRUE(connector.wait_available());
 }
 
 TEST(ComfyUiResume, APromptThatNoJobComesForIsRemovedAfterTheGraceAndOthersStay) {

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
+#include "connectors/comfyui/inputs.h"
 #include "connectors/comfyui/outputs.h"
 #include "connectors/comfyui/url.h"
 #include "tests/support/comfyui_connector.h"
@@ -52,7 +55,7 @@ TEST(ComfyUiJob, ReturnsImagesVideoAudioAndTextsOfEveryKey) {
     EXPECT_EQ(output["files"][0]["size"], 9);
     EXPECT_EQ(output["files"][0]["sha256"],
               "d013614dc14a37ee20fe92005737ab7d3427e7e93580ad56ef8a42205e7f7a4e");
-    EXPECT_EQ(output["files"][1]["mime_type"], "video/h264-mp4");
+    EXPECT_EQ(output["files"][1]["mime_type"], "video/mp4");
     EXPECT_EQ(output["files"][2]["kind"], "audio");
     EXPECT_EQ(output["texts"][0]["text"], "a caption");
     EXPECT_EQ(output["temp_files_left_out"], 1);
@@ -224,6 +227,72 @@ TEST(ComfyUiJob, A200WithNodeErrorsFailsAndIsWithdrawnUnlessAllowed) {
     comfy.add_script(good);
     connector.give("job-2", {{"workflow", graph()}, {"allow_partial", true}});
     EXPECT_EQ(connector.outcome("job-2")["type"], "result");
+}
+
+TEST(ComfyUiJob, AnUploadThatFailsForAMomentIsTriedAgain) {
+    ComfyDouble comfy;
+    comfy.fail_uploads(1);
+    ComfyConnector connector(comfy.url());
+    ASSERT_TRUE(connector.wait_available());
+    Json workflow = Json::parse(load_workflow("load_scale_invert_save"));
+    workflow["1"]["inputs"]["image"] = {{"$input", "photo"}};
+    const Json payload = {{"workflow", workflow}, {"inputs", {{"photo", comfyui::base64_encode("picture")}}}};
+    connector.give("job-1", payload);
+    EXPECT_EQ(connector.outcome("job-1")["type"], "result");
+    comfy.fail_uploads(1'000'000);
+    ComfyConnector impatient(comfy.url(), {{"unreachable_timeout", "1s"}});
+    ASSERT_TRUE(impatient.wait_available());
+    impatient.give("job-2", payload);
+    const Json failed = impatient.outcome("job-2");
+    EXPECT_EQ(code(failed), "service_unavailable");
+    EXPECT_TRUE(failed["error"]["retryable"]);
+    EXPECT_EQ(failed["error"]["details"]["class"], "unreachable");
+}
+
+TEST(ComfyUiJob, TwoFilesOfOneNameGoToTwoPlaces) {
+    ComfyDouble comfy;
+    comfy.add_script(good_script({{"2", {{"images", {image("a.png"), image("a.png", "temp")}}}}}));
+    ComfyConnector connector(comfy.url(), {{"deliver", {"http_put"}},
+                                           {"deliver_temp", true},
+                                           {"http_put_url", comfy.url() + "/store/{filename}?sig=1"}});
+    ASSERT_TRUE(connector.wait_available());
+    connector.give("job", graph());
+    const Json outcome = connector.outcome("job");
+    ASSERT_EQ(outcome["type"], "result") << outcome;
+    ASSERT_THAT(comfy.puts(), SizeIs(2));
+    EXPECT_EQ(comfy.puts()[0].target, "/store/a.png?sig=1");
+    EXPECT_EQ(comfy.puts()[1].target, "/store/a-2.png?sig=1");
+    EXPECT_EQ(outcome["result"]["output"]["files"][1]["url"], comfy.url() + "/store/a-2.png");
+}
+
+TEST(ComfyUiJob, ItsFilesLieInAFolderOfItsOwnThatIsRemovedHoweverItEnds) {
+    ComfyDouble comfy;
+    const TempDir folder;
+    ComfyScript refused;
+    refused.status = 400;
+    refused.answer = R"({"error":{"type":"prompt_no_outputs","message":"no outputs"},"node_errors":{}})";
+    comfy.add_script(good_script({{"2", {{"images", {image("a.png")}}}}}));
+    comfy.add_script(refused);
+    ComfyConnector connector(comfy.url(),
+                             {{"comfyui_folder", folder.path().string()}, {"delete_delivered", true}});
+    ASSERT_TRUE(connector.wait_available());
+    Json workflow = Json::parse(load_workflow("load_scale_invert_save"));
+    workflow["1"]["inputs"]["image"] = {{"$input", "photo"}};
+    workflow["9"] = {{"class_type", "SaveImage"},
+                     {"inputs", {{"images", {"1", 0}}, {"filename_prefix", "mine"}}}};
+    for (const std::string job : {"succeeds", "fails"}) {
+        // The double does not write into the folder: what ComfyUI would have put there is put there here.
+        const std::string own = comfyui::input_subfolder(job);
+        for (const char* kind : {"input/", "output/"}) {
+            std::filesystem::create_directories(folder / (kind + own));
+        }
+        connector.give(job,
+                       {{"workflow", workflow}, {"inputs", {{"photo", comfyui::base64_encode("picture")}}}});
+        EXPECT_EQ(connector.outcome(job)["type"], job == "succeeds" ? "result" : "failed");
+        EXPECT_EQ(comfy.posts().back()["prompt"]["9"]["inputs"]["filename_prefix"], own + "/mine");
+        EXPECT_FALSE(std::filesystem::exists(folder / ("input/" + own))) << job;
+        EXPECT_FALSE(std::filesystem::exists(folder / ("output/" + own))) << job;
+    }
 }
 
 TEST(ComfyUiJob, PicturesOfSaveImageWebsocketAreOutputs) {

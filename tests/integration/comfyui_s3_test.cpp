@@ -1,7 +1,5 @@
-// Delivery to a real S3-compatible server: s3rver from npm. It is found as EMPROPS_S3RVER (path of its
-// command) or as s3rver in PATH; without it the test is skipped and says so.
-//     npm install --prefix DIR s3rver@3.7.1 && EMPROPS_S3RVER=DIR/node_modules/.bin/s3rver ctest -R
-//     comfyui_s3
+// Delivery to a real S3-compatible server: s3rver from npm, which ./run-tests installs and names in
+// EMPROPS_S3RVER. Without that variable the tests are skipped; if what it names is not there, they fail.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -37,7 +35,9 @@ class ComfyUiS3 : public testing::Test {
   protected:
     void SetUp() override {
         const std::string program = s3rver();
-        if (program.empty()) GTEST_SKIP() << "no s3rver; see the head of this file";
+        if (program.empty()) GTEST_SKIP() << "EMPROPS_S3RVER is not set; ./run-tests does that";
+        ASSERT_TRUE(std::filesystem::exists(program))
+            << program << " is not there: npm could not install s3rver (see the output of ./run-tests)";
         ChildOptions options;
         options.argv = {program, "-d", folder.path().string(), "-a",     "127.0.0.1",
                         "-p",    "0",  "--configure-bucket",   "results"};

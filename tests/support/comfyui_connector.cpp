@@ -7,8 +7,9 @@ namespace emprops::test {
 
 using Json = nlohmann::json;
 
-ComfyConnector::ComfyConnector(const std::string& server_url, Json settings, const std::string& work_root)
-    : work_root_(work_root.empty() ? folder_.path().string() : work_root) {
+ComfyConnector::ComfyConnector(const std::string& server_url, Json settings, const std::string& work_root,
+                               int instance)
+    : work_root_(work_root.empty() ? folder_.path().string() : work_root), instance_(instance) {
     const Json defaults = {{"server_url", server_url},        {"polling_interval", "200ms"},
                            {"status_interval", "100ms"},      {"connect_timeout", "2s"},
                            {"response_timeout", "5s"},        {"unreachable_timeout", "8s"},
@@ -16,7 +17,7 @@ ComfyConnector::ComfyConnector(const std::string& server_url, Json settings, con
     for (const auto& [key, value] : defaults.items()) {
         if (!settings.contains(key)) settings[key] = value;
     }
-    const std::string work_dir = work_root_ + "/0";
+    const std::string work_dir = work_root_ + "/" + std::to_string(instance);
     std::filesystem::create_directories(work_dir);
     ChildOptions options;
     options.argv = {std::string(EMPROPS_BIN_DIR) + "/emprops-connector-comfyui"};
@@ -26,7 +27,7 @@ ComfyConnector::ComfyConnector(const std::string& server_url, Json settings, con
                             {"protocol_versions", {1}},
                             {"worker_id", "test-0a1b2c3d"},
                             {"connector", "comfyui"},
-                            {"instance", 0},
+                            {"instance", instance},
                             {"settings", settings},
                             {"max_line_bytes", 24 << 20},
                             {"work_dir", work_dir},
@@ -73,7 +74,8 @@ void ComfyConnector::give(const std::string& job_id, const Json& payload, bool r
 }
 
 void ComfyConnector::give_text(const std::string& job_id, const std::string& payload, bool resume) {
-    const std::string work_dir = work_root_ + "/0/" + std::to_string(std::hash<std::string>{}(job_id));
+    const std::string work_dir =
+        work_root_ + "/" + std::to_string(instance_) + "/" + std::to_string(std::hash<std::string>{}(job_id));
     std::filesystem::create_directories(work_dir);
     std::string head = Json{
         {"job_id", job_id},

@@ -173,6 +173,7 @@ struct ComfyDouble::Impl {
     std::vector<Upload> uploads;
     std::vector<Put> puts;
     int frees = 0;
+    int failing_uploads = 0;
 
     // ---- the process
 
@@ -522,7 +523,8 @@ Response ComfyDouble::Impl::post_prompt(const Request& request, Ms& delay) {
     posts.push_back(prompt.body);
     if (!prompt.body.is_object())
         return reply(http::status::internal_server_error, "500 Internal", "text/plain");
-    prompt.id = prompt.body.value("prompt_id", "made-by-server");
+    prompt.id = options.own_ids ? "made-by-server-" + std::to_string(posts.size())
+                                : prompt.body.value("prompt_id", "made-by-server");
     prompt.client_id = prompt.body.value("client_id", "");
     prompt.number = number++;
     if (scripts.empty()) {
@@ -562,7 +564,7 @@ Response ComfyDouble::Impl::view(const std::string& target) {
         return reply(http::status::not_found, "", "text/plain");
     const auto file = files.find(path);
     return reply(http::status::ok, file == files.end() ? "content of " + wanted["filename"] : file->second,
-                 "application/octet-stream");
+                 options.view_type.c_str());
 }
 
 Response ComfyDouble::Impl::upload(const Request& request) {
@@ -661,6 +663,10 @@ Response ComfyDouble::Impl::answer(const Request& request, Ms& delay) {
         return empty();
     }
     if (path == "/view") return view(target);
+    if (path == "/upload/image" && post && failing_uploads > 0) {
+        --failing_uploads;
+        return reply(http::status::service_unavailable, "busy", "text/plain");
+    }
     if (path == "/upload/image" && post) return upload(request);
     if (path == "/object_info") return json(object_info);
     if (path.rfind("/object_info/", 0) == 0) {
@@ -704,6 +710,9 @@ void ComfyDouble::remove_file(const std::string& path) {
 }
 void ComfyDouble::set_object_info(Json info) {
     impl_->on_thread([&] { impl_->object_info = std::move(info); });
+}
+void ComfyDouble::fail_uploads(int number) {
+    impl_->on_thread([&] { impl_->failing_uploads = number; });
 }
 void ComfyDouble::run_foreign(const std::string& prompt_id) {
     impl_->on_thread([&] {

@@ -51,7 +51,9 @@ struct ComfyDoubleOptions {
     std::string version = "0.3.64";  ///< null in /system_stats when empty
     bool global_interrupt = false;   ///< as before September 2025: the id of an interrupt is ignored
     std::string authorization;       ///< what requests must carry, as behind a proxy; else 401
-    bool websocket = true;           ///< false: the upgrade is refused with 404
+    bool own_ids = false;            ///< as before July 2025: prompt_id is ignored, the server makes one
+    std::string view_type = "application/octet-stream";  ///< Content-Type of GET /view
+    bool websocket = true;                               ///< false: the upgrade is refused with 404
 };
 
 class ComfyDouble {
@@ -68,6 +70,7 @@ class ComfyDouble {
     void set_file(const std::string& path, std::string content);
     void remove_file(const std::string& path);  ///< /view answers 404
     void set_object_info(nlohmann::json info);
+    void fail_uploads(int number);  ///< so many are answered with 503
     /// Somebody else's prompt that runs until it is interrupted.
     void run_foreign(const std::string& prompt_id);
     /// The process ends and is back, empty, after `back_after`.

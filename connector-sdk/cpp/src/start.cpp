@@ -19,6 +19,7 @@ ConnectorSettings to_public(const ipc::Hello& hello) {
     settings.instance = hello.instance;
     settings.settings = hello.settings;
     settings.work_dir = hello.work_dir;
+    settings.hub = hello.hub;
     return settings;
 }
 

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "connectors/comfyui/delivery.h"
 #include "connectors/comfyui/errors.h"
+#include "connectors/comfyui/inputs.h"
 #include "connectors/comfyui/progress.h"
 
 namespace emprops::comfyui {
@@ -119,6 +121,79 @@ TEST(Errors, PreflightFindsMissingClassesInputsAndValues) {
                 HasSubstr("\"euler\""));
     EXPECT_THAT(check(R"({"1":{"class_type":"A","inputs":{"sampler":"euler"}}})")->message,
                 HasSubstr("\"n\" is missing"));
+}
+
+TEST(Payload, AHalfCharacterIsReadAndSentOnAsItCame) {
+    const std::string text =
+        R"({"1":{"class_type":"X","inputs":{"text":"\ud83d"},"_meta":{"title":"a\ud83d"}}})";
+    for (const std::string& whole : {text, "{\"workflow\":" + text + ",\"inputs\":{},\"extra_data\":{}}"}) {
+        const auto payload = read_payload(whole);
+        ASSERT_TRUE(payload.ok()) << payload.error().message;
+        EXPECT_EQ(payload->graph_text, text);
+    }
+}
+
+TEST(Payload, SaveNodesGetAFolderOfTheJobsOwnAndModelSaversDoNot) {
+    const std::string text =
+        R"({"1":{"class_type":"SaveImage","inputs":{"x":["a",{"filename_prefix":"n"}], "filename_prefix" : "p/q"}},)"
+        R"("2":{"inputs":{"filename_prefix":"m"},"class_type":"CheckpointSave"},)"
+        R"("3":{"class_type":"SaveVideo","inputs":{"filename_prefix":["2",0]}},)"
+        R"("4":{"class_type":"SaveAudio","inputs":{"filename_prefix":"/abs"},"filename_prefix":"t"}})";
+    const auto payload = read_payload(text);
+    ASSERT_TRUE(payload.ok()) << payload.error().message;
+    std::string expected = text;
+    expected.replace(expected.find("p/q"), 0, "own/");
+    EXPECT_EQ(with_output_folder(text, payload->nodes, "own"), expected);
+}
+
+TEST(Inputs, RedirectsAreFollowedByTheRules) {
+    const std::string from = "http://h:1/a/b?c=d";
+    EXPECT_EQ(redirect_target(from, "HTTP://x/y"), "HTTP://x/y");
+    EXPECT_EQ(redirect_target(from, "//x/y"), "http://x/y");
+    EXPECT_EQ(redirect_target(from, "/y"), "http://h:1/y");
+    EXPECT_EQ(redirect_target(from, "y/z"), "http://h:1/a/y/z");
+    EXPECT_EQ(redirect_target(from, "?q"), "http://h:1/a/b?q");
+    EXPECT_EQ(redirect_target("http://h", "y"), "http://h/y");
+    EXPECT_EQ(redirect_target(from, "ftp://x"), "");
+    EXPECT_EQ(redirect_target(from, ""), "");
+    EXPECT_EQ(
+        read_payload(R"({"workflow":)" + node + R"(,"inputs":{"a":"HTTPS://x/y.png"}})")->inputs.at(0).url,
+        "HTTPS://x/y.png");
+}
+
+TEST(Delivery, TwoFilesOfOneNameDoNotOverwriteEachOther) {
+    std::set<std::string> taken;
+    EXPECT_EQ(free_target(taken, "j/a.b/x.png"), "j/a.b/x.png");
+    EXPECT_EQ(free_target(taken, "j/a.b/x.png"), "j/a.b/x-2.png");
+    EXPECT_EQ(free_target(taken, "j/a.b/x.png"), "j/a.b/x-3.png");
+    EXPECT_EQ(free_target(taken, "j/a.b/x"), "j/a.b/x");
+    EXPECT_EQ(free_target(taken, "j/a.b/x"), "j/a.b/x-2");
+}
+
+TEST(Errors, AFaultOfANodesOwnArrayIsNoFaultOfTheGpu) {
+    NodeError error;
+    error.exception_type = "RuntimeError";
+    error.message = "illegal memory access in my own parser";
+    EXPECT_FALSE(is_sticky_gpu_fault(error));
+    error.message = "CUDA error: an illegal memory access was encountered";
+    EXPECT_TRUE(is_sticky_gpu_fault(error));
+    error.exception_type = "torch.AcceleratorError";
+    error.message = "device-side assert triggered";
+    EXPECT_TRUE(is_sticky_gpu_fault(error));
+}
+
+TEST(Errors, PreflightLooksAtWhatOutputsNeedAndSurvivesOddAnswers) {
+    const Json info = Json::parse(R"({"Save":{"output_node":true,"input":{"required":{"x":["IMAGE"]}}},
+        "Load":{"input":{"required":{"name":[["a"],{}]}}},"Odd":{"input":"?"},"Odd2":null})");
+    const auto check = [&](const std::string& graph) {
+        const auto payload = read_payload(graph);
+        return preflight(Json::parse(graph), info, payload->nodes);
+    };
+    EXPECT_FALSE(check(
+        R"({"1":{"class_type":"Save","inputs":{"x":["2",0]}},"2":{"class_type":"Load","inputs":{"name":"a"}},
+        "3":{"class_type":"Load","inputs":{"name":"b"}},"4":{"class_type":"Odd","inputs":{}},"5":{"class_type":"Odd2","inputs":{}}})"));
+    EXPECT_TRUE(check(
+        R"({"1":{"class_type":"Save","inputs":{"x":["2",0]}},"2":{"class_type":"Load","inputs":{"name":"b"}}})"));
 }
 
 }  // namespace

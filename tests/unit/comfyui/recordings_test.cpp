@@ -20,7 +20,8 @@ struct Replayed {
     std::string verdict;
     Outcome outcome;
     std::vector<double> percents;
-    int posts = 0;
+    int posts = 0;      ///< of the submission that is under way
+    int all_posts = 0;  ///< what ComfyUI had to do
     bool restart_service = false;
     bool freed = false;
 };
@@ -86,6 +87,7 @@ Replayed replay(const RecordedPrompt& prompt) {
             now = std::max(until, now + Ms{1});
         } else if (std::holds_alternative<SendPrompt>(action)) {
             ++result.posts;
+            ++result.all_posts;
             message = 0;
             sent = now;
             progress.restart();
@@ -205,6 +207,15 @@ TEST_P(Recordings, EndAsTheRealServerEndedThem) {
     }
     const auto row = expected().find(GetParam());
     EXPECT_EQ(verdicts, row == expected().end() ? Verdicts{} : row->second);
+}
+
+TEST_P(Recordings, RunEachPromptOnce) {
+    for (const RecordedPrompt& prompt : test::load_recording(GetParam())) {
+        const Replayed result = replay(prompt);
+        if (result.verdict == "success") {
+            EXPECT_EQ(result.all_posts, 1) << prompt.id;
+        }
+    }
 }
 
 TEST_P(Recordings, ShowProgressThatNeverGoesBackwardsAndEndsNearTheTop) {

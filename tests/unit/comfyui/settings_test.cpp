@@ -69,5 +69,53 @@ TEST(Settings, TimesAndSizesHaveUnits) {
     EXPECT_FALSE(parse_size("-1"));
 }
 
+std::string complaint(const Json& settings, std::map<std::string, std::string> environment = {}) {
+    const auto loaded = load(settings, std::move(environment));
+    return loaded.ok() ? "" : loaded.error().message;
+}
+
+TEST(Settings, KubernetesOwnPortVariableIsExplained) {
+    EXPECT_THAT(complaint(Json::object(), {{"COMFYUI_PORT", "tcp://10.0.0.1:8188"}}),
+                testing::AllOf(HasSubstr("COMFYUI_PORT"), HasSubstr("Kubernetes")));
+    for (const char* wrong : {"0", "65536", "80x", "80/x", "-1"}) {
+        EXPECT_THAT(complaint(Json::object(), {{"COMFYUI_PORT", wrong}}), HasSubstr("COMFYUI_PORT")) << wrong;
+    }
+}
+
+TEST(Settings, AnEmptyVariableIsTheDefault) {
+    const auto settings =
+        load({{"host", "h"}}, {{"COMFYUI_PORT", ""}, {"COMFYUI_HOST", ""}, {"COMFYUI_START_TIMEOUT", ""}});
+    ASSERT_TRUE(settings.ok()) << settings.error().message;
+    EXPECT_EQ(settings->server.text(), "http://localhost:8188");
+    EXPECT_EQ(settings->limits.start, Limits{}.start);
+}
+
+TEST(Settings, AccessThatCannotWorkIsRefused) {
+    EXPECT_THAT(complaint({{"username", "u"}}), HasSubstr("password is not set"));
+    EXPECT_THAT(complaint({{"bearer_token", "a\r\nX: y"}}), HasSubstr("bearer_token"));
+    EXPECT_EQ(load({{"bearer_token", " t\n"}})->headers.at("Authorization"), "Bearer t");
+    EXPECT_THAT(complaint({{"ca_file", "/nowhere/at/all.pem"}}), HasSubstr("ca_file"));
+}
+
+TEST(Settings, InlineFilesCannotBeMoreThanTheHubTakes) {
+    const auto settings = load({{"inline_max_bytes", "16MiB"}});
+    EXPECT_EQ(settings->outputs.inline_max_bytes, max_inline);
+    ASSERT_EQ(settings->warnings.size(), 1u);
+    EXPECT_THAT(settings->warnings[0], HasSubstr("inline_max_bytes"));
+    EXPECT_LT(max_inline / 3 * 4, 16u << 20);
+}
+
+TEST(Settings, DestinationsAreVerifiedWhateverComfyUiNeeds) {
+    const auto settings = load({{"verify_tls", false}});
+    EXPECT_TRUE(settings->outputs.verify_tls);
+    EXPECT_FALSE(load({{"deliver_verify_tls", false}})->outputs.verify_tls);
+}
+
+TEST(Settings, AnOutputFolderOfTheJobsOwnIsMadeWhereItCanBeRemoved) {
+    EXPECT_FALSE(load(Json::object())->own_output_folder());
+    EXPECT_TRUE(load({{"comfyui_folder", "/c"}})->own_output_folder());
+    EXPECT_FALSE(load({{"comfyui_folder", "/c"}, {"output_subfolder", false}})->own_output_folder());
+}
+
 }  // namespace
 }  // namespace emprops::comfyui

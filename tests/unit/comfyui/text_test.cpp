@@ -4,11 +4,14 @@
 #include <gtest/gtest.h>
 
 #include "connectors/comfyui/address.h"
+#include "connectors/comfyui/lease.h"
 #include "connectors/comfyui/nearest.h"
 #include "connectors/comfyui/outputs.h"
 #include "connectors/comfyui/prompt_id.h"
 #include "connectors/comfyui/tolerant_json.h"
 #include "connectors/comfyui/url.h"
+
+#include "tests/support/temp_dir.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -56,14 +59,18 @@ TEST(PromptId, IsTheVersion5UuidOfRfc4122) {
 }
 
 TEST(PromptId, DependsOnJobAndSubmissionAndSurvivesANewWorkerId) {
-    const PromptNames before(prompt_scope("box-0123abcd", "comfyui", "/s/work/comfyui/0"));
-    const PromptNames after(prompt_scope("box-ffff0000", "comfyui", "/s/work/comfyui/1/"));
-    EXPECT_EQ(before.prompt("job", 0), after.prompt("job", 0));
-    EXPECT_NE(before.prompt("job", 0), before.prompt("job", 1));
-    EXPECT_NE(before.prompt("job", 0), before.prompt("job2", 0));
+    const PromptNames before(prompt_scope("hub", "box-0123abcd", "comfyui", "/s/work/comfyui/0"));
+    const PromptNames after(prompt_scope("hub", "box-ffff0000", "comfyui", "/s/work/comfyui/1/"));
+    EXPECT_EQ(before.prompt("job", "a", 0), after.prompt("job", "a", 0));
+    EXPECT_NE(before.prompt("job", "a", 0), before.prompt("job", "a", 1));
+    EXPECT_NE(before.prompt("job", "a", 0), before.prompt("job2", "a", 0));
+    // Job ids are clients' text, and mean something at one Hub only.
+    EXPECT_NE(before.prompt("job", "a", 0), before.prompt("job", "b", 0));
+    const PromptNames other_hub(prompt_scope("hub2", "box-0123abcd", "comfyui", "/s/work/comfyui/0"));
+    EXPECT_NE(before.prompt("job", "a", 0), other_hub.prompt("job", "a", 0));
     EXPECT_NE(before.client(0), before.client(1));
-    const PromptNames other_folder(prompt_scope("box-0123abcd", "comfyui", "/t/work/comfyui/0"));
-    EXPECT_NE(before.prompt("job", 0), other_folder.prompt("job", 0));
+    const PromptNames other_folder(prompt_scope("hub", "box-0123abcd", "comfyui", "/t/work/comfyui/0"));
+    EXPECT_NE(before.prompt("job", "a", 0), other_folder.prompt("job", "a", 0));
 }
 
 TEST(Address, OnlyThePublicNetIsPublic) {
@@ -157,6 +164,48 @@ TEST(Outputs, TakeAnyKeyAndOddValues) {
     EXPECT_EQ(out.temp_left_out, 1);
     EXPECT_EQ(out.texts.size(), 3u);  // 1.5, {"k":1} and the object with an empty filename
     EXPECT_EQ(collect_outputs(outputs, true, {"2"}).files.size(), 2u);
+}
+
+TEST(Outputs, KeepWhatAListRepeatsAndLeaveOutTheJobsOwnSources) {
+    const Outputs out =
+        collect_outputs(Json::parse(R"({"1":{"text":["a","a",1,1],"flags":[true],"animated":[false],
+        "images":[{"filename":"i.png","type":"input"}]}})"),
+                        true);
+    EXPECT_EQ(out.texts.size(), 5u);
+    EXPECT_TRUE(out.files.empty());
+    EXPECT_EQ(out.inputs_left_out, 1);
+}
+
+TEST(Outputs, TheNameSaysTheTypeAndTheServersWordOnlyWhereItDoesNot) {
+    const Outputs out =
+        collect_outputs(Json::parse(R"({"1":{"gifs":[{"filename":"a.mp4","format":"video/h264-mp4"},
+        {"filename":"b.xyz","format":"video/xyz"},{"filename":"c.xyz","format":"x/y\r\nEvil: 1"}]}})"),
+                        false);
+    ASSERT_EQ(out.files.size(), 3u);
+    EXPECT_EQ(out.files[0].mime_type, "video/mp4");
+    EXPECT_EQ(out.files[1].mime_type, "video/xyz");
+    EXPECT_EQ(out.files[2].mime_type, "application/octet-stream");
+}
+
+TEST(CutText, DoesNotCutACharacter) {
+    EXPECT_EQ(cut_text("aäb", 2), "a");
+    EXPECT_EQ(cut_text("aäb", 3), "aä");
+    EXPECT_EQ(cut_text("abc", 3), "abc");
+}
+
+TEST(Lease, IsSeenByOtherInstancesWhileItsHolderLives) {
+    const test::TempDir folder;
+    const std::string first = (folder / "comfyui-0").string();
+    const std::string second = (folder / "comfyui-1").string();
+    EXPECT_FALSE(is_leased(first, "../job"));
+    {
+        const Lease lease(second, "../job");
+        EXPECT_TRUE(lease.held());
+        EXPECT_TRUE(is_leased(first, "../job"));
+        EXPECT_TRUE(is_leased(second, "../job"));
+        EXPECT_FALSE(is_leased(first, "other"));
+    }
+    EXPECT_FALSE(is_leased(first, "../job"));
 }
 
 }  // namespace

@@ -58,6 +58,7 @@ struct ConnectorSettings {
     int instance = 0;                ///< 0-based
     Json settings = Json::object();  ///< [connectors.NAME.settings]
     std::string work_dir;            ///< absolute; scratch folder of this instance
+    std::string hub;                 ///< address of the Hub (job ids mean something there only); may be empty
 };
 
 struct Features {

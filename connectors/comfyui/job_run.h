@@ -1,0 +1,96 @@
+#pragma once
+// The shell around Run for one job; included by job.cpp (the run) and job_result.cpp (its end) only. Lives on
+// the job's thread.
+
+#include <set>
+#include <utility>
+
+#include "connectors/comfyui/delivery.h"
+#include "connectors/comfyui/inputs.h"
+#include "connectors/comfyui/job.h"
+#include "connectors/comfyui/lease.h"
+
+namespace emprops::comfyui {
+
+[[noreturn]] void raise(const Failure& failure);
+/// A failure that has a code and a message only gets details.class by its code.
+[[noreturn]] void raise(const Error& error);
+
+/// Keeps a job known, and its mailbox registered, while it lives.
+class Registration {
+  public:
+    Registration(Mailboxes& boxes, std::string job_id);
+    ~Registration();
+    Registration(const Registration&) = delete;
+    Registration& operator=(const Registration&) = delete;
+    const std::shared_ptr<Mailbox>& box() const { return box_; }
+
+  private:
+    Mailboxes& boxes_;
+    std::string job_id_;
+    std::shared_ptr<Mailbox> box_;
+};
+
+class JobRun {
+  public:
+    JobRun(const Shared& shared, const Job& job, JobContext& context, Payload payload,
+           OutputSettings output_rules);
+    Json go();
+
+  private:
+    using Clock = std::chrono::steady_clock;
+
+    // job.cpp
+    RunRules rules() const;
+    void register_prompt() { shared_.boxes.add(run_.prompt_id(), registration_.box()); }
+    void drive();
+    void act(const Action& action);
+    PostAnswer post(const SendPrompt& send);
+    void provide();
+    void check_before_sending();
+    void read_mail(TimePoint until);
+    void take_picture(Picture picture, TimePoint now);
+    void begin_again();
+    void tell();
+    void tell(double percent, const std::string& message, const Json& details);
+    std::string note_path() const { return job_.work_dir + "/comfyui-submission"; }
+    std::optional<int> read_note() const;
+    void write_note();
+
+    // job_result.cpp
+    [[noreturn]] void fail(const Outcome& outcome);
+    std::vector<std::string> choices(const std::string& type, const std::string& input);
+    std::vector<std::string> classes();
+    std::optional<Json> deliver(const Outcome& outcome);
+    void clean_up(bool outputs_too);
+
+    const Shared& shared_;
+    const Settings& settings_;
+    const Job& job_;
+    JobContext& context_;
+    Payload payload_;
+    OutputSettings output_rules_;
+    Registration registration_;
+    Lease lease_;
+    OwnMark mark_;
+    std::function<bool()> cancelled_;
+    Pause pause_;
+    Api api_;
+    Progress progress_;
+    std::string shape_;
+    Run run_;
+    std::string graph_;
+    bool provided_ = false;
+    bool withdrawing_ = false;
+    std::optional<int> noted_;
+    std::string node_;  // executing now
+    std::set<std::string> socket_savers_;
+    std::vector<std::pair<std::string, std::string>> pictures_;  // node, PNG
+    std::optional<TimePoint> run_began_;
+    TimePoint preview_at_{};
+    Json preview_;
+    std::string told_message_;
+    double told_percent_ = -1;
+};
+
+}  // namespace emprops::comfyui

@@ -1,0 +1,25 @@
+#include "connectors/comfyui/mark.h"
+
+namespace emprops::comfyui {
+
+Json mark_json(const OwnMark& own, int submission) {
+    return {{"space", own.space},   {"connector", own.connector}, {"instance", own.instance},
+            {"job_id", own.job_id}, {"payload", own.payload},     {"submission", submission}};
+}
+
+bool is_ours(const Json& mark, const std::string& space) {
+    return mark.is_object() && mark.value("space", Json()) == Json(space);
+}
+
+std::optional<int> submission_of(const Json& mark, const OwnMark& own) {
+    if (own.space.empty() || !is_ours(mark, own.space)) return {};
+    if (mark.value("job_id", Json()) != Json(own.job_id) ||
+        mark.value("payload", Json()) != Json(own.payload)) {
+        return {};
+    }
+    const Json number = mark.value("submission", Json());
+    if (!number.is_number_integer() || number < 0 || number > 1'000'000) return {};
+    return number.get<int>();
+}
+
+}  // namespace emprops::comfyui

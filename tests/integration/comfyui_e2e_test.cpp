@@ -1,0 +1,165 @@
+// The ComfyUI connector in the whole worker, end to end: client -> hub -> worker -> connector -> a ComfyUI
+// double, and back, while processes are killed. A job's prompt runs once, and its result arrives.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/comfyui_double.h"
+#include "tests/support/job_client.h"
+#include "tests/support/supervision_bench.h"
+#include "tests/support/worker_harness.h"
+
+namespace emprops::test {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+using testing::SizeIs;
+
+Json graph() {
+    return Json::parse(load_workflow("empty_save"));
+}
+Json file(const std::string& name, const std::string& type = "output") {
+    return {{"filename", name}, {"subfolder", ""}, {"type", type}};
+}
+/// Runs until the end of the test would come, unless somebody ends it: `by` after its begin it is done.
+ComfyScript slow(std::chrono::milliseconds by) {
+    ComfyScript script = good_script({{"2", {{"images", {file("slow.png")}}}}});
+    for (std::size_t i = 4; i < script.messages.size(); ++i) {
+        script.messages[i].at += by;
+    }
+    return script;
+}
+
+/// A hub, and a worker with a ComfyUI connector and a simulation that keeps a journal.
+struct World {
+    explicit World(const std::string& comfyui_settings = "", const std::string& worker_settings = "") {
+        TestWorkerOptions options;
+        options.hub_url = hub.url();
+        options.toml = "[hub]\nreconnect_min = \"100ms\"\nreconnect_max = \"500ms\"\n" + worker_settings +
+                       "\n[connectors.simulation]\nenv = {SIMULATION_JOURNAL = \"" +
+                       (dir / "journal").string() + "\"}\n[connectors.comfyui.settings]\nserver_url = \"" +
+                       comfy.url() + "\"\npolling_interval = \"200ms\"\nstatus_interval = \"200ms\"\n" +
+                       comfyui_settings;
+        worker = std::make_unique<TestWorker>(options);
+        worker->wait_state("simulation", "ready");
+        worker->wait_state("comfyui", "ready");
+        client = std::make_unique<JobClient>(hub);
+    }
+    std::string submit(const Json& payload) { return client->submit("comfyui", payload); }
+    bool runs_one() {
+        return wait_until([&] { return comfy.running().size() == 1; }, Ms(20'000));
+    }
+
+    TempDir dir;
+    ComfyDouble comfy;
+    TestHub hub;
+    std::unique_ptr<TestWorker> worker;
+    std::unique_ptr<JobClient> client;
+};
+
+TEST(ComfyUiEndToEnd, AKilledConnectorCostsNothingTheSimulationGoesOnAndThePromptRunsOnce) {
+    World world;
+    world.comfy.add_script(slow(4s));
+    const auto simulation = world.client->submit("simulation", {{"processing_time", 5}, {"steps", 50}});
+    const auto job = world.submit(graph());
+    ASSERT_TRUE(world.runs_one()) << world.worker->log();
+    world.client->progressed(simulation);
+    const pid_t pid = world.worker->connector("comfyui").at("pid");
+    ASSERT_EQ(::kill(pid, SIGKILL), 0);
+    const Json result = world.client->completed(job, Ms(40'000));
+    EXPECT_EQ(result.at("output").at("files").at(0).at("filename"), "slow.png") << result;
+    EXPECT_EQ(result.at("output").at("prompt_id"), world.comfy.posts().at(0).at("prompt_id"));
+    EXPECT_THAT(world.comfy.posts(), SizeIs(1)) << "the prompt ran twice";
+    EXPECT_TRUE(world.comfy.interrupts().empty());
+    EXPECT_EQ(world.client->completed(simulation).at("status"), "success");
+    EXPECT_THAT(read_journal(world.dir / "journal")[simulation], SizeIs(1));
+    EXPECT_NE(world.worker->connector("comfyui").at("pid"), pid);
+}
+
+TEST(ComfyUiEndToEnd, AKilledSupervisorCostsNothingEither) {
+    World world;
+    world.comfy.add_script(slow(6s));
+    const auto job = world.submit(graph());
+    ASSERT_TRUE(world.runs_one()) << world.worker->log();
+    ASSERT_EQ(::kill(world.worker->supervisor_pid(), SIGKILL), 0);
+    ASSERT_TRUE(world.worker->process().wait(Ms(20'000)));
+    world.worker->start();
+    const Json result = world.client->completed(job, Ms(60'000));
+    EXPECT_EQ(result.at("output").at("files").at(0).at("filename"), "slow.png") << world.worker->log();
+    EXPECT_THAT(world.comfy.posts(), SizeIs(1)) << "the prompt ran twice";
+    EXPECT_TRUE(world.comfy.running().empty() && world.comfy.pending().empty());
+}
+
+TEST(ComfyUiEndToEnd, AfterAKillOfTheSupervisorAPromptThatNobodyComesForIsRemoved) {
+    World world("orphan_grace = \"1s\"\n");
+    world.comfy.add_script(endless_script());
+    const auto job = world.submit(graph());
+    ASSERT_TRUE(world.runs_one()) << world.worker->log();
+    ASSERT_EQ(::kill(world.worker->supervisor_pid(), SIGKILL), 0);
+    ASSERT_TRUE(world.worker->process().wait(Ms(20'000)));
+    world.client->hub.send({{"type", "cancel_job"}, {"job_id", job}});
+    ASSERT_EQ(wait_job_status(world.hub, job, "cancelled", Ms(10'000)), "cancelled");
+    world.worker->start();
+    EXPECT_TRUE(wait_until([&] { return world.comfy.running().empty(); }, Ms(40'000))) << world.worker->log();
+    ASSERT_FALSE(world.comfy.interrupts().empty());
+    EXPECT_EQ(world.comfy.interrupts().at(0).at("prompt_id"), world.comfy.posts().at(0).at("prompt_id"));
+    EXPECT_THAT(world.comfy.posts(), SizeIs(1));
+}
+
+TEST(ComfyUiEndToEnd, AJobOfImagesVideoAudioAndTextReturnsAllOfThem) {
+    World world;
+    world.comfy.add_script(
+        good_script({{"2", {{"images", {file("a.png"), file("v.mp4")}}, {"animated", {true}}}},
+                     {"3", {{"gifs", {file("g.webm")}}}},
+                     {"4", {{"audio", {file("s.flac")}}}},
+                     {"5", {{"text", {"a caption"}}}}}));
+    const Json output = world.client->completed(world.submit(graph()), Ms(30'000)).at("output");
+    std::map<std::string, std::string> types;
+    for (const Json& each : output.at("files")) {
+        types[each.at("filename")] = each.at("mime_type");
+        EXPECT_FALSE(each.at("data").get<std::string>().empty());
+    }
+    EXPECT_EQ(types, (std::map<std::string, std::string>{{"a.png", "image/png"},
+                                                         {"v.mp4", "video/mp4"},
+                                                         {"g.webm", "video/webm"},
+                                                         {"s.flac", "audio/flac"}}));
+    ASSERT_THAT(output.at("texts"), SizeIs(1));
+    EXPECT_EQ(output.at("texts").at(0).at("text"), "a caption");
+}
+
+TEST(ComfyUiEndToEnd, APictureOf21MegabytesSpillsOrIsRefusedByTheNameOfTheSetting) {
+    World world;
+    world.comfy.set_file("output//big.png", std::string(21u << 20, 'x'));
+    const auto script = good_script({{"2", {{"images", {file("big.png")}}}}});
+    world.comfy.add_script(script);
+    world.comfy.add_script(script);
+    const Json spilled = world.client->completed(world.submit(graph()), Ms(40'000)).at("output");
+    EXPECT_EQ(spilled.at("files").at(0).at("delivery"), "reference");
+    EXPECT_EQ(spilled.at("files").at(0).at("size"), 21 << 20);
+    const auto refused = world.submit({{"workflow", graph()}, {"outputs", {{"deliver", {"inline"}}}}});
+    const auto error = world.client->failed(refused, Ms(40'000));
+    EXPECT_THAT(error, HasSubstr("[result_too_large]"));
+    EXPECT_THAT(error, HasSubstr("inline_max_bytes"));
+    EXPECT_THAT(error, HasSubstr("22020096"));
+}
+
+TEST(ComfyUiEndToEnd, ACancelStopsTheRunningPromptAndNoOther) {
+    World world("concurrency = 2\n");
+    world.comfy.add_script(endless_script());
+    world.comfy.add_script(slow(300ms));
+    const auto cancelled = world.submit(graph());
+    ASSERT_TRUE(world.runs_one()) << world.worker->log();
+    const auto other = world.submit(graph());
+    ASSERT_TRUE(wait_until([&] { return world.comfy.pending().size() == 1; }, Ms(20'000)));
+    world.client->hub.send({{"type", "cancel_job"}, {"job_id", cancelled}, {"reason", "test"}});
+    EXPECT_EQ(world.client->completed(other, Ms(30'000)).at("status"), "success") << world.worker->log();
+    EXPECT_EQ(wait_job_status(world.hub, cancelled, "cancelled", Ms(5'000)), "cancelled");
+    for (const Json& interrupt : world.comfy.interrupts()) {
+        EXPECT_EQ(interrupt.at("prompt_id"), world.comfy.posts().at(0).at("prompt_id"));
+    }
+    EXPECT_THAT(world.comfy.posts(), SizeIs(2));
+}
+
+}  // namespace
+}  // namespace emprops::test
