@@ -73,7 +73,7 @@ void Dispatcher::assigned(TimePoint now, Assignment assignment, const std::strin
     job.claimed_as = claimed_as;
     job.assigned_at = now;
     if (const JobHistory::Poison* poison = history_.poison(job.id())) {
-        fail(job, poison_error(*poison));
+        fail(now, job, poison_error(*poison));
     } else if (drain_ && drain_->gives_back) {
         give_back(now, job, "this worker is leaving");
     } else {
@@ -108,7 +108,7 @@ void Dispatcher::restored(TimePoint now, RestoredJob restored) {
     if (drain_ && drain_->gives_back) {
         give_back(now, job, "this worker is leaving");
     } else if (restored.connector.empty() || restored.window <= Ms::zero()) {
-        end_waiting(job);
+        end_waiting(now, job);
     }
     settle(now);
 }
@@ -126,6 +126,8 @@ bool Dispatcher::end_undelivered(TimePoint now, const std::string& job_id, Undel
     ActiveJob* job = find_live(job_id);
     if (job == nullptr) return false;
     actions_.push_back(Undelivered{job_id, job->assignment.number, code, reason});
+    note(Note::Level::info, job->instance ? job->instance->connector : "", job_id,
+         std::string(to_string(code)) + " and not reported: " + reason);
     ++stats_.undelivered[to_string(code)];
     abandon(now, *job, ActiveJob::Cause::cancelled, reason);
     settle(now);

@@ -204,8 +204,8 @@ class Dispatcher {
     void emit_capacity();
 
     // dispatcher_ending.cpp: how it ends
-    void finish(const ActiveJob& job, std::variant<Completed, Failed> value);
-    void fail(ActiveJob& job, ipc::JobError error);
+    void finish(TimePoint now, const ActiveJob& job, std::variant<Completed, Failed> value);
+    void fail(TimePoint now, ActiveJob& job, ipc::JobError error);
     void fail_and_abandon(TimePoint now, ActiveJob& job, ActiveJob::Cause cause, ipc::JobError error);
     void let_go(ActiveJob& job);
     void abandon(TimePoint now, ActiveJob& job, ActiveJob::Cause cause, const std::string& reason);
@@ -215,7 +215,7 @@ class Dispatcher {
     bool may_resume(const ActiveJob& job, const Instance& instance, const process::DeathReport& report) const;
     void check_limits(TimePoint now, ActiveJob& job);
     std::optional<TimePoint> next_limit(const ActiveJob& job) const;
-    void end_waiting(ActiveJob& job);
+    void end_waiting(TimePoint now, ActiveJob& job);
     std::string why_not_placed(const std::string& job_type) const;
 
     void note(Note::Level level, const std::string& connector, const std::string& job_id, std::string text);

@@ -3,27 +3,37 @@
 #include <algorithm>
 #include <utility>
 
+#include "supervisor/base/bytes.h"
 #include "supervisor/jobs/dispatcher.h"
 #include "supervisor/jobs/job_errors.h"
+#include "supervisor/process/evidence.h"
 
 namespace emprops::jobs {
 
 using process::StopReason;
 
 /// The one place where an Outcome is made.
-void Dispatcher::finish(const ActiveJob& job, std::variant<Completed, Failed> value) {
+void Dispatcher::finish(TimePoint now, const ActiveJob& job, std::variant<Completed, Failed> value) {
+    const std::string connector = job.instance ? job.instance->connector : job.resume_on.value_or("");
+    const std::string after =
+        " after " + human_duration(std::chrono::duration_cast<Ms>(now - job.assigned_at));
     if (const Failed* failed = std::get_if<Failed>(&value)) {
         ++stats_.failed[failed->error.code];
+        note(Note::Level::warn, connector, job.id(),
+             "failed" + after + ": [" + failed->error.code + "] " + process::cut(failed->error.message));
     } else {
         ++stats_.completed;
         history_.forget(job.id());
+        note(Note::Level::info, connector, job.id(),
+             "completed" + after + ", result of " +
+                 human_bytes(std::get<Completed>(value).result.text.size()));
     }
     actions_.push_back(Finished{Outcome{job.id(), job.assignment.number, std::move(value)}});
 }
 
 /// Ends an assignment that no connector works on any more.
-void Dispatcher::fail(ActiveJob& job, ipc::JobError error) {
-    finish(job, Failed{std::move(error)});
+void Dispatcher::fail(TimePoint now, ActiveJob& job, ipc::JobError error) {
+    finish(now, job, Failed{std::move(error)});
     let_go(job);
 }
 
@@ -32,12 +42,12 @@ void Dispatcher::fail(ActiveJob& job, ipc::JobError error) {
 void Dispatcher::fail_and_abandon(TimePoint now, ActiveJob& job, ActiveJob::Cause cause,
                                   ipc::JobError error) {
     if (job.state != JobState::running) {
-        fail(job, std::move(error));
+        fail(now, job, std::move(error));
         return;
     }
     abandon(now, job, cause, error.message);
     emit_capacity();
-    finish(job, Failed{std::move(error)});
+    finish(now, job, Failed{std::move(error)});
 }
 
 /// No connector holds it any more (or it never reached one): the slot is free. `job` is gone afterwards.
@@ -138,11 +148,11 @@ void Dispatcher::lost_process(TimePoint now, ActiveJob& job, const Instance& ins
     if (const JobHistory::Poison* poison = history_.poison(job.id())) {
         ipc::JobError final_error = poison_error(*poison);
         final_error.details = std::move(error.details);
-        fail(job, std::move(final_error));
+        fail(now, job, std::move(final_error));
         return;
     }
     if (!may_resume(job, instance, report)) {
-        fail(job, std::move(error));
+        fail(now, job, std::move(error));
         return;
     }
     actions_.push_back(JobEnded{instance.id, job.id()});
@@ -156,13 +166,13 @@ void Dispatcher::lost_process(TimePoint now, ActiveJob& job, const Instance& ins
          "its process ended (" + report.summary() + "); the job waits for the next one to resume it");
 }
 
-void Dispatcher::end_waiting(ActiveJob& job) {
+void Dispatcher::end_waiting(TimePoint now, ActiveJob& job) {
     if (job.resume_on)
-        fail(job, job.waiting_error);
+        fail(now, job, job.waiting_error);
     else if (job.not_started > 0)
-        fail(job, not_started_error(job.not_started, job.waiting_error.message));
+        fail(now, job, not_started_error(job.not_started, job.waiting_error.message));
     else
-        fail(job,
+        fail(now, job,
              unavailable_error(job.assignment.job_type, settings_.hold,
                                job.refusal.empty() ? why_not_placed(job.assignment.job_type) : job.refusal));
 }
@@ -194,7 +204,7 @@ void Dispatcher::check_limits(TimePoint now, ActiveJob& job) {
     const std::optional<TimePoint> limit = next_limit(job);
     if (!limit || *limit > now) return;
     if (job.state == JobState::held || job.state == JobState::resuming) {
-        end_waiting(job);
+        end_waiting(now, job);
         return;
     }
     Instance& instance = *pool_.find(*job.instance);

@@ -127,7 +127,7 @@ void Dispatcher::result(TimePoint now, const process::InstanceId& id, ipc::JobRe
         return;
     }
     if (job->live())
-        finish(*job, judge_result(std::move(message.result)));
+        finish(now, *job, judge_result(std::move(message.result)));
     else
         note(Note::Level::info, id.connector, message.job_id, "finished after its end; nothing is reported");
     let_go(*job);
@@ -143,7 +143,7 @@ void Dispatcher::failed(TimePoint now, const process::InstanceId& id, const ipc:
     if (job->live() && message.error.code == ipc::code::not_started && !job->started) {
         handed_back(now, *job, message.error);
     } else {
-        if (job->live()) finish(*job, Failed{message.error});
+        if (job->live()) finish(now, *job, Failed{message.error});
         let_go(*job);
     }
     settle(now);
@@ -156,7 +156,7 @@ void Dispatcher::handed_back(TimePoint now, ActiveJob& job, const ipc::JobError&
     ++stats_.not_started;
     ++job.not_started;
     if (job.not_started >= settings_.max_not_started) {
-        fail(job, not_started_error(job.not_started, error.message));
+        fail(now, job, not_started_error(job.not_started, error.message));
         return;
     }
     actions_.push_back(JobEnded{id, job.id()});
@@ -202,7 +202,8 @@ void Dispatcher::protocol_error(TimePoint now, const process::InstanceId& id,
         note(Note::Level::warn, id.connector, job_id.value_or(""), text);
         return;
     }
-    if (job->live()) finish(*job, Failed{ipc::JobError{code, text, code != ipc::code::result_too_large, {}}});
+    if (job->live())
+        finish(now, *job, Failed{ipc::JobError{code, text, code != ipc::code::result_too_large, {}}});
     // Was it the job's last line or one on its way? If it still runs, it shall end; if not, this is ignored.
     actions_.push_back(CancelJob{id, job->id(), text});
     let_go(*job);

@@ -88,6 +88,9 @@ void Dispatcher::give(TimePoint now, ActiveJob& job, Instance& instance) {
     job.given_at = job.last_sign = now;
     job.started = false;
     job.resume_on.reset();
+    note(Note::Level::info, instance.id.connector, job.id(),
+         std::string(message.resume ? "resumed by " : "given to ") + process::to_string(instance.id) +
+             (message.attempt > 1 ? ", attempt " + std::to_string(message.attempt) : ""));
     actions_.push_back(GiveJob{instance.id, std::move(message)});
 }
 

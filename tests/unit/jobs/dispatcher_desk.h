@@ -69,6 +69,11 @@ inline std::string describe(const Action& action) {
     return std::visit(Visitor{}, action);
 }
 
+inline bool routine(const Note& note) {
+    return note.text.starts_with("given to ") || note.text.starts_with("completed after ") ||
+           note.text.starts_with("failed after ");
+}
+
 class Desk {
   public:
     explicit Desk(DispatcherSettings settings = {}) : dispatcher(std::move(settings)) {}
@@ -76,8 +81,9 @@ class Desk {
     Dispatcher dispatcher;
     TimePoint now{std::chrono::hours(1)};
     bool ledger_answers = true;
-    std::vector<Action> all;  ///< every action ever, in order
-    std::vector<std::string> notes;
+    std::vector<Action> all;         ///< every action ever, in order
+    std::vector<std::string> notes;  ///< what is out of the ordinary
+    std::vector<std::string> log;    ///< the lines that every job has: given, completed, failed
 
     /// What happened since the last call, one line per action.
     Lines events() {
@@ -89,7 +95,8 @@ class Desk {
         for (std::vector<Action> actions = dispatcher.take_actions(); !actions.empty();
              actions = dispatcher.take_actions()) {
             for (Action& action : actions) {
-                if (const Note* note = std::get_if<Note>(&action)) notes.push_back(note->text);
+                if (const Note* note = std::get_if<Note>(&action))
+                    (routine(*note) ? log : notes).push_back(note->text);
                 if (std::string line = describe(action); !line.empty()) lines.push_back(std::move(line));
                 if (const RecordJob* record = std::get_if<RecordJob>(&action); record && ledger_answers)
                     dispatcher.recorded(now, record->assignment.number);

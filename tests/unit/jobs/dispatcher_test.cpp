@@ -24,6 +24,23 @@ TEST(Dispatcher, AJobIsRecordedGivenAndFinishedWithItsResultUntouched) {
     EXPECT_TRUE(desk.dispatcher.quiet());
 }
 
+TEST(Dispatcher, TheLogTellsWhereAJobWentAndHowItEnded) {
+    Desk desk;
+    const auto a = desk.ready("a", {"t"});
+    desk.assign("j1");
+    desk.pass(2s);
+    desk.result(a, "j1");
+    desk.assign("j2");
+    desk.pass(3s);
+    desk.fails(a, "j2");
+    EXPECT_EQ(desk.log, Lines({"given to a", "completed after 2 s, result of 11 B", "given to a",
+                               "failed after 3 s: [service_error] it said no"}));
+    desk.assign("j3");
+    desk.dispatcher.cancel(desk.now, "j3", "a client cancelled it");
+    desk.forget();
+    EXPECT_EQ(desk.notes, Lines({"cancelled and not reported: a client cancelled it"}));
+}
+
 TEST(Dispatcher, TheJobMessageCarriesPayloadPriorityAndTimeLimit) {
     Desk desk;
     desk.policy.job_timeout = 90s;
