@@ -215,8 +215,9 @@ TEST_F(HubLinkTest, ANewTokenServesFromTheNextConnectionOn) {
     EXPECT_THAT(hub.peer("/ws/worker/")->path, ::testing::HasSubstr("token=old"));
     link->set_token("new");
     hub.peer("/ws/worker/")->close(1012, "restart");
-    ASSERT_TRUE(until(io, [&] { return hub.peers().size() == 2; })) << notes;
-    EXPECT_THAT(hub.peers()[1]->path, ::testing::HasSubstr("token=new"));
+    ASSERT_TRUE(until(io, [&] {
+        return hub.peers().size() == 2 && hub.peers()[1]->path.find("token=new") != std::string::npos;
+    })) << notes;
 }
 
 TEST_F(HubLinkTest, LargeFramesPassInBothDirectionsWhileReadingGoesOn) {
