@@ -7,6 +7,7 @@
 
 #include "supervisor/base/exit_codes.h"
 #include "supervisor/base/log.h"
+#include "supervisor/base/privacy.h"
 #include "supervisor/hub/url.h"
 #include "supervisor/worker_impl.h"
 
@@ -69,13 +70,14 @@ Worker::Impl::~Impl() = default;
 // --------------------------------------------------------------------------------------------------
 
 Result<> Worker::Impl::start() {
-    if (settings().hub.embedded) {
+    hub_ = settings().hub;
+    if (hub_.embedded) {
         if (auto started = start_local_hub(); !started) return started;
     }
     jobs::LedgerOptions ledger;
     ledger.state_dir = settings().worker.state_dir;
     // Which Hub the records belong to, without the token that a verbatim URL may hold.
-    const auto hub_target = hub::worker_target(settings().hub, "worker");
+    const auto hub_target = hub::worker_target(hub_, "worker");
     if (!hub_target) return Error{"hub_url", hub_target.error().message};
     ledger.hub_url = hub_target->printable;
     ledger.durability =
@@ -97,6 +99,7 @@ Result<> Worker::Impl::start() {
     fleet.connector_dirs = settings().connector_dirs;
     fleet.drain_timeout = settings().worker.drain_timeout;
     fleet_ = std::make_unique<process::Fleet>(loop_.get_executor(), *host_, *this, std::move(fleet));
+    fleet_->subscribe("", [this](const process::TraceLine& line) { keep_log_line(line); });
 
     if (auto linked = start_link(ledger_->take_loaded()); !linked) return linked;
     if (options_.control && settings().control.enabled) {
@@ -113,21 +116,23 @@ Result<> Worker::Impl::start() {
 }
 
 Result<> Worker::Impl::start_local_hub() {
+    make_private_folder(settings().local_hub.database.parent_path());  // usually the state folder
     auto started = local_hub::LocalHub::start(loop_.get_executor(), settings().local_hub);
     if (!started) return started.error();
     local_hub_ = std::move(started).value();
-    auto& hub = options_.loaded.settings.hub;
-    hub.url.clear();
-    hub.host = settings().local_hub.listen == "0.0.0.0" ? "127.0.0.1" : settings().local_hub.listen;
-    hub.port = local_hub_->port();
-    hub.tls = false;
-    hub.token = settings().local_hub.token;
+    // Not in the settings: a reload compares those with the file.
+    const auto& listen = settings().local_hub.listen;
+    hub_.url.clear();
+    hub_.host = listen == "0.0.0.0" ? "127.0.0.1" : (listen == "::" ? "::1" : listen);
+    hub_.port = local_hub_->port();
+    hub_.tls = false;
+    hub_.token = settings().local_hub.token;
     return Ok{};
 }
 
 Result<> Worker::Impl::start_link(jobs::Loaded left) {
     hub::HubLinkSettings link;
-    link.hub = settings().hub;
+    link.hub = hub_;
     link.id_base = id_base(settings().worker);
     link.exact_id = settings().worker.exact_id;
     link.heartbeat_interval = settings().worker.heartbeat_interval;

@@ -211,7 +211,11 @@ void Worker::Impl::on_protocol_error(const process::InstanceId& id, const std::o
 }
 
 void Worker::Impl::on_status(const process::InstanceId& id, const ipc::Status& status) {
-    link_->set_connector_status(id.connector, status);
+    if (configured(id.connector)) link_->set_connector_status(id.connector, status);
+}
+
+bool Worker::Impl::configured(const std::string& connector) const {
+    return policies_.find(connector) != policies_.end();
 }
 
 bool Worker::Impl::has_ready(const std::string& connector) const {
@@ -222,6 +226,7 @@ bool Worker::Impl::has_ready(const std::string& connector) const {
 }
 
 void Worker::Impl::note_service_gone(const std::string& connector) {
+    if (!configured(connector)) return link_->forget_connector_status(connector);
     ipc::Status status;
     status.reason = "the connector is not running";
     status.service = connector;

@@ -4,6 +4,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -89,6 +90,7 @@ class Worker::Impl : public process::FleetListener, public control::Operations, 
     void refresh_capabilities();
     void note_service_gone(const std::string& connector);
     bool has_ready(const std::string& connector) const;
+    bool configured(const std::string& connector) const;
 
     // leaving
     void begin_leaving(jobs::DrainMode mode);
@@ -99,11 +101,14 @@ class Worker::Impl : public process::FleetListener, public control::Operations, 
     void look_for_drain_notice();
 
     Result<> known_connector(const std::string& connector) const;
-    Result<control::Subscription> follow(const std::string& connector, bool stderr_only,
+    Result<control::Subscription> follow(const std::string& connector, bool log_only,
                                          control::OnLine on_line);
+
+    void keep_log_line(const process::TraceLine& line);
 
     boost::asio::io_context& loop_;
     WorkerOptions options_;
+    config::HubSettings hub_;  ///< of the Hub in use: [hub], or our own local hub
     std::function<void(int)> on_end_;
     /// Handlers hold it weakly: what the loop still has for us after our end is dropped.
     std::shared_ptr<int> alive_ = std::make_shared<int>(0);
@@ -133,6 +138,8 @@ class Worker::Impl : public process::FleetListener, public control::Operations, 
     TimePoint started_at_;
     std::map<process::InstanceId, process::InstanceInfo> ready_;
     std::map<std::string, config::SupervisionSettings> policies_;
+    /// By connector: the last lines of what it said to people (stderr and `log` messages), as shown.
+    std::map<std::string, std::deque<std::string>> log_tails_;
     /// Jobs that ran when an earlier process of ours ended, until the Hub says whose they are.
     std::map<std::uint64_t, jobs::UnfinishedRecord> left_running_;
 };

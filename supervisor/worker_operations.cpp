@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "supervisor/base/log.h"
 #include "supervisor/worker_impl.h"
 
@@ -19,8 +21,30 @@ const char* mark(process::TraceLine::Kind kind) {
     }
 }
 
+/// How many lines of one connector `logs` shows.
+constexpr std::size_t log_tail_lines = 200;
+
+/// What a connector says to people.
+bool is_log_line(const process::TraceLine& line) {
+    using Kind = process::TraceLine::Kind;
+    return line.kind == Kind::stderr_line ||
+           (line.kind == Kind::from_connector && line.text.find(R"("type":"log")") != std::string::npos);
+}
+
 std::string show(const process::TraceLine& line) {
     return fmt::format("{} {} {} {}", process::to_string(line.id), line.pid, mark(line.kind), line.text);
+}
+
+/// Names of those in `all` that are not in `some`.
+std::vector<std::string> names_missing_in(const std::vector<config::ConnectorSettings>& some,
+                                          const std::vector<config::ConnectorSettings>& all) {
+    std::vector<std::string> names;
+    for (const auto& each : all) {
+        const bool there =
+            std::any_of(some.begin(), some.end(), [&](const auto& other) { return other.name == each.name; });
+        if (!there) names.push_back(each.name);
+    }
+    return names;
 }
 
 }  // namespace
@@ -68,6 +92,10 @@ Result<std::string> Worker::Impl::drain(const std::string& connector, const std:
     const TimePoint now = Clock::now();
     const TimePoint deadline = now + settings().worker.drain_timeout;
     if (connector.empty()) {
+        if (phase_ != Phase::running)
+            return Error{"leaving",
+                         "the worker is leaving already, by the mode and deadline of its signal or notice; a "
+                         "second signal gives running jobs back at once"};
         logger("control")->info("drain of the worker asked for (mode {})", mode);
         dispatcher_.drain(now, jobs::drain_mode(mode), deadline);
         schedule_pump();
@@ -113,6 +141,8 @@ Result<std::string> Worker::Impl::reload() {
     }
     const auto keys = config::changed_keys(settings(), fresh.settings);
     const auto connectors = config::changed_connectors(settings(), fresh.settings);
+    const auto added = names_missing_in(settings().connectors, fresh.settings.connectors);
+    const auto removed = names_missing_in(fresh.settings.connectors, settings().connectors);
     if (auto logging = setup_logging(fresh.settings.log); !logging) return logging.error();
     // What the worker was started with stays in force until its next start; connectors and logging change
     // now.
@@ -120,14 +150,28 @@ Result<std::string> Worker::Impl::reload() {
     current.connectors = std::move(fresh.settings.connectors);
     current.supervision = fresh.settings.supervision;
     current.log = fresh.settings.log;
+    const bool new_token = current.hub.token != fresh.settings.hub.token;
+    current.hub.token = fresh.settings.hub.token;
+    current.hub.token_file = fresh.settings.hub.token_file;
+    if (new_token && !hub_.embedded) link_->set_token(current.hub.token);
     configure_connectors();
+    for (const auto& name : removed) {
+        log_tails_.erase(name);
+        if (!has_ready(name)) link_->forget_connector_status(name);
+    }
     refresh_capabilities();
-    std::string text = connectors.empty()
-                           ? std::string("reloaded: no running connector has other settings")
-                           : fmt::format("reloaded: restarting {}", fmt::join(connectors, ", "));
+    std::vector<std::string> done;
+    if (!added.empty()) done.push_back(fmt::format("starting {}", fmt::join(added, ", ")));
+    if (!connectors.empty()) done.push_back(fmt::format("restarting {}", fmt::join(connectors, ", ")));
+    if (!removed.empty())
+        done.push_back(fmt::format("removing {} when its jobs are done", fmt::join(removed, ", ")));
+    if (new_token && !hub_.embedded) done.push_back("the new token serves from the next connection on");
+    std::string text = done.empty() ? std::string("reloaded: no running connector has other settings")
+                                    : fmt::format("reloaded: {}", fmt::join(done, "; "));
     std::vector<std::string> waiting;
     for (const auto& key : keys) {
-        if (!key.starts_with("log.")) waiting.push_back(key);
+        const bool in_force = key.starts_with("log.") || key == "hub.token" || key == "hub.token_file";
+        if (!in_force) waiting.push_back(key);
     }
     if (!waiting.empty())
         text += fmt::format("; changed, but in force only after a restart of the worker: {}",
@@ -151,23 +195,27 @@ Result<std::vector<std::string>> Worker::Impl::log_tail(const std::string& conne
     std::vector<std::string> lines;
     for (const auto& known : settings().connectors) {
         if (!connector.empty() && known.name != connector) continue;
-        const auto tail = fleet_->log_tail(known.name, 200);
-        if (!tail) continue;
-        for (const auto& line : tail.value())
-            lines.push_back(show(line));
+        const auto tail = log_tails_.find(known.name);
+        if (tail != log_tails_.end()) lines.insert(lines.end(), tail->second.begin(), tail->second.end());
     }
     return lines;
 }
 
-Result<control::Subscription> Worker::Impl::follow(const std::string& connector, bool stderr_only,
+void Worker::Impl::keep_log_line(const process::TraceLine& line) {
+    if (!is_log_line(line) || !configured(line.id.connector)) return;
+    auto& tail = log_tails_[line.id.connector];
+    if (tail.size() >= log_tail_lines) tail.pop_front();
+    tail.push_back(show(line));
+}
+
+Result<control::Subscription> Worker::Impl::follow(const std::string& connector, bool log_only,
                                                    control::OnLine on_line) {
     if (!connector.empty()) {
         if (auto known = known_connector(connector); !known) return known.error();
     }
     const auto id = fleet_->subscribe(
-        connector, [stderr_only, on_line = std::move(on_line)](const process::TraceLine& line) {
-            if (stderr_only && line.kind != process::TraceLine::Kind::stderr_line) return;
-            on_line(show(line));
+        connector, [log_only, on_line = std::move(on_line)](const process::TraceLine& line) {
+            if (!log_only || is_log_line(line)) on_line(show(line));
         });
     return control::Subscription(static_cast<void*>(this), [alive = std::weak_ptr(alive_), id](void* impl) {
         if (!alive.expired()) static_cast<Impl*>(impl)->fleet_->unsubscribe(id);
@@ -176,6 +224,11 @@ Result<control::Subscription> Worker::Impl::follow(const std::string& connector,
 
 Result<control::Subscription> Worker::Impl::follow_log(const std::string& connector,
                                                        control::OnLine on_line) {
+    // Both in one turn of the loop: no line is lost in between, and none comes twice.
+    const auto tail = log_tail(connector);
+    if (!tail) return tail.error();
+    for (const auto& line : tail.value())
+        on_line(line);
     return follow(connector, true, std::move(on_line));
 }
 

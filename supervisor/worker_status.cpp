@@ -85,8 +85,10 @@ Json Worker::Impl::status() const {
     static constexpr const char* phases[] = {"running", "leaving", "stopping", "ended"};
 
     Json connectors = Json::array();
-    for (const auto& one : fleet_->snapshot())
+    for (const auto& one : fleet_->snapshot()) {
         connectors.push_back(instance(one));
+        connectors.back()["quiet"] = dispatcher_.quiet(one.connector);
+    }
     return {
         {"worker",
          {{"pid", ::getpid()},

@@ -33,9 +33,21 @@ std::string one_line(std::string_view text) {
     }
     if (plain) return std::string(text);
     std::string safe;
-    for (const char c : valid_utf8(text)) {
+    const std::string valid = valid_utf8(text);
+    for (std::size_t i = 0; i < valid.size(); ++i) {
+        const char c = valid[i];
         const auto byte = static_cast<unsigned char>(c);
-        if (c == '\n') {
+        const auto next = [&](std::size_t by) {
+            return i + by < valid.size() ? static_cast<unsigned char>(valid[i + by]) : 0u;
+        };
+        const unsigned wide = byte == 0xe2 ? 0x2000 + ((next(1) & 0x3f) << 6) + (next(2) & 0x3f) : 0;
+        if (byte == 0xc2 && next(1) < 0xa0) {  // U+0080..U+009F: some terminals take them for commands
+            safe += fmt::format("\\x{:02x}", next(1));
+            ++i;
+        } else if ((wide >= 0x202a && wide <= 0x202e) || (wide >= 0x2066 && wide <= 0x2069)) {
+            safe += fmt::format("\\u{:04x}", wide);
+            i += 2;
+        } else if (c == '\n') {
             safe += "\\n";
         } else if (c == '\t') {
             safe += "\\t";
@@ -48,6 +60,17 @@ std::string one_line(std::string_view text) {
         }
     }
     return safe;
+}
+
+std::string safe_lines(std::string_view text) {
+    std::string safe;
+    while (true) {
+        const auto end = text.find('\n');
+        safe += one_line(text.substr(0, end));
+        if (end == std::string_view::npos) return safe;
+        safe += '\n';
+        text.remove_prefix(end + 1);
+    }
 }
 
 std::string format_text(const LogRecord& record) {

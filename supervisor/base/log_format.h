@@ -24,8 +24,10 @@ std::string format_text(const LogRecord& record);
 /// {"time":"...","level":"info","component":"hub","message":"...","connector":"comfyui","pid":12,"job_id":"abc"}\n
 std::string format_json(const LogRecord& record);
 
-/// `text` on one line, safe for a terminal: control characters become \n, \t or \xNN, broken UTF-8 becomes
-/// U+FFFD.
+/// `text` on one line, safe for a terminal: control characters (the 8-bit ones too) become \n, \t or \xNN,
+/// characters that turn the writing direction \uNNNN, broken UTF-8 U+FFFD.
 std::string one_line(std::string_view text);
+/// The same for text that may have several lines: they stay lines.
+std::string safe_lines(std::string_view text);
 
 }  // namespace emprops

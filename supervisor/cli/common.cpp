@@ -1,7 +1,11 @@
 #include "supervisor/cli/common.h"
 
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
+
+#include "supervisor/base/log_format.h"
 
 namespace emprops::cli {
 
@@ -31,7 +35,16 @@ std::filesystem::path own_directory() {
 }
 
 void complain(const std::string& message) {
-    std::fprintf(stderr, "emprops-worker: %s\n", message.c_str());
+    std::fprintf(stderr, "emprops-worker: %s\n", safe_lines(message).c_str());
+}
+
+std::string json_text(const ipc::Json& json, int indent) {
+    return json.dump(indent, ' ', ::isatty(STDOUT_FILENO) != 0, ipc::Json::error_handler_t::replace);
+}
+
+boost::asio::io_context& process_loop() {
+    static auto* loop = new boost::asio::io_context(1);  // reachable to the end, destroyed never
+    return *loop;
 }
 
 struct Signals::State : std::enable_shared_from_this<Signals::State> {
@@ -63,6 +76,7 @@ Signals::Signals(boost::asio::io_context& loop, std::function<void(const std::st
                  std::function<void()> on_reload)
     : state_(std::make_shared<State>(loop, std::move(on_signal), std::move(on_reload))) {
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);  // a file size limit is a write that fails, no reason to die
     state_->wait();
 }
 

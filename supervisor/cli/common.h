@@ -10,6 +10,7 @@
 #include <string>
 
 #include "config/load.h"
+#include "ipc/messages.h"
 #include "supervisor/cli/commands.h"
 
 namespace emprops::cli {
@@ -22,8 +23,16 @@ std::optional<config::Loaded> load_or_complain(const config::LoadRequest& reques
 /// The folder of this executable: connectors lie beside it.
 std::filesystem::path own_directory();
 
-/// Prints "emprops-worker: <message>" to stderr.
+/// Prints "emprops-worker: <message>" to stderr, made safe for a terminal.
 void complain(const std::string& message);
+
+/// `json` for stdout: only plain ASCII when that is a terminal, on which texts of clients and connectors
+/// could otherwise act. `indent` -1: on one line.
+std::string json_text(const ipc::Json& json, int indent = -1);
+
+/// The event loop of this process. It is never destroyed: a name look-up that hangs would hold up the end of
+/// the process there (Asio waits for its resolver thread).
+boost::asio::io_context& process_loop();
 
 /// Calls `on_signal(name)` for each SIGINT and SIGTERM, and `on_reload` (may be empty) for SIGHUP, until
 /// destroyed.

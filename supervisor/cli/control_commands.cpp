@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "supervisor/base/exit_codes.h"
+#include "supervisor/base/log_format.h"
 #include "supervisor/base/time.h"
 #include "supervisor/cli/common.h"
 #include "supervisor/cli/status_text.h"
@@ -43,7 +44,7 @@ void print(const std::string& text) {
 }
 
 void print_json(const Json& json) {
-    print(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+    print(json_text(json, 2) + "\n");
 }
 
 /// GET `path`, then the raw JSON or what `show` makes of it.
@@ -65,8 +66,7 @@ int follow(const Common& common, const ControlOptions& options, const std::strin
     const auto client = connect(common, options);
     if (!client) return exit_config;
     const auto done = client->follow(path, [&](const std::string& line) {
-        print(options.json ? Json{{"line", line}}.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"
-                           : line + "\n");
+        print((options.json ? json_text(Json{{"line", line}}) : one_line(line)) + "\n");
         return true;
     });
     return done ? static_cast<int>(exit_ok) : fail(done.error());
@@ -110,20 +110,20 @@ int show_jobs(const Common& common, const ControlOptions& options) {
 
 int show_why(const Common& common, const ControlOptions& options) {
     return show_page(common, options, "/v1/why/" + control::Client::escape(options.name),
-                     [](const Json& page) { return page.value("why", "") + "\n"; });
+                     [](const Json& page) { return one_line(page.value("why", "")) + "\n"; });
 }
 
 int show_logs(const Common& common, const ControlOptions& options) {
     const std::string path =
         options.name.empty() ? "/v1/logs" : "/v1/logs/" + control::Client::escape(options.name);
-    const int shown = show_page(common, options, path, [](const Json& page) {
+    // A followed log begins with the last lines, so that none is lost in between.
+    if (options.follow) return follow(common, options, path + "?follow=1");
+    return show_page(common, options, path, [](const Json& page) {
         std::string text;
         for (const auto& line : page.value("lines", Json::array()))
-            text += line.get<std::string>() + "\n";
+            text += one_line(line.get<std::string>()) + "\n";
         return text;
     });
-    if (shown != exit_ok || !options.follow) return shown;
-    return follow(common, options, path + "?follow=1");
 }
 
 int show_trace(const Common& common, const ControlOptions& options) {
@@ -143,7 +143,7 @@ int operate(const Common& common, const std::string& verb, const ControlOptions&
     if (options.json) {
         print_json(answer.value());
     } else {
-        print(answer.value().value("message", "") + "\n");
+        print(safe_lines(answer.value().value("message", "")) + "\n");
     }
     return options.wait ? wait_for(*client, verb, options, before.value()) : static_cast<int>(exit_ok);
 }

@@ -11,6 +11,7 @@
 
 #include "supervisor/base/exit_codes.h"
 #include "supervisor/base/log.h"
+#include "supervisor/base/log_format.h"
 #include "supervisor/cli/common.h"
 #include "supervisor/cli/job_client.h"
 #include "supervisor/local_hub/local_hub.h"
@@ -21,7 +22,7 @@ namespace emprops::cli {
 namespace {
 
 void say(const std::string& text) {
-    std::fputs((text + "\n").c_str(), stdout);
+    std::fputs((one_line(text) + "\n").c_str(), stdout);
     std::fflush(stdout);
 }
 
@@ -44,7 +45,7 @@ class Demo {
         : loaded_(std::move(loaded)),
           request_(std::move(request)),
           options_(options),
-          loop_(1),
+          loop_(process_loop()),
           ready_(loop_) {}
 
     int run() {
@@ -73,7 +74,7 @@ class Demo {
         if (!start_hub()) return exit_unavailable;
         if (!start_worker()) return exit_code_;
         signals_ = std::make_unique<Signals>(loop_, [this](const std::string& name) {
-            if (client_) client_->close();
+            if (client_) client_->close({});
             worker_->on_stop_signal(name);
         });
         wait_for_connectors(100);
@@ -154,11 +155,17 @@ class Demo {
             say(fmt::format("{}: {}", job_id, why));
             job_ended(false);
         };
-        events.unreachable = [this](const std::string& why, bool) {
+        events.not_taken = [this](const std::string& job_id, const std::string& why) {
+            say(fmt::format("{}: not taken: {}", job_id, why));
+            job_ended(false);
+        };
+        const auto give_up = [this](const std::string& why) {
             complain(why);
             exit_code_ = exit_unavailable;
             worker_->on_stop_signal("demo");
         };
+        events.uncertain = give_up;
+        events.unreachable = [give_up](const std::string& why, bool) { give_up(why); };
         client_ = std::make_unique<JobClient>(loop_, loaded_.settings.hub, std::move(events));
         for (int i = 1; i <= options_.jobs; ++i) {
             JobRequest request;
@@ -166,7 +173,7 @@ class Demo {
             request.job_type = "simulation";
             request.payload.text =
                 fmt::format(R"({{"prompt":"demo job {}","processing_time":0.6,"steps":3}})", i);
-            client_->submit(std::move(request));
+            if (auto queued = client_->submit(std::move(request)); !queued) complain(queued.error().message);
         }
         client_->connect();
     }
@@ -175,7 +182,7 @@ class Demo {
         ++ended_;
         if (!completed) exit_code_ = exit_job_failed;
         if (ended_ < options_.jobs) return;
-        client_->close();
+        client_->close({});
         if (exit_code_ == exit_ok) say(fmt::format("demo: all {} jobs completed", ended_));
         if (options_.once) return worker_->on_stop_signal("demo --once");
         const auto& hub = loaded_.settings.hub.url;
@@ -193,7 +200,7 @@ class Demo {
     config::LoadRequest request_;
     DemoOptions options_;
     ScratchFolder scratch_;
-    boost::asio::io_context loop_;
+    boost::asio::io_context& loop_;
     boost::asio::steady_timer ready_;
     std::unique_ptr<local_hub::LocalHub> hub_;
     std::unique_ptr<Worker> worker_;

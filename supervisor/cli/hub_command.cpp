@@ -4,6 +4,7 @@
 
 #include "supervisor/base/exit_codes.h"
 #include "supervisor/base/log.h"
+#include "supervisor/base/privacy.h"
 #include "supervisor/cli/common.h"
 #include "supervisor/local_hub/local_hub.h"
 #include "supervisor/worker.h"
@@ -17,10 +18,9 @@ int run_hub(const Common& common) {
         complain(logging.error().message);
         return exit_config;
     }
-    boost::asio::io_context loop(1);
+    boost::asio::io_context& loop = process_loop();
     const auto& settings = loaded->settings.local_hub;
-    std::error_code ignored;
-    std::filesystem::create_directories(settings.database.parent_path(), ignored);
+    make_private_folder(settings.database.parent_path());  // if it fails, opening the database says why
     auto hub = local_hub::LocalHub::start(loop.get_executor(), settings);
     if (!hub) {
         logger("local_hub")->error("{}", hub.error().message);
@@ -28,8 +28,9 @@ int run_hub(const Common& common) {
         return exit_code_for(hub.error());
     }
     logger("local_hub")
-        ->info("local hub serves ws://{}:{} (database {})", settings.listen, hub.value()->port(),
-               settings.database.string());
+        ->info("local hub serves ws://{}:{} (database {})",
+               settings.listen.find(':') == std::string::npos ? settings.listen : "[" + settings.listen + "]",
+               hub.value()->port(), settings.database.string());
     std::unique_ptr<Signals> signals;
     signals = std::make_unique<Signals>(loop, [&](const std::string& name) {
         logger("local_hub")->info("{}: local hub ends, its queue is kept", name);

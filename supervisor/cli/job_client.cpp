@@ -2,16 +2,19 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <utility>
+
 #include "ipc/envelope.h"
 #include "supervisor/base/digest.h"
+#include "supervisor/hub/frames.h"
 #include "supervisor/hub/url.h"
 
 namespace emprops::cli {
 namespace {
 
 using ipc::Json;
-
-constexpr auto poll_interval = std::chrono::seconds(2);
 
 std::string text_of(const Json& message, const char* key) {
     const auto found = message.find(key);
@@ -25,18 +28,22 @@ int int_of(const Json& message, const char* key, int fallback) {
 
 }  // namespace
 
-JobClient::JobClient(boost::asio::io_context& loop, const config::HubSettings& settings, Events events)
+JobClient::JobClient(boost::asio::io_context& loop, const config::HubSettings& settings, Events events,
+                     Limits limits, std::unique_ptr<hub::Link> link)
     : settings_(settings),
       events_(std::move(events)),
       client_id_("submit-" + random_hex(8)),
-      link_(hub::make_ws_link(loop.get_executor(), settings_)),
-      timer_(loop) {}
+      limits_(limits),
+      link_(link ? std::move(link) : hub::make_ws_link(loop.get_executor(), settings_)),
+      timer_(loop),
+      acceptance_(loop) {}
 
 JobClient::~JobClient() {
     link_->drop();
 }
 
 void JobClient::connect() {
+    if (!was_welcomed_) limit_acceptance();
     auto target = hub::watch_target(settings_, client_id_);
     if (!target) return events_.unreachable(target.error().message, false);
     auto proxy = hub::choose_proxy(settings_, hub::read_proxy_environment(), target.value());
@@ -45,24 +52,67 @@ void JobClient::connect() {
     handlers.on_connected = [] {};
     handlers.on_frame = [this](std::string_view text) { on_frame(text); };
     handlers.on_closed = [this](const std::string& reason) { on_closed(reason); };
+    linked_ = true;
     link_->connect(std::move(target).value(), proxy.value(), std::move(handlers));
 }
 
-void JobClient::submit(JobRequest request) {
-    if (!welcomed_) {
-        waiting_.push_back(std::move(request));
-        return;
-    }
+void JobClient::limit_acceptance() {
+    acceptance_.expires_after(limits_.acceptance);
+    acceptance_.async_wait([this](boost::system::error_code ec) {
+        if (ec || closing_ || pending_.empty()) return;
+        const auto limit = human_duration(limits_.acceptance);
+        const bool sent =
+            std::any_of(pending_.begin(), pending_.end(), [](const Pending& each) { return each.sent; });
+        if (sent) return give_up_waiting("the Hub has not answered within " + limit);
+        drop();
+        events_.unreachable("the Hub has not welcomed us within " + limit, false);
+    });
+}
+
+/// Ends everything at once, without callbacks.
+void JobClient::drop() {
+    timer_.cancel();
+    acceptance_.cancel();
+    closing_ = true;
+    linked_ = false;
+    link_->drop();
+}
+
+Result<> JobClient::submit(JobRequest request) {
     Json message{{"type", "submit_job"}, {"job_type", request.job_type}, {"priority", request.priority}};
     if (!request.job_id.empty()) message["message_id"] = request.job_id;
     std::string text = message.dump(-1, ' ', false, Json::error_handler_t::replace);
     text.pop_back();  // the payload goes in as it is, last
-    link_->send(text + ",\"payload\":" + request.payload.text + "}");
+    text += ",\"payload\":" + request.payload.text + "}";
+    if (text.size() > settings_.send_limit)
+        return Error{
+            "too_large",
+            fmt::format("the job is a message of {} bytes, the Hub takes at most {} (hub.send_limit); "
+                        "put large inputs where the connector can fetch them and send their address",
+                        text.size(), settings_.send_limit)};
+    pending_.push_back({request.job_id, std::move(text)});
+    if (welcomed_) {
+        limit_acceptance();
+        send_pending(pending_.back());
+    }
+    return Ok{};
 }
 
-void JobClient::close() {
+void JobClient::send_pending(Pending& pending) {
+    pending.sent = true;
+    pending.asked = false;
+    link_->send(pending.frame);
+}
+
+void JobClient::close(std::function<void()> done) {
     closing_ = true;
     timer_.cancel();
+    acceptance_.cancel();
+    if (!linked_) {
+        if (done) boost::asio::post(timer_.get_executor(), std::move(done));
+        return;
+    }
+    closed_ = std::move(done);
     link_->close("done");
 }
 
@@ -81,29 +131,92 @@ void JobClient::end_job(const std::string& job_id, const std::function<void()>& 
     tell();
 }
 
+std::deque<JobClient::Pending>::iterator JobClient::find_pending(const std::string& job_id) {
+    return std::find_if(pending_.begin(), pending_.end(),
+                        [&](const Pending& each) { return each.job_id == job_id; });
+}
+
+void JobClient::give_up_waiting(const std::string& why) {
+    drop();
+    events_.uncertain("it is not known whether the Hub took the job: " + why +
+                      "; look there before you submit it again (with --id it can be asked for)");
+}
+
+void JobClient::on_welcome() {
+    welcomed_ = true;
+    const bool again = was_welcomed_;
+    was_welcomed_ = true;
+    for (auto& pending : pending_) {
+        if (!pending.sent) {
+            send_pending(pending);
+        } else if (pending.job_id.empty()) {
+            return give_up_waiting("the connection was lost before the Hub had answered");
+        } else {
+            pending.asked = true;  // sent over the lost connection: the Hub knows whether it arrived
+            ask_for(pending.job_id);
+        }
+    }
+    if (again && !polling_) {
+        polling_ = true;
+        poll();
+    }
+}
+
+void JobClient::on_accepted(const std::string& job_id, int position) {
+    auto pending = find_pending(job_id);
+    if (pending == pending_.end()) pending = find_pending("");  // the Hub chose the id
+    if (pending == pending_.end()) return;
+    pending_.erase(pending);
+    if (pending_.empty()) acceptance_.cancel();
+    jobs_[job_id] = {};
+    events_.accepted(job_id, position);
+}
+
+/// The Hub's errors name no message and carry an id in the text at most. It answers in order, so an error
+/// before an acceptance belongs to the oldest submission that is not answered.
+void JobClient::on_error(const std::string& text) {
+    last_error_ = text;
+    const auto error = hub::classify_error(text);
+    if (error.kind == hub::HubError::Kind::bad_token) return;  // the Hub closes now
+    if (error.kind == hub::HubError::Kind::not_found) {
+        if (const auto pending = find_pending(error.job_id); pending != pending_.end() && pending->asked)
+            return send_pending(*pending);  // it never arrived
+        if (jobs_.find(error.job_id) != jobs_.end())
+            end_job(error.job_id, [&] { events_.failed(error.job_id, "is not known to the Hub any more"); });
+        return;
+    }
+    auto refused = std::find_if(pending_.begin(), pending_.end(), [&](const Pending& each) {
+        return each.sent && !each.asked && !each.job_id.empty() &&
+               text.find(each.job_id) != std::string::npos;
+    });
+    if (refused == pending_.end())
+        refused = std::find_if(pending_.begin(), pending_.end(),
+                               [](const Pending& each) { return each.sent && !each.asked; });
+    if (refused == pending_.end()) return;
+    const std::string job_id = refused->job_id;
+    pending_.erase(refused);
+    if (pending_.empty()) acceptance_.cancel();
+    events_.not_taken(job_id, text);
+}
+
 void JobClient::on_frame(std::string_view text) {
+    if (closing_) return;
     const auto scanned = ipc::scan_envelope(text, {"result"});
     if (!scanned.envelope) return;  // nothing a client could do about it
     const Json& message = scanned.envelope->fields;
     const std::string type = text_of(message, "type");
     const std::string job_id = text_of(message, "job_id");
+    if (type == "response_job_status") {  // of a submission whose acceptance was lost
+        const auto pending = find_pending(job_id);
+        if (!job_id.empty() && pending != pending_.end() && pending->asked) on_accepted(job_id, 0);
+        if (closing_) return;
+    }
     if (type == "connection_established") {
-        welcomed_ = true;
-        const bool again = was_welcomed_;
-        was_welcomed_ = true;
-        std::vector<JobRequest> waiting = std::move(waiting_);
-        waiting_.clear();
-        for (auto& request : waiting)
-            submit(std::move(request));
-        if (again && !polling_) {
-            polling_ = true;
-            poll();
-        }
+        on_welcome();
     } else if (type == "error") {
-        last_error_ = text_of(message, "error");
+        on_error(text_of(message, "error"));
     } else if (type == "job_accepted") {
-        jobs_[job_id] = {};
-        events_.accepted(job_id, int_of(message, "position", 0));
+        on_accepted(job_id, int_of(message, "position", 0));
     } else if (jobs_.find(job_id) == jobs_.end() || jobs_[job_id].ended) {
         return;  // not ours
     } else if (type == "update_job_progress") {
@@ -144,21 +257,24 @@ void JobClient::poll() {
             if (!job.ended) ask_for(job_id);
         }
     }
-    timer_.expires_after(poll_interval);
+    timer_.expires_after(limits_.poll_interval);
     timer_.async_wait([this](boost::system::error_code ec) {
         if (!ec) poll();
     });
 }
 
 void JobClient::on_closed(const std::string& reason) {
-    welcomed_ = false;
-    if (closing_) return;
+    linked_ = welcomed_ = false;
+    if (closing_) {
+        if (const auto closed = std::exchange(closed_, {})) closed();
+        return;
+    }
     const bool refused = last_error_.starts_with("Authentication failed");
     if (refused || !was_welcomed_) {
         return events_.unreachable(
             refused ? "the Hub refused our token: check hub.token (WEBSOCKET_AUTH_TOKEN)" : reason, refused);
     }
-    timer_.expires_after(poll_interval);
+    timer_.expires_after(limits_.poll_interval);
     timer_.async_wait([this](boost::system::error_code ec) {
         if (ec || closing_) return;
         polling_ = false;

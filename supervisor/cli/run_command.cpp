@@ -5,6 +5,7 @@
 
 #include "supervisor/base/exit_codes.h"
 #include "supervisor/base/log.h"
+#include "supervisor/base/privacy.h"
 #include "supervisor/cli/common.h"
 #include "supervisor/process/guardian.h"
 #include "supervisor/worker.h"
@@ -17,7 +18,7 @@ int serve(config::Loaded loaded, config::LoadRequest request) {
         complain(logging.error().message);
         return exit_config;
     }
-    boost::asio::io_context loop(1);
+    boost::asio::io_context& loop = process_loop();
     int exit_code = exit_ok;
     WorkerOptions options;
     options.loaded = std::move(loaded);
@@ -48,6 +49,7 @@ int run_worker(const Common& common) {
     const auto request = request_for(common);
     auto loaded = load_or_complain(request);
     if (!loaded) return exit_config;
+    hide_from_own_user();  // the guardian and the supervisor: connectors run as the same user
     return process::run_guarded([&] {
         try {
             return serve(std::move(*loaded), request);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "supervisor/base/log_format.h"
 #include "supervisor/base/time.h"
 #include "supervisor/cli/table.h"
 
@@ -64,7 +65,7 @@ std::string status_text(const Json& status, std::size_t width) {
     } else if (!hub.value("last_error", "").empty()) {
         link += ": " + hub.value("last_error", "");
     }
-    text += cut(link, width == 0 ? std::string::npos : width) + "\n";
+    text += cut(one_line(link), width == 0 ? std::string::npos : width) + "\n";
     text += fmt::format(
         "jobs    {} running, {} completed, {} failed, {} not reported, {} waiting for the Hub\n\n",
         number(jobs, "running"), number(jobs, "completed"), sum(jobs.at("failed")),
@@ -102,6 +103,8 @@ bool reached(const std::string& verb, const std::string& name, const Json& befor
         }
         return true;
     }
+    // Held, recorded and resuming jobs are with no instance, and count.
+    if (verb == "drain" && name.empty() && number(now.at("jobs"), "running") != 0) return false;
     std::map<std::int64_t, std::int64_t> generation_before;
     for (const auto& one : before.at("connectors")) {
         if (one.value("name", "") == name)
@@ -117,8 +120,10 @@ bool reached(const std::string& verb, const std::string& name, const Json& befor
             return false;
         if (verb == "start" && !serving) return false;
         if (verb == "stop" && (state != "stopped" || number(one, "leaving") != 0)) return false;
-        if (verb == "drain" && !one.value("jobs", Json::array()).empty()) return false;
-        if (verb == "reload" && serving && !settled) return false;
+        if (verb == "drain" && (!one.value("jobs", Json::array()).empty() || !one.value("quiet", true)))
+            return false;
+        const bool ended = state == "stopped" || state == "failed" || state == "breaker_open";
+        if (verb == "reload" && !settled && !ended) return false;
     }
     return true;
 }

@@ -11,6 +11,7 @@
 
 #include "ipc/envelope.h"
 #include "supervisor/base/exit_codes.h"
+#include "supervisor/base/log_format.h"
 #include "supervisor/cli/common.h"
 #include "supervisor/cli/job_client.h"
 #include "supervisor/cli/table.h"
@@ -48,9 +49,9 @@ class Printer {
         if (json_) {
             more["event"] = name;
             more["job_id"] = job_id;
-            line(more.dump(-1, ' ', false, Json::error_handler_t::replace));
+            line(json_text(more));
         } else {
-            line(sentence);
+            line(one_line(sentence));
         }
     }
 
@@ -60,29 +61,34 @@ class Printer {
             return event("progress", job_id,
                          {{"progress", percent}, {"status", status}, {"message", message}}, "");
         if (percent < 0) return;  // only a sign of life
-        if (!bar_) return line(fmt::format("{:3}% {}", percent, message));
+        percent = std::min(percent, 100);
+        if (!bar_) return line(one_line(fmt::format("{:3}% {}", percent, message)));
         constexpr int cells = 24;
         const int full = percent * cells / 100;
         std::string bar;
         for (int i = 0; i < cells; ++i)
             bar += i < full ? "█" : "░";
         const auto width = std::max<std::size_t>(terminal_width(), 40);
-        std::fputs(("\r\x1b[K" + cut(fmt::format("{} {:3}% {}", bar, percent, message), width - 1)).c_str(),
+        std::fputs(("\r\x1b[K" + cut(fmt::format("{} {:3}% {}", bar, percent, one_line(message)), width - 1))
+                       .c_str(),
                    stdout);
         std::fflush(stdout);
         drawn_ = true;
     }
 
     /// The result as it came: JSON for whoever reads it.
+    /// Byte for byte, but on a terminal with what could act on it made visible.
     void result(const std::string& job_id, const std::string& text) {
+        const std::string plain = ipc::on_one_line(text);
         if (json_)
-            return line(
-                fmt::format(R"({{"event":"completed","job_id":{},"result":{}}})", Json(job_id).dump(), text));
-        line(fmt::format("{} completed:", job_id));
-        line(text);
+            return show(fmt::format(R"({{"event":"completed","job_id":{},"result":{}}})",
+                                    json_text(Json(job_id)), plain));
+        line(one_line(fmt::format("{} completed:", job_id)));
+        show(plain);
     }
 
   private:
+    void show(const std::string& text) { line(::isatty(STDOUT_FILENO) != 0 ? one_line(text) : text); }
     void line(const std::string& text) {
         if (drawn_) std::fputs("\n", stdout);
         drawn_ = false;
@@ -106,22 +112,24 @@ int submit(const Common& common, const SubmitOptions& options) {
     const auto loaded = load_or_complain(request_for(common));
     if (!loaded) return exit_config;
 
-    boost::asio::io_context loop(1);
+    boost::asio::io_context& loop = process_loop();
     Printer printer(options.json);
     int exit_code = exit_internal;
     std::unique_ptr<JobClient> client;
     std::unique_ptr<Signals> signals;
     boost::asio::steady_timer limit(loop);
-    const auto finish = [&](int code) {
+    const auto leave = [&](int code) {
         exit_code = code;
         limit.cancel();
         signals.reset();
-        client->close();
+        loop.stop();
     };
+    const auto finish = [&](int code) { client->close([&leave, code] { leave(code); }); };
     JobClient::Events events;
     events.accepted = [&](const std::string& job_id, int position) {
         printer.event("accepted", job_id, {{"position", position}},
-                      fmt::format("{} accepted, position {} in the queue", job_id, position));
+                      position > 0 ? fmt::format("{} accepted, position {} in the queue", job_id, position)
+                                   : fmt::format("{} accepted", job_id));
         if (!options.wait) finish(exit_ok);
     };
     events.progress = [&](const std::string& job_id, int percent, const std::string& status,
@@ -138,11 +146,17 @@ int submit(const Common& common, const SubmitOptions& options) {
         printer.event("failed", job_id, {{"reason", why}}, fmt::format("{} {}", job_id, why));
         finish(exit_job_failed);
     };
+    events.not_taken = [&](const std::string&, const std::string& why) {
+        complain(fmt::format("the Hub did not take the job: {}", why));
+        finish(exit_job_failed);
+    };
+    events.uncertain = [&](const std::string& why) {
+        complain(why);
+        leave(exit_temporary);
+    };
     events.unreachable = [&](const std::string& why, bool refused) {
         complain(fmt::format("the job was not submitted: {}", why));
-        exit_code = refused ? exit_unavailable : exit_temporary;
-        limit.cancel();
-        signals.reset();
+        leave(refused ? exit_unavailable : exit_temporary);
     };
     client = std::make_unique<JobClient>(loop, loaded->settings.hub, std::move(events));
     signals = std::make_unique<Signals>(loop, [&](const std::string&) { finish(exit_job_failed); });
@@ -160,7 +174,10 @@ int submit(const Common& common, const SubmitOptions& options) {
     request.job_type = options.type;
     request.priority = options.priority;
     request.payload.text = std::move(payload).value();
-    client->submit(std::move(request));
+    if (auto queued = client->submit(std::move(request)); !queued) {
+        complain(queued.error().message);
+        return exit_usage;
+    }
     client->connect();
     loop.run();
     return exit_code;

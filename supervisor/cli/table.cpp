@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "supervisor/base/log_format.h"
+
 namespace emprops::cli {
 
 std::size_t display_width(const std::string& text) {
@@ -28,26 +30,36 @@ std::string cut(const std::string& text, std::size_t width) {
 }
 
 std::string Table::print(std::size_t width) const {
-    std::vector<std::size_t> widths(rows_.front().size(), 0);
-    for (const auto& row : rows_) {
-        for (std::size_t i = 0; i < row.size() && i < widths.size(); ++i)
+    constexpr std::size_t least = 8;
+    constexpr std::size_t least_last = 10;
+    auto rows = rows_;
+    const std::size_t columns = rows.front().size();
+    std::vector<std::size_t> widths(columns, 0);
+    for (auto& row : rows) {
+        row.resize(columns);
+        for (std::size_t i = 0; i < columns; ++i) {
+            row[i] = one_line(row[i]);
             widths[i] = std::max(widths[i], display_width(row[i]));
+        }
     }
     std::size_t before_last = 0;
-    for (std::size_t i = 0; i + 1 < widths.size(); ++i)
+    for (std::size_t i = 0; i + 1 < columns; ++i)
         before_last += widths[i] + 2;
+    while (width > 0 && before_last + std::min(widths.back(), least_last) > width) {
+        const auto widest = std::max_element(widths.begin(), widths.end() - 1);
+        if (widest == widths.end() - 1 || *widest <= least) break;
+        --*widest;
+        --before_last;
+    }
     const std::size_t last_width =
-        width == 0 ? std::string::npos
-                   : std::max<std::size_t>(10, width > before_last ? width - before_last : 0);
+        width == 0 ? std::string::npos : std::max(least_last, width > before_last ? width - before_last : 0);
     std::string text;
-    for (const auto& row : rows_) {
+    for (const auto& row : rows) {
         std::string line;
-        for (std::size_t i = 0; i < row.size(); ++i) {
-            if (i + 1 == widths.size()) {
-                line += cut(row[i], last_width);
-            } else {
-                line += row[i] + std::string(widths[i] - display_width(row[i]) + 2, ' ');
-            }
+        for (std::size_t i = 0; i < columns; ++i) {
+            const std::string cell = cut(row[i], i + 1 == columns ? last_width : widths[i]);
+            line += cell;
+            if (i + 1 < columns) line += std::string(widths[i] - display_width(cell) + 2, ' ');
         }
         line.erase(line.find_last_not_of(' ') + 1);
         text += line + "\n";

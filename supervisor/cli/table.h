@@ -14,8 +14,9 @@ class Table {
     void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
     bool empty() const { return rows_.size() == 1; }
 
-    /// Columns aligned, two spaces between them. Lines that would exceed `width` have their last column cut
-    /// (with "…"), but never below 10 characters. Width 0: no limit.
+    /// Columns aligned, two spaces between them; cells are made safe for a terminal. Where lines would exceed
+    /// `width`, the last column is cut (with "…") down to 10 characters, then the widest ones down to 8 each;
+    /// narrower than that it does not get. Width 0: no limit.
     std::string print(std::size_t width) const;
 
   private:

@@ -31,13 +31,22 @@ std::size_t append(char* data, std::size_t size, std::size_t count, void* target
 
 struct LineSplitter {
     const std::function<bool(const std::string&)>* on_line;
+    CURL* handle;
     std::string partial;
     bool wanted = true;
+
+    /// 0 before the answer's head was read.
+    long status() const {
+        long code = 0;
+        curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &code);
+        return code;
+    }
 };
 
 std::size_t split(char* data, std::size_t size, std::size_t count, void* target) {
     auto& lines = *static_cast<LineSplitter*>(target);
     lines.partial.append(data, size * count);
+    if (lines.status() >= 400) return size * count;  // the reason, in one piece; the worker sends little
     std::size_t end = 0;
     while (lines.wanted && (end = lines.partial.find('\n')) != std::string::npos) {
         lines.wanted = (*lines.on_line)(lines.partial.substr(0, end));
@@ -93,14 +102,12 @@ Result<ipc::Json> Client::post(const std::string& path, const ipc::Json& body) c
 Result<> Client::follow(const std::string& path,
                         const std::function<bool(const std::string&)>& on_line) const {
     const Handle handle = open(socket_, path);
-    LineSplitter lines{&on_line, {}, true};
+    LineSplitter lines{&on_line, handle.get(), {}, true};
     curl_easy_setopt(handle.get(), CURLOPT_WRITEFUNCTION, split);
     curl_easy_setopt(handle.get(), CURLOPT_WRITEDATA, &lines);
     const CURLcode code = curl_easy_perform(handle.get());
     if (code != CURLE_OK && lines.wanted) return unreachable(curl_easy_strerror(code));
-    long status = 0;
-    curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &status);
-    if (status >= 400) return Error{"refused", fmt::format("the worker refused {} (HTTP {})", path, status)};
+    if (const long status = lines.status(); status >= 400) return read_answer(status, lines.partial).error();
     return Ok{};
 }
 

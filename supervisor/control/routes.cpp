@@ -53,6 +53,15 @@ std::optional<std::string> text_member(const Json& body, const char* key, const 
     return found->get<std::string>();
 }
 
+/// Of the worker, or of one connector.
+Answer drain(Operations& operations, const std::string& name, const Json& body) {
+    const auto mode = text_member(body, "mode", "graceful");
+    if (!mode || (*mode != "graceful" && *mode != "deadline" && *mode != "now")) {
+        return failure(400, "bad_request", "mode must be graceful, deadline or now");
+    }
+    return sentence(operations.drain(name, *mode));
+}
+
 Answer handle_post(Operations& operations, const std::vector<std::string>& parts, const Json& body) {
     if (parts.size() == 3 && parts[0] == "connectors") {
         const std::string& name = parts[1];
@@ -60,7 +69,7 @@ Answer handle_post(Operations& operations, const std::vector<std::string>& parts
         if (verb == "restart") return sentence(operations.restart(name));
         if (verb == "start") return sentence(operations.start(name));
         if (verb == "stop") return sentence(operations.stop(name));
-        if (verb == "drain") return sentence(operations.drain(name, "graceful"));
+        if (verb == "drain") return drain(operations, name, body);
         if (verb == "resume") return sentence(operations.resume(name));
         return failure(
             404, "not_found",
@@ -68,11 +77,7 @@ Answer handle_post(Operations& operations, const std::vector<std::string>& parts
                         verb));
     }
     if (parts.size() == 1 && parts[0] == "drain") {
-        const auto mode = text_member(body, "mode", "graceful");
-        if (!mode || (*mode != "graceful" && *mode != "deadline" && *mode != "now")) {
-            return failure(400, "bad_request", "mode must be graceful, deadline or now");
-        }
-        return sentence(operations.drain("", *mode));
+        return drain(operations, "", body);
     }
     if (parts.size() == 1 && parts[0] == "resume") return sentence(operations.resume(""));
     if (parts.size() == 1 && parts[0] == "reload") return sentence(operations.reload());

@@ -28,28 +28,28 @@ using boost::system::error_code;
 
 constexpr std::size_t max_body_bytes = 64 * 1024;
 constexpr std::size_t max_stream_queue_bytes = 1024 * 1024;
-constexpr std::size_t max_connections = 64;
-constexpr auto request_deadline = std::chrono::seconds(30);
 
 class Connection;
 
 /// What the connections share with their server; outlives it only as long as a handler still runs.
 struct Shared {
     Operations* operations = nullptr;  // null once the server is gone
+    Server::Limits limits;
     std::set<std::shared_ptr<Connection>> connections;
 };
 
 class Connection : public std::enable_shared_from_this<Connection> {
   public:
-    Connection(Socket socket, std::shared_ptr<Shared> shared)
-        : socket_(std::move(socket)), deadline_(socket_.get_executor()), shared_(std::move(shared)) {}
+    /// `busy`: there are too many; the only answer is 503.
+    Connection(Socket socket, std::shared_ptr<Shared> shared, bool busy)
+        : socket_(std::move(socket)),
+          deadline_(socket_.get_executor()),
+          shared_(std::move(shared)),
+          busy_(busy) {}
 
     void start() {
         parser_.body_limit(max_body_bytes);
-        deadline_.expires_after(request_deadline);
-        deadline_.async_wait([self = shared_from_this()](error_code ec) {
-            if (!ec && !self->streaming_) self->close();
-        });
+        arm_deadline();
         http::async_read(socket_, buffer_, parser_,
                          [self = shared_from_this()](error_code ec, std::size_t) { self->on_request(ec); });
     }
@@ -63,8 +63,27 @@ class Connection : public std::enable_shared_from_this<Connection> {
     }
 
   private:
+    /// What is under way must have made a step by then.
+    void arm_deadline() {
+        deadline_.expires_after(shared_->limits.deadline);
+        deadline_.async_wait([self = shared_from_this()](error_code ec) {
+            if (!ec) self->close();
+        });
+    }
+
     void on_request(error_code ec) {
         if (ec || shared_->operations == nullptr) return close();
+        if (busy_) {
+            Answer busy;
+            busy.status = 503;
+            busy.body =
+                Json{{"error",
+                      {{"code", "busy"},
+                       {"message", fmt::format("{} control connections are open, more are not served; "
+                                               "end some `logs -f` or `trace`",
+                                               shared_->limits.connections)}}}};
+            return send(busy);
+        }
         const auto& message = parser_.get();
         Request request;
         request.method = std::string(message.method_string());
@@ -138,7 +157,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
     }
 
     void write_next() {
-        if (writing_ || queue_.empty()) return;
+        if (writing_) return;
+        if (queue_.empty()) {
+            deadline_.cancel();  // nothing is owed: a quiet log may be followed for ever
+            return;
+        }
+        arm_deadline();
         writing_ = true;
         current_ = std::move(queue_.front());
         queue_.pop_front();
@@ -163,15 +187,18 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::size_t queued_bytes_ = 0;
     std::uint64_t skipped_ = 0;
     char ignored_byte_ = 0;
+    bool busy_ = false;
     bool writing_ = false;
     bool streaming_ = false;
 };
 
 class UnixServer : public Server {
   public:
-    UnixServer(asio::any_io_executor executor, std::filesystem::path path, Operations& operations)
+    UnixServer(asio::any_io_executor executor, std::filesystem::path path, Operations& operations,
+               const Limits& limits)
         : acceptor_(executor), retry_(executor), path_(std::move(path)), shared_(std::make_shared<Shared>()) {
         shared_->operations = &operations;
+        shared_->limits = limits;
     }
 
     ~UnixServer() override {
@@ -217,8 +244,11 @@ class UnixServer : public Server {
                 logger("control")->warn("cannot accept a control connection: {}", ec.message());
                 return retry_later();
             }
-            if (shared->connections.size() < max_connections) {
-                const auto connection = std::make_shared<Connection>(std::move(socket), shared);
+            const auto open = shared->connections.size();
+            const auto& limits = shared->limits;
+            if (open < limits.connections + limits.told_busy) {
+                const auto connection =
+                    std::make_shared<Connection>(std::move(socket), shared, open >= limits.connections);
                 shared->connections.insert(connection);
                 connection->start();
             }
@@ -243,8 +273,9 @@ class UnixServer : public Server {
 }  // namespace
 
 Result<std::unique_ptr<Server>> Server::listen(asio::any_io_executor executor,
-                                               const std::filesystem::path& path, Operations& operations) {
-    auto server = std::make_unique<UnixServer>(std::move(executor), path, operations);
+                                               const std::filesystem::path& path, Operations& operations,
+                                               const Limits& limits) {
+    auto server = std::make_unique<UnixServer>(std::move(executor), path, operations, limits);
     if (auto opened = server->open(); !opened) return opened.error();
     return std::unique_ptr<Server>(std::move(server));
 }

@@ -1,9 +1,12 @@
 #pragma once
 // The control API on a Unix socket (mode 0600): HTTP/1.1 with JSON, one operation per request; log and trace
 // streams are chunked text, a line per chunk. Runs on the event loop; a slow or stuck client costs itself its
-// connection only. Owned by the worker; Operations must outlive it.
+// connection only: a request must come, and each piece of an answer be taken, within 30 s. At most 64
+// connections are served at once; some more are told so (503), the rest is closed. Owned by the worker;
+// Operations must outlive it.
 
 #include <boost/asio/any_io_executor.hpp>
+#include <chrono>
 #include <filesystem>
 #include <memory>
 
@@ -16,10 +19,20 @@ class Server {
   public:
     virtual ~Server() = default;  // closes the socket, all connections, and removes the file
 
+    struct Limits {
+        std::size_t connections = 64;
+        std::size_t told_busy = 16;  ///< further ones that get an answer, if only 503
+        std::chrono::milliseconds deadline{30'000};
+    };
     /// Replaces a socket file that a dead worker left (the caller holds the lock of the state folder).
     /// Errors: "socket" with path and reason (a path of more than 107 bytes, a folder without rights).
     static Result<std::unique_ptr<Server>> listen(boost::asio::any_io_executor executor,
-                                                  const std::filesystem::path& path, Operations& operations);
+                                                  const std::filesystem::path& path, Operations& operations,
+                                                  const Limits& limits);
+    static Result<std::unique_ptr<Server>> listen(boost::asio::any_io_executor executor,
+                                                  const std::filesystem::path& path, Operations& operations) {
+        return listen(std::move(executor), path, operations, Limits{});
+    }
 };
 
 }  // namespace emprops::control

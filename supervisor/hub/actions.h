@@ -23,6 +23,8 @@ struct Connect {
 /// One text frame for the worker connection. Frames of one batch are written back to back.
 struct Send {
     std::string text;
+    /// A sign of life: it overtakes frames that wait and have not begun (large results on a slow line).
+    bool urgent = false;
     bool operator==(const Send&) const = default;
 };
 /// Close the worker connection; on_disconnected follows.
@@ -54,8 +56,9 @@ struct Assigned {
     jobs::Assignment assignment;
     std::string claimed_as;
 };
-/// A job that runs here is ours under one more id (it was claimed again after the Hub had taken it back): add
-/// the id to its ledger record. Nothing else changes.
+/// A job that runs here may be ours under one more id (it is about to be claimed again, after the Hub has
+/// taken it back): add the id to its ledger record. Nothing else changes. It comes before the claim: the
+/// client connection may tell of the claim's success before the worker connection does.
 struct Readopted {
     std::string job_id;
     std::uint64_t number = 0;

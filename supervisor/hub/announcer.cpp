@@ -10,6 +10,9 @@ using Types = std::vector<std::string>;
 
 /// A job type that comes and goes is offered again at most this often.
 constexpr Ms flapping_gap{1000};
+constexpr Ms registration_gap{1000};
+/// Beyond this many the lost types are forgotten: each may then flap once more.
+constexpr std::size_t most_lost = 1000;
 
 bool has(const Types& types, const std::string& type) {
     return std::find(types.begin(), types.end(), type) != types.end();
@@ -26,6 +29,8 @@ Types both(const Types& a, const Types& b) {
 
 std::vector<std::string> Announcer::without_flapping(TimePoint now, const Types& able) {
     flapping_until_.reset();
+    std::erase_if(returned_at_, [&](const auto& each) { return now - each.second >= flapping_gap; });
+    if (lost_.size() > most_lost) lost_.clear();
     for (const auto& type : types_)
         if (!has(able, type)) lost_.insert(type);
     Types allowed;
@@ -66,8 +71,9 @@ Announcement::Registration Announcer::on_connected(TimePoint now, const Situatio
     Wish want = wish(now, situation);
     if (!want.idle) want.types = want.allowed;
     status_owed_.reset();
-    registration_owed_ = false;
+    registration_owed_.reset();
     last_status_ = now;
+    last_registration_ = now;
     tell(now, want.types, want.idle);
     return {want.types, false};
 }
@@ -86,15 +92,18 @@ Announcement Announcer::decide(TimePoint now, const Situation& situation) {
     if (must_withdraw && (situation.outcomes || situation.claim || !want.idle)) {
         announcement.withdraw = Announcement::Registration{both(types_, want.allowed), false};
         tell(now, announcement.withdraw->job_types, false);
-        registration_owed_ = false;
+        registration_owed_.reset();
+        last_registration_ = now;
         owe_status(now);
     }
     if (situation.claim) return announcement;
 
     const bool due = status_owed_ && *status_owed_ <= now;
-    if (want.types != types_ || registration_owed_) {
+    if (want.types != types_ || (registration_owed_ && *registration_owed_ <= now)) {
         announcement.registration = Announcement::Registration{want.types, want.idle};
         if (!want.idle) announcement.status = false;
+        registration_owed_.reset();
+        last_registration_ = now;
     } else if (due || want.idle != idle_) {
         announcement.status = want.idle;
     } else {
@@ -102,14 +111,20 @@ Announcement Announcer::decide(TimePoint now, const Situation& situation) {
     }
     tell(now, want.types, want.idle);
     status_owed_.reset();
-    registration_owed_ = false;
     last_status_ = now;
     return announcement;
 }
 
+void Announcer::owe_registration(TimePoint now) {
+    if (registration_owed_) return;
+    registration_owed_ = last_registration_ ? std::max(now, *last_registration_ + registration_gap) : now;
+}
+
 std::optional<TimePoint> Announcer::next_wakeup() const {
-    if (!status_owed_) return flapping_until_;
-    return flapping_until_ ? std::min(*flapping_until_, *status_owed_) : *status_owed_;
+    std::optional<TimePoint> first = flapping_until_;
+    for (const auto& at : {status_owed_, registration_owed_})
+        if (at && (!first || *at < *first)) first = at;
+    return first;
 }
 
 }  // namespace emprops::hub

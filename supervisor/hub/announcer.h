@@ -46,12 +46,15 @@ class Announcer {
     /// The Hub's idea of us is stale (an outcome was sent, a claim was answered or timed out): tell it again,
     /// not before `not_before`.
     void owe_status(TimePoint not_before);
-    /// The Hub's idea of us was changed by a registration that it takes as idle.
-    void owe_registration() { registration_owed_ = true; }
+    /// What the registration says besides job types has changed: register again, but for this reason at most
+    /// once a second (a connector may change its capabilities as often as it likes).
+    void owe_registration(TimePoint now);
 
     TimePoint last_status() const { return last_status_; }
     bool told_idle() const { return idle_; }
     const std::vector<std::string>& told_types() const { return types_; }
+    /// Job types kept in mind beyond those that are told: bounded.
+    std::size_t remembered_types() const { return lost_.size() + returned_at_.size(); }
     /// When something that is held back by time may be told.
     std::optional<TimePoint> next_wakeup() const;
 
@@ -68,10 +71,11 @@ class Announcer {
     std::vector<std::string> types_;
     bool idle_ = false;
     std::optional<TimePoint> status_owed_;
-    bool registration_owed_ = false;
+    std::optional<TimePoint> registration_owed_;
+    std::optional<TimePoint> last_registration_;
     TimePoint last_status_{};
-    std::set<std::string> lost_;                    ///< types that were named and then became impossible
-    std::map<std::string, TimePoint> returned_at_;  ///< when such a type was last named again
+    std::set<std::string> lost_;  ///< types that were named and then became impossible; bounded
+    std::map<std::string, TimePoint> returned_at_;  ///< such a type was named again, not long ago
     std::optional<TimePoint> flapping_until_;
 };
 

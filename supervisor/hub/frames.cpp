@@ -89,10 +89,12 @@ std::string encode_full_status(const Stamp& stamp, std::string_view status, cons
     return dump(message);
 }
 
-std::string encode_claim(const Stamp& stamp, std::string_view job_id) {
+std::string encode_claim(const Stamp& stamp, std::string_view job_id,
+                         const std::vector<std::string>& earlier_ids) {
     Ordered message = begin("claim_job", stamp);
     message["job_id"] = job_id;
     message["claim_timeout"] = 30;  // what the Hub always uses, whatever is sent
+    if (!earlier_ids.empty()) message["earlier_worker_ids"] = earlier_ids;
     return dump(message);
 }
 
@@ -136,7 +138,7 @@ std::string encode_fail(const Stamp& stamp, std::string_view job_id, const ipc::
     Ordered message = begin("fail_job", stamp);
     message["job_id"] = job_id;
     message["error"] = safe_text("[" + error.code + "] " + error.message);
-    message["error_code"] = error.code;
+    message["error_code"] = safe_text(error.code);
     message["retryable"] = error.retryable;
     return dump(message);
 }

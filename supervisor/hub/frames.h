@@ -37,7 +37,10 @@ std::string encode_status(const Stamp& stamp, std::string_view status);
 std::string encode_full_status(const Stamp& stamp, std::string_view status, const ipc::Json& capabilities,
                                const std::vector<std::string>& job_types,
                                const ipc::Json& connector_statuses);
-std::string encode_claim(const Stamp& stamp, std::string_view job_id);
+/// `earlier_ids`: ids under which we held this job before, for the local hub, which lets a worker have its
+/// job again although it is busy; the EmProps Hub ignores members it does not know.
+std::string encode_claim(const Stamp& stamp, std::string_view job_id,
+                         const std::vector<std::string>& earlier_ids = {});
 std::string encode_progress(const Stamp& stamp, const ipc::Progress& progress);
 /// Progress -1 with status "heartbeat": keeps the Hub from giving the job away after 30 s.
 std::string encode_keepalive(const Stamp& stamp, std::string_view job_id);
@@ -62,12 +65,14 @@ struct Welcome {};  // connection_established
 struct Offer {      // job_available; its payload is not kept
     std::string job_id;
     std::string job_type;
+    std::string bad;  ///< why it cannot be read (job_type is empty then); empty: it can
 };
 struct Assignment {  // job_assigned
     std::string job_id;
     std::string job_type;  // empty when missing
     std::int64_t priority = 0;
-    std::optional<ipc::RawJson> params;  // nullopt: there, but no object
+    std::optional<ipc::RawJson> params;  // nullopt: there, but no object, or unreadable
+    std::string bad;                     // why it cannot be read; empty: it can
 };
 struct CompletedAck {
     std::string job_id;
@@ -111,7 +116,11 @@ struct BadFrame {
 using HubFrame = std::variant<Welcome, Offer, Assignment, CompletedAck, FailedAck, CancelJob, JobStatus,
                               Chunk, HubError, Ignored, BadFrame>;
 
+/// An offer or an assignment that cannot be read as a whole (nested too deep, say) but whose type and job id
+/// were seen is an Offer or Assignment with `bad` set, not a BadFrame: somebody must end that job.
 HubFrame decode_hub_frame(std::string_view text);
+/// What a message of this type and job that cannot be read comes to.
+HubFrame unreadable(const std::string& type, const std::string& job_id, const std::string& reason);
 HubError classify_error(std::string text);
 
 }  // namespace emprops::hub

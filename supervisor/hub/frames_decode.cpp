@@ -34,7 +34,7 @@ BadFrame bad(const std::string& type, const std::string& what) {
 }
 
 HubFrame decode_offer(const ipc::Envelope& envelope) {
-    Offer offer{text_or_empty(envelope.fields, "job_id"), text_or_empty(envelope.fields, "job_type")};
+    Offer offer{text_or_empty(envelope.fields, "job_id"), text_or_empty(envelope.fields, "job_type"), {}};
     if (offer.job_id.empty()) return bad("job_available", "no job_id");
     if (offer.job_type.empty()) return bad("job_available", "no job_type for job " + offer.job_id);
     return offer;
@@ -124,12 +124,19 @@ HubError classify_error(std::string text) {
     return error;
 }
 
+HubFrame unreadable(const std::string& type, const std::string& job_id, const std::string& reason) {
+    if (!job_id.empty() && type == "job_available") return Offer{job_id, "", reason};
+    if (!job_id.empty() && type == "job_assigned") return Assignment{job_id, "", 0, std::nullopt, reason};
+    return BadFrame{reason};
+}
+
 HubFrame decode_hub_frame(std::string_view text) {
     const auto scan = ipc::scan_envelope(
         text, {"params", "job_request_payload", "payload", "result", "content", "chunk_data"});
     if (!scan.envelope)
-        return BadFrame{"not a message: " + scan.error.reason + " at byte " +
-                        std::to_string(scan.error.offset)};
+        return unreadable(
+            scan.error.type.value_or(""), scan.error.job_id.value_or(""),
+            "not a message: " + scan.error.reason + " at byte " + std::to_string(scan.error.offset));
     const ipc::Envelope& envelope = *scan.envelope;
     const auto type = text_of(envelope.fields, "type");
     if (!type || type->empty()) return BadFrame{"message without a type"};

@@ -15,7 +15,7 @@ namespace {
 
 namespace asio = boost::asio;
 
-Sources system_sources() {
+Sources system_sources(const Link& worker) {
     Sources sources;
     sources.wall_seconds = [] {
         return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -24,6 +24,7 @@ Sources system_sources() {
         return std::uniform_real_distribution<double>(0.0, 1.0)(engine);
     };
     sources.random_id = [] { return random_hex(8); };
+    sources.queued_bytes = [&worker] { return worker.queued_bytes(); };
     return sources;
 }
 
@@ -51,13 +52,13 @@ class HubLinkImpl final : public HubLink {
           callbacks_(std::move(callbacks)),
           proxy_(std::move(proxy)),
           address_(std::move(address)),
-          session_(session_settings(settings), desk, system_sources()),
+          worker_(factory()),
+          watch_(factory()),
+          session_(session_settings(settings), desk, system_sources(*worker_)),
           executor_(executor),
           wakeup_(executor),
           connect_at_(executor),
-          watch_at_(executor),
-          worker_(factory()),
-          watch_(factory()) {}
+          watch_at_(executor) {}
     ~HubLinkImpl() override { *alive_ = false; }
 
     void adopt(LedgerEntry entry) override { session_.adopt(Clock::now(), std::move(entry)); }
@@ -111,6 +112,7 @@ class HubLinkImpl final : public HubLink {
     void cancel(const std::string& job_id, const std::string& reason) override {
         input([=, this](TimePoint now) { session_.cancel(now, job_id, reason); });
     }
+    void set_token(const std::string& token) override { settings_.hub.token = token; }
     SessionMetrics metrics() const override { return session_.metrics(Clock::now()); }
     SessionView view() const override { return session_.view(); }
     bool nothing_left() const override { return session_.nothing_left(); }
@@ -142,7 +144,9 @@ class HubLinkImpl final : public HubLink {
     }
 
     void perform(Action action) {
-        if (auto* send = std::get_if<Send>(&action)) return worker_->send(std::move(send->text));
+        if (auto* send = std::get_if<Send>(&action))
+            return send->urgent ? worker_->send_first(std::move(send->text))
+                                : worker_->send(std::move(send->text));
         if (auto* send = std::get_if<SendWatch>(&action)) return watch_->send(std::move(send->text));
         if (auto* connect = std::get_if<Connect>(&action)) return connect_worker(*connect);
         if (auto* close = std::get_if<Disconnect>(&action)) return worker_->close(close->reason);
@@ -213,13 +217,13 @@ class HubLinkImpl final : public HubLink {
     Callbacks callbacks_;
     std::optional<Proxy> proxy_;
     std::string address_;
-    Session session_;
+    std::unique_ptr<Link> worker_;
+    std::unique_ptr<Link> watch_;
+    Session session_;  // asks worker_ how much waits there
     asio::any_io_executor executor_;
     asio::steady_timer wakeup_;
     asio::steady_timer connect_at_;
     asio::steady_timer watch_at_;
-    std::unique_ptr<Link> worker_;
-    std::unique_ptr<Link> watch_;
     std::deque<Input> inputs_;
     bool busy_ = false;
     std::function<void()> stopped_;

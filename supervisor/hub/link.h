@@ -33,11 +33,15 @@ class Link {
     virtual void connect(Target target, std::optional<Proxy> proxy, Handlers handlers) = 0;
     /// Queues a text frame; frames leave in order. Without effect when there is no connection.
     virtual void send(std::string text) = 0;
+    /// As send(), but before every frame that waits and was not given here too. A frame that has begun ends
+    /// first: messages of a WebSocket do not interleave.
+    virtual void send_first(std::string text) = 0;
     /// Sends what is queued, then a close frame; gives up after 2 s. on_closed follows.
     virtual void close(std::string reason) = 0;
     /// Ends it at once, without handlers.
     virtual void drop() = 0;
-    /// Bytes queued and not yet written.
+    /// Bytes queued and not yet written. Bounded: a connection whose peer takes less than 4 frames of
+    /// hub.send_limit (at least 64 MiB) of what it is sent is ended.
     virtual std::size_t queued_bytes() const = 0;
 };
 

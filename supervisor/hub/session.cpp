@@ -11,6 +11,44 @@ namespace {
 constexpr Ms good_connection{10'000};
 /// The full worker_status goes out before every fifth heartbeat, as the Python worker does.
 constexpr unsigned full_status_every = 5;
+/// The Hub is told of one connector's state at most this often.
+constexpr Ms status_gap{1000};
+/// What this much costs no time worth overtaking.
+constexpr std::size_t small_backlog = 64 * 1024;
+/// How often a crowded connection is looked at again.
+constexpr Ms crowded_look{200};
+/// Names and sentences of connectors in messages to monitors.
+constexpr std::size_t most_text_bytes = 1000;
+
+void cut_text(std::string& text) {
+    if (text.size() <= most_text_bytes) return;
+    std::size_t end = most_text_bytes;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
+        --end;
+    text.resize(end);
+}
+
+std::size_t encoded_size(const ipc::Json& value) {
+    return value.dump(-1, ' ', false, ipc::Json::error_handler_t::replace).size();
+}
+
+/// Drops the largest members until the rest fits; returns their names.
+std::string drop_largest(ipc::Json& object, std::size_t limit) {
+    std::map<std::string, std::size_t> sizes;
+    std::size_t total = 0;
+    for (const auto& [key, value] : object.items())
+        total += sizes[key] = key.size() + encoded_size(value);
+    std::string dropped;
+    while (total > limit && !sizes.empty()) {
+        const auto largest = std::max_element(
+            sizes.begin(), sizes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+        total -= largest->second;
+        dropped += (dropped.empty() ? "" : ", ") + largest->first.substr(0, 80);
+        object.erase(largest->first);
+        sizes.erase(largest);
+    }
+    return dropped;
+}
 
 template <class... F>
 struct Overloaded : F... {
@@ -38,8 +76,9 @@ Session::Impl::Impl(SessionSettings settings_in, JobDesk& desk_in, Sources sourc
 void Session::Impl::note(const char* level, std::string text) {
     out.push_back(Note{level, std::move(text)});
 }
-void Session::Impl::send(std::string frame) {
-    out.push_back(Send{std::move(frame)});
+void Session::Impl::send(std::string frame, bool urgent) {
+    given_bytes += frame.size();
+    out.push_back(Send{std::move(frame), urgent});
 }
 
 void Session::Impl::connect_after(Ms delay) {
@@ -65,13 +104,39 @@ void Session::Impl::greet(TimePoint now, const jobs::Capacity& capacity) {
     say_status(registration);
     heartbeats = 0;
     heartbeat(now, capacity);
-    for (const auto& [connector, status] : connector_statuses)
-        send(encode_connector_status(stamp(), connector, status));
+    for (auto& [connector, known] : connector_statuses)
+        known.owed = true;
 }
 
 void Session::Impl::say_status(const Announcement::Registration& registration) {
     send(encode_register(stamp(), capabilities, registration.job_types,
                          registration.idle ? idle_status : busy_status));
+}
+
+/// Monitors read it; without the details when it would be more than the Hub takes.
+std::string Session::Impl::full_status_frame(std::string_view status) const {
+    const auto encode = [&](bool with_details) {
+        ipc::Json statuses = ipc::Json::object();
+        for (const auto& [connector, known] : connector_statuses) {
+            auto object = connector_status_object(connector, known.status);
+            if (!with_details) object["details"] = ipc::Json::object();
+            const std::string service = object["service"];
+            statuses[service] = std::move(object);
+        }
+        return encode_full_status(stamp(), status, capabilities, announcer.told_types(), statuses);
+    };
+    std::string frame = encode(true);
+    return frame.size() <= settings.hub.send_limit ? frame : encode(false);
+}
+
+void Session::Impl::tell_connector_statuses(TimePoint now) {
+    if (!greeted || crowded()) return;
+    for (auto& [connector, known] : connector_statuses) {
+        if (!known.owed || (known.sent_at != TimePoint{} && now - known.sent_at < status_gap)) continue;
+        known.owed = false;
+        known.sent_at = now;
+        send(encode_connector_status(stamp(), connector, known.status));
+    }
 }
 
 void Session::Impl::heartbeat(TimePoint now, const jobs::Capacity& capacity) {
@@ -84,15 +149,14 @@ void Session::Impl::heartbeat(TimePoint now, const jobs::Capacity& capacity) {
     const double load = running.empty() ? 0.0 : busy / (busy + free);
     std::optional<std::string_view> status = announcer.told_idle() ? idle_status : busy_status;
     if (claim) status.reset();  // while a claim is outstanding nothing says idle
-    if (heartbeats % full_status_every == 0 && !claim) {
-        ipc::Json statuses = ipc::Json::object();
-        for (const auto& [connector, state] : connector_statuses)
-            statuses[state.service.empty() ? connector : state.service] =
-                connector_status_object(connector, state);
-        send(encode_full_status(stamp(), *status, capabilities, announcer.told_types(), statuses));
+    const bool overtakes = backlog() > small_backlog;
+    if (overtakes) {
+        status.reset();  // what it passes may say otherwise, and must have the last word
+    } else if (heartbeats % full_status_every == 0 && !claim) {
+        send(full_status_frame(*status));
         status.reset();  // said already; twice would make the Hub scan its queue twice
     }
-    send(encode_heartbeat(stamp(), status, load));
+    send(encode_heartbeat(stamp(), status, load), overtakes);
 }
 
 void Session::Impl::welcome(TimePoint now) {
@@ -139,11 +203,11 @@ void Session::Impl::handle(TimePoint now, HubFrame frame) {
 
 void Session::Impl::on_error(TimePoint now, const HubError& error) {
     using Kind = HubError::Kind;
-    if (!welcomed) {
+    if (!welcomed && error.kind == Kind::bad_token) {
         // The Hub accepts every handshake and refuses a token with an error as its first message.
         auth_refused = true;
         last_error = error.text;
-        if (error.kind == Kind::bad_token) out.push_back(Disconnect{"the Hub refused the token"});
+        out.push_back(Disconnect{"the Hub refused the token"});
         return;
     }
     switch (error.kind) {
@@ -166,6 +230,8 @@ void Session::Impl::on_chunk(TimePoint now, Chunk chunk) {
     if (chunk.original_type == "job_available" &&
         (refusals.contains(now, chunk.job_id) || find_outcome(chunk.job_id) != nullptr))
         return;  // it would not be answered: spare the memory
+    const std::string type = chunk.original_type;
+    const std::string job_id = chunk.job_id;
     ChunkAssembly::Outcome outcome = assembly.add(now, std::move(chunk));
     for (auto& dropped : outcome.dropped) {
         ++counters.dropped_assemblies;
@@ -174,6 +240,7 @@ void Session::Impl::on_chunk(TimePoint now, Chunk chunk) {
     if (!outcome.message) return;
     HubFrame whole = decode_hub_frame(*outcome.message);
     if (std::holds_alternative<Chunk>(whole)) whole = BadFrame{"a chunked message inside a chunked message"};
+    if (const auto* bad = std::get_if<BadFrame>(&whole)) whole = unreadable(type, job_id, bad->reason);
     handle(now, std::move(whole));
 }
 
@@ -204,6 +271,7 @@ void Session::on_connected(TimePoint now) {
     if (impl_->stopped) return;
     impl_->link = SessionView::Link::connected;
     impl_->connected_at = now;
+    impl_->given_bytes = impl_->performed_bytes = 0;
     impl_->greeted = false;
     impl_->welcomed = false;
     impl_->auth_refused = false;
@@ -243,16 +311,36 @@ void Session::on_disconnected(TimePoint now, const std::string& reason) {
     s.connect_after(delay);
 }
 
-void Session::set_capabilities(TimePoint, ipc::Json capabilities) {
-    if (capabilities == impl_->capabilities) return;
-    impl_->capabilities = std::move(capabilities);
-    if (impl_->greeted) impl_->announcer.owe_registration();
+void Session::set_capabilities(TimePoint now, ipc::Json capabilities) {
+    Impl& s = *impl_;
+    std::string dropped = drop_largest(capabilities, s.settings.self_description_limit);
+    if (dropped != s.dropped_capabilities && !dropped.empty())
+        s.note("warn", "the connectors' capabilities are more than " +
+                           std::to_string(s.settings.self_description_limit) +
+                           " bytes; the Hub is not told of: " + dropped + "; let the connector shorten them");
+    s.dropped_capabilities = std::move(dropped);
+    if (capabilities == s.capabilities) return;
+    s.capabilities = std::move(capabilities);
+    if (s.greeted) s.announcer.owe_registration(now);
 }
 
 void Session::set_connector_status(TimePoint, const std::string& connector, const ipc::Status& status) {
-    impl_->connector_statuses[connector] = status;
-    if (impl_->link == SessionView::Link::connected && impl_->greeted)
-        impl_->send(encode_connector_status(impl_->stamp(), connector, status));
+    Impl& s = *impl_;
+    auto& known = s.connector_statuses[connector];
+    const bool was_cut = std::exchange(known.cut, false);
+    known.status = status;
+    known.owed = true;
+    cut_text(known.status.service);
+    cut_text(known.status.reason);
+    const std::size_t size = encoded_size(status.details);
+    if (size <= s.settings.self_description_limit) return;
+    known.status.details = nullptr;
+    known.cut = true;
+    if (!was_cut)
+        s.note("warn", "the details in the status of connector " + connector + " are " +
+                           std::to_string(size) + " bytes, more than " +
+                           std::to_string(s.settings.self_description_limit) +
+                           "; the Hub is told the status without them; let the connector shorten them");
 }
 
 void Session::forget_connector_status(TimePoint, const std::string& connector) {
@@ -261,6 +349,9 @@ void Session::forget_connector_status(TimePoint, const std::string& connector) {
 
 void Session::service_request(TimePoint, const ipc::ServiceRequest& request) {
     if (!impl_->usable()) return;  // for monitors only: nothing is lost
+    if (impl_->crowded())
+        return impl_->note("debug", "a service_request of job " + request.job_id +
+                                        " is dropped: too much waits to be sent to the Hub");
     std::string frame = encode_service_request(impl_->stamp(), request);
     if (frame.size() > impl_->settings.hub.send_limit) {
         impl_->note("warn",
@@ -289,6 +380,7 @@ Actions Session::take_actions(TimePoint now) {
         const jobs::Capacity capacity = s.desk.capacity();
         if (!s.greeted) s.greet(now, capacity);
         if (s.welcomed) {
+            s.watch_writing(now);
             s.release_unfenced(now, s.watch_enabled() ? s.settings.fence_patience : Ms(0));
             const Announcement told = s.announcer.decide(now, s.situation(now, capacity));
             if (told.withdraw) s.say_status(*told.withdraw);
@@ -298,7 +390,9 @@ Actions Session::take_actions(TimePoint now) {
             s.keep_alive(now);
         }
         if (now >= s.next_heartbeat) s.heartbeat(now, capacity);
+        s.tell_connector_statuses(now);
     }
+    s.performed_bytes = s.given_bytes;
     s.steer_watch(now);
     if (s.auth_refused && s.ever_welcomed && !s.told_to_leave && !s.welcomed && nothing_left()) {
         s.told_to_leave = true;
@@ -314,6 +408,9 @@ std::optional<TimePoint> Session::next_wakeup() const {
         if (!cancel.reported) earlier(first, cancel.since + Ms(3000));
     if (s.link != SessionView::Link::connected) return first;
     earlier(first, s.next_heartbeat);
+    const TimePoint look_again = s.last_batch + crowded_look;
+    for (const auto& [connector, known] : s.connector_statuses)
+        if (known.owed) earlier(first, std::max(known.sent_at + status_gap, look_again));
     if (!s.welcomed) return first;
     if (s.claim) {
         earlier(first, s.claim->last_sign + s.settings.hub.claim_timeout);
@@ -327,6 +424,9 @@ std::optional<TimePoint> Session::next_wakeup() const {
     for (const auto& [job_id, job] : s.running) {
         if (!job.fenced) {
             earlier(first, job.unfenced_since + s.settings.fence_patience);
+            if (!job.recovered)
+                earlier(first, std::max(job.unfenced_since + s.settings.running_patience,
+                                        job.last_progress + s.settings.hub.keepalive_interval));
             continue;
         }
         earlier(first, job.last_progress + s.settings.hub.keepalive_interval);
@@ -335,6 +435,8 @@ std::optional<TimePoint> Session::next_wakeup() const {
     for (const auto& item : s.outbox) {
         if (item.state == OutboxItem::State::sent) earlier(first, item.since + s.settings.ack_timeout);
         if (item.state == OutboxItem::State::fencing) earlier(first, item.since + s.settings.fence_patience);
+        const bool unwritten = item.state == OutboxItem::State::sent && !item.written && s.backlog() > 0;
+        if (item.state == OutboxItem::State::ready || unwritten) earlier(first, look_again);
     }
     if (const auto at = s.watch_wakeup()) earlier(first, *at);
     return first;

@@ -39,11 +39,13 @@ class JobDesk {
     virtual jobs::Capacity capacity() const = 0;
 };
 
-/// What the session cannot know by itself. All three must be set.
+/// What the session cannot know by itself. The first three must be set.
 struct Sources {
     std::function<double()> wall_seconds;    ///< seconds since the epoch, for `timestamp` fields only
     std::function<double()> random_unit;     ///< uniform in [0, 1), for jitter
     std::function<std::string()> random_id;  ///< 8 hex digits
+    /// Bytes handed out as Send and not yet written to the worker connection; not set: always 0.
+    std::function<std::size_t()> queued_bytes;
 };
 
 struct SessionSettings {
@@ -60,8 +62,18 @@ struct SessionSettings {
     /// Outcomes that could not be fenced for this long on a working link are sent by the rules without fence:
     /// completed ones, and failures that were never sent before.
     config::Duration fence_patience = std::chrono::seconds(60);
-    /// An outcome without an ack for this long is fenced and sent again if the Hub still waits for it.
+    /// Running jobs that could not be fenced for this long are kept alive without knowing whether they are
+    /// ours: the Hub gives a job away after 30 s without progress, the outage before included. Their outcomes
+    /// still wait for the fence.
+    config::Duration running_patience = std::chrono::seconds(12);
+    /// An outcome without an ack for this long after it was written is fenced and sent again if the Hub still
+    /// waits for it.
     config::Duration ack_timeout = std::chrono::seconds(30);
+    /// What a connector says of itself (`capabilities` of all together, `details` of one status) takes at
+    /// most this of our messages to the Hub.
+    std::size_t self_description_limit = 64 * 1024;
+    /// While more than this waits to be written, what monitors alone read is held back or dropped.
+    std::size_t crowded_bytes = std::size_t{1} << 20;
     /// The client connection is kept this long after it was last needed.
     config::Duration watch_linger = std::chrono::seconds(10);
 };
@@ -143,7 +155,8 @@ class Session {
     /// connector's keys (see merge_capabilities). Sent with the next registration, which follows if it
     /// changed.
     void set_capabilities(TimePoint now, ipc::Json capabilities);
-    /// State of a connector's outside service, for monitors. `connector` is the configured name.
+    /// State of a connector's outside service, for monitors. `connector` is the configured name. Of a flood
+    /// the newest is sent, once a second.
     void set_connector_status(TimePoint now, const std::string& connector, const ipc::Status& status);
     void forget_connector_status(TimePoint now, const std::string& connector);
     void report_progress(TimePoint now, const std::string& job_id, std::uint64_t number,

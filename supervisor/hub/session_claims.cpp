@@ -42,14 +42,29 @@ void Session::Impl::on_offer(TimePoint now, const Offer& offer) {
         return;
     }
     const bool hold = fence_pending() && now - welcomed_at < settings.fence_hold;
-    if (hold || desk.capacity().draining || !desk.reserve(now, offer.job_id, offer.job_type)) return;
+    if (hold || desk.capacity().draining) return;
+    if (!offer.bad.empty()) {
+        // Ignored, it would be offered to us first in every round; claimed, it can be failed with the reason.
+        note("warn", "the offer of job " + offer.job_id + " cannot be read (" + offer.bad +
+                         "); claiming it to fail it");
+    } else if (!desk.reserve(now, offer.job_id, offer.job_type)) {
+        return;
+    }
     claim_job(now, offer, false);
 }
 
 void Session::Impl::claim_job(TimePoint now, const Offer& offer, bool readopt) {
-    claim = Claim{offer.job_id, offer.job_type, now, now, readopt};
+    claim = Claim{offer.job_id, offer.job_type, now, now, readopt, !readopt && !offer.bad.empty()};
     ++counters.claims;
-    send(encode_claim(stamp(), offer.job_id));
+    std::vector<std::string> earlier_ids;
+    if (readopt) {
+        RunningJob& job = running.at(offer.job_id);
+        earlier_ids.assign(job.claimed_as.begin(), job.claimed_as.end());
+        // Before the claim is sent: the client connection may show its success before job_assigned is read.
+        if (job.claimed_as.insert(worker_id).second)
+            out.push_back(Readopted{offer.job_id, job.number, worker_id});
+    }
+    send(encode_claim(stamp(), offer.job_id, earlier_ids));
 }
 
 void Session::Impl::reclaim(TimePoint now, const std::string& job_id) {
@@ -60,12 +75,12 @@ void Session::Impl::reclaim(TimePoint now, const std::string& job_id) {
         say_status({announcer.told_types(), false});
     }
     announcer.owe_status(now);
-    claim_job(now, Offer{job_id, running.at(job_id).job_type}, true);
+    claim_job(now, Offer{job_id, running.at(job_id).job_type, {}}, true);
 }
 
 void Session::Impl::drop_claim(TimePoint now) {
     if (!claim) return;
-    if (!claim->readopt) desk.release(now, claim->job_id);
+    if (!claim->readopt && !claim->bad) desk.release(now, claim->job_id);
     claim.reset();
 }
 
@@ -114,10 +129,8 @@ void Session::Impl::on_claim_not_idle(TimePoint now, const HubError& error) {
 }
 
 void Session::Impl::readopted(TimePoint now, const std::string& job_id, RunningJob& job) {
-    if (job.claimed_as.insert(worker_id).second) {
-        out.push_back(Readopted{job_id, job.number, worker_id});
-        note("info", "job " + job_id + " had been taken back by the Hub and is ours again");
-    }
+    if (job.claimed_as.insert(worker_id).second) out.push_back(Readopted{job_id, job.number, worker_id});
+    note("info", "the Hub has assigned job " + job_id + ", which runs here, to us again; it runs on");
     ++counters.readoptions;
     confirm(now, job_id, job);
 }
@@ -151,11 +164,13 @@ void Session::Impl::on_assigned(TimePoint now, Assignment assignment) {
              "the Hub assigned job " + job_id + " again while its outcome is on the way; not run twice");
         return;
     }
-    const bool reserved = claimed && !claim->readopt;
+    const bool reserved = claimed && !claim->readopt && !claim->bad;
     if (claimed) claim.reset();
     if (!assignment.params) {
         if (reserved) desk.release(now, job_id);
-        return refuse_assignment(now, job_id, ipc::code::invalid_payload, "its payload is no JSON object");
+        return refuse_assignment(now, job_id, ipc::code::invalid_payload,
+                                 assignment.bad.empty() ? "its payload is no JSON object"
+                                                        : "its payload cannot be read: " + assignment.bad);
     }
     if (!reserved) {
         note("info", "the Hub assigned job " + job_id + " without a claim that was waiting for it");
@@ -188,7 +203,7 @@ void Session::Impl::on_assigned(TimePoint now, Assignment assignment) {
     started.progress = 0;
     started.status = "started";
     started.message = "Starting job";
-    send(encode_progress(stamp(), started));
+    send(encode_progress(stamp(), started), true);
     out.push_back(Assigned{std::move(given), worker_id});
 }
 

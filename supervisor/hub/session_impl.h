@@ -26,6 +26,7 @@ struct Claim {
     TimePoint offered_at;
     TimePoint last_sign;   ///< sent, or the last chunk of the answer
     bool readopt = false;  ///< the job runs here already: no slot was reserved for it
+    bool bad = false;      ///< its offer could not be read, it is claimed to be failed: no slot either
 };
 
 struct RunningJob {
@@ -50,9 +51,18 @@ struct OutboxItem {
     State state = State::fencing;
     bool sent_before = false;
     TimePoint queued_at;
-    TimePoint since;  ///< when it came into this state
+    TimePoint since;            ///< when it came into this state; `sent`: when it was written
+    bool written = false;       ///< `sent`: known to have left; until then `since` is when it last had not
+    std::uint64_t ends_at = 0;  ///< `sent`: bytes given to the connection up to its end
 
     bool completed() const { return std::holds_alternative<jobs::Completed>(outcome.value); }
+};
+
+struct ConnectorStatus {
+    ipc::Status status;
+    TimePoint sent_at{};
+    bool owed = false;  ///< the Hub has not been told
+    bool cut = false;   ///< the details were too large
 };
 
 struct PendingCancel {
@@ -68,7 +78,10 @@ struct Session::Impl {
     // ---- session.cpp
     void connect_after(Ms delay);
     void note(const char* level, std::string text);
-    void send(std::string frame);
+    void send(std::string frame, bool urgent = false);
+    /// Bytes of earlier batches that wait to be written.
+    std::size_t backlog() const { return sources.queued_bytes ? sources.queued_bytes() : 0; }
+    bool crowded() const { return backlog() > settings.crowded_bytes; }
     Stamp stamp() const { return {sources.wall_seconds(), worker_id}; }
     void welcome(TimePoint now);
     void handle(TimePoint now, HubFrame frame);
@@ -77,6 +90,8 @@ struct Session::Impl {
     void heartbeat(TimePoint now, const jobs::Capacity& capacity);
     void greet(TimePoint now, const jobs::Capacity& capacity);
     void say_status(const Announcement::Registration& registration);
+    std::string full_status_frame(std::string_view status) const;
+    void tell_connector_statuses(TimePoint now);
     Announcer::Situation situation(TimePoint now, const jobs::Capacity& capacity) const;
     bool usable() const { return link == SessionView::Link::connected && welcomed; }
 
@@ -107,6 +122,8 @@ struct Session::Impl {
     void send_held_progress(TimePoint now, RunningJob& job);
     void fence_everything(TimePoint now);
     void release_unfenced(TimePoint now, Ms older_than);
+    bool room_for_outcomes() const { return backlog() <= 2 * settings.hub.send_limit; }
+    void watch_writing(TimePoint now);
     bool fence_pending() const;
     bool outcomes_ready() const;
 
@@ -149,7 +166,10 @@ struct Session::Impl {
     unsigned heartbeats = 0;
     Announcer announcer;
     ipc::Json capabilities = ipc::Json::object();
-    std::map<std::string, ipc::Status> connector_statuses;
+    std::string dropped_capabilities;  ///< keys that are too large, for the note
+    std::map<std::string, ConnectorStatus> connector_statuses;
+    std::uint64_t given_bytes = 0;      ///< of all frames of this connection, the running batch included
+    std::uint64_t performed_bytes = 0;  ///< the same without the running batch
 
     std::optional<Claim> claim;
     std::optional<Offer> deferred_offer;  ///< came while a claim was outstanding

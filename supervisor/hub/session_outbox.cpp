@@ -67,19 +67,23 @@ void Session::Impl::send_held_progress(TimePoint now, RunningJob& job) {
     if (frame.size() > settings.hub.send_limit) {
         job.held_progress->details = nullptr;
         job.held_progress->message.clear();
+        job.held_progress->status = "processing";
         frame = encode_progress(stamp(), *job.held_progress);
     }
-    send(std::move(frame));
+    send(std::move(frame), true);
     job.held_progress.reset();
     job.last_progress = now;
 }
 
 void Session::Impl::keep_alive(TimePoint now) {
     for (auto& [job_id, job] : running) {
-        if (!job.fenced) continue;
-        send_held_progress(now, job);
+        // Not known to be ours: a sign of life harms nobody, but nothing else is said of it. What an earlier
+        // process of ours left does not run, and is only asked about.
+        const bool unknown = !job.fenced;
+        if (unknown && (job.recovered || now - job.unfenced_since < settings.running_patience)) continue;
+        if (!unknown) send_held_progress(now, job);
         if (now - job.last_progress < settings.hub.keepalive_interval) continue;
-        send(encode_keepalive(stamp(), job_id));
+        send(encode_keepalive(stamp(), job_id), true);
         job.last_progress = now;
     }
 }
@@ -95,7 +99,7 @@ void Session::Impl::confirm(TimePoint now, const std::string& job_id, RunningJob
     if (job.held_progress) {
         send_held_progress(now, job);
     } else {
-        send(encode_keepalive(stamp(), job_id));
+        send(encode_keepalive(stamp(), job_id), true);
         job.last_progress = now;
     }
 }
@@ -181,20 +185,34 @@ std::string Session::Impl::outcome_frame(OutboxItem& item) {
     return encode_fail(stamp(), job_id, std::get<jobs::Failed>(item.outcome.value).error);
 }
 
+/// The ack clock of an outcome runs from the moment when its frame was written, not from when it was queued:
+/// on a slow line that can be minutes, and a second copy would only make it worse.
+void Session::Impl::watch_writing(TimePoint now) {
+    const std::size_t waiting = backlog();
+    const std::uint64_t written = performed_bytes > waiting ? performed_bytes - waiting : 0;
+    for (auto& item : outbox) {
+        if (item.state != State::sent || item.written) continue;
+        item.written = waiting == 0 || written >= item.ends_at;
+        if (!item.written) item.since = now;
+    }
+}
+
 void Session::Impl::flush_ready(TimePoint now) {
     for (auto& frame : direct_failures)
         send(std::move(frame));
     direct_failures.clear();
+    std::size_t waiting = backlog();
     for (auto& item : outbox) {
-        if (item.state == State::sent && now - item.since >= settings.ack_timeout) {
+        if (item.state == State::sent && item.written && now - item.since >= settings.ack_timeout) {
             note("warn",
                  "the Hub has not acknowledged the outcome of job " + item.outcome.job_id + "; asking it");
             item.state = State::fencing;
             item.sent_before = true;
             item.since = now;
         }
-        if (item.state != State::ready) continue;
+        if (item.state != State::ready || waiting > 2 * settings.hub.send_limit) continue;
         std::string frame = outcome_frame(item);
+        waiting += frame.size();
         if (item.completed()) {
             ipc::Progress done;
             done.job_id = item.outcome.job_id;
@@ -206,6 +224,8 @@ void Session::Impl::flush_ready(TimePoint now) {
         send(std::move(frame));
         item.state = State::sent;
         item.since = now;
+        item.written = false;
+        item.ends_at = given_bytes;
     }
 }
 
@@ -275,9 +295,10 @@ bool Session::Impl::fence_pending() const {
 }
 
 bool Session::Impl::outcomes_ready() const {
-    return !direct_failures.empty() || std::any_of(outbox.begin(), outbox.end(), [](const OutboxItem& item) {
-        return item.state == State::ready;
-    });
+    if (!direct_failures.empty()) return true;
+    return room_for_outcomes() && std::any_of(outbox.begin(), outbox.end(), [](const OutboxItem& item) {
+               return item.state == State::ready;
+           });
 }
 
 }  // namespace emprops::hub

@@ -56,6 +56,19 @@ std::optional<HostPort> split_host_port(std::string_view text) {
     return result;
 }
 
+/// The URL without its query and without user:password@ (in which "/" and "?" may stand unencoded), which
+/// both may hold a secret; for people.
+std::string without_secrets(std::string_view url) {
+    const auto scheme_end = url.find("://");
+    const std::size_t begin = scheme_end == std::string_view::npos ? 0 : scheme_end + 3;
+    const auto at = url.find('@');
+    if (at == std::string_view::npos) return std::string(url.substr(0, url.find('?')));
+    const std::string masked = std::string(url.substr(0, begin)) + "***";
+    if (url.find('?') < at) return masked;
+    const std::string_view rest = url.substr(url.rfind('@', url.find('?')));
+    return masked + std::string(rest.substr(0, rest.find('?')));
+}
+
 /// The query without token=...; for people.
 std::string without_token(std::string_view query) {
     std::string kept;
@@ -169,8 +182,7 @@ std::string Target::authority() const {
 Result<Target> parse_url(const std::string& url) {
     const std::string_view text = url;
     const auto fail = [&](const std::string& what) {
-        return Error{"bad_url",
-                     "the Hub's URL \"" + std::string(text.substr(0, text.find('?'))) + "\" " + what};
+        return Error{"bad_url", "the Hub's URL \"" + without_secrets(text) + "\" " + what};
     };
     Target target;
     const std::string scheme = lower(text.substr(0, text.find("://")));

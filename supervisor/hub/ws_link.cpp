@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
 
+#include <algorithm>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
@@ -44,6 +45,8 @@ constexpr Ms close_timeout{2000};
 constexpr Ms last_words{500};
 /// Larger than Beast's 4 KiB: a result of 16 MiB leaves in pieces of this size, with pongs in between.
 constexpr std::size_t write_piece_bytes = 64 * 1024;
+/// What may wait to be written, at least (see Link::queued_bytes).
+constexpr std::size_t least_queue_limit = std::size_t{64} << 20;
 /// A read buffer that grew beyond this for one large frame is given back.
 constexpr std::size_t keep_buffer_bytes = 1 << 20;
 
@@ -61,7 +64,7 @@ class Connection {
   public:
     virtual ~Connection() = default;
     virtual void start() = 0;
-    virtual void send(std::string text) = 0;
+    virtual void send(std::string text, bool first) = 0;
     virtual void close(std::string reason) = 0;
     virtual void drop() = 0;
     virtual std::size_t queued_bytes() const = 0;
@@ -97,10 +100,13 @@ class WsConnection final : public Connection, public std::enable_shared_from_thi
             });
     }
 
-    void send(std::string text) override {
+    void send(std::string text, bool first) override {
         if (finished_ || closing_) return;
         queued_bytes_ += text.size();
-        queue_.push_back(std::move(text));
+        if (queued_bytes_ > std::max(least_queue_limit, 4 * settings_.send_limit))
+            return finish("the Hub takes too little of what it is sent: " + std::to_string(queued_bytes_) +
+                          " bytes wait to be written");
+        (first ? first_ : queue_).push_back(std::move(text));
         if (open_ && !writing_) write_next();
     }
 
@@ -143,6 +149,7 @@ class WsConnection final : public Connection, public std::enable_shared_from_thi
         deadline_.cancel();
         resolver_.cancel();
         socket().close();
+        first_.clear();
         queue_.clear();
         queued_bytes_ = 0;
         // Posted: handlers are never called from inside connect(), send() or close().
@@ -309,13 +316,14 @@ class WsConnection final : public Connection, public std::enable_shared_from_thi
 
     void write_next() {
         if (finished_ || !open_) return;
-        if (queue_.empty()) {
+        auto& next = first_.empty() ? queue_ : first_;
+        if (next.empty()) {
             if (closing_) send_close();
             return;
         }
         writing_ = true;
-        current_ = std::move(queue_.front());
-        queue_.pop_front();
+        current_ = std::move(next.front());
+        next.pop_front();
         ws_.async_write(asio::buffer(current_),
                         [self = this->shared_from_this()](error_code error, std::size_t) {
                             self->writing_ = false;
@@ -353,6 +361,7 @@ class WsConnection final : public Connection, public std::enable_shared_from_thi
     std::optional<http::response_parser<http::empty_body>> proxy_answer_;
     websocket::response_type answer_;
     beast::flat_buffer buffer_;
+    std::deque<std::string> first_;  ///< goes before queue_
     std::deque<std::string> queue_;
     std::string current_;
     std::size_t queued_bytes_ = 0;
@@ -411,7 +420,10 @@ class WsLink final : public Link {
         connection_->start();
     }
     void send(std::string text) override {
-        if (connection_) connection_->send(std::move(text));
+        if (connection_) connection_->send(std::move(text), false);
+    }
+    void send_first(std::string text) override {
+        if (connection_) connection_->send(std::move(text), true);
     }
     void close(std::string reason) override {
         if (connection_) connection_->close(std::move(reason));

@@ -9,6 +9,8 @@
 #include <string>
 #include <system_error>
 
+#include "supervisor/base/privacy.h"
+
 namespace emprops::jobs {
 namespace {
 
@@ -23,8 +25,7 @@ std::string pid_in(int fd) {
 }  // namespace
 
 Result<StateLock> StateLock::acquire(const std::filesystem::path& state_dir) {
-    std::error_code failed;
-    std::filesystem::create_directories(state_dir, failed);
+    const std::error_code failed = make_private_folder(state_dir);
     if (failed) {
         return Error{"state_dir", "cannot create the state folder " + state_dir.string() + ": " +
                                       failed.message() + " (worker.state_dir names another one)"};

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "ipc/messages.h"
 #include "supervisor/local_hub/chunking.h"
 #include "supervisor/local_hub/core.h"
@@ -68,7 +70,10 @@ void Core::handle(Worker& worker, const ClaimJob& message, Turn& turn) {
     auto* claimed = active(message.job_id);
     const bool pending = claimed && claimed->job.status == JobStatus::pending;
     // A worker that still runs a job which was taken back from it may have it again, idle or not.
-    const bool again = pending && claimed->job.worker_id == worker.id;
+    const auto& earlier = message.earlier_worker_ids;
+    const bool again = pending && !claimed->job.worker_id.empty() &&
+                       (claimed->job.worker_id == worker.id ||
+                        std::find(earlier.begin(), earlier.end(), claimed->job.worker_id) != earlier.end());
     if (worker.status != "idle" && !again) {
         refuse(worker.connection,
                fmt::format("Cannot claim job {}: Worker {} is not idle", message.job_id, worker.id), turn);

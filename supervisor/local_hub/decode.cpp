@@ -73,6 +73,17 @@ std::string code_in(std::string_view error) {
     return std::string(code);
 }
 
+/// The texts in a list that the Hub does not know: its type makes nothing invalid.
+std::vector<std::string> texts_in(const Json& object, const char* key) {
+    std::vector<std::string> texts;
+    const auto list = object.find(key);
+    if (list == object.end() || !list->is_array()) return texts;
+    for (const auto& text : *list) {
+        if (text.is_string()) texts.push_back(text.get<std::string>());
+    }
+    return texts;
+}
+
 FailJob fail_job(Fields& fields, const Json& object) {
     FailJob fail;
     fail.job_id = fields.text("job_id");
@@ -119,7 +130,7 @@ std::optional<FromWorker> from_worker(std::string_view type, Fields& fields, con
         message.connector_statuses = fields.object_or_null("connector_statuses");
         return message;
     }
-    if (type == "claim_job") return ClaimJob{fields.text("job_id")};
+    if (type == "claim_job") return ClaimJob{fields.text("job_id"), texts_in(object, "earlier_worker_ids")};
     if (type == "update_job_progress") return job_progress(fields, envelope);
     if (type == "complete_job") {
         CompleteJob message;

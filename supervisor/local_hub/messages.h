@@ -35,6 +35,9 @@ struct WorkerStatus {
 };
 struct ClaimJob {
     std::string job_id;
+    /// Ids that the worker had before (ours: each reconnect brings a new one) and under which it held this
+    /// job.
+    std::vector<std::string> earlier_worker_ids;
 };
 struct JobProgress {
     std::string job_id;

@@ -1,6 +1,8 @@
 #include "supervisor/local_hub/store.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "supervisor/local_hub/sqlite.h"
 
@@ -163,6 +165,10 @@ struct SqliteStore::Impl {
     }
 
     Result<> open() {
+        // Payloads and results are in it: for its user only. SQLite gives its other files the same mode.
+        if (const int made = file.front() == ':' ? -1 : ::open(file.c_str(), O_CREAT | O_CLOEXEC, 0600);
+            made >= 0)
+            ::close(made);
         if (sqlite3* raw = nullptr; true) {
             const auto opened =
                 sqlite3_open_v2(file.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);

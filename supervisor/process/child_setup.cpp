@@ -143,6 +143,8 @@ int ChildSetup::step(Step step) const {
         case Step::affinity:
             return set_affinity_ ? checked(::sched_setaffinity(0, sizeof cpus_, &cpus_)) : 0;
         case Step::oom_score:
+            // A fork of a worker that hides its memory: without this the file is root's.
+            if (!oom_score_.empty()) ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
             return oom_score_.empty()
                        ? 0
                        : write_file("/proc/self/oom_score_adj", oom_score_.c_str(), oom_score_.size());

@@ -207,6 +207,19 @@ TEST_F(HubLinkTest, ARefusedTokenIsRecognisedAndEndsTheFirstConnection) {
     EXPECT_EQ(hub.peers().size(), 1u) << "no retry loop";
 }
 
+TEST_F(HubLinkTest, ANewTokenServesFromTheNextConnectionOn) {
+    HubDouble hub(io);
+    settings.hub.token = "old";
+    start(hub.port());
+    ASSERT_TRUE(until(io, [&] { return connected(); }));
+    EXPECT_THAT(hub.peer("/ws/worker/")->path, ::testing::HasSubstr("token=old"));
+    link->set_token("new");
+    hub.peer("/ws/worker/")->close(1012, "restart");
+    ASSERT_TRUE(until(io, [&] {
+        return hub.peers().size() == 2 && hub.peers()[1]->path.find("token=new") != std::string::npos;
+    })) << notes;
+}
+
 TEST_F(HubLinkTest, LargeFramesPassInBothDirectionsWhileReadingGoesOn) {
     HubDouble hub(io);
     start(hub.port());

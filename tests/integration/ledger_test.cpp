@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "supervisor/jobs/ledger_folder.h"
 #include "supervisor/jobs/ledger_record.h"
 #include "tests/support/temp_dir.h"
 
@@ -288,6 +289,22 @@ TEST_F(LedgerTest, ADiskThatRefusesIsReportedAndWhatItRefusedIsWrittenLater) {
     ASSERT_EQ(loaded.finished.size(), 1u);
     EXPECT_TRUE(loaded.unfinished.empty());
     EXPECT_EQ(loaded.finished[0].note.claimed_as, (std::vector<std::string>{"w-1", "w-2"}));
+}
+
+TEST_F(LedgerTest, ADiskWithoutSpaceIsNamedAndWhatItRefusedIsWrittenWhenThereIsRoom) {
+    LedgerFolder folder(dir / "ledger", true);
+    ASSERT_TRUE(folder.prepare().ok());
+    // /dev/full: every write is ENOSPC, as on a full disk.
+    fs::create_symlink("/dev/full", dir / "ledger" / "a.json.tmp");
+    const auto refused = folder.apply({{"a.json", std::string(5000, 'x')}, {"b.json", std::string("small")}});
+    ASSERT_FALSE(refused[0].ok());
+    EXPECT_NE(refused[0].error().message.find("No space left on device"), std::string::npos)
+        << refused[0].error().message;
+    EXPECT_TRUE(refused[1].ok()) << "one record that does not fit costs no other";
+    EXPECT_EQ(folder.read("a.json"), std::nullopt);
+    const auto written = folder.apply({{"a.json", std::string(5000, 'x')}});
+    EXPECT_TRUE(written[0].ok());
+    EXPECT_EQ(folder.read("a.json"), std::string(5000, 'x'));
 }
 
 TEST_F(LedgerTest, AFullLedgerIsUnhealthyUntilTheHubHasTakenSomething) {

@@ -289,6 +289,10 @@ bool ChildProcess::wait_stdout_end(Ms deadline) {
     return state_->out->wait_end(Clock::now() + deadline);
 }
 
+bool ChildProcess::wait_stderr_end(Ms deadline) {
+    return state_->err->wait_end(Clock::now() + deadline);
+}
+
 std::string ChildProcess::stderr_text() const {
     return state_->err->text();
 }

@@ -67,6 +67,8 @@ class ChildProcess {
 
     /// Everything written to stderr so far.
     std::string stderr_text() const;
+    /// True once stderr is at its end: nobody can add to stderr_text() any more.
+    bool wait_stderr_end(Ms deadline = Ms(10'000));
     /// Waits until stderr contains `text`.
     bool wait_stderr(std::string_view text, Ms deadline = Ms(10'000));
 

@@ -24,6 +24,12 @@ TEST(LogFormat, ATextRecordIsOneLineWhateverAChildPrinted) {
     EXPECT_EQ(one_line("a\nb\tc\r\x1b[31mred\x7f"), "a\\nb\\tc\\r\\x1b[31mred\\x7f");
     EXPECT_EQ(one_line("gr\xc3\xbc\xc3\x9f"), "gr\xc3\xbc\xc3\x9f");
     EXPECT_EQ(one_line("bad \xff byte"), "bad \xef\xbf\xbd byte");
+    EXPECT_EQ(one_line("8-bit escape \xc2\x9b"
+                       "2J"),
+              "8-bit escape \\x9b2J");
+    EXPECT_EQ(one_line("turned \xe2\x80\xaegpj.exe"), "turned \\u202egpj.exe");
+    EXPECT_EQ(one_line("caf\xc2\xa0\xc3\xa9 \xe2\x82\xac"), "caf\xc2\xa0\xc3\xa9 \xe2\x82\xac");
+    EXPECT_EQ(safe_lines("a\x1b\nb\n"), "a\\x1b\nb\n");
 }
 
 TEST(LogFormat, JsonStaysValidForQuotesNewlinesAndBrokenUtf8) {

@@ -80,9 +80,46 @@ TEST(Reached, StopStartDrainAndCancel) {
     busy["connectors"][0]["jobs"] = {"j"};
     EXPECT_FALSE(reached("drain", "a", before, busy));
     EXPECT_FALSE(reached("drain", "", before, busy));
-    EXPECT_TRUE(reached("drain", "", before, before));
+    auto idle = before;
+    idle["jobs"]["running"] = 0;
+    EXPECT_TRUE(reached("drain", "", before, idle));
+    EXPECT_FALSE(reached("drain", "", before, before)) << "a held job is with no instance, and runs";
+    auto held = idle;
+    held["connectors"][0]["quiet"] = false;
+    EXPECT_FALSE(reached("drain", "a", before, held)) << "it resumes a job";
+    EXPECT_TRUE(reached("drain", "a", before, idle));
     EXPECT_FALSE(reached("cancel", "j", before, {{"jobs", {{{"job_id", "j"}}}}}));
     EXPECT_TRUE(reached("cancel", "j", before, {{"jobs", Json::array()}}));
+}
+
+TEST(Reached, AReloadIsDoneWhenEveryConnectorServesOrHasGivenUp) {
+    const auto before = status({instance("a", "ready", 1, 4)});
+    for (const char* state : {"starting", "draining", "backoff"})
+        EXPECT_FALSE(reached("reload", "", before, status({instance("a", state, 2, 5)}))) << state;
+    for (const char* state : {"ready", "busy", "stopped", "failed", "breaker_open"})
+        EXPECT_TRUE(reached("reload", "", before, status({instance("a", state, 2, 5)}))) << state;
+    auto replacing = before;
+    replacing["connectors"][0]["replacing"] = true;
+    EXPECT_FALSE(reached("reload", "", before, replacing));
+}
+
+TEST(JobsText, TextsOfClientsAndConnectorsCannotActOnTheTerminal) {
+    const auto text = jobs_text({{"jobs",
+                                  {{{"job_id", "j\x1b[2J"},
+                                    {"job_type",
+                                     "t\xc2\x9b"
+                                     "31m"},
+                                    {"state", "running"},
+                                    {"attempt", 1},
+                                    {"assigned_ms_ago", 3000},
+                                    {"message", "\xe2\x80\xaetxt"}}}}},
+                                0);
+    EXPECT_NE(text.find("j\\x1b[2J"), std::string::npos) << text;
+    EXPECT_NE(text.find("t\\x9b31m"), std::string::npos) << text;
+    EXPECT_NE(text.find("\\u202etxt"), std::string::npos) << text;
+    auto page = status(Json::array());
+    page["hub"]["worker_id"] = "w\x1b]0;x";
+    EXPECT_EQ(status_text(page, 0).find('\x1b'), std::string::npos);
 }
 
 TEST(JobsText, ListsJobs) {

@@ -34,5 +34,25 @@ TEST(HumanBytes, PicksAUnit) {
     EXPECT_EQ(human_bytes(1288490188), "1.2 GiB");
 }
 
+TEST(Table, LongCellsInTheMiddleAreCutToo) {
+    Table table({"JOB", "TYPES", "MESSAGE"});
+    table.add({std::string(60, 'j'), std::string(200, 't'), "some message that is long"});
+    table.add({"short", "t", "m"});
+    const auto text = table.print(80);
+    std::size_t longest = 0;
+    for (std::size_t begin = 0; begin < text.size(); begin = text.find('\n', begin) + 1)
+        longest = std::max(longest, display_width(text.substr(begin, text.find('\n', begin) - begin)));
+    EXPECT_LE(longest, 80u) << text;
+    EXPECT_NE(text.find("jjj…  ttt"), std::string::npos) << text;
+    EXPECT_NE(text.find("some mess…"), std::string::npos) << text;
+    EXPECT_NE(table.print(0).find(std::string(200, 't')), std::string::npos);
+}
+
+TEST(Table, IsNeverNarrowerThanItsSmallestColumns) {
+    Table table({"A", "B", "C"});
+    table.add({"0123456789", "0123456789", "0123456789"});
+    EXPECT_NE(table.print(5).find("0123456…  0123456…  0123456789"), std::string::npos) << table.print(5);
+}
+
 }  // namespace
 }  // namespace emprops::cli

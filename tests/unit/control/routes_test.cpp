@@ -65,6 +65,7 @@ TEST(ControlRoutes, EveryOperationReachesTheWorker) {
         {"POST", "/v1/connectors/comfyui/stop", "", "stop comfyui"},
         {"POST", "/v1/connectors/comfyui/drain", "", "drain:graceful comfyui"},
         {"POST", "/v1/connectors/comfyui/resume", "", "resume comfyui"},
+        {"POST", "/v1/connectors/comfyui/drain", R"({"mode":"now"})", "drain:now comfyui"},
         {"POST", "/v1/drain", "", "drain:graceful "},
         {"POST", "/v1/drain", R"({"mode":"now"})", "drain:now "},
         {"POST", "/v1/resume", "", "resume "},
@@ -106,6 +107,7 @@ TEST(ControlRoutes, BadRequestsAreRefusedWithAReason) {
     EXPECT_EQ(ask(operations, "POST", "/v1/cancel", "[1]").status, 400);
     EXPECT_EQ(ask(operations, "POST", "/v1/cancel", R"({"job_id":7})").status, 400);
     EXPECT_EQ(ask(operations, "POST", "/v1/drain", R"({"mode":"soon"})").status, 400);
+    EXPECT_EQ(ask(operations, "POST", "/v1/connectors/comfyui/drain", R"({"mode":7})").status, 400);
     const auto reload = ask(operations, "POST", "/v1/reload");
     EXPECT_EQ(reload.status, 409);
     EXPECT_EQ(reload.body["error"]["message"], "emprops-worker.toml:3: unknown key");

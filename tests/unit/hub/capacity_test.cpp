@@ -289,6 +289,7 @@ TEST_F(CapacityTest, ABusyWorkersHeartbeatsSayBusy) {
 
 TEST_F(CapacityTest, ChangedCapabilitiesAreRegisteredAgain) {
     connect();
+    pass(Ms(1000));
     session().set_capabilities(now, {{"gpu", "x"}});
     EXPECT_THAT(run(), ElementsAre("register [sim] idle"));
     session().set_capabilities(now, {{"gpu", "x"}});

@@ -186,11 +186,69 @@ TEST_F(FencingTest, AJobTakenBackByTheHubIsClaimedAgainUnderTheNewId) {
     connect();
     open_watch();
     // The Hub gives jobs to idle workers only: a busy registration makes us idle there without an offer.
-    EXPECT_THAT(watch(job_status("j1", "pending", "w-1")), ElementsAre("register [sim] busy", "claim j1"));
-    EXPECT_THAT(frame(assigned("j1")), ElementsAre("readopted j1#1", "keepalive j1", "status busy"));
+    // The ledger knows the new id before the claim leaves.
+    EXPECT_THAT(watch(job_status("j1", "pending", "w-1")),
+                ElementsAre("register [sim] busy", "readopted j1#1", "claim j1"));
+    EXPECT_THAT(frame(assigned("j1")), ElementsAre("keepalive j1", "status busy"));
     EXPECT_TRUE(desk.reserved.empty());
     pass(Ms(2000));
     EXPECT_THAT(watch(job_status("j1", "claimed", "w-2")), IsEmpty());
+}
+
+TEST_F(FencingTest, TheClientConnectionMayTellOfASecondClaimBeforeTheWorkerConnectionDoes) {
+    connect();
+    get_job("j1");
+    disconnect();
+    connect();
+    open_watch();
+    watch(job_status("j1", "pending", "w-1"));
+    pass(Ms(2000));
+    EXPECT_THAT(watch(job_status("j1", "claimed", "w-2")), ElementsAre("keepalive j1"))
+        << "that is our own new id, not somebody else";
+    frame(assigned("j1"));
+    EXPECT_THAT(end_job(completed("j1")), Contains("complete j1"));
+}
+
+TEST_F(FencingTest, AResultThatIsReadyBeforeTheSecondClaimIsAnsweredIsDelivered) {
+    connect();
+    get_job("j1");
+    disconnect();
+    connect();
+    open_watch();
+    watch(job_status("j1", "pending", "w-1"));
+    end_job(completed("j1"));
+    pass(Ms(2000));
+    EXPECT_THAT(watch(job_status("j1", "claimed", "w-2")), Contains("complete j1"));
+}
+
+TEST_F(FencingTest, ASecondClaimNamesTheEarlierIdsForHubsThatKnowThem) {
+    connect();
+    get_job("j1");
+    EXPECT_FALSE(ipc::Json::parse(frames.front()).contains("earlier_worker_ids"));
+    disconnect();
+    connect();
+    open_watch();
+    watch(job_status("j1", "pending", "w-1"));
+    const auto claim = ipc::Json::parse(frames.back());
+    EXPECT_EQ(claim["type"], "claim_job");
+    EXPECT_EQ(claim["earlier_worker_ids"], ipc::Json::array({"w-1"}));
+}
+
+TEST_F(FencingTest, RunningJobsThatCannotBeFencedAreKeptAliveBeforeTheHubGivesThemAway) {
+    connect();
+    get_job("j1");
+    disconnect();
+    connect();
+    Words words;
+    for (int second = 0; second < 15; ++second) {
+        session().on_watch_disconnected(now, "HTTP 403");
+        for (auto& word : pass(Ms(1000)))
+            words.push_back(word);
+    }
+    EXPECT_THAT(words, Contains("keepalive j1"));
+    EXPECT_THAT(end_job(completed("j1")), Not(Contains("complete j1"))) << "the outcome waits for the fence";
+    EXPECT_THAT(open_watch(), Contains("ask j1"));
+    EXPECT_THAT(watch(job_status("j1", "claimed", "x")), Contains("not delivered j1#1 claimed_by_other"));
 }
 
 struct TakenRow {
@@ -366,11 +424,23 @@ TEST_F(FencingTest, ATokenRefusedLaterLetsJobsRunAndIsTriedAgainEveryFiveMinutes
     disconnect();
     session().on_connected(now);
     run();
-    frame(R"({"type":"error","error":"some other words"})");
+    frame(R"({"type":"error","error":"Authentication failed: Invalid token"})");
     EXPECT_THAT(disconnect("closed 1000"), ElementsAre("auth refused", "connect w-3"));
     EXPECT_EQ(last_connect.after, Ms(300'000));
     session().undelivered(now, "j1", numbers["j1"]);
     EXPECT_THAT(run(), ElementsAre("auth refused leave"));
+}
+
+TEST_F(FencingTest, AnotherErrorBeforeTheWelcomeIsNotARefusedToken) {
+    session().start(now);
+    run();
+    session().on_connected(now);
+    run();
+    EXPECT_THAT(frame(error("Invalid message format")), Not(Contains("disconnect")));
+    EXPECT_THAT(notes, Contains(testing::HasSubstr("Invalid message format")));
+    EXPECT_THAT(disconnect("closed 1011"), ElementsAre("connect w-2"));
+    EXPECT_EQ(last_connect.after, Ms(1500)) << "the usual back-off";
+    EXPECT_FALSE(session().view().auth_refused);
 }
 
 TEST_F(FencingTest, WithAnExactIdAJobRefusedThreeTimesIsFailedIfNobodyHasIt) {

@@ -156,10 +156,24 @@ TEST(FramesFromHub, UnknownTypesAreIgnoredAndBrokenOnesAreNamed) {
         EXPECT_TRUE(std::holds_alternative<BadFrame>(decode_hub_frame(text))) << text;
 }
 
-TEST(FramesFromHub, DeepNestingIsRefused) {
-    const std::string deep = R"({"type":"job_assigned","job_id":"j","params":{"x":)" +
-                             std::string(100'000, '[') + std::string(100'000, ']') + "}}";
-    EXPECT_TRUE(std::holds_alternative<BadFrame>(decode_hub_frame(deep)));
+TEST(FramesFromHub, DeepNestingIsRefusedButItsJobIsNamed) {
+    const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+    const auto assigned =
+        decode_hub_frame(R"({"type":"job_assigned","job_id":"j","params":{"x":)" + deep + "}}");
+    ASSERT_TRUE(std::holds_alternative<Assignment>(assigned));
+    EXPECT_EQ(std::get<Assignment>(assigned).job_id, "j");
+    EXPECT_FALSE(std::get<Assignment>(assigned).params);
+    EXPECT_FALSE(std::get<Assignment>(assigned).bad.empty());
+    const auto offered =
+        decode_hub_frame(R"({"type":"job_available","job_id":"j","job_request_payload":{"x":)" + deep + "}}");
+    ASSERT_TRUE(std::holds_alternative<Offer>(offered));
+    EXPECT_FALSE(std::get<Offer>(offered).bad.empty());
+    const auto other = decode_hub_frame(R"({"type":"worker_registered","x":)" + deep + "}");
+    EXPECT_TRUE(std::holds_alternative<BadFrame>(other));
+}
+
+TEST(FramesToHub, ASecondClaimNamesTheEarlierIds) {
+    EXPECT_EQ(Json::parse(encode_claim(stamp, "j", {"w-0"}))["earlier_worker_ids"], Json::array({"w-0"}));
 }
 
 }  // namespace

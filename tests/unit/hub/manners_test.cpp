@@ -88,6 +88,44 @@ TEST_F(Manners, AClockThatJumpsCausesNoBurst) {
     EXPECT_THAT(run(), IsEmpty());
 }
 
+/// A message whose payload nests deeper than what is read.
+std::string too_deep(const std::string& type, const std::string& job, const std::string& payload_key) {
+    return R"({"type":")" + type + R"(","timestamp":1.5,"job_id":")" + job +
+           R"(","job_type":"sim","priority":0,")" + payload_key + R"(":{"a":)" + std::string(200, '[') +
+           std::string(200, ']') + "}}";
+}
+
+TEST_F(Manners, AnOfferThatCannotBeReadIsClaimedAndFailedSoThatItIsNotOfferedForEver) {
+    connect();
+    EXPECT_THAT(frame(too_deep("job_available", "deep", "job_request_payload")), ElementsAre("claim deep"));
+    EXPECT_THAT(desk.reserved, IsEmpty());
+    EXPECT_THAT(frame(too_deep("job_assigned", "deep", "params")),
+                ElementsAre("fail deep invalid_payload", "status idle"));
+    EXPECT_THAT(ipc::Json::parse(frames.at(frames.size() - 2))["error"].get<std::string>(),
+                testing::HasSubstr("cannot be read"));
+    get_job("next");
+}
+
+TEST_F(Manners, AnOfferThatCannotBeReadAndIsRefusedLeavesNothingBehind) {
+    connect();
+    frame(too_deep("job_available", "deep", "job_request_payload"));
+    frame(error("Failed to claim job deep"));
+    EXPECT_THAT(frame(too_deep("job_available", "deep", "job_request_payload")), IsEmpty());
+    get_job("next");
+}
+
+TEST_F(Manners, AChunkedAssignmentThatCannotBeReadFailsItsJob) {
+    connect();
+    frame(offer("j9"));
+    EXPECT_THAT(frame(chunk(0, 1, "", too_deep("job_assigned", "j9", "params"))),
+                ElementsAre("fail j9 invalid_payload", "status idle"));
+    EXPECT_THAT(desk.reserved, IsEmpty());
+    frame(offer("j9"));
+    EXPECT_THAT(frame(chunk(0, 1, "", R"({"params":)" + std::string(200, '['))),
+                ElementsAre("fail j9 invalid_payload", "status idle"))
+        << "the chunk names the job when its content does not";
+}
+
 TEST_F(Manners, AnUnclaimedAssignmentIsTakenWhenASlotIsFree) {
     connect();
     EXPECT_THAT(frame(assigned("j1")), ElementsAre("progress j1 0", "assigned j1#1", "status busy"));

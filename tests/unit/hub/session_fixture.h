@@ -114,6 +114,7 @@ class SessionTest : public testing::Test {
             sources.wall_seconds = [] { return 1000.5; };
             sources.random_unit = [] { return 0.5; };
             sources.random_id = [this] { return std::to_string(++ids_); };
+            sources.queued_bytes = queued_bytes;
             session_ = std::make_unique<Session>(settings, desk, sources);
         }
         return *session_;
@@ -233,6 +234,7 @@ class SessionTest : public testing::Test {
     }
 
     SessionSettings settings;
+    std::function<std::size_t()> queued_bytes;  ///< before the first use of session()
     CountingDesk desk;
     TimePoint now = TimePoint{} + std::chrono::hours(1);
     Words frames;

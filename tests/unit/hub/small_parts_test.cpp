@@ -1,4 +1,4 @@
-// Chunk assembly, refusal cache, reconnect policy.
+// Chunk assembly, refusal cache, reconnect policy, what the announcer keeps in mind.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,6 +7,7 @@
 #include <random>
 
 #include "supervisor/base/digest.h"
+#include "supervisor/hub/announcer.h"
 #include "supervisor/hub/chunk_assembly.h"
 #include "supervisor/hub/reconnect_policy.h"
 #include "supervisor/hub/refusal_cache.h"
@@ -108,6 +109,23 @@ TEST(RefusalCache, IsBoundedAndForgetsTheOldestFirst) {
         cache.add(start + Ms(i), std::to_string(i));
     EXPECT_FALSE(cache.contains(start + Ms(5), "0"));
     EXPECT_TRUE(cache.contains(start + Ms(5), "4"));
+}
+
+TEST(Announcer, AJobTypeThatHasGoneIsNotRememberedForEver) {
+    Announcer announcer;
+    jobs::Capacity capacity;
+    Announcer::Situation situation;
+    situation.capacity = &capacity;
+    announcer.on_connected(start, situation);
+    for (int i = 0; i < 5000; ++i) {
+        const std::string type = "t" + std::to_string(i);
+        capacity.job_types = {type};
+        capacity.free_slots = {{type, 1}};
+        const auto told = announcer.decide(start + Ms(i * 10), situation);
+        ASSERT_TRUE(told.registration) << i;
+        EXPECT_EQ(told.registration->job_types, std::vector<std::string>{type});
+    }
+    EXPECT_LE(announcer.remembered_types(), 2000u);
 }
 
 TEST(ReconnectPolicy, DoublesUpToTheLimitAndStaysInIt) {

@@ -71,6 +71,16 @@ TEST(HubUrl, ThatCannotBeUsedIsNamedWithoutItsQuery) {
     }
 }
 
+TEST(HubUrl, ThatCannotBeUsedIsNamedWithoutUserAndPassword) {
+    for (const char* url : {"ws://user:secret@h/ws", "ws://user:se/cret@h", "ws://u:s?cret@h", "u:secret@h",
+                            "ws://u:p@h?token=secret@x"}) {
+        const auto target = parse_url(url);
+        ASSERT_FALSE(target.ok()) << url;
+        EXPECT_THAT(target.error().message, testing::Not(testing::HasSubstr("cret"))) << url;
+        EXPECT_THAT(target.error().message, testing::HasSubstr("***")) << url;
+    }
+}
+
 TEST(PercentCoding, IsReversibleForEveryByte) {
     std::string all;
     for (int i = 0; i < 256; ++i)

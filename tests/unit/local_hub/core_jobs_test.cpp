@@ -363,6 +363,22 @@ TEST_F(CoreJobs, AWorkerWithoutASignForAMinuteIsDropped) {
     EXPECT_EQ(closed_.at(w1).reason, "Worker w1 disconnected");
 }
 
+TEST_F(CoreJobs, ABusyWorkerWithANewIdMayHaveBackTheJobThatItStillRuns) {
+    running();
+    disconnect(w1);
+    pass(Ms(20'000));
+    EXPECT_EQ(state("j"), JobStatus::pending);
+    worker(w2, "w1-after-the-outage", {"sim"}, "busy");
+    claim(w2, "j");
+    EXPECT_EQ(last(w2)["error"], "Cannot claim job j: Worker w1-after-the-outage is not idle");
+    say(w2, {{"type", "claim_job"}, {"job_id", "j"}, {"earlier_worker_ids", {"older", "w1", 7}}});
+    EXPECT_EQ(last(w2)["type"], "job_assigned");
+    EXPECT_EQ(job("j").worker_id, "w1-after-the-outage");
+    submit("never claimed");
+    say(w2, {{"type", "claim_job"}, {"job_id", "never claimed"}, {"earlier_worker_ids", {""}}});
+    EXPECT_EQ(last(w2)["type"], "error");
+}
+
 TEST_F(CoreJobs, HistoryIsForgottenByAge) {
     running();
     complete(w1, "j");

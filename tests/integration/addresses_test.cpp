@@ -1,0 +1,85 @@
+// How the worker finds its Hub: names with several addresses, IPv6, a name look-up that hangs.
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include "tests/support/job_client.h"
+#include "tests/support/worker_harness.h"
+
+namespace emprops::test {
+namespace {
+
+constexpr const char* simulation = "[connectors.simulation]\nenv = {SIMULATION_PROCESSING_TIME = \"0.1\"}\n";
+
+std::vector<std::string> own_name_lookup() {
+    return {"LD_PRELOAD=" EMPROPS_PRELOAD_NAME_LOOKUP};
+}
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool may_preload = false;  // the sanitizer must come first
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+constexpr bool may_preload = false;
+#else
+constexpr bool may_preload = true;
+#endif
+#else
+constexpr bool may_preload = true;
+#endif
+
+TEST(Addresses, TheNextAddressOfANameIsTriedWhenTheFirstRefuses) {
+    if (!may_preload) GTEST_SKIP() << "nothing can be preloaded into a program with AddressSanitizer";
+    TestHub hub;  // on 127.0.0.1 only
+    const std::string url = "ws://localhost:" + std::to_string(hub.port());
+    TestWorker worker({url, simulation, {}, {}, own_name_lookup()});
+    worker.wait_log("connected to the Hub as");
+    EXPECT_EQ(worker.log().find("no connection to the Hub"), std::string::npos) << worker.log();
+    JobClient client(hub);
+    EXPECT_EQ(client.completed(client.submit("simulation", Json::object())).at("status"), "success");
+}
+
+TEST(Addresses, AHungNameLookUpDoesNotHoldUpTheEnd) {
+    if (!may_preload) GTEST_SKIP() << "nothing can be preloaded into a program with AddressSanitizer";
+    TestWorker worker({"ws://stuck.test:1", simulation, {}, {}, own_name_lookup()});
+    worker.wait_log("name look-up is stuck");
+    worker.wait_state("simulation", "ready");
+    worker.stop_and_wait(0);
+    EXPECT_NE(worker.log().find("worker ended"), std::string::npos) << "the log is whole";
+}
+
+TEST(Addresses, AHungNameLookUpDoesNotHoldUpSubmit) {
+    if (!may_preload) GTEST_SKIP() << "nothing can be preloaded into a program with AddressSanitizer";
+    TempDir dir;
+    const auto output = run_program(
+        {"submit", "--hub", "ws://stuck.test:1", "--type", "x", "--set", "hub.connect_timeout=500ms"},
+        dir.path(), Ms(20'000), own_name_lookup());
+    EXPECT_EQ(output.exit_code, 75) << output.err;
+}
+
+TEST(Addresses, TheLocalHubAndItsWorkerSpeakIpv6) {
+    try {
+        boost::asio::io_context io;
+        boost::asio::ip::tcp::acceptor probe(io, {boost::asio::ip::make_address("::1"), 0});
+    } catch (const std::exception& error) {
+        GTEST_SKIP() << "no IPv6 on this machine: " << error.what();
+    }
+    TestWorker worker(
+        {"",
+         std::string("[hub]\nembedded = true\n[local_hub]\nlisten = \"::1\"\nport = 0\n") + simulation,
+         {},
+         {},
+         {}});
+    worker.wait_log("connected to the Hub as");
+    worker.wait_state("simulation", "ready");
+    const std::string address = worker.status().at("hub").at("address");
+    ASSERT_EQ(address.rfind("ws://[::1]:", 0), 0u) << address;
+    const auto url = address.substr(0, address.find('/', 5));
+    const auto done =
+        run_program({"submit", "--hub", url, "--type", "simulation", "--wait"}, worker.dir().path());
+    EXPECT_EQ(done.exit_code, 0) << done.err << worker.log();
+}
+
+}  // namespace
+}  // namespace emprops::test

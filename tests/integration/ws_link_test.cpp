@@ -1,0 +1,72 @@
+// One WebSocket under load: the order of what leaves, and the bound of what waits.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include "supervisor/hub/link.h"
+#include "tests/support/hub_double.h"
+
+namespace emprops::hub {
+namespace {
+
+using test::HubDouble;
+using test::until;
+using testing::HasSubstr;
+
+class WsLinkTest : public testing::Test {
+  protected:
+    void connect() {
+        const boost::asio::any_io_executor executor(io.get_executor());
+        link = make_ws_link(executor, settings);
+        auto target = parse_url("ws://127.0.0.1:" + std::to_string(hub.port()) + "/ws/worker/w");
+        ASSERT_TRUE(target.ok());
+        Link::Handlers handlers;
+        handlers.on_connected = [this] { connected = true; };
+        handlers.on_closed = [this](const std::string& reason) { closed = reason; };
+        link->connect(std::move(target).value(), std::nullopt, std::move(handlers));
+        ASSERT_TRUE(until(io, [&] { return connected && hub.peer("/ws/worker/") != nullptr; })) << closed;
+    }
+
+    boost::asio::io_context io;
+    config::HubSettings settings;
+    HubDouble hub{io};
+    std::unique_ptr<Link> link;
+    bool connected = false;
+    std::string closed;
+};
+
+TEST_F(WsLinkTest, ASignOfLifeOvertakesWhatHasNotBegunAndNothingElse) {
+    connect();
+    link->send("begun " + std::string(4 << 20, 'x'));
+    link->send("result 1");
+    link->send("result 2");
+    link->send_first("sign of life 1");
+    link->send_first("sign of life 2");
+    const auto peer = hub.peer("/ws/worker/");
+    ASSERT_TRUE(until(io, [&] { return peer->frames.size() == 5; }));
+    EXPECT_EQ(peer->frames[0].substr(0, 5), "begun");
+    EXPECT_EQ(peer->frames[1], "sign of life 1");
+    EXPECT_EQ(peer->frames[2], "sign of life 2");
+    EXPECT_EQ(peer->frames[3], "result 1");
+    EXPECT_EQ(peer->frames[4], "result 2");
+    EXPECT_TRUE(until(io, [&] { return link->queued_bytes() == 0; }));
+}
+
+TEST_F(WsLinkTest, AHubThatDoesNotReadDoesNotFillOurMemory) {
+    settings.send_limit = 1 << 20;
+    connect();
+    std::size_t most = 0;
+    for (int i = 0; i < 100; ++i) {  // the event loop does not run: nothing is taken
+        link->send(std::string(1 << 20, 'x'));
+        most = std::max(most, link->queued_bytes());
+    }
+    ASSERT_TRUE(until(io, [&] { return !closed.empty(); }));
+    EXPECT_THAT(closed, HasSubstr("takes too little"));
+    EXPECT_LE(most, std::size_t{64} << 20);
+}
+
+}  // namespace
+}  // namespace emprops::hub
