@@ -6,6 +6,7 @@
 
 #include <boost/asio/post.hpp>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <system_error>
 
@@ -22,10 +23,11 @@ Error work_dir_failed(const fs::path& folder, const std::string& why) {
     return {"work_dir", "cannot make the scratch folder " + folder.string() + ": " + why};
 }
 
-/// Makes `root`/`parts[0]`/`parts[1]`/... and gives what is below `root` to `user`. The user owns the upper
-/// folders and may replace the lower ones by links at any moment: nothing but a real folder is entered.
-Result<fs::path> make(const fs::path& root, const std::vector<std::string>& parts,
-                      const std::optional<UserIds>& user) {
+/// Opens `root`/`parts[0]`/`parts[1]`/..., makes what is missing and gives what is below `root` to `user`.
+/// The user owns the upper folders and may replace the lower ones by links at any moment: nothing but a real
+/// folder is entered.
+Result<UniqueFd> enter(const fs::path& root, const std::vector<std::string>& parts,
+                       const std::optional<UserIds>& user) {
     std::error_code error;
     fs::create_directories(root, error);
     if (error) return work_dir_failed(root, error.message());
@@ -42,7 +44,7 @@ Result<fs::path> make(const fs::path& root, const std::vector<std::string>& part
             return work_dir_failed(folder, std::strerror(errno));
         at = std::move(next);
     }
-    return folder;
+    return at;
 }
 
 std::string instance_name(const std::string& connector, int index) {
@@ -69,21 +71,28 @@ fs::path WorkDirs::job(const std::string& connector, int index, const std::strin
 
 Result<fs::path> WorkDirs::make_instance(const std::string& connector, int index,
                                          const std::optional<UserIds>& user) {
-    return make(fs::absolute(root_), {instance_name(connector, index)}, user);
+    const auto folder = enter(fs::absolute(root_), {instance_name(connector, index)}, user);
+    if (!folder) return folder.error();
+    return instance(connector, index);
 }
 
 Result<fs::path> WorkDirs::make_job(const std::string& connector, int index, const std::string& job_id,
                                     const std::optional<UserIds>& user) {
-    return make(fs::absolute(root_), {instance_name(connector, index), "jobs", job_name(job_id)}, user);
+    const auto folder =
+        enter(fs::absolute(root_), {instance_name(connector, index), "jobs", job_name(job_id)}, user);
+    if (!folder) return folder.error();
+    return job(connector, index, job_id);
 }
 
 void WorkDirs::move_job(const std::string& connector, int from, int to, const std::string& job_id) {
-    const fs::path source = job(connector, from, job_id);
-    const fs::path target = job(connector, to, job_id);
     std::error_code error;
-    if (from == to || !fs::exists(source, error) || fs::exists(target, error)) return;
-    fs::create_directories(target.parent_path(), error);
-    fs::rename(source, target, error);
+    if (from == to || !fs::exists(job(connector, from, job_id), error)) return;
+    // The owner of the folders is set by make_job, which follows.
+    const auto source = enter(fs::absolute(root_), {instance_name(connector, from), "jobs"}, {});
+    const auto target = enter(fs::absolute(root_), {instance_name(connector, to), "jobs"}, {});
+    if (!source || !target) return;
+    const std::string name = job_name(job_id);
+    ::renameat2(source->get(), name.c_str(), target->get(), name.c_str(), RENAME_NOREPLACE);
 }
 
 void WorkDirs::remove_job(const std::string& connector, int index, const std::string& job_id) {

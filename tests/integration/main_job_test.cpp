@@ -90,6 +90,8 @@ env = {SIMULATION_JOB_TYPE = "other", SIMULATION_PROCESSING_TIME = "3", SIMULATI
     const auto victim = client.submit("simulation", Json::object());
     client.progressed(victim);
     client.progressed(untouched);
+    // The first progress can be the worker's own sign of life, from before its connector has the job.
+    ASSERT_TRUE(wait_until([&] { return !worker.connector("simulation").at("jobs").empty(); }));
     const pid_t pid = worker.connector("simulation").at("pid");
     ASSERT_EQ(::kill(pid, SIGKILL), 0);
     const auto killed_at = std::chrono::steady_clock::now();

@@ -29,6 +29,22 @@ TEST(WorkDirs, AJobsFolderIsMadeAndKeptWhenItIsThere) {
     EXPECT_EQ(dirs.make_job("c", 0, "../x", ourselves()).value(), *folder);
 }
 
+TEST(WorkDirs, AJobMovesToAnotherIndexButNeverThroughALink) {
+    test::TempDir state;
+    test::TempDir elsewhere;
+    WorkDirs dirs(state.path());
+    const fs::path folder = dirs.make_job("c", 0, "j", {}).value();
+    const fs::path other = dirs.make_instance("c", 1, {}).value();
+    fs::create_directory_symlink(elsewhere.path(), other / "jobs");
+    dirs.move_job("c", 0, 1, "j");
+    EXPECT_TRUE(fs::exists(folder));
+    EXPECT_TRUE(fs::is_empty(elsewhere.path()));
+    fs::remove(other / "jobs");
+    dirs.move_job("c", 0, 1, "j");
+    EXPECT_FALSE(fs::exists(folder));
+    EXPECT_TRUE(fs::is_directory(dirs.job("c", 1, "j")));
+}
+
 TEST(WorkDirs, ALinkInPlaceOfAFolderIsNeverEntered) {
     test::TempDir state;
     test::TempDir elsewhere;
