@@ -68,6 +68,11 @@ std::string event(const char* type, Json data) {
     return Json{{"type", type}, {"data", std::move(data)}}.dump();
 }
 
+/// An entry of a history's status.messages: a pair. (Braces alone would make an object of the list.)
+Json said(const char* type, Json data) {
+    return Json::array({type, std::move(data)});
+}
+
 }  // namespace
 
 ComfyScript good_script(const Json& outputs) {
@@ -103,9 +108,10 @@ ComfyScript good_script(const Json& outputs) {
          {{"status_str", "success"},
           {"completed", true},
           {"messages",
-           {{"execution_start", {{"prompt_id", "$ID"}, {"timestamp", 1000}}},
-            {"execution_cached", {{"prompt_id", "$ID"}, {"nodes", Json::array()}, {"timestamp", 1000}}},
-            {"execution_success", {{"prompt_id", "$ID"}, {"timestamp", 1030}}}}}}}};
+           Json::array({said("execution_start", {{"prompt_id", "$ID"}, {"timestamp", 1000}}),
+                        said("execution_cached",
+                             {{"prompt_id", "$ID"}, {"nodes", Json::array()}, {"timestamp", 1000}}),
+                        said("execution_success", {{"prompt_id", "$ID"}, {"timestamp", 1030}})})}}}};
     return script;
 }
 
@@ -505,14 +511,14 @@ void ComfyDouble::Impl::interrupt_running() {
                            {"executed", Json::array()},
                            {"timestamp", 1}};
         send_to(running->client_id, event("execution_interrupted", data), {});
-        end_prompt({{"outputs", Json::object()},
-                    {"meta", Json::object()},
-                    {"status",
-                     {{"status_str", "error"},
-                      {"completed", false},
-                      {"messages",
-                       {{"execution_start", {{"prompt_id", id}, {"timestamp", 0}}},
-                        {"execution_interrupted", data}}}}}});
+        end_prompt(
+            {{"outputs", Json::object()},
+             {"meta", Json::object()},
+             {"status",
+              {{"status_str", "error"},
+               {"completed", false},
+               {"messages", Json::array({said("execution_start", {{"prompt_id", id}, {"timestamp", 0}}),
+                                         said("execution_interrupted", data)})}}}});
     });
 }
 
