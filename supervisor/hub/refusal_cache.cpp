@@ -6,13 +6,13 @@ namespace emprops::hub {
 
 namespace {
 /// Counts outlive the silence, because the third refusal comes after two silences.
-constexpr int count_lifetime_in_memories = 10;
+constexpr config::Duration count_lifetime = std::chrono::minutes(10);
 }  // namespace
 
 int RefusalCache::add(TimePoint now, const std::string& job_id) {
     if (jobs_.size() >= max_jobs_ && jobs_.count(job_id) == 0) make_room(now);
     Refusal& refusal = jobs_[job_id];
-    if (refusal.count > 0 && now - refusal.last >= memory_ * count_lifetime_in_memories) refusal.count = 0;
+    if (refusal.count > 0 && now - refusal.last >= count_lifetime) refusal.count = 0;
     refusal.last = now;
     return ++refusal.count;
 }
@@ -23,9 +23,7 @@ bool RefusalCache::contains(TimePoint now, const std::string& job_id) const {
 }
 
 void RefusalCache::make_room(TimePoint now) {
-    std::erase_if(jobs_, [&](const auto& job) {
-        return now - job.second.last >= memory_ * count_lifetime_in_memories;
-    });
+    std::erase_if(jobs_, [&](const auto& job) { return now - job.second.last >= count_lifetime; });
     if (jobs_.size() < max_jobs_) return;
     jobs_.erase(std::min_element(jobs_.begin(), jobs_.end(),
                                  [](const auto& a, const auto& b) { return a.second.last < b.second.last; }));

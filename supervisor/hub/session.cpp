@@ -11,12 +11,18 @@ namespace {
 constexpr Ms good_connection{10'000};
 /// The full worker_status goes out before every fifth heartbeat, as the Python worker does.
 constexpr unsigned full_status_every = 5;
+/// While jobs run or outcomes wait no pause is longer than this: the Hub gives a job away after 30 s without
+/// progress, and a result that waits is a client that waits.
+constexpr Ms longest_pause_while_owing{5'000};
 /// The Hub is told of one connector's state at most this often.
 constexpr Ms status_gap{1000};
 /// What this much costs no time worth overtaking.
 constexpr std::size_t small_backlog = 64 * 1024;
 /// How often a crowded connection is looked at again.
 constexpr Ms crowded_look{200};
+/// With a fixed id the Hub offers a job that it refuses us first in every round, and nothing else: the
+/// refusals that lead to its fail_job must come soon, for until then nobody is served.
+constexpr Ms exact_id_refusal_memory{2'000};
 /// Names and sentences of connectors in messages to monitors.
 constexpr std::size_t most_text_bytes = 1000;
 
@@ -68,7 +74,8 @@ Session::Impl::Impl(SessionSettings settings_in, JobDesk& desk_in, Sources sourc
       desk(desk_in),
       sources(std::move(sources_in)),
       reconnects(settings.hub.reconnect_min, settings.hub.reconnect_max),
-      refusals(settings.hub.refusal_memory),
+      refusals(settings.exact_id ? std::min<Ms>(settings.hub.refusal_memory, exact_id_refusal_memory)
+                                 : settings.hub.refusal_memory),
       assembly(settings.hub.max_assembly_bytes, settings.hub.assembly_timeout),
       next_number(settings.first_number),
       watch_reconnects(settings.hub.reconnect_min, std::min<Ms>(settings.hub.reconnect_max, Ms(10'000))) {}
@@ -155,6 +162,9 @@ void Session::Impl::heartbeat(TimePoint now, const jobs::Capacity& capacity) {
     } else if (heartbeats % full_status_every == 0 && !claim) {
         send(full_status_frame(*status));
         status.reset();  // said already; twice would make the Hub scan its queue twice
+        // The Hub keeps no connector's state: a monitor that came later learns it now.
+        for (auto& [connector, known] : connector_statuses)
+            known.owed = true;
     }
     send(encode_heartbeat(stamp(), status, load), overtakes);
 }
@@ -294,9 +304,12 @@ void Session::on_disconnected(TimePoint now, const std::string& reason) {
     s.assembly.clear();
     s.fence_everything(now);
     if (refused) {
-        s.note("error",
-               "the Hub refused our token (" + s.last_error + "); check WEBSOCKET_AUTH_TOKEN or hub.token");
         const bool leave = !s.ever_welcomed || nothing_left();
+        s.note("error", "the Hub refused our token (" + s.last_error +
+                            "); check WEBSOCKET_AUTH_TOKEN or hub.token" +
+                            (leave ? std::string()
+                                   : "; running jobs go on, next attempt in " +
+                                         human_duration(s.settings.hub.bad_token_retry)));
         s.told_to_leave = leave;
         s.out.push_back(AuthRefused{!s.ever_welcomed, leave});
         if (!leave) s.connect_after(s.settings.hub.bad_token_retry);
@@ -305,7 +318,8 @@ void Session::on_disconnected(TimePoint now, const std::string& reason) {
     s.last_error = reason;
     if (was_connected && s.welcomed && now - s.connected_at >= good_connection) s.reconnects.reset();
     s.welcomed = false;
-    const Ms delay = s.reconnects.next(s.sources.random_unit());
+    Ms delay = s.reconnects.next(s.sources.random_unit());
+    if (!nothing_left()) delay = std::min(delay, longest_pause_while_owing);
     s.note("warn", (was_connected ? "the connection to the Hub ended: " : "no connection to the Hub: ") +
                        reason + "; next attempt in " + human_duration(delay));
     s.connect_after(delay);

@@ -462,6 +462,39 @@ TEST_F(FencingTest, WithAnExactIdAJobRefusedThreeTimesIsFailedIfNobodyHasIt) {
     EXPECT_THAT(watch(job_status("j1", "pending", "w")), ElementsAre("fail j1 lost", "status idle"));
 }
 
+TEST_F(FencingTest, WithAnExactIdTheRefusalsThatStarveEverybodyFollowSoon) {
+    settings.exact_id = true;
+    connect();
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_THAT(frame(offer("j1")), ElementsAre("claim j1"));
+        frame(error("Failed to claim job j1"));
+        EXPECT_THAT(frame(offer("j1")), IsEmpty());
+        pass(Ms(2'000));
+    }
+    open_watch();
+    EXPECT_THAT(watch(job_status("j1", "pending", "w")), ElementsAre("fail j1 lost", "status idle"));
+}
+
+TEST_F(FencingTest, WhileAJobRunsOrAnOutcomeWaitsNoPauseIsLongerThanFiveSeconds) {
+    connect();
+    for (int i = 0; i < 8; ++i) {  // idle: the pauses grow
+        disconnect();
+        session().on_connected(now);
+        run();
+    }
+    disconnect();
+    EXPECT_GT(last_connect.after, Ms(20'000));
+    connect();
+    get_job("j1");
+    disconnect();
+    EXPECT_EQ(last_connect.after, Ms(5'000));
+    session().on_connected(now);
+    run();
+    end_job(completed("j1"));
+    disconnect();
+    EXPECT_EQ(last_connect.after, Ms(5'000));
+}
+
 TEST_F(FencingTest, AResultAboveTheFrameLimitBecomesAFailureThatSaysWhatToDo) {
     settings.hub.send_limit = 1000;
     connect();
