@@ -172,6 +172,13 @@ void ConnectorLoader::run() {
         if (selected_.empty() && (selected || !found->enabled)) continue;
         chosen.push_back(*found);
     }
+    for (const ConnectorSettings& left_out : out_.settings.connectors) {
+        if (!selected || selected_.empty() || !left_out.enabled || contains(selected_, left_out.name))
+            continue;
+        setter_.problem(Severity::warning, out_.origins.at("connectors").where,
+                        "this list leaves out [connectors." + left_out.name +
+                            "], which is not loaded; add it, or write enabled = false there");
+    }
     out_.settings.connectors = std::move(chosen);
     if (out_.settings.connectors.empty() && !selected) {
         setter_.problem(Severity::warning, "connectors",

@@ -46,6 +46,7 @@ void Reader::read_toml(const fs::path& file, bool required, std::vector<FileSour
     if (!text) {
         const bool missing = text.error().code == "not_found";
         if (missing && !required) return;
+        out_.files_unusable = true;
         problem(Severity::error, display,
                 missing ? "there is no such configuration file; check --config or EMPROPS_CONFIG"
                         : "the configuration file " + text.error().message);
@@ -54,6 +55,7 @@ void Reader::read_toml(const fs::path& file, bool required, std::vector<FileSour
     out_.files_read.push_back(file);
     TomlFile parsed = parse_toml(*text);
     if (parsed.error) {
+        out_.files_unusable = true;
         problem(
             Severity::error,
             display + ":" + std::to_string(parsed.error->line) + ":" + std::to_string(parsed.error->column),

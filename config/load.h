@@ -62,6 +62,8 @@ struct Loaded {
     std::vector<Problem> problems;  ///< in the order of the files and then of the variables
     Origins origins;
     std::vector<std::filesystem::path> files_read;
+    /// A configuration file could not be read or is not TOML: what it says about folders is not known.
+    bool files_unusable = false;
 
     /// No problem is an error.
     bool ok() const;

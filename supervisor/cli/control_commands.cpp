@@ -19,16 +19,29 @@ namespace {
 
 using ipc::Json;
 
+/// The worker's folder or socket is given by a variable or on the command line.
+bool named_outside_files(const config::Loaded& loaded) {
+    for (const char* key : {"control.socket", "worker.state_dir"}) {
+        const auto origin = loaded.origins.find(key);
+        if (origin != loaded.origins.end() && origin->second.layer > config::Layer::file) return true;
+    }
+    return false;
+}
+
 std::optional<control::Client> connect(const Common& common, const ControlOptions& options) {
     if (!options.socket.empty()) return control::Client(options.socket);
-    // A worker that runs can be asked although its file has been broken meanwhile (`reload` will name the
-    // errors).
+    // A worker that runs can be asked although a value in its file is wrong meanwhile (`reload` will name the
+    // errors), but not if the file as a whole is: the default socket may be another worker's.
     const auto loaded = config::load(request_for(common));
     const auto& socket = loaded.settings.control.socket;
-    if (!socket.empty()) return control::Client(socket);
+    const bool elsewhere = loaded.files_unusable && !named_outside_files(loaded);
+    if (!socket.empty() && !elsewhere) return control::Client(socket);
     for (const auto& problem : loaded.problems)
         complain(config::to_string(problem));
-    complain("the configuration does not tell where the worker's socket is: name it with --socket");
+    complain(
+        "nothing was done: the configuration does not tell which worker is meant; mend it, or name the "
+        "worker's "
+        "socket with --socket");
     return std::nullopt;
 }
 

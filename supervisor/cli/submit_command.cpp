@@ -4,7 +4,10 @@
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -26,8 +29,11 @@ Result<std::string> read_payload(const SubmitOptions& options) {
     if (options.file == "-") {
         text.assign(std::istreambuf_iterator<char>(std::cin), {});
     } else if (!options.file.empty()) {
+        std::error_code error;
         std::ifstream file(options.file, std::ios::binary);
-        if (!file) return Error{"payload", fmt::format("cannot read the payload file {}", options.file)};
+        if (std::filesystem::is_directory(options.file, error) || !file)
+            return Error{"payload", fmt::format("cannot read the payload file {}: {}", options.file,
+                                                file ? "it is a folder" : std::strerror(errno))};
         text.assign(std::istreambuf_iterator<char>(file), {});
     }
     const auto begin = text.find_first_not_of(" \t\r\n");

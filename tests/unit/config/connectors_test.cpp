@@ -42,8 +42,13 @@ TEST_F(Connectors, TheListSelectsAndOrdersAndNeedsNoTables) {
     toml("[connectors.a]\n[connectors.b]\nenabled = false\n");
     env("CONNECTORS") = "new,b";
     EXPECT_THAT(names(), ElementsAre("new", "b"));
+    EXPECT_EQ(
+        problems_of(load()),
+        "environment: CONNECTORS: warning: this list leaves out [connectors.a], which is not loaded; add "
+        "it, or write enabled = false there\n");
     request.overrides = {"connectors=a"};
     EXPECT_THAT(names(), ElementsAre("a"));
+    EXPECT_EQ(problems_of(load()), "");
 }
 
 TEST_F(Connectors, NothingToLoadIsAWarningAndNotTheSimulation) {
