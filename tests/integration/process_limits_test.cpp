@@ -128,6 +128,20 @@ TEST(Evidence, TheLogHasTheLastLinesOfStderrAlsoWhenTheRateLimitHadDroppedThem) 
     EXPECT_EQ(times("chatter 490 "), 1u);
 }
 
+TEST(LogTail, IsLimitedByBytesToo) {
+    FleetDriver driver;
+    auto settings = fault_settings("c", "long_stderr");
+    settings.supervision.stderr_lines_per_second = 10'000;
+    ASSERT_TRUE(driver.start({settings}));
+    ASSERT_TRUE(driver.result_of("c", "j"));
+    ASSERT_TRUE(driver.run_until([&] { return driver.status("c").counters.stderr_lines == 1000; }));
+    std::size_t bytes = 0;
+    for (const process::TraceLine& line : driver.fleet->log_tail("c", 1000).value())
+        bytes += line.text.size();
+    EXPECT_GT(bytes, 100'000u);
+    EXPECT_LT(bytes, 262'144u);
+}
+
 TEST(Escape, ADescendantWithoutMarkerAndSessionEndsWithItsConnector) {
     FleetDriver driver;
     const auto file = driver.state / "pids";

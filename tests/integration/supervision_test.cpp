@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <iostream>
+
 #include "tests/support/job_client.h"
 #include "tests/support/supervision_bench.h"
 #include "tests/support/worker_harness.h"
@@ -26,6 +28,7 @@ std::string connector(const std::string& name, const std::string& env = "", cons
 void expect_small(const TestWorker& worker) {
     const auto peak = peak_rss_bytes(worker.supervisor_pid());
     EXPECT_GT(peak, 0u);
+    std::cout << "peak memory of the supervisor: " << peak / mib << " MiB\n";
     if (!address_sanitizer) {
         EXPECT_LT(peak, supervisor_limit) << peak / mib << " MiB";
     }

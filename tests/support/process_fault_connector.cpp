@@ -314,6 +314,10 @@ void run(const std::string& mode, const std::vector<std::string>& extra) {
             put(R"({"type":"result","job_id":")" + id + R"(","result":{"key":"secret"},})");
             return;
         }
+        if (mode == "long_stderr") {
+            for (int count = 0; count < 1000; ++count)
+                std::fprintf(stderr, "%s\n", std::string(1000, 'e').c_str());
+        }
         if (mode == "last_words") {
             for (int line_number = 0; line_number < 500; ++line_number)
                 std::fprintf(stderr, "chatter %d\n", line_number);
