@@ -559,7 +559,7 @@ TEST(Queue, PendingIsSortedByNumberNotByHeapOrder) {
 TEST(Health, ASuspicionEndsOnlyWhenTheServerWasGoneAndIsBack) {
     Health health;
     EXPECT_TRUE(health.on_probe("")->available);
-    EXPECT_FALSE(health.on_suspicion("fault", true)->available);
+    EXPECT_FALSE(health.on_suspicion({"fault", true, ""})->available);
     EXPECT_FALSE(health.on_probe(""));  // answers, and did before: nothing changed
     EXPECT_FALSE(health.on_probe("timed out")->connected);
     EXPECT_FALSE(health.on_probe("")->available);  // slow is not gone
@@ -577,12 +577,13 @@ Queue running(const std::string& id, Json mark = nullptr) {
 TEST(Health, ASilentWorkerThreadIsTrustedAgainWhenTheQueueGoesOnButAFaultIsNot) {
     Health health;
     health.on_probe("");
-    health.on_suspicion("silent", false);
-    EXPECT_FALSE(health.on_queue(running("x")));
+    health.on_suspicion({"silent", false, "x"});
     EXPECT_FALSE(health.on_queue(running("x")));
     EXPECT_TRUE(health.on_queue(running("y"))->available);
-    health.on_suspicion("fault", true);
-    health.on_queue(running("x"));
+    health.on_suspicion({"nothing runs", false, ""});
+    EXPECT_FALSE(health.on_queue(running("")));
+    EXPECT_TRUE(health.on_queue(running("y"))->available);
+    health.on_suspicion({"fault", true, ""});
     EXPECT_FALSE(health.on_queue(running("y")));
 }
 
