@@ -48,7 +48,8 @@ std::vector<std::string> choices_of(const Json& object_info, const std::string& 
                                     const std::string& input);
 
 /// Compares a graph with /object_info (whole): missing classes, missing required inputs and values that are
-/// not in their list, the last two for nodes that an output needs. nullopt when nothing was found. ComfyUI's own validation stays the judge.
+/// not in their list, the last two for nodes that an output needs. nullopt when nothing was found. ComfyUI's
+/// own validation stays the judge.
 std::optional<Failure> preflight(const Json& graph, const Json& object_info, const std::vector<Node>& nodes);
 
 /// Access refused by a proxy in front of ComfyUI: 401, 403, 407, or a redirect or page in HTML.

@@ -8,10 +8,6 @@ namespace {
 constexpr Ms doubtful_for{60'000};       // so long a POST without an answer may still turn up
 constexpr Ms interrupt_interval{5'000};  // of a prompt that does not let go
 
-std::string first_running(const Queue& queue) {
-    return queue.running.empty() ? std::string() : queue.running.front().prompt_id;
-}
-
 }  // namespace
 
 std::optional<ServiceStatus> Health::on_probe(const std::string& problem, bool gone) {
@@ -25,21 +21,21 @@ std::optional<ServiceStatus> Health::on_probe(const std::string& problem, bool g
     return changed();
 }
 
-std::optional<ServiceStatus> Health::on_suspicion(const std::string& reason, bool fault) {
-    if (suspicion_.empty() || fault) suspicion_ = reason;
-    fault_ = fault_ || fault;
+std::optional<ServiceStatus> Health::on_suspicion(const RestartService& suspicion) {
+    if (suspicion_.empty() || suspicion.fault) suspicion_ = suspicion.reason;
+    fault_ = fault_ || suspicion.fault;
     gone_since_suspicion_ = false;
-    stuck_.reset();
+    stuck_ = suspicion.running;
     return changed();
 }
 
 std::optional<ServiceStatus> Health::on_queue(const Queue& queue) {
     if (!suspicious() || fault_) return {};
-    if (!stuck_) {
-        stuck_ = first_running(queue);
-    } else if (stuck_->empty() ? !queue.running.empty() : first_running(queue) != *stuck_) {
-        suspicion_.clear();
-    }
+    const bool goes_on = stuck_.empty()
+                             ? !queue.running.empty()
+                             : std::none_of(queue.running.begin(), queue.running.end(),
+                                            [&](const QueueItem& item) { return item.prompt_id == stuck_; });
+    if (goes_on) suspicion_.clear();
     return changed();
 }
 

@@ -25,9 +25,9 @@ class Health {
     /// A probe was answered: "" for yes, else why not. `gone`: nothing listens there (refused), which is how
     /// a restart shows; a slow answer is none. Returns the status if it changed.
     std::optional<ServiceStatus> on_probe(const std::string& problem, bool gone = false);
-    /// ComfyUI's process must be restarted: unavailable until it was seen gone and back. Unless `fault` (each
-    /// prompt fails), the queue going on ends it as well: the worker thread lives.
-    std::optional<ServiceStatus> on_suspicion(const std::string& reason, bool fault);
+    /// ComfyUI's process must be restarted: unavailable until it was seen gone and back. A dead worker thread
+    /// (no `fault`) is believed in only until the queue goes on.
+    std::optional<ServiceStatus> on_suspicion(const RestartService& suspicion);
     /// What runs; asked while suspicious.
     std::optional<ServiceStatus> on_queue(const Queue& queue);
     /// A withdrawn prompt goes on running ("" when there is none any more).
@@ -42,7 +42,7 @@ class Health {
     std::string suspicion_, lingering_, disk_;
     bool fault_ = false;
     bool gone_since_suspicion_ = false;
-    std::optional<std::string> stuck_;  // what ran when the suspicion came; "": nothing
+    std::string stuck_;  // what a dead worker thread is at; "": nothing
     std::optional<ServiceStatus> told_;
 };
 

@@ -168,9 +168,7 @@ void JobRun::act(const Action& action) {
                         [&](const Reconnect&) {
                             if (shared_.socket != nullptr) shared_.socket->reconnect();
                         },
-                        [&](const RestartService& restart) {
-                            shared_.monitor.suspect(restart.reason, restart.fault);
-                        },
+                        [&](const RestartService& restart) { shared_.monitor.suspect(restart); },
                         [&](const Wait& wait) { read_mail(wait.until); }, [&](const Finish&) {}},
                action);
 }

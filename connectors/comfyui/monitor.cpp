@@ -46,11 +46,11 @@ void Monitor::tell(const std::optional<ServiceStatus>& status) {
                                    : "no jobs for now: " + status->reason);
 }
 
-void Monitor::suspect(const std::string& reason, bool fault) {
-    context_.restart_service(reason);
+void Monitor::suspect(const RestartService& suspicion) {
+    context_.restart_service(suspicion.reason);
     {
         const std::lock_guard lock(mutex_);
-        tell(health_.on_suspicion(reason, fault));
+        tell(health_.on_suspicion(suspicion));
         hurry_ = true;
     }
     condition_.notify_all();
@@ -112,6 +112,7 @@ void Monitor::probe() {
         const std::lock_guard lock(mutex_);
         tell(health_.on_probe(problem, gone));
     }
+    if (gone) capabilities_at_ = {};  // another ComfyUI may come back
     // It takes long and holds up ComfyUI: the first time, then rarely and only while no job runs.
     const TimePoint now = std::chrono::steady_clock::now();
     if (problem.empty() && now >= capabilities_at_ && (last_capabilities_.is_null() || boxes_.empty())) {
@@ -212,10 +213,10 @@ void Monitor::look_at_queue() {
         }
     }
     if (stuck) {
-        suspect("ComfyUI answers but its worker thread does not: the prompt " + lingering +
-                    " could not be interrupted within stuck_timeout (" +
-                    std::to_string(settings_.stuck_timeout.count() / 1000) + " s)",
-                false);
+        suspect({"ComfyUI answers but its worker thread does not: the prompt " + lingering +
+                     " could not be interrupted within stuck_timeout (" +
+                     std::to_string(settings_.stuck_timeout.count() / 1000) + " s)",
+                 false, lingering});
     }
 }
 

@@ -27,7 +27,7 @@ class Monitor {
     Monitor& operator=(const Monitor&) = delete;
 
     // From any thread:
-    void suspect(const std::string& reason, bool fault);
+    void suspect(const RestartService& suspicion);
     void see_off(const std::vector<std::string>& prompt_ids, bool doubtful);
     void keep(const std::string& prompt_id);
     /// The WebSocket ended: perhaps the process did, so it is looked at now.

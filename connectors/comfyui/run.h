@@ -122,8 +122,9 @@ struct FreeMemory {};  ///< answer: on_done()
 struct Reconnect {};   ///< the socket is up but deaf; no answer
 struct RestartService {
     std::string reason;
-    bool fault = false;  ///< it runs prompts, and each will fail; else: its worker thread seems to be dead
-};                       ///< ComfyUI's process must be restarted; no answer
+    bool fault = false;   ///< it runs prompts, and each will fail; else: its worker thread seems to be dead
+    std::string running;  ///< of a dead worker thread: the prompt that it is at; empty: none
+};                        ///< ComfyUI's process must be restarted; no answer
 struct Wait {
     TimePoint until;
 };                 ///< for an event, at most so long

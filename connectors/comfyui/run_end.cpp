@@ -121,8 +121,8 @@ void Run::node_failed(NodeError error, TimePoint now) {
         return again_with_free_memory("out of memory; unloaded the models and ran again", now);
     }
     if (is_sticky_gpu_fault(error)) {
-        asides_.push_back(
-            RestartService{"a GPU fault that only a restart cures: " + cut_text(error.message, 200), true});
+        asides_.push_back(RestartService{
+            "a GPU fault that only a restart cures: " + cut_text(error.message, 200), true, {}});
     }
     outcome_.node_error = std::move(error);
     finish(Outcome::Kind::node_failed);

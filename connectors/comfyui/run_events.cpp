@@ -116,7 +116,8 @@ void Run::check_limits(TimePoint now) {
         if (suspicious_ && position_ == 0) {
             asides_.push_back(
                 RestartService{"ComfyUI answers but its worker thread does not: a prompt neither "
-                               "went on nor could be interrupted"});
+                               "went on nor could be interrupted",
+                               false, prompt_id_});
         }
         return end_withdraw();
     }
@@ -152,7 +153,9 @@ void Run::check_limits(TimePoint now) {
     if (idle_since_ && since(*idle_since_, now) >= limits.start) {
         asides_.push_back(
             RestartService{"ComfyUI answers but runs nothing although prompts wait: its worker thread "
-                           "is silent"});
+                           "is silent",
+                           false,
+                           {}});
         return begin_withdraw(failed_outcome("service_unavailable",
                                              "ComfyUI answers but has not begun any prompt for " +
                                                  seconds_text(limits.start) + ": its worker thread is silent",
@@ -170,7 +173,7 @@ void Run::check_limits(TimePoint now) {
     if (!running_since_ && head_since_ && since(*head_since_, now) >= limits.no_progress) {
         const std::string what =
             "another prompt has been the running one in ComfyUI for " + seconds_text(limits.no_progress);
-        asides_.push_back(RestartService{what + "; its worker thread may be dead"});
+        asides_.push_back(RestartService{what + "; its worker thread may be dead", false, head_});
         return begin_withdraw(failed_outcome("service_unavailable", what, "silent_worker"), now);
     }
     // Silence says something only while events could arrive.

@@ -62,6 +62,11 @@ TEST(ComfyUiFault, WithoutAnyWebSocketTheHistoryTells) {
     ASSERT_TRUE(connector.wait_available());
     connector.give("job", graph());
     EXPECT_EQ(code(connector.outcome("job")), "result");
+    // Tried again and again, told once.
+    const auto warnings = std::count_if(connector.seen.begin(), connector.seen.end(), [](const Json& m) {
+        return m.value("type", "") == "log" && m.dump().find("polling instead") != std::string::npos;
+    });
+    EXPECT_EQ(warnings, 1);
 }
 
 TEST(ComfyUiFault, AForgottenPromptIsSentOnceMore) {
@@ -245,6 +250,13 @@ TEST(ComfyUiFault, FilesThatAreGoneAreMadeAgainOnce) {
     const Json outcome = connector.outcome("job");
     ASSERT_EQ(code(outcome), "result") << outcome;
     EXPECT_EQ(outcome["result"]["output"]["files"][0]["filename"], "b.png");
+    std::vector<double> percents;
+    for (const Json& m : connector.seen) {
+        if (m.value("type", "") == "progress" && m.contains("progress") && m["progress"].is_number())
+            percents.push_back(m["progress"]);
+    }
+    EXPECT_FALSE(percents.empty());
+    EXPECT_TRUE(std::is_sorted(percents.begin(), percents.end())) << Json(percents);
     EXPECT_EQ(comfy.frees(), 1);
 }
 

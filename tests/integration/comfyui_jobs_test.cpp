@@ -249,6 +249,18 @@ TEST(ComfyUiJob, AnUploadThatFailsForAMomentIsTriedAgain) {
     EXPECT_EQ(failed["error"]["details"]["class"], "unreachable");
 }
 
+TEST(ComfyUiJob, ThePreflightComesBeforeTheUploads) {
+    ComfyDouble comfy;
+    ComfyConnector connector(comfy.url(), {{"preflight", true}});
+    ASSERT_TRUE(connector.wait_available());
+    connector.give("job", {{"workflow",
+                            {{"1", {{"class_type", "EmptyImage"}, {"inputs", {{"x", {{"$input", "a"}}}}}}},
+                             {"2", {{"class_type", "NoSuchNode"}, {"inputs", Json::object()}}}}},
+                           {"inputs", {{"a", comfyui::base64_encode("picture")}}}});
+    EXPECT_EQ(code(connector.outcome("job")), "unsupported");
+    EXPECT_TRUE(comfy.uploads().empty() && comfy.posts().empty());
+}
+
 TEST(ComfyUiJob, TwoFilesOfOneNameGoToTwoPlaces) {
     ComfyDouble comfy;
     comfy.add_script(good_script({{"2", {{"images", {image("a.png"), image("a.png", "temp")}}}}}));

@@ -1,0 +1,316 @@
+// The state machine in simulated time: dead worker threads, waits without an end, prompts that could run
+// twice or belong to somebody else.
+
+#include "tests/unit/comfyui/simulated_comfy.h"
+
+namespace emprops::comfyui {
+namespace {
+
+using simulated::Comfy;
+using simulated::good_entry;
+
+// ---- silence (a dead worker thread)
+
+Event executing(const std::string& id) {
+    return {id, Executing{"1"}};
+}
+
+TEST(Run, ReconnectsAndTheirRemindersAreNoSignsOfLife) {
+    Comfy comfy;
+    comfy.run.on_socket(true, comfy.now);
+    comfy.on_post = [&] { comfy.running("p0"); };
+    // The shell reconnects when asked, and ComfyUI then names the running node without an id.
+    for (int i = 1; i < 300 && !comfy.finished; ++i) {
+        comfy.go(Ms{i * 5'000});
+        if (comfy.log.size() >= 10 && comfy.log.compare(comfy.log.size() - 10, 10, "reconnect;") == 0) {
+            comfy.log += " ";
+            comfy.run.on_socket(false, comfy.now);
+            comfy.run.on_socket(true, comfy.now);
+            comfy.run.on_event(executing(""), comfy.now);
+        }
+    }
+    EXPECT_TRUE(comfy.finished);
+    EXPECT_EQ(comfy.run.outcome().failure.details["class"], "no_progress");
+    EXPECT_THAT(comfy.log, testing::HasSubstr("restart;"));
+    // Further and further apart: 1, 2, 4, 8 minutes.
+    EXPECT_EQ(std::count(comfy.log.begin(), comfy.log.end(), 'c'), 2 * 4) << comfy.log;
+}
+
+TEST(Run, TimeWithoutASocketIsNotCountedAsSilence) {
+    RunRules rules;
+    rules.limits.no_progress = Ms{100'000};
+    Comfy comfy(rules);
+    comfy.run.on_socket(true, comfy.now);
+    comfy.on_post = [&] { comfy.running("p0"); };
+    comfy.go(Ms{50'000});
+    comfy.run.on_socket(false, comfy.now);
+    comfy.go(Ms{250'000});
+    comfy.run.on_socket(true, comfy.now);
+    comfy.go(Ms{290'000});
+    EXPECT_FALSE(comfy.finished) << comfy.log;
+    comfy.go(Ms{330'000});
+    EXPECT_EQ(comfy.run.outcome().failure.details["class"], "no_progress");
+}
+
+TEST(Run, EventsOfAPromptThatAnotherInstanceSentGoToItsSocketAndSilenceSaysNothing) {
+    RunRules rules;
+    rules.limits.no_progress = Ms{100'000};
+    rules.mark = {"s", "comfyui", 1, "j", "h"};
+    rules.resume = true;
+    Comfy comfy(rules);
+    OwnMark other = rules.mark;
+    other.instance = 0;
+    comfy.queue = Queue{{{"p0", 0, {}, mark_json(other, 0)}}, {}};
+    comfy.run.on_socket(true, comfy.now);
+    comfy.go(Ms{400'000});
+    EXPECT_FALSE(comfy.finished);
+    EXPECT_EQ(comfy.log, "");
+}
+
+TEST(Run, APromptOverItsTotalTimeThatSaysNothingAndDoesNotStopMakesTheServerSuspicious) {
+    RunRules rules;
+    rules.limits.total = Ms{100'000};
+    Comfy comfy(rules);  // no socket at all
+    comfy.on_post = [&] { comfy.running("p0"); };
+    comfy.go(Ms{200'000});
+    EXPECT_EQ(comfy.run.outcome().failure.details["class"], "total_timeout");
+    EXPECT_TRUE(comfy.run.outcome().abandoned);
+    EXPECT_THAT(comfy.log, testing::HasSubstr("restart;"));
+}
+
+TEST(Run, AForeignPromptThatRunsForEverMakesTheServerSuspiciousButOurOwnDoesNot) {
+    for (const bool ours : {false, true}) {
+        RunRules rules;
+        rules.mark = {"s", "comfyui", 0, "j", "h"};
+        rules.limits.queue_wait = Ms{10'000'000};
+        Comfy comfy(rules);
+        comfy.on_post = [&] {
+            comfy.pending("p0", true);
+            if (ours) comfy.queue.running[0].mark = {{"space", "s"}, {"job_id", "other"}};
+        };
+        comfy.go(Ms{1'260'000});
+        EXPECT_EQ(comfy.finished, !ours);
+        EXPECT_EQ(comfy.log.find("restart;") != std::string::npos, !ours) << comfy.log;
+        if (!ours) {
+            EXPECT_EQ(comfy.run.outcome().failure.code, "service_unavailable");
+        }
+    }
+}
+
+// ---- one run, not two
+
+Json entry_of(const Json& outputs, const std::vector<std::string>& cached) {
+    return {{"outputs", outputs},
+            {"status",
+             {{"status_str", "success"},
+              {"messages",
+               Json::array({Json::array({"execution_cached", {{"prompt_id", "p0"}, {"nodes", cached}}})})}}}};
+}
+
+TEST(Run, AJobWhoseOutputsShowNothingRunsOnce) {
+    Comfy comfy;
+    comfy.on_post = [&] { comfy.history["p0"] = entry_of(Json::object(), {"1"}); };
+    comfy.go(Ms{20'000});
+    EXPECT_EQ(comfy.log, "post p0;");
+    EXPECT_EQ(comfy.run.outcome().kind, Outcome::Kind::succeeded);
+}
+
+TEST(Run, ARunThatWasCachedWholeAndNamesNothingIsRunAgainWithoutTheCache) {
+    Comfy comfy;
+    comfy.on_post = [&] {
+        comfy.history["p0"] = entry_of(Json::object(), {"1", "2"});
+        comfy.history["p1"] = comfy.log.find("post p1") != std::string::npos ? good_entry : Json();
+        if (comfy.history["p1"].is_null()) comfy.history.erase("p1");
+    };
+    comfy.go(Ms{20'000});
+    EXPECT_EQ(comfy.log, "post p0;free;post p1;");
+}
+
+TEST(Run, FilesThatAreGoneAreMadeAgainOnlyIfTheyCouldBeOldOnes) {
+    Comfy fresh;
+    fresh.on_post = [&] { fresh.history["p0"] = good_entry; };
+    fresh.go(Ms{20'000});
+    EXPECT_FALSE(fresh.run.files_gone(fresh.now));
+    Comfy cached;
+    cached.on_post = [&] { cached.history["p0"] = entry_of(good_entry["outputs"], {"1"}); };
+    cached.go(Ms{20'000});
+    EXPECT_TRUE(cached.run.files_gone(cached.now));
+    EXPECT_FALSE(cached.run.files_gone(cached.now));
+    Comfy earlier;
+    earlier.history["p0"] = good_entry;
+    earlier.go(Ms{1'000});
+    EXPECT_TRUE(earlier.run.files_gone(earlier.now));
+}
+
+// ---- waits have ends
+
+TEST(Run, AQueueThatNeverAnswersEndsTheJobAlthoughTheHistoryDoes) {
+    Comfy comfy;
+    comfy.queue_down = true;
+    comfy.go(Ms{400'000});
+    EXPECT_TRUE(comfy.finished);
+    EXPECT_EQ(comfy.run.outcome().failure.code, "service_unavailable");
+}
+
+TEST(Run, TheTotalTimeCountsBeforeTheFirstSendToo) {
+    RunRules rules;
+    rules.limits.total = Ms{50'000};
+    Comfy comfy(rules);
+    comfy.post_answer = Unreachable{"refused", false};
+    comfy.go(Ms{60'000});
+    EXPECT_EQ(comfy.run.outcome().failure.details["class"], "total_timeout");
+    EXPECT_FALSE(comfy.run.outcome().abandoned);
+}
+
+TEST(Run, AnAnnouncedEndThatNeverGetsIntoTheHistoryIsNotWaitedForWithoutLimit) {
+    RunRules rules;
+    rules.limits.no_progress = Ms{100'000};
+    Comfy comfy(rules);
+    comfy.run.on_socket(true, comfy.now);
+    comfy.on_post = [&] { comfy.running("p0"); };
+    comfy.go(Ms{5'000});
+    comfy.run.on_event({"p0", Succeeded{}}, comfy.now);
+    comfy.go(Ms{200'000});
+    EXPECT_TRUE(comfy.finished);
+}
+
+// ---- whose prompt is it
+
+RunRules marked(bool resume) {
+    RunRules rules;
+    rules.mark = {"s", "comfyui", 0, "j", "h"};
+    rules.resume = resume;
+    return rules;
+}
+
+TEST(Run, AnOldServersOwnIdIsFoundByTheMarkAfterALostAnswer) {
+    Comfy comfy(marked(false));
+    comfy.post_answer = Unreachable{"timed out", true};
+    comfy.on_post = [&] {
+        comfy.queue = Queue{{{"server-made", 0, {"2"}, mark_json(marked(false).mark, 0)}}, {}};
+    };
+    comfy.go(Ms{10'000});
+    EXPECT_EQ(comfy.log, "post p0;");
+    comfy.queue = Queue{};
+    comfy.history["server-made"] = good_entry;
+    comfy.go(Ms{20'000});
+    EXPECT_EQ(comfy.run.outcome().kind, Outcome::Kind::succeeded);
+    EXPECT_EQ(comfy.run.outcome().prompt_id, "server-made");
+    EXPECT_EQ(comfy.log, "post p0;");
+}
+
+TEST(Run, AnOldServersOwnIdIsFoundInTheHistoryAfterALostAnswer) {
+    Comfy comfy(marked(false));
+    comfy.post_answer = Unreachable{"timed out", true};
+    comfy.on_post = [&] {
+        Json entry = good_entry;
+        entry["prompt"] = {0,
+                           "server-made",
+                           Json::object(),
+                           {{"emprops", mark_json(marked(false).mark, 0)}},
+                           Json::array({"2"})};
+        comfy.history["server-made"] = entry;
+    };
+    comfy.go(Ms{60'000});
+    EXPECT_EQ(comfy.log, "post p0;");
+    EXPECT_EQ(comfy.run.outcome().kind, Outcome::Kind::succeeded);
+}
+
+TEST(Run, AnotherPayloadOfTheSameJobIdIsAnotherJob) {
+    OwnMark other = marked(false).mark;
+    other.payload = "x";
+    EXPECT_FALSE(submission_of(mark_json(other, 0), marked(false).mark));
+    EXPECT_EQ(submission_of(mark_json(other, 3), other), 3);
+}
+
+TEST(Run, AResumeWithoutANoteFindsTheHighestLiveSubmission) {
+    Comfy comfy(marked(true));
+    comfy.running("p7");
+    comfy.history["p0"] = good_entry;  // of an earlier assignment
+    comfy.go(Ms{5'000});
+    EXPECT_EQ(comfy.log, "");
+    EXPECT_EQ(comfy.run.prompt_id(), "p7");
+}
+
+TEST(Run, AResumeWithoutANoteDoesNotTakeAnOldFailureForItsOwn) {
+    Comfy comfy(marked(true));
+    comfy.history["p1"] = Json::parse(R"({"outputs":{},"status":{"status_str":"error","messages":[
+        ["execution_error",{"prompt_id":"p1","exception_type":"ValueError"}]]}})");
+    comfy.on_post = [&] { comfy.history["p2"] = good_entry; };
+    comfy.go(Ms{20'000});
+    EXPECT_EQ(comfy.log, "post p2;");
+    EXPECT_EQ(comfy.run.outcome().kind, Outcome::Kind::succeeded);
+}
+
+TEST(Run, AResumeWithANoteDoesNotLookAtOlderSubmissions) {
+    RunRules rules = marked(true);
+    rules.resume_from = 2;
+    Comfy comfy(rules);
+    comfy.history["p1"] = good_entry;
+    comfy.on_post = [&] { comfy.history["p2"] = good_entry; };
+    comfy.go(Ms{20'000});
+    EXPECT_EQ(comfy.log, "post p2;");
+}
+
+TEST(Run, ACancelWhileAResumedJobsPromptIsLookedForTakesTheRightOneBack) {
+    Comfy comfy(marked(true));
+    comfy.running("p3");
+    comfy.run.cancel(comfy.now);
+    comfy.go(Ms{1'000});
+    EXPECT_THAT(comfy.log, testing::HasSubstr("interrupt p3;"));
+    comfy.queue = Queue{};
+    comfy.go(Ms{5'000});
+    EXPECT_EQ(comfy.run.outcome().kind, Outcome::Kind::cancelled);
+    Comfy away(marked(true));
+    away.down = true;
+    away.run.cancel(away.now);
+    away.go(Ms{20'000});
+    EXPECT_EQ(away.run.outcome().kind, Outcome::Kind::cancelled);
+    EXPECT_TRUE(away.run.outcome().abandoned);
+    EXPECT_EQ(away.run.outcome().unwanted.size(), 17u);  // whichever it was
+}
+
+// ---- doubtful POSTs
+
+TEST(Run, AGatewaysAnswerToThePostLeavesDoubt) {
+    for (const long status : {502L, 503L, 504L, 429L, 408L}) {
+        Comfy comfy;
+        comfy.post_answer = ServerError{status, "upstream"};
+        comfy.on_post = [&] { comfy.running("p0"); };
+        comfy.go(Ms{3'000});
+        comfy.history["p0"] = good_entry;
+        comfy.go(Ms{20'000});
+        EXPECT_EQ(comfy.log, "post p0;") << status;
+        EXPECT_EQ(comfy.run.outcome().kind, Outcome::Kind::succeeded) << status;
+    }
+}
+
+TEST(Run, ACancelAfterALostAnswerIsWatchedSinceThePromptMayStillTurnUp) {
+    Comfy comfy;
+    comfy.post_answer = Unreachable{"timed out", true};
+    comfy.go(Ms{1'000});
+    comfy.run.cancel(comfy.now);
+    comfy.go(Ms{20'000});
+    EXPECT_EQ(comfy.run.outcome().kind, Outcome::Kind::cancelled);
+    EXPECT_TRUE(comfy.run.outcome().abandoned);
+    EXPECT_TRUE(comfy.run.outcome().doubtful);
+    EXPECT_EQ(comfy.run.outcome().unwanted, std::vector<std::string>{"p0"});
+}
+
+TEST(Run, ALostAnswerIsNotedUnlessAllOutputsAreKnownToRun) {
+    for (const bool known : {true, false}) {
+        Comfy comfy;
+        comfy.post_answer = Unreachable{"timed out", true};
+        comfy.on_post = [&] {
+            comfy.running("p0");
+            if (known) comfy.queue.running[0].outputs = {"2"};
+        };
+        comfy.go(Ms{3'000});
+        comfy.history["p0"] = good_entry;
+        comfy.go(Ms{20'000});
+        EXPECT_EQ(comfy.run.outcome().notes.empty(), known);
+    }
+}
+
+}  // namespace
+}  // namespace emprops::comfyui
