@@ -204,7 +204,7 @@ std::vector<Field> make_fields() {
         log(&LogSettings::format, "format", K::choice, "`text`, or `json`: one object per line.")
             .one_of({"text", "json"}),
         log(&LogSettings::levels, "levels", K::levels,
-            "Level per component: hub, jobs, process, control, config, connector.NAME."),
+            "Level per component: hub, jobs, process, control, config, connector.NAME, service.NAME."),
         log(&LogSettings::file, "file", K::path, "Append to this file as well; empty: stderr only."),
 
         control(&ControlSettings::enabled, "enabled", K::boolean,
