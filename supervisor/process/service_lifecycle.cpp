@@ -125,7 +125,7 @@ ServiceActions ServiceLifecycle::shutdown(TimePoint now) {
     return out;
 }
 
-void ServiceLifecycle::leave(Leave wanted, TimePoint now, ServiceActions& out) {
+void ServiceLifecycle::leave(ServiceLeave wanted, TimePoint now, ServiceActions& out) {
     if (!run_ || run_->ladder || run_->exited) return;
     if (jobs_ == 0 || !run_->healthy_at) {
         end(wanted.reason, wanted.text, now, out);
@@ -299,7 +299,7 @@ ServiceActions ServiceLifecycle::jobs_running(int jobs, TimePoint now) {
     if (jobs == jobs_) return out;
     jobs_ = jobs;
     if (jobs_ == 0 && leave_) {
-        const Leave due = *leave_;
+        const ServiceLeave due = *leave_;
         end(due.reason, due.text, now, out);
     }
     check_recycle(0, now, out);
@@ -323,7 +323,7 @@ ServiceActions ServiceLifecycle::tick(std::uint64_t rss_bytes, TimePoint now) {
         return out;
     }
     if (leave_ && leave_->deadline && now >= *leave_->deadline) {
-        const Leave due = *leave_;
+        const ServiceLeave due = *leave_;
         end(due.reason, due.text + "; the running jobs did not end in time", now, out);
         return out;
     }

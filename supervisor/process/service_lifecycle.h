@@ -55,6 +55,31 @@ struct ServiceOptions {
     Ms drain_timeout{300'000};
 };
 
+/// One process of the service.
+struct ServiceRun {
+    std::uint64_t generation = 0;
+    TimePoint spawned_at;
+    std::optional<TimePoint> healthy_at;
+    std::optional<TimePoint> next_probe;  // none while one is under way
+    std::uint32_t missed = 0;
+    std::string last_miss;
+    std::optional<std::uint64_t> vram_used;
+    std::uint64_t jobs_given = 0;
+    std::optional<LadderRun> ladder;
+    std::optional<TimePoint> stuck_since;  // SIGKILL had no effect
+    std::optional<TimePoint> stuck_said;
+    std::optional<StopReason> reason;
+    std::string text;
+    bool exited = false;
+};
+
+/// An end that waits for the running jobs.
+struct ServiceLeave {
+    StopReason reason = StopReason::restart;
+    std::string text;
+    std::optional<TimePoint> deadline;
+};
+
 class ServiceLifecycle {
   public:
     ServiceLifecycle(ServiceOptions options, Random random);
@@ -108,30 +133,8 @@ class ServiceLifecycle {
   private:
     enum class Wish { run, stopped, failed };
 
-    struct Run {
-        std::uint64_t generation = 0;
-        TimePoint spawned_at;
-        std::optional<TimePoint> healthy_at;
-        std::optional<TimePoint> next_probe;  // none while one is under way
-        std::uint32_t missed = 0;
-        std::string last_miss;
-        std::optional<std::uint64_t> vram_used;
-        std::uint64_t jobs_given = 0;
-        std::optional<LadderRun> ladder;
-        std::optional<TimePoint> stuck_since;  // SIGKILL had no effect
-        std::optional<TimePoint> stuck_said;
-        std::optional<StopReason> reason;
-        std::string text;
-        bool exited = false;
-    };
-    struct Leave {
-        StopReason reason = StopReason::restart;
-        std::string text;
-        std::optional<TimePoint> deadline;
-    };
-
     void begin(ServiceActions& out);
-    void leave(Leave leave, TimePoint now, ServiceActions& out);
+    void leave(ServiceLeave wanted, TimePoint now, ServiceActions& out);
     void end(StopReason reason, const std::string& text, TimePoint now, ServiceActions& out);
     void climb(TimePoint now, ServiceActions& out);
     void become_healthy(TimePoint now, ServiceActions& out);
@@ -144,8 +147,8 @@ class ServiceLifecycle {
     Wish wish_ = Wish::stopped;
     bool leaving_for_good_ = false;
     bool starting_ = false;  // CheckPort or Spawn was asked for, the answer is outstanding
-    std::optional<Run> run_;
-    std::optional<Leave> leave_;
+    std::optional<ServiceRun> run_;
+    std::optional<ServiceLeave> leave_;
     int jobs_ = 0;
     std::optional<TimePoint> next_attempt_;
     bool breaker_open_ = false;

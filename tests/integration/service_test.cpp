@@ -41,10 +41,13 @@ struct ServiceOfWorker : testing::Test {
         return wait_until([&] { return service(index).at("state") == state; }, Ms(20'000));
     }
     bool told(const std::string& type) const {
-        for (const auto& each : worker->status().at("hub").at("told_job_types")) {
-            if (each == type) return true;
-        }
-        return false;
+        const Json status = worker->status();
+        const Json& types = status.at("hub").at("told_job_types");
+        return std::find(types.begin(), types.end(), type) != types.end();
+    }
+    /// Until then it is the worker's, and waits with it for another instance or for the service.
+    bool wait_given(const std::string& job_id) {
+        return wait_until([&] { return worker->connector("sim").at("jobs") == Json{job_id}; });
     }
     void touch(const char* name) { folder.write_file(name, ""); }
     void remove(const char* name) { std::filesystem::remove(folder / name); }
@@ -88,7 +91,7 @@ TEST_F(ServiceOfWorker, ItsDeathInMidJobTakesNeitherTheConnectorNorTheJobAndNoth
     ASSERT_TRUE(wait_service("healthy"));
     const int connector_pid = worker->connector("sim").at("pid");
     const auto running = client->submit("sim", {{"processing_time", 2}, {"steps", 20}});
-    client->progressed(running);
+    ASSERT_TRUE(wait_given(running));
     touch("slow");
     ::kill(pids().back(), SIGKILL);
     ASSERT_TRUE(wait_until([&] { return pids().size() == 2; }));
@@ -115,7 +118,7 @@ TEST_F(ServiceOfWorker, AJobThatFailsAfterItsDeathSaysSo) {
     const auto job = client->submit(
         "sim",
         {{"processing_time", 2}, {"steps", 4}, {"fault", "fail"}, {"at_step", 4}, {"retryable", false}});
-    client->progressed(job);
+    ASSERT_TRUE(wait_given(job));
     touch("crash");
     const auto error = client->failed(job);
     EXPECT_THAT(error, HasSubstr("the job asked to fail; its service exited with code 3"));

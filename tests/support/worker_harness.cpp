@@ -105,6 +105,8 @@ TestWorker::Output run_program(std::vector<std::string> arguments, const std::fi
     const auto left = std::chrono::duration_cast<Ms>(end - std::chrono::steady_clock::now());
     const auto status = process->wait(std::max(left, Ms(1000)));
     output.exit_code = status && status->signal == 0 ? status->code : -1;
+    // Its end may be seen before its last words are: who fails says why.
+    if (output.exit_code != 0) process->wait_stderr("\n", Ms(1'000));
     output.err = process->stderr_text();
     return output;
 }
