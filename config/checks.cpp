@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cctype>
 #include <initializer_list>
+#include <map>
 #include <set>
 
 #include "config/files.h"
+#include "config/service_fields.h"
 
 namespace emprops::config {
 
@@ -36,8 +38,11 @@ class Checker {
         local_hub();
         control_socket();
         supervision("supervision.", settings_.supervision);
-        for (const ConnectorSettings& connector : settings_.connectors)
+        for (const ConnectorSettings& connector : settings_.connectors) {
             check(connector);
+            service(connector);
+        }
+        service_ports();
     }
 
   private:
@@ -186,6 +191,48 @@ class Checker {
         for (const std::string& type : connector.job_types) {
             if (type.empty()) error(prefix + "job_types", "holds an empty string");
             if (!seen.insert(type).second) error(prefix + "job_types", "names `" + type + "` twice");
+        }
+    }
+
+    void service(const ConnectorSettings& connector) {
+        const ServiceSettings& service = connector.service;
+        const std::string prefix = "connectors." + connector.name + ".service.";
+        ServiceSettings unset;
+        unset.supervision = inherited_by_service(connector.supervision);
+        if (!service.enabled()) {
+            if (!(service == unset))
+                warning(prefix + "command", "is empty: the rest of that table has no effect");
+            return;
+        }
+        if (!(service.supervision == unset.supervision)) supervision(prefix, service.supervision);
+        if (service.port != 0 && service.port + connector.instances > 65536) {
+            error(prefix + "port", "leaves no ports for " + std::to_string(connector.instances) +
+                                       " instances: they use one each, counting up");
+        }
+        const bool needs_port = service.health_url.find("{port}") != std::string::npos;
+        if (needs_port && service.port == 0 && layer(prefix + "health_url") != Layer::built_in) {
+            warning(prefix + "health_url", "has no effect: it holds {port}, and `" + prefix + "port` is 0");
+        }
+        if (!service.health_url.empty() && !has_scheme(service.health_url, {"http", "https"})) {
+            error(prefix + "health_url", "must begin with http:// or https:// and name a host");
+        }
+    }
+
+    /// Two companion processes cannot share a port: the second would wait for the first for ever.
+    void service_ports() {
+        std::map<unsigned, std::string> users;
+        for (const ConnectorSettings& connector : settings_.connectors) {
+            const ServiceSettings& service = connector.service;
+            if (!service.enabled() || service.port == 0) continue;
+            for (unsigned index = 0; index < connector.instances; ++index) {
+                const auto [user, fresh] = users.emplace(service.port + index, connector.name);
+                if (fresh) continue;
+                error("connectors." + connector.name + ".service.port",
+                      "and the instances of `" + connector.name + "` need port " +
+                          std::to_string(service.port + index) + ", which the service of `" + user->second +
+                          "` has");
+                break;
+            }
         }
     }
 

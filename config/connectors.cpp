@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "config/service_fields.h"
 #include "config/text.h"
 #include "config/values.h"
 
@@ -52,8 +53,9 @@ std::string full_key(const ConnectorSettings& connector, std::string_view key) {
 std::vector<std::string> candidate_keys(const ConnectorSettings& connector) {
     std::vector<std::string> keys;
     for (const Field& field : fields()) {
-        if (field.in_connector) keys.push_back(full_key(connector, field.key));
+        if (field.in_connector) keys.push_back(full_key(connector, field.connector_key()));
     }
+    keys.push_back(full_key(connector, "service"));
     return keys;
 }
 
@@ -203,12 +205,7 @@ void ConnectorLoader::load(const std::string& name) {
     for (const Field& field : fields()) {
         // `env` and `settings` have no variable of their own: NAME_* are the connector's variables.
         if (!field.in_connector || field.kind == Kind::variables || field.kind == Kind::json) continue;
-        const std::string key = full_key(connector, field.key);
-        const std::vector<std::string> names{"EMPROPS_" + upper_name(key)};
-        variables_.push_back(names.front());
-        for (const VariableSource* layer : layers) {
-            setter_.set_from(*layer, names, field, field.in_connector(connector), key);
-        }
+        if (!field.of_service()) set_from_variables(field, layers, connector);
     }
     add_variables(sources_.dotenv, dotenv_rank, false, name, child);
     add_variables(own[0], own_dotenv_rank, true, name, child);
@@ -220,7 +217,82 @@ void ConnectorLoader::load(const std::string& name) {
         connector.env[variable] = entry.value;
         out_.origins[full_key(connector, "env." + variable)] = entry.origin;
     }
+    load_service(layers, connector);
     out_.settings.connectors.push_back(std::move(connector));
+}
+
+void ConnectorLoader::set_from_variables(const Field& field, std::span<const VariableSource* const> layers,
+                                         ConnectorSettings& connector) {
+    const std::string key = full_key(connector, field.connector_key());
+    const std::vector<std::string> names{"EMPROPS_" + upper_name(key)};
+    variables_.push_back(names.front());
+    for (const VariableSource* layer : layers)
+        setter_.set_from(*layer, names, field, field.in_connector(connector), key);
+}
+
+/// After the connector's own settings are complete: some of them are the service's defaults.
+void ConnectorLoader::load_service(std::span<const VariableSource* const> layers,
+                                   ConnectorSettings& connector) {
+    connector.service.supervision = inherited_by_service(connector.supervision);
+    for (const FileSource& file : sources_.files) {
+        for (const TomlEntry& tables : file.entries) {
+            if (tables.key != "connectors") continue;
+            for (const TomlEntry& table : tables.entries) {
+                if (table.key != connector.name) continue;
+                for (const TomlEntry& entry : table.entries) {
+                    if (entry.key == "service") apply_service(file, entry, connector);
+                }
+            }
+        }
+    }
+    for (const Field& field : fields()) {
+        if (field.of_service() && field.kind != Kind::variables) set_from_variables(field, layers, connector);
+    }
+    for (const Override& override : sources_.overrides) {
+        if (!override.key.starts_with(override_prefix)) continue;
+        const OverrideKey key = split_key(override.key);
+        if (key.connector != connector.name || key.key != "service") continue;
+        const std::size_t dot = key.below.find('.');
+        const Field* field = find_service_field(key.below.substr(0, dot));
+        if (field == nullptr) {
+            setter_.unknown_key(override.origin().where, override.key, candidate_keys(connector));
+            continue;
+        }
+        setter_.set(*field, override, dot == std::string::npos ? "" : key.below.substr(dot + 1),
+                    field->in_connector(connector), full_key(connector, field->connector_key()),
+                    sources_.working_dir);
+    }
+    drop_secrets(connector);
+}
+
+void ConnectorLoader::apply_service(const FileSource& file, const TomlEntry& table,
+                                    ConnectorSettings& connector) {
+    if (!table.is_table) {
+        setter_.problem(Severity::error, file.origin(table).where,
+                        "`" + full_key(connector, "service") + "` must be a table, [" +
+                            full_key(connector, "service") + "]");
+        return;
+    }
+    for (const TomlEntry& entry : table.entries) {
+        const std::string key = full_key(connector, "service." + entry.key);
+        const Field* field = find_service_field(entry.key);
+        if (field == nullptr)
+            setter_.unknown_key(file.origin(entry).where, key, candidate_keys(connector));
+        else
+            setter_.set(*field, file, entry, field->in_connector(connector), key);
+    }
+}
+
+void ConnectorLoader::drop_secrets(ConnectorSettings& connector) {
+    std::erase_if(connector.service.env, [&](const auto& variable) {
+        if (!is_worker_secret(variable.first)) return false;
+        const auto origin = out_.origins.find(full_key(connector, "service.env." + variable.first));
+        setter_.problem(Severity::warning, origin == out_.origins.end() ? "connectors" : origin->second.where,
+                        "`" + variable.first +
+                            "` may hold the Hub's token: it is dropped, the service of connector `" +
+                            connector.name + "` does not get it");
+        return true;
+    });
 }
 
 void ConnectorLoader::apply_file(const FileSource& file, ConnectorSettings& connector,
@@ -230,6 +302,7 @@ void ConnectorLoader::apply_file(const FileSource& file, ConnectorSettings& conn
         for (const TomlEntry& table : tables.entries) {
             if (table.key != connector.name) continue;
             for (const TomlEntry& entry : table.entries) {
+                if (entry.key == "service") continue;  // load_service()
                 const Origin origin = file.origin(entry);
                 const std::string key = full_key(connector, entry.key);
                 const Field* field = find_connector_field(entry.key);
@@ -259,7 +332,7 @@ void ConnectorLoader::apply_overrides(ConnectorSettings& connector, ChildEnviron
     for (const Override& override : sources_.overrides) {
         if (!override.key.starts_with(override_prefix)) continue;
         const OverrideKey key = split_key(override.key);
-        if (key.connector != connector.name) continue;
+        if (key.connector != connector.name || key.key == "service") continue;
         const Field* field = find_connector_field(key.key);
         if (field == nullptr) {
             setter_.unknown_key(override.origin().where, override.key, candidate_keys(connector));

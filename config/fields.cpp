@@ -4,48 +4,12 @@
 #include <array>
 #include <cctype>
 
+#include "config/field_rows.h"
+#include "config/service_fields.h"
+
 namespace emprops::config {
 
 namespace {
-
-/// Reads like a row of a table: in_hub(member, "key", kind, "sentence") and what is special after it.
-struct Row : Field {
-    /// A variable of the Python worker; WORKER_<name> (its later generation) wins over <name>.
-    Row also(std::string_view name) && {
-        legacy = {"WORKER_" + std::string(name), std::string(name)};
-        return std::move(*this);
-    }
-    Row named(std::vector<std::string> names) && {
-        legacy = std::move(names);
-        return std::move(*this);
-    }
-    Row one_of(std::vector<std::string_view> words) && {
-        choices = std::move(words);
-        return std::move(*this);
-    }
-    Row range(double from, double to) && {
-        min = from;
-        max = to;
-        return std::move(*this);
-    }
-    Row hidden() && {
-        secret = true;
-        return std::move(*this);
-    }
-    Row with_token() && {
-        may_hold_token = true;
-        return std::move(*this);
-    }
-};
-
-Row row(std::string_view table, std::string_view key, Kind kind, std::string_view sentence) {
-    Row result;
-    result.table = table;
-    result.key = key;
-    result.kind = kind;
-    result.sentence = sentence;
-    return result;
-}
 
 /// Makes the rows of one table of Settings.
 template <class Table>
@@ -102,8 +66,6 @@ Row connector_dirs() {
     return result;
 }
 
-constexpr double day = 24 * 3600;
-
 std::vector<Field> make_fields() {
     using K = Kind;
     using W = WorkerSettings;
@@ -111,7 +73,7 @@ std::vector<Field> make_fields() {
     using L = LocalHubSettings;
     using S = SupervisionSettings;
     using C = ConnectorSettings;
-    return {
+    std::vector<Field> all{
         connector_dirs(),
 
         worker(
@@ -242,7 +204,7 @@ std::vector<Field> make_fields() {
         log(&LogSettings::format, "format", K::choice, "`text`, or `json`: one object per line.")
             .one_of({"text", "json"}),
         log(&LogSettings::levels, "levels", K::levels,
-            "Level per component: hub, jobs, process, control, config, connector.NAME."),
+            "Level per component: hub, jobs, process, control, config, connector.NAME, service.NAME."),
         log(&LogSettings::file, "file", K::path, "Append to this file as well; empty: stderr only."),
 
         control(&ControlSettings::enabled, "enabled", K::boolean,
@@ -349,6 +311,9 @@ std::vector<Field> make_fields() {
         connector(&C::env, "env", K::variables,
                   "Table of variables for the process, below `.env` and the environment in precedence."),
     };
+    for (Field& field : service_fields())
+        all.push_back(std::move(field));
+    return all;
 }
 
 constexpr std::array<std::string_view, 3> connector_lists = {"EMPROPS_CONNECTORS", "WORKER_CONNECTORS",
@@ -358,6 +323,10 @@ constexpr std::array<std::string_view, 3> connector_lists = {"EMPROPS_CONNECTORS
 
 std::string Field::full_key() const {
     return table.empty() ? std::string(key) : std::string(table) + "." + std::string(key);
+}
+
+std::string Field::connector_key() const {
+    return of_service() ? "service." + std::string(key) : std::string(key);
 }
 
 std::string Field::variable() const {
@@ -384,9 +353,13 @@ const Field* find_field(std::string_view table, std::string_view key) {
 
 const Field* find_connector_field(std::string_view key) {
     for (const Field& field : fields()) {
-        if (field.in_connector && field.key == key) return &field;
+        if (field.in_connector && !field.of_service() && field.key == key) return &field;
     }
     return nullptr;
+}
+
+const Field* find_service_field(std::string_view key) {
+    return find_field(service_table, key);
 }
 
 std::vector<std::string> table_names() {

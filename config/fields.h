@@ -40,6 +40,8 @@ using Slot =
                  std::filesystem::path*, std::vector<std::string>*, std::vector<int>*,
                  std::vector<std::filesystem::path>*, std::map<std::string, std::string>*, nlohmann::json*>;
 
+inline constexpr std::string_view service_table = "connectors.NAME.service";
+
 struct Field {
     std::string_view table;  ///< "hub"; "connectors.NAME" for what only a connector has; "": top of the file
     std::string_view key;
@@ -58,6 +60,9 @@ struct Field {
 
     /// "hub.url"; "connectors.NAME.command" with the literal NAME.
     std::string full_key() const;
+    /// The key below [connectors.NAME]: "command", "service.command".
+    std::string connector_key() const;
+    bool of_service() const { return table == service_table; }
     /// "EMPROPS_HUB_URL": one rule for all.
     std::string variable() const;
     /// variable() and `legacy`, the one that wins first.
@@ -70,6 +75,8 @@ std::span<const Field> fields();
 const Field* find_field(std::string_view table, std::string_view key);
 /// The field that [connectors.NAME] knows under this key: its own or one of [supervision]. Null if none.
 const Field* find_connector_field(std::string_view key);
+/// The field that [connectors.NAME.service] knows under this key. Null if none.
+const Field* find_service_field(std::string_view key);
 /// Table names in the order of the table of settings, without "" and "connectors.NAME".
 std::vector<std::string> table_names();
 

@@ -8,6 +8,7 @@
 #include "config/checks.h"
 #include "config/fields.h"
 #include "config/load.h"
+#include "config/service_fields.h"
 #include "config/text.h"
 #include "config/values.h"
 
@@ -114,7 +115,7 @@ class Printer {
         const std::string prefix = "connectors." + settings.name;
         out_ += "\n[" + prefix + "]\n";
         for (const Field& field : fields()) {
-            if (!field.in_connector || field.kind == Kind::variables) continue;
+            if (!field.in_connector || field.kind == Kind::variables || field.of_service()) continue;
             const std::string key = prefix + "." + std::string(field.key);
             // Of [supervision] only what this table changes; the rest stands above.
             if (field.in_settings && origins_.count(key) == 0) continue;
@@ -122,11 +123,29 @@ class Printer {
                  table_origin(field, key));
         }
         out_ += "# the rest as in [supervision]\n";
-        if (settings.env.empty()) return;
+        variables(prefix, settings.env);
+        service(prefix + ".service", settings);
+    }
+
+    void variables(const std::string& prefix, const std::map<std::string, std::string>& env) {
+        if (env.empty()) return;
         out_ += "[" + prefix + ".env]\n";
-        for (const auto& [name, value] : settings.env) {
+        for (const auto& [name, value] : env) {
             line(name, toml_value(masked(name, value)), origin(prefix + ".env." + name));
         }
+    }
+
+    void service(const std::string& prefix, ConnectorSettings& settings) {
+        if (!settings.service.enabled()) return;
+        out_ += "[" + prefix + "]\n";
+        for (const Field& field : fields()) {
+            if (!field.of_service() || field.kind == Kind::variables) continue;
+            const std::string key = prefix + "." + std::string(field.key);
+            if (is_inherited(field) && origins_.count(key) == 0) continue;
+            line(std::string(field.key), shown(field, field.in_connector(settings)), origin(key));
+        }
+        out_ += "# the rest as in [connectors." + settings.name + "]\n";
+        variables(prefix, settings.service.env);
     }
 
     const Origins& origins_;
@@ -198,6 +217,18 @@ constexpr std::string_view example_connectors = R"(
 # [connectors.simulation]
 )";
 
+constexpr std::string_view example_service = R"(
+## A companion process that the worker starts, watches, restarts and stops with the connector, one for each
+## instance: ComfyUI itself, for example with these lines (README.md explains them):
+##   [connectors.comfyui.service]
+##   command = ["/opt/ComfyUI/venv/bin/python", "main.py", "--port", "{port}"]
+##   working_dir = "/opt/ComfyUI"
+##   port = 8188
+##   env = { CUDA_VISIBLE_DEVICES = "{instance}" }
+## Keys that stand "as the connector" in their sentence have its value unless they are set here.
+# [connectors.simulation.service]
+)";
+
 }  // namespace
 
 std::string print_effective(const Loaded& loaded) {
@@ -222,7 +253,11 @@ std::string example_toml() {
     }
     result += example_connectors;
     for (const Field& field : fields()) {
-        if (!field.in_settings) result += example_entry(field);
+        if (!field.in_settings && !field.of_service()) result += example_entry(field);
+    }
+    result += example_service;
+    for (const Field& field : fields()) {
+        if (field.of_service()) result += example_entry(field);
     }
     return result;
 }

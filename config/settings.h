@@ -147,6 +147,38 @@ struct SupervisionSettings {
     bool operator==(const SupervisionSettings&) const = default;
 };
 
+/// What a companion process has of SupervisionSettings before anything is configured: time to load its
+/// plugins.
+inline SupervisionSettings service_supervision() {
+    SupervisionSettings settings;
+    settings.start_timeout = 10min;
+    settings.stop.shutdown_grace = off;  // it is told nothing before SIGTERM
+    return settings;
+}
+
+/// [connectors.NAME.service]: a companion process of each instance of the connector, such as ComfyUI itself,
+/// which is started, watched, restarted and stopped with it. In `command`, `env` and `health_url`
+/// "{instance}" and "{port}" are replaced.
+struct ServiceSettings {
+    std::vector<std::string> command;        ///< argv; empty: no companion process
+    std::map<std::string, std::string> env;  ///< its environment, without the base list
+    std::filesystem::path working_dir;       ///< empty: the work_dir of the connector's instance
+    std::uint16_t port = 0;                  ///< instance i listens on port + i; 0: it listens on none
+    /// Answers 2xx or 3xx when it works; with "{port}" unused while port is 0; empty: alive is healthy.
+    std::string health_url = "http://127.0.0.1:{port}/system_stats";
+    Duration health_interval = 5s;     ///< pause between two questions
+    Duration health_timeout = 20s;     ///< no answer for this long: one miss
+    std::uint32_t health_missed = 12;  ///< misses in a row = hung: stop ladder and restart
+    Bytes max_vram = 0;                ///< recycle between jobs when /system_stats shows more in use; 0: off
+    /// start_timeout (to the first healthy answer), stop.term_grace, stop.kill_grace, backoff_*, breaker_*,
+    /// stderr_lines_per_second, evidence_stderr_lines, max_rss, max_jobs, max_age, and what a child is
+    /// started with. Which of them are taken over from the connector: config/service_fields.h.
+    SupervisionSettings supervision = service_supervision();
+    bool operator==(const ServiceSettings&) const = default;
+
+    bool enabled() const { return !command.empty(); }
+};
+
 struct ControlSettings {
     bool enabled = true;           ///< the control socket
     std::filesystem::path socket;  ///< empty: state_dir/control.sock
@@ -167,6 +199,7 @@ struct ConnectorSettings {
     std::map<std::string, std::string>
         env;  ///< the child's environment as configured ("{instance}" is replaced), without the base list
     SupervisionSettings supervision;  ///< [supervision] with this table's overrides
+    ServiceSettings service;          ///< [connectors.NAME.service]
     bool operator==(const ConnectorSettings&) const = default;
 };
 

@@ -51,6 +51,7 @@ class Worker::Impl : public process::FleetListener, public control::Operations, 
     ipc::Json jobs() const override;
     Result<std::string> why(const std::string& connector) const override;
     Result<std::string> restart(const std::string& connector) override;
+    Result<std::string> restart_service(const std::string& connector) override;
     Result<std::string> start(const std::string& connector) override;
     Result<std::string> stop(const std::string& connector) override;
     Result<std::string> drain(const std::string& connector, const std::string& mode) override;

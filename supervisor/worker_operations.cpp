@@ -72,6 +72,14 @@ Result<std::string> Worker::Impl::restart(const std::string& connector) {
                        connector);
 }
 
+Result<std::string> Worker::Impl::restart_service(const std::string& connector) {
+    if (auto known = known_connector(connector); !known) return known.error();
+    logger("control")->info("restart of the service of connector {} asked for", connector);
+    if (auto done = fleet_->restart_service(connector); !done) return done.error();
+    return fmt::format("restarting the service of {}: its running jobs finish first, the connector stays",
+                       connector);
+}
+
 Result<std::string> Worker::Impl::start(const std::string& connector) {
     if (auto known = known_connector(connector); !known) return known.error();
     logger("control")->info("start of connector {} asked for", connector);

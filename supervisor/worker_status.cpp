@@ -37,6 +37,30 @@ Json counters(const process::Counters& c) {
             {"requests_dropped", c.requests_dropped}};
 }
 
+Json service(const process::ServiceStatus& s) {
+    Json json{{"state", process::to_string(s.state)},
+              {"usable", s.usable},
+              {"in_state_ms", s.in_state.count()},
+              {"pid", s.pid},
+              {"port", s.port},
+              {"uptime_ms", s.uptime.count()},
+              {"rss_bytes", s.rss_bytes},
+              {"missed", s.missed},
+              {"why", s.why},
+              {"counters",
+               {{"starts", s.counters.starts},
+                {"deaths", s.counters.deaths},
+                {"restarts_asked", s.counters.restarts_asked},
+                {"recycles", s.counters.recycles},
+                {"probes_missed", s.counters.probes_missed},
+                {"lines", s.counters.lines},
+                {"lines_dropped", s.counters.lines_dropped}}}};
+    if (s.vram_used) json["vram_used_bytes"] = *s.vram_used;
+    if (s.next_attempt_in) json["next_attempt_in_ms"] = s.next_attempt_in->count();
+    if (s.last_death) json["last_death"] = death(*s.last_death);
+    return json;
+}
+
 Json instance(const process::InstanceStatus& s) {
     Json json{{"name", s.connector},
               {"index", s.index},
@@ -53,6 +77,7 @@ Json instance(const process::InstanceStatus& s) {
     if (s.id) json["generation"] = s.id->generation;
     if (s.next_attempt_in) json["next_attempt_in_ms"] = s.next_attempt_in->count();
     if (s.last_death) json["last_death"] = death(*s.last_death);
+    if (s.service) json["service"] = service(*s.service);
     if (s.info) {
         json["job_types"] = s.info->job_types;
         json["concurrency"] = s.info->concurrency;

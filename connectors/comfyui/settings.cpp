@@ -434,6 +434,12 @@ Result<Settings> load_settings(const Json& given, const EnvLookup& environment) 
         }
         if (wrong) return Error{"configuration", name + " " + *wrong};
     }
+    const bool address_given = !parts.url.empty() || given.contains("host") || given.contains("port") ||
+                               environment("COMFYUI_HOST") || environment("COMFYUI_PORT");
+    // The worker runs ComfyUI itself ([connectors.NAME.service]) and says where.
+    if (!address_given) {
+        if (const auto service = environment("EMPROPS_SERVICE_URL")) parts.url = service->value;
+    }
     if (auto server = put_server_together(settings, parts); !server.ok()) return server.error();
     if (auto policies = check_policies(settings); !policies.ok()) return policies.error();
     if (auto file = check_ca_file("ca_file", settings.ca_file); !file.ok()) return file.error();

@@ -156,6 +156,11 @@ void add_commands_that_ask(CLI::App& app, Parsed& parsed) {
         auto* sub = add_control(app, parsed, verb, operation.help,
                                 [&, verb] { return operate(common, verb, options); });
         if (operation.named) connector(sub, operation.required);
+        if (verb == "restart") {
+            sub->add_flag("--service", parsed.control.service,
+                          "Restart its companion service ([connectors.NAME.service]) instead; running jobs "
+                          "finish first");
+        }
         if (verb == "drain") {
             sub->add_option("--mode", parsed.control.mode,
                             "graceful (default), deadline or now: what happens to running jobs")

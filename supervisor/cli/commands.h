@@ -34,9 +34,10 @@ struct SubmitOptions {
 
 /// For the commands that ask a running worker.
 struct ControlOptions {
-    std::string socket;  ///< empty: control.socket of the configuration
-    std::string name;    ///< connector, or job for cancel
-    std::string mode;    ///< drain
+    std::string socket;    ///< empty: control.socket of the configuration
+    std::string name;      ///< connector, or job for cancel
+    std::string mode;      ///< drain
+    bool service = false;  ///< restart: the companion service instead of the connector
     bool json = false;
     bool follow = false;
     bool wait = false;

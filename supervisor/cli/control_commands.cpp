@@ -98,7 +98,8 @@ int wait_for(const control::Client& client, const std::string& verb, const Contr
     while (true) {
         const auto page = verb == "cancel" ? client.get("/v1/jobs") : client.get("/v1/status");
         if (!page) return fail(page.error());
-        if (reached(verb, options.name, before, page.value())) return exit_ok;
+        if (reached(options.service ? "restart service" : verb, options.name, before, page.value()))
+            return exit_ok;
         if (std::chrono::steady_clock::now() >= deadline) {
             complain(fmt::format(
                 "{} {} was begun, but is not done after {} s; `emprops-worker status` shows how it stands",
@@ -151,6 +152,7 @@ int operate(const Common& common, const std::string& verb, const ControlOptions&
     Json body = Json::object();
     if (verb == "cancel") body["job_id"] = options.name;
     if (verb == "drain" && !options.mode.empty()) body["mode"] = options.mode;
+    if (verb == "restart" && options.service) body["service"] = true;
     const auto answer = client->post(path_of(verb, options), body);
     if (!answer) return fail(answer.error());
     if (options.json) {

@@ -47,6 +47,34 @@ std::string remark(const Json& instance) {
     return instance.value("why", "");
 }
 
+void add_service(Table& table, const std::string& connector, const Json& service) {
+    const bool runs = number(service, "pid") != 0;
+    table.add({connector + " service", service.value("state", ""),
+               runs ? std::to_string(number(service, "pid")) : "-",
+               runs ? human_duration(Ms(number(service, "uptime_ms"))) : "-",
+               runs ? human_bytes(static_cast<std::uint64_t>(number(service, "rss_bytes"))) : "-", "",
+               number(service, "port") == 0 ? "" : fmt::format("port {}", number(service, "port")),
+               service.value("usable", false) ? "" : service.value("why", "")});
+}
+
+/// Whether every service of the connector has been started since `before` and can be used.
+bool services_restarted(const std::string& name, const Json& before, const Json& now) {
+    const auto starts = [&](const Json& status, std::int64_t index) {
+        for (const auto& one : status.at("connectors")) {
+            if (one.value("name", "") == name && number(one, "index") == index && one.contains("service"))
+                return number(one.at("service").at("counters"), "starts");
+        }
+        return std::int64_t{0};
+    };
+    for (const auto& one : now.at("connectors")) {
+        if (one.value("name", "") != name || !one.contains("service")) continue;
+        const auto index = number(one, "index");
+        if (!one.at("service").value("usable", false) || starts(now, index) <= starts(before, index))
+            return false;
+    }
+    return true;
+}
+
 }  // namespace
 
 std::string status_text(const Json& status, std::size_t width) {
@@ -80,6 +108,7 @@ std::string status_text(const Json& status, std::size_t width) {
                    runs ? human_bytes(static_cast<std::uint64_t>(number(one, "rss_bytes"))) : "-",
                    fmt::format("{}/{}", one.value("jobs", Json::array()).size(), one.value("concurrency", 0)),
                    joined(one.value("job_types", Json::array())), remark(one)});
+        if (one.contains("service")) add_service(table, label(one, connectors), one.at("service"));
     }
     return text + (table.empty() ? "no connectors are loaded\n" : table.print(width));
 }
@@ -105,6 +134,7 @@ bool reached(const std::string& verb, const std::string& name, const Json& befor
     }
     // Held, recorded and resuming jobs are with no instance, and count.
     if (verb == "drain" && name.empty() && number(now.at("jobs"), "running") != 0) return false;
+    if (verb == "restart service") return services_restarted(name, before, now);
     std::map<std::int64_t, std::int64_t> generation_before;
     for (const auto& one : before.at("connectors")) {
         if (one.value("name", "") == name)
@@ -124,6 +154,7 @@ bool reached(const std::string& verb, const std::string& name, const Json& befor
             return false;
         const bool ended = state == "stopped" || state == "failed" || state == "breaker_open";
         if (verb == "reload" && !settled && !ended) return false;
+        if (verb == "stop" && one.contains("service") && number(one.at("service"), "pid") != 0) return false;
     }
     return true;
 }

@@ -12,8 +12,8 @@ namespace emprops::cli {
 std::string status_text(const ipc::Json& status, std::size_t width);
 std::string jobs_text(const ipc::Json& jobs, std::size_t width);
 
-/// Whether what `verb` (restart, start, stop, drain, resume, reload, cancel) began is done: `before` is the
-/// status before it, `now` the status after it (for cancel: the jobs document).
+/// Whether what `verb` (restart, restart service, start, stop, drain, resume, reload, cancel) began is done:
+/// `before` is the status before it, `now` the status after it (for cancel: the jobs document).
 bool reached(const std::string& verb, const std::string& name, const ipc::Json& before, const ipc::Json& now);
 
 }  // namespace emprops::cli

@@ -31,6 +31,8 @@ class Operations {
 
     /// Each returns a sentence that says what was begun. Error "not_found": no such connector, job.
     virtual Result<std::string> restart(const std::string& connector) = 0;
+    /// The companion service alone. Error "no_service": the worker runs none for this connector.
+    virtual Result<std::string> restart_service(const std::string& connector) = 0;
     virtual Result<std::string> start(const std::string& connector) = 0;
     virtual Result<std::string> stop(const std::string& connector) = 0;
     /// Empty connector: the whole worker, which then stays up without taking jobs. `mode`: graceful, deadline

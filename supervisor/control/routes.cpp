@@ -62,11 +62,23 @@ Answer drain(Operations& operations, const std::string& name, const Json& body) 
     return sentence(operations.drain(name, *mode));
 }
 
+/// The boolean member `key`, false when it is absent. nullopt: present but no boolean.
+std::optional<bool> flag_member(const Json& body, const char* key) {
+    const auto found = body.find(key);
+    if (found == body.end()) return false;
+    if (!found->is_boolean()) return std::nullopt;
+    return found->get<bool>();
+}
+
 Answer handle_post(Operations& operations, const std::vector<std::string>& parts, const Json& body) {
     if (parts.size() == 3 && parts[0] == "connectors") {
         const std::string& name = parts[1];
         const std::string& verb = parts[2];
-        if (verb == "restart") return sentence(operations.restart(name));
+        if (verb == "restart") {
+            const auto service = flag_member(body, "service");
+            if (!service) return failure(400, "bad_request", "service must be true or false");
+            return sentence(*service ? operations.restart_service(name) : operations.restart(name));
+        }
         if (verb == "start") return sentence(operations.start(name));
         if (verb == "stop") return sentence(operations.stop(name));
         if (verb == "drain") return drain(operations, name, body);

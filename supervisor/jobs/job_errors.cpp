@@ -56,6 +56,7 @@ bool not_the_jobs_fault(const process::DeathReport& report) {
         case StopReason::cancel_ignored:  // another job's cancel
         case StopReason::start_timeout:
         case StopReason::bad_protocol:
+        case StopReason::asked:  // of services only
             return true;
         case StopReason::hung:
         case StopReason::timeout:

@@ -16,18 +16,13 @@ bool base_variable(std::string_view name) {
            name.rfind("LC_", 0) == 0;
 }
 
-}  // namespace
-
-std::string with_instance(std::string text, int index) {
-    static constexpr std::string_view mark = "{instance}";
-    const std::string number = std::to_string(index);
-    for (std::size_t at = 0; (at = text.find(mark, at)) != std::string::npos; at += number.size())
-        text.replace(at, mark.size(), number);
+std::string replaced(std::string text, std::string_view mark, const std::string& value) {
+    for (std::size_t at = 0; (at = text.find(mark, at)) != std::string::npos; at += value.size())
+        text.replace(at, mark.size(), value);
     return text;
 }
 
-std::map<std::string, std::string> child_environment(const config::ConnectorSettings& settings, int index,
-                                                     const std::vector<std::string>& own) {
+std::map<std::string, std::string> base_environment(const std::vector<std::string>& own) {
     std::map<std::string, std::string> result;
     for (const std::string& entry : own) {
         const std::size_t equals = entry.find('=');
@@ -35,9 +30,66 @@ std::map<std::string, std::string> child_environment(const config::ConnectorSett
             continue;
         result[entry.substr(0, equals)] = entry.substr(equals + 1);
     }
+    return result;
+}
+
+/// No deeper than the configuration's loader allows.
+void fill_in(nlohmann::json& value, const std::string& port) {
+    if (value.is_string()) {
+        value = replaced(value.get<std::string>(), "{service_port}", port);
+    } else if (value.is_structured()) {
+        for (auto& item : value)
+            fill_in(item, port);
+    }
+}
+
+}  // namespace
+
+std::string with_instance(std::string text, int index) {
+    return replaced(std::move(text), "{instance}", std::to_string(index));
+}
+
+std::uint16_t service_port(const config::ConnectorSettings& settings, int index) {
+    const config::ServiceSettings& service = settings.service;
+    if (!service.enabled() || service.port == 0) return 0;
+    return static_cast<std::uint16_t>(service.port + index);
+}
+
+std::string for_connector(const std::string& text, const config::ConnectorSettings& settings, int index) {
+    const std::uint16_t port = service_port(settings, index);
+    std::string result = with_instance(text, index);
+    return port == 0 ? result : replaced(std::move(result), "{service_port}", std::to_string(port));
+}
+
+nlohmann::json settings_for_connector(const config::ConnectorSettings& settings, int index) {
+    nlohmann::json result = settings.settings;
+    if (const std::uint16_t port = service_port(settings, index); port != 0)
+        fill_in(result, std::to_string(port));
+    return result;
+}
+
+std::string for_service(const std::string& text, const config::ConnectorSettings& settings, int index) {
+    return replaced(with_instance(text, index), "{port}", std::to_string(service_port(settings, index)));
+}
+
+std::map<std::string, std::string> child_environment(const config::ConnectorSettings& settings, int index,
+                                                     const std::vector<std::string>& own) {
+    std::map<std::string, std::string> result = base_environment(own);
     for (const auto& [name, value] : settings.env)
-        result[name] = with_instance(value, index);
+        result[name] = for_connector(value, settings, index);
+    if (const std::uint16_t port = service_port(settings, index); port != 0) {
+        result["EMPROPS_SERVICE_PORT"] = std::to_string(port);
+        result["EMPROPS_SERVICE_URL"] = "http://127.0.0.1:" + std::to_string(port);
+    }
     result["EMPROPS_CONNECTOR"] = "1";
+    return result;
+}
+
+std::map<std::string, std::string> service_environment(const config::ConnectorSettings& settings, int index,
+                                                       const std::vector<std::string>& own) {
+    std::map<std::string, std::string> result = base_environment(own);
+    for (const auto& [name, value] : settings.service.env)
+        result[name] = for_service(value, settings, index);
     return result;
 }
 

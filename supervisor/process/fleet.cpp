@@ -430,6 +430,17 @@ Result<> Fleet::restart(const std::string& connector) {
     return Ok{};
 }
 
+Result<> Fleet::restart_service(const std::string& connector) {
+    const auto found = impl_->known(connector);
+    if (!found) return found.error();
+    if (!(*found)->settings.service.enabled())
+        return Error{"no_service", "connector " + connector + " has no service of ours; [connectors." +
+                                       connector + ".service] configures one"};
+    for (const auto& slot : (*found)->slots)
+        slot->restart_service("an operator restarts it");
+    return Ok{};
+}
+
 Result<> Fleet::start(const std::string& connector) {
     const auto found = impl_->known(connector);
     if (!found) return found.error();

@@ -20,6 +20,7 @@
 #include "config/settings.h"
 #include "ipc/messages.h"
 #include "ipc/result.h"
+#include "supervisor/process/service_types.h"
 #include "supervisor/process/types.h"
 
 namespace emprops::process {
@@ -49,7 +50,8 @@ class FleetListener {
     /// held), which shall fail with `code` (result_too_large, protocol_error) and `message`. Once per job.
     virtual void on_protocol_error(const InstanceId& id, const std::optional<std::string>& job_id,
                                    const std::string& code, const std::string& message) = 0;
-    /// The outside service of a connector as its last `status` said it; on_changed follows.
+    /// The outside service of a connector as its last `status` said it, or its companion service as we see it
+    /// (not available unless both are); on_changed follows.
     virtual void on_status(const InstanceId& id, const ipc::Status& status) = 0;
     /// The State of a configured instance changed (snapshot() and why() have the details).
     virtual void on_connector_state(const std::string& connector, int index, State state) {
@@ -123,6 +125,7 @@ struct InstanceStatus {
     std::optional<DeathReport> last_death;
     std::string why;  ///< one sentence: the causal chain of this state
     Counters counters;
+    std::optional<ServiceStatus> service;  ///< its companion process, where one is configured
 };
 
 /// A protocol or stderr line as a person may see it: payloads, results and settings are cut.
@@ -161,7 +164,11 @@ class Fleet : public FleetPort {
     /// Starts what is stopped, failed or waiting; nothing happens to what runs.
     Result<> start(const std::string& connector);
     /// Running jobs finish (up to drain_timeout), then the stop ladder; stays stopped until start or restart.
+    /// A companion service is started with its connector, stopped after it, and left alone by restart.
     Result<> stop(const std::string& connector);
+    /// The companion services alone, each when the running jobs of its instance have ended. Error
+    /// "no_service": the connector has none.
+    Result<> restart_service(const std::string& connector);
 
     /// Stop ladder for everything, now (let jobs finish before calling it); nothing is started any more.
     /// `done` is called once, later, when no process is left, or none but those that have outlived SIGKILL

@@ -10,6 +10,7 @@
 #include <memory>
 #include <sstream>
 
+#include "supervisor/process/listen_port.h"
 #include "supervisor/process/unique_fd.h"
 
 namespace emprops::process {
@@ -126,6 +127,37 @@ std::uint64_t resident_bytes(pid_t pid) {
     std::uint64_t resident = 0;
     stream >> total >> resident;
     return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+std::string command_line(pid_t pid) {
+    return read_proc(proc_path(pid, "cmdline"), std::size_t{64} << 10).value_or("");
+}
+
+std::vector<pid_t> all_processes() {
+    return numbers_in("/proc").value_or(std::vector<pid_t>{});
+}
+
+std::set<std::uint64_t> listening_sockets(std::uint16_t port) {
+    std::set<std::uint64_t> inodes;
+    for (const char* table : {"/proc/self/net/tcp", "/proc/self/net/tcp6"}) {
+        const auto text = read_proc(table, std::size_t{16} << 20);
+        if (!text) continue;
+        for (const std::uint64_t inode : listening_inodes(*text, port))
+            inodes.insert(inode);
+    }
+    return inodes;
+}
+
+bool holds_socket(pid_t pid, const std::set<std::uint64_t>& inodes) {
+    const std::string folder = proc_path(pid, "fd");
+    for (const pid_t fd : numbers_in(folder).value_or(std::vector<pid_t>{})) {
+        char link[64];
+        const ssize_t size = ::readlink((folder + "/" + std::to_string(fd)).c_str(), link, sizeof link);
+        if (size <= 0) continue;
+        const auto inode = socket_inode({link, static_cast<std::size_t>(size)});
+        if (inode && inodes.count(*inode) > 0) return true;
+    }
+    return false;
 }
 
 }  // namespace emprops::process

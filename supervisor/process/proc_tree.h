@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,5 +29,12 @@ std::vector<pid_t> descendants_of(pid_t pid);
 bool environment_has(pid_t pid, std::string_view name, std::string_view value);
 /// Resident memory of one process; 0 when it is gone.
 std::uint64_t resident_bytes(pid_t pid);
+/// Arguments, each ended by NUL; empty when it is gone.
+std::string command_line(pid_t pid);
+std::vector<pid_t> all_processes();
+/// The inodes of all sockets that listen on a TCP port in our network namespace.
+std::set<std::uint64_t> listening_sockets(std::uint16_t port);
+/// Whether one of these sockets is open in `pid`. False, too, when we may not look.
+bool holds_socket(pid_t pid, const std::set<std::uint64_t>& inodes);
 
 }  // namespace emprops::process

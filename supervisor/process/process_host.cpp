@@ -20,6 +20,7 @@
 #include <csignal>
 #include <cstring>
 #include <map>
+#include <set>
 
 #include "supervisor/base/log.h"
 #include "supervisor/process/cgroup.h"
@@ -132,6 +133,7 @@ class OsProcessHost : public ProcessHost {
     std::size_t sweep_all() override;
     void reap_orphans() override;
     std::uint64_t tree_rss_bytes(int pid) override;
+    PortOwner port_owner(std::uint16_t port, int pid, const std::string& marker) override;
 
   private:
     /// Start times by pid: a pid alone may have become somebody else.
@@ -397,6 +399,37 @@ std::uint64_t OsProcessHost::tree_rss_bytes(int pid) {
     for (const pid_t each : look_at_tree(pid))
         sum += resident_bytes(each);
     return sum;
+}
+
+PortOwner OsProcessHost::port_owner(std::uint16_t port, int pid, const std::string& marker) {
+    PortOwner owner;
+    const std::set<std::uint64_t> inodes = listening_sockets(port);
+    owner.listening = !inodes.empty();
+    if (!owner.listening) return owner;
+    const auto holds = [&](pid_t each) { return holds_socket(each, inodes); };
+    std::vector<pid_t> tree;
+    if (pid > 0) {
+        tree = descendants_of(pid);
+        tree.push_back(pid);
+    }
+    auto found = std::find_if(tree.begin(), tree.end(), holds);
+    if (found == tree.end()) {
+        // One that left the tree: adopted by us, with the marker of its instance.
+        tree = descendants_of(::getpid());
+        found = std::find_if(tree.begin(), tree.end(), [&](pid_t each) {
+            return environment_has(each, marker_variable, marker) && holds(each);
+        });
+    }
+    owner.ours = found != tree.end();
+    if (owner.ours) {
+        owner.pid = *found;
+    } else {
+        const std::vector<pid_t> all = all_processes();
+        const auto stranger = std::find_if(all.begin(), all.end(), holds);
+        if (stranger != all.end()) owner.pid = *stranger;
+    }
+    if (owner.pid != 0) owner.command = shown_command(command_line(owner.pid));
+    return owner;
 }
 
 }  // namespace

@@ -18,6 +18,7 @@
 #include "config/settings.h"
 #include "ipc/result.h"
 #include "supervisor/base/time.h"
+#include "supervisor/process/listen_port.h"
 #include "supervisor/process/unique_fd.h"
 #include "supervisor/process/user_ids.h"
 
@@ -31,7 +32,8 @@ struct LaunchSpec {
     std::vector<std::string> arguments;      ///< without argv[0]
     std::map<std::string, std::string> env;  ///< the whole environment, but for the marker
     std::filesystem::path working_dir;
-    std::string marker;           ///< value of EMPROPS_INSTANCE: "<connector>/<index>/<generation>"
+    std::string marker;           ///< value of EMPROPS_INSTANCE: "<connector>/<index>/<generation>" or, of
+                                  ///< a companion service, "<connector>/<index>/service-<generation>"
     std::optional<UserIds> user;  ///< whose process it becomes; empty: ours
     /// nice, cpu_affinity, oom_score_adj, no_new_privs, limit_*, cgroup_memory_max are used.
     config::SupervisionSettings limits;
@@ -77,6 +79,9 @@ class ProcessHost {
     virtual void reap_orphans() = 0;
     /// Resident memory of a started process and its descendants.
     virtual std::uint64_t tree_rss_bytes(int pid) = 0;
+    /// Who listens on a TCP port of this machine. `ours`: a descendant of ours that carries this marker (as
+    /// every process of a tree does, unless it cleared its environment), or the tree of `pid` (0: none).
+    virtual PortOwner port_owner(std::uint16_t port, int pid, const std::string& marker) = 0;
 };
 
 /// The real one. Makes this process the reaper of orphaned descendants (PR_SET_CHILD_SUBREAPER) and ignores

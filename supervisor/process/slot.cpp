@@ -53,6 +53,7 @@ Slot::Slot(SlotContext& context, const config::ConnectorSettings& settings, int 
       lifecycle_(lifecycle_options(), context.options.random),
       state_since_(Clock::now()) {
     context_.work_dirs.remove_leftovers(settings_.name, index_);
+    configure_service();
 }
 
 Slot::~Slot() {
@@ -81,6 +82,7 @@ Slot::Entry* Slot::find(std::uint64_t generation) {
 // ---- wishes -----------------------------------------------------------------------------------------------
 
 void Slot::start() {
+    if (service_ && !service_removed_) service_->start();
     carry_out(lifecycle_.start(Clock::now()));
 }
 
@@ -89,14 +91,18 @@ void Slot::stop(const std::string& text) {
 }
 
 void Slot::restart(const std::string& text) {
+    // It is left alone if it runs, and tried again if it waits.
+    if (service_ && !service_removed_) service_->start();
     carry_out(lifecycle_.restart(StopReason::restart, text, Clock::now()));
 }
 
 void Slot::shutdown() {
+    leaving_ = true;
     carry_out(lifecycle_.shutdown(Clock::now()));
 }
 
 void Slot::kill() {
+    if (service_) service_->kill();
     for (auto& [generation, entry] : processes_) {
         entry.listener.reset();
         if (entry.attached || entry.process->pid() == 0) continue;
@@ -106,9 +112,18 @@ void Slot::kill() {
 }
 
 void Slot::configure(const config::ConnectorSettings& settings) {
+    const config::ConnectorSettings before = settings_;
     settings_ = settings;
     lifecycle_.configure(lifecycle_options());
-    if (lifecycle_.wanted()) restart("its settings changed");
+    if (!(before.service == settings.service)) configure_service();
+    // The connector knows of its service where that is, and nothing else; instances are the fleet's business.
+    config::ConnectorSettings same = before;
+    same.service = settings.service;
+    same.instances = settings.instances;
+    const bool moved = service_port(before, index_) != service_port(settings, index_);
+    if ((moved || !(same == settings)) && lifecycle_.wanted())
+        carry_out(lifecycle_.restart(StopReason::restart, "its settings changed", Clock::now()));
+    changed();
 }
 
 void Slot::stop_instance(const InstanceId& id, StopReason reason, const std::string& text) {
@@ -140,6 +155,7 @@ Result<> Slot::give_job(const InstanceId& id, ipc::Job& job) {
     }
     ++counters_.jobs_given;
     lifecycle_.job_given(id.generation);
+    if (service_) service_->job_given();
     changed();
     return Ok{};
 }
@@ -156,6 +172,7 @@ void Slot::job_ended(const InstanceId& id, const std::string& job_id) {
     if (entry == nullptr) return;
     const bool held = entry->process->job_ended(job_id);
     if (!holds(job_id)) context_.work_dirs.remove_job(settings_.name, index_, job_id);
+    service_deaths_.erase(job_id);
     if (held) carry_out(lifecycle_.job_ended(id.generation, Clock::now()));
 }
 
@@ -176,8 +193,9 @@ void Slot::carry_out(Actions actions) {
                            Entry& entry = processes_.at(announce.generation);
                            entry.announced = true;
                            entry.offer_changed = entry.status_changed = false;
-                           context_.tell([id = entry.process->id(), info = entry.process->info](
+                           context_.tell([id = entry.process->id(), info = offered(*entry.process)](
                                              FleetListener& listener) { listener.on_ready(id, info); });
+                           if (service_) tell_status(*entry.process);
                        },
                        [&](const action::Withdraw& withdraw) {
                            Entry& entry = processes_.at(withdraw.generation);
@@ -269,7 +287,7 @@ Result<> Slot::launch(std::uint64_t generation, Entry& entry) {
     spec.user = entry.user;
     spec.executable = *executable;
     for (std::size_t argument = 1; argument < settings_.command.size(); ++argument)
-        spec.arguments.push_back(with_instance(settings_.command[argument], index_));
+        spec.arguments.push_back(for_connector(settings_.command[argument], settings_, index_));
     spec.env = child_environment(settings_, index_, context_.environment);
     spec.working_dir =
         settings_.working_dir.empty() ? *work_dir : std::filesystem::absolute(settings_.working_dir);
@@ -311,7 +329,7 @@ void Slot::greet(ConnectorProcess& process) {
     hello.worker_id = context_.options.worker_id;
     hello.connector = settings_.name;
     hello.instance = index_;
-    hello.settings = settings_.settings;
+    hello.settings = settings_for_connector(settings_, index_);
     hello.max_line_bytes = settings_.supervision.max_line_bytes;
     hello.work_dir = context_.work_dirs.instance(settings_.name, index_).string();
     hello.hub = context_.options.hub;
@@ -349,15 +367,13 @@ void Slot::on_message(ConnectorProcess& process, ipc::FromConnector message) {
         logger("connector." + settings_.name)
             ->debug("message of unknown type \"{}\" ignored", cut(unknown->type));
     } else {
-        if (const auto* restart = std::get_if<ipc::RestartService>(&message)) {
-            const LogContext context(process.log_fields());
-            logger("process")->warn("{}: its companion service needs a restart: {}", name_,
-                                    cut(restart->reason));
-        }
+        if (const auto* restart = std::get_if<ipc::RestartService>(&message))
+            on_restart_service(process, restart->reason);
         // A job's end may follow from a status ("my service is gone"): it is not told before it.
         const bool ends =
             std::holds_alternative<ipc::JobResult>(message) || std::holds_alternative<ipc::Failed>(message);
         if (Entry* entry = find(generation); entry != nullptr && ends) tell_changes(*entry, Clock::now());
+        if (auto* error = std::get_if<ipc::Failed>(&message)) add_service_evidence(*error);
         // std::function wants a copyable callable, and a result can be large: it travels behind a pointer.
         auto shared = std::make_shared<ipc::FromConnector>(std::move(message));
         context_.tell([id = process.id(), shared](FleetListener& listener) {
@@ -435,13 +451,15 @@ void Slot::tell_changes(Entry& entry, TimePoint now) {
     const ConnectorProcess& process = *entry.process;
     if (status) log_availability(entry);
     if (!entry.announced) return;
-    if (status) {
-        context_.tell([id = process.id(), status = *process.info.status](FleetListener& listener) {
-            listener.on_status(id, status);
-        });
-    }
-    context_.tell(
-        [id = process.id(), info = process.info](FleetListener& listener) { listener.on_changed(id, info); });
+    if (status) tell_status(process);
+    tell_changed(process);
+}
+
+void Slot::tell_changed(const ConnectorProcess& process) {
+    if (const Entry* entry = find(process.id().generation); entry == nullptr || !entry->announced) return;
+    context_.tell([id = process.id(), info = offered(process)](FleetListener& listener) {
+        listener.on_changed(id, info);
+    });
 }
 
 void Slot::log_availability(Entry& entry) {
@@ -521,6 +539,12 @@ void Slot::on_finished(std::uint64_t generation) {
     processes_.erase(found);
     Actions actions = lifecycle_.exited(generation, report, Clock::now());
     if (!planned(report)) ++counters_.deaths;
+    for (const std::string& job_id : report.jobs_held) {
+        const auto death = service_deaths_.find(job_id);
+        if (death == service_deaths_.end()) continue;
+        report.stderr_tail.push_back("its service " + death->second.summary());
+        service_deaths_.erase(death);
+    }
     report_death(*process, report);
     // A job that is resumed finds its folder again, unless nobody takes it up in time.
     const Ms keep = process->info.features.resume ? settings_.supervision.resume_window : Ms{0};
@@ -571,6 +595,7 @@ void Slot::tick(TimePoint now) {
     }
     Actions actions = lifecycle_.tick(seen, now);
     if (!actions.empty()) carry_out(std::move(actions));
+    tick_service(now);
 }
 
 /// Returns the memory of the serving process tree if that is wanted.
@@ -588,6 +613,7 @@ std::uint64_t Slot::sample_trees() {
 }
 
 bool Slot::hopeless(TimePoint now) const {
+    if (service_ && !service_->gone() && !service_->hopeless(now)) return false;
     return std::all_of(processes_.begin(), processes_.end(), [&](const auto& entry) {
         const ProcessRun* run = lifecycle_.find(entry.first);
         return run != nullptr && run->stuck_since() && now - *run->stuck_since() >= hopeless_after;
@@ -598,6 +624,10 @@ std::string Slot::process_names() const {
     std::string names;
     for (const auto& [generation, entry] : processes_)
         names += (names.empty() ? "" : ", ") + name_ + " (pid " + std::to_string(entry.process->pid()) + ")";
+    if (service_ && !service_->gone()) {
+        names += (names.empty() ? "" : ", ") + std::string("the service of ") + name_ + " (pid " +
+                 std::to_string(service_->pid()) + ")";
+    }
     return names;
 }
 
@@ -613,6 +643,10 @@ std::optional<TimePoint> Slot::next_wakeup() const {
         if (entry.offer_changed) consider(entry.tell_after);
     }
     if (!processes_.empty()) consider(next_tree_sample_.value_or(Clock::now()));
+    if (!service_) return first;
+    if (const auto at = service_->next_wakeup()) consider(*at);
+    if (service_removed_ && service_->gone()) consider(Clock::now());
+    if (!service_usable_ && next_service_news_) consider(*next_service_news_);
     return first;
 }
 
@@ -625,6 +659,7 @@ void Slot::changed() {
             listener.on_connector_state(name, index, state);
         });
     }
+    service_follows();
     context_.slot_changed();
 }
 
@@ -641,7 +676,8 @@ InstanceStatus Slot::status() const {
     if (const auto at = lifecycle_.next_attempt())
         status.next_attempt_in = std::max(Ms{0}, std::chrono::duration_cast<Ms>(*at - now));
     status.last_death = lifecycle_.last_death();
-    status.why = lifecycle_.why(now);
+    status.why = why();
+    if (service_) status.service = service_->status();
     status.counters = counters_;
     for (const auto& [generation, entry] : processes_) {
         for (std::string& job_id : entry.process->jobs())
@@ -654,7 +690,7 @@ InstanceStatus Slot::status() const {
     status.id = process.id();
     status.pid = process.pid();
     status.uptime = since(process.started_at());
-    if (run->was_ready()) status.info = process.info;
+    if (run->was_ready()) status.info = offered(process);
     if (process.pid() > 0 && !found->second.attached)
         status.rss_bytes = context_.host.tree_rss_bytes(process.pid());
     return status;

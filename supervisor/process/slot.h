@@ -17,44 +17,20 @@
 #include "supervisor/process/connector_process.h"
 #include "supervisor/process/fleet.h"
 #include "supervisor/process/lifecycle.h"
-#include "supervisor/process/process_host.h"
+#include "supervisor/process/service.h"
+#include "supervisor/process/slot_context.h"
 #include "supervisor/process/user_ids.h"
-#include "supervisor/process/work_dirs.h"
 
 namespace emprops::process {
 
-/// What all slots of a fleet share.
-class SlotContext {
-  public:
-    using News = std::function<void(FleetListener&)>;
-    SlotContext(boost::asio::any_io_executor executor, ProcessHost& host, FleetOptions options);
-    virtual ~SlotContext() = default;
-
-    /// Told to the listener in a later turn of the loop, in this order.
-    virtual void tell(News news) = 0;
-    virtual void trace(const TraceLine& line) = 0;
-    virtual bool traced() const = 0;  ///< whether somebody looks at protocol lines
-    /// Something has happened to a slot: look at its next_wakeup() and gone() again, later in this turn.
-    virtual void slot_changed() = 0;
-    /// Kills escaped processes of an ended one, several times during the next second.
-    virtual void sweep_repeatedly(const std::string& marker) = 0;
-
-    boost::asio::any_io_executor executor;
-    ProcessHost& host;
-    FleetOptions options;
-    WorkDirs work_dirs;
-    std::vector<std::string> environment;
-    std::uint64_t last_generation = 0;
-};
-
-class Slot : public ConnectorProcess::Owner {
+class Slot : public ConnectorProcess::Owner, public Service::Owner {
   public:
     Slot(SlotContext& context, const config::ConnectorSettings& settings, int index);
     ~Slot() override;
 
     const std::string& connector() const { return settings_.name; }
     int index() const { return index_; }
-    bool gone() const { return lifecycle_.gone() && processes_.empty(); }
+    bool gone() const { return lifecycle_.gone() && processes_.empty() && (!service_ || service_->gone()); }
     std::optional<TimePoint> next_wakeup() const;
     void tick(TimePoint now);
 
@@ -63,7 +39,10 @@ class Slot : public ConnectorProcess::Owner {
     void restart(const std::string& text);
     void shutdown();
     void kill();
-    /// New settings: restarts what is not stopped by an operator.
+    /// Its companion service alone; nothing happens without one.
+    void restart_service(const std::string& text);
+    /// New settings: restarts what is not stopped by an operator, connector and service each if its own
+    /// changed.
     void configure(const config::ConnectorSettings& settings);
 
     Result<> give_job(const InstanceId& id, ipc::Job& job);
@@ -79,7 +58,7 @@ class Slot : public ConnectorProcess::Owner {
     std::string process_names() const;
 
     InstanceStatus status() const;
-    std::string why() const { return lifecycle_.why(Clock::now()); }
+    std::string why() const;
 
   private:
     struct Entry {
@@ -112,12 +91,25 @@ class Slot : public ConnectorProcess::Owner {
     void on_trace(ConnectorProcess& process, TraceLine::Kind kind, const std::string& text) override;
     bool traced() const override { return context_.traced(); }
 
+    void on_service_changed() override;
+    void on_service_died(const DeathReport& report) override;
+    std::vector<std::string> jobs_held() const override;
+
+    void configure_service();
+    void service_follows();
+    void tick_service(TimePoint now);
+    void tell_status(const ConnectorProcess& process);
+    InstanceInfo offered(const ConnectorProcess& process) const;
+    void add_service_evidence(ipc::Failed& failed) const;
+
     void on_ready(ConnectorProcess& process, ipc::Ready ready);
     void on_status(ConnectorProcess& process, const ipc::Status& status);
     void on_capabilities(ConnectorProcess& process, const ipc::Capabilities& change);
     void note_change(ConnectorProcess& process, bool status);
     void tell_changes(Entry& entry, TimePoint now);
     void log_availability(Entry& entry);
+    void tell_changed(const ConnectorProcess& process);
+    void on_restart_service(const ConnectorProcess& process, const std::string& reason);
 
     void carry_out(Actions actions);
     void spawn();
@@ -151,6 +143,13 @@ class Slot : public ConnectorProcess::Owner {
     Counters counters_;
     std::map<std::uint64_t, Entry> processes_;
     std::vector<OrphanedJob> orphaned_jobs_;
+    std::unique_ptr<Service> service_;
+    bool service_removed_ = false;  // it leaves, there shall be none any more
+    bool leaving_ = false;
+    bool service_usable_ = true;  // as the listener was told
+    ServiceState service_state_ = ServiceState::stopped;
+    std::optional<TimePoint> next_service_news_;
+    std::map<std::string, DeathReport> service_deaths_;  // by the job that ran then
     State state_ = State::stopped;
     TimePoint state_since_;
     std::optional<TimePoint> next_tree_sample_;

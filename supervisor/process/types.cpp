@@ -35,6 +35,8 @@ const char* phrase(StopReason reason) {
             return "it did not say ready in time";
         case StopReason::bad_protocol:
             return "it speaks another protocol version";
+        case StopReason::asked:
+            return "its connector asked for it";
     }
     return "";
 }
@@ -67,6 +69,8 @@ const char* to_string(StopReason reason) {
             return "start_timeout";
         case StopReason::bad_protocol:
             return "bad_protocol";
+        case StopReason::asked:
+            return "asked";
     }
     return "";
 }
@@ -108,7 +112,7 @@ std::string DeathReport::summary() const {
     if (peak_rss_bytes > 0)
         text += " (peak RSS " + human_bytes(peak_rss_bytes) + ", CPU " + human_duration(cpu) + ")";
     if (!start_error.empty()) text += "; it said: " + start_error;
-    if (stopped_for) text += std::string(", because ") + phrase(*stopped_for);
+    if (stopped_for) text += ", because " + (stop_text.empty() ? phrase(*stopped_for) : stop_text);
     if (jobs_held.size() == 1) text += " while running job " + jobs_held.front();
     if (jobs_held.size() > 1) text += " while running " + std::to_string(jobs_held.size()) + " jobs";
     return text;

@@ -54,6 +54,7 @@ enum class StopReason {
     write_stalled,   ///< took nothing from stdin for write_timeout
     start_timeout,   ///< no `ready` in time
     bad_protocol,    ///< speaks another protocol version
+    asked,           ///< a companion service whose connector sent `restart_service`
 };
 const char* to_string(StopReason reason);
 
@@ -64,6 +65,7 @@ struct DeathReport {
     std::optional<int> signal;     ///< set when a signal ended it
     bool core_dumped = false;
     std::optional<StopReason> stopped_for;  ///< set when we ended it
+    std::string stop_text;    ///< why, when more is known than the reason says (companion services)
     std::string start_error;  ///< non-empty: it never ran (no such file, ...) or init_failed's sentence
     bool was_ready = false;
     int pid = 0;

@@ -52,6 +52,38 @@ TEST(StatusText, ShowsTheWorkerTheHubTheJobsAndEachConnector) {
     EXPECT_NE(text.find("because"), std::string::npos) << "a connector that does not serve says why";
 }
 
+Json with_service(Json connector, const std::string& state, int starts) {
+    connector["service"] = {{"state", state},
+                            {"usable", state == "healthy"},
+                            {"pid", state == "stopped" ? 0 : 99},
+                            {"port", 8188},
+                            {"uptime_ms", 3000},
+                            {"rss_bytes", 2048},
+                            {"why", "waits 8 s to restart"},
+                            {"counters", {{"starts", starts}}}};
+    return connector;
+}
+
+TEST(StatusText, ACompanionServiceHasALineOfItsOwn) {
+    auto text = status_text(status({with_service(instance("comfyui", "ready", 12, 1), "healthy", 1)}), 0);
+    EXPECT_NE(text.find("comfyui service  healthy  99"), std::string::npos) << text;
+    EXPECT_NE(text.find("port 8188"), std::string::npos) << text;
+    EXPECT_EQ(text.find("waits 8 s"), std::string::npos) << text;
+    text = status_text(status({with_service(instance("comfyui", "ready", 12, 1), "backoff", 1)}), 0);
+    EXPECT_NE(text.find("waits 8 s to restart"), std::string::npos) << text;
+}
+
+TEST(Reached, ARestartOfTheServiceIsDoneWhenItWasStartedAndCanBeUsed) {
+    const auto ready = instance("a", "ready", 1, 4);
+    const auto before = status({with_service(ready, "healthy", 1)});
+    EXPECT_FALSE(reached("restart service", "a", before, before));
+    EXPECT_FALSE(reached("restart service", "a", before, status({with_service(ready, "starting", 2)})));
+    EXPECT_TRUE(reached("restart service", "a", before, status({with_service(ready, "healthy", 2)})));
+    const auto stopped = instance("a", "stopped", 0, 4);
+    EXPECT_FALSE(reached("stop", "a", before, status({with_service(stopped, "stopping", 2)})));
+    EXPECT_TRUE(reached("stop", "a", before, status({with_service(stopped, "stopped", 2)})));
+}
+
 TEST(StatusText, ALostHubSaysWhy) {
     auto page = status(Json::array());
     page["hub"]["link"] = "waiting";

@@ -44,6 +44,17 @@ TEST(Settings, ServerUrlWinsOverHostAndItsUserBecomesBasicAuth) {
     EXPECT_EQ(settings->headers.at("Authorization"), "Basic dTpw");
 }
 
+TEST(Settings, TheServiceOfTheWorkerIsTheServerUnlessAnAddressIsGiven) {
+    const std::map<std::string, std::string> service{{"EMPROPS_SERVICE_URL", "http://127.0.0.1:8189"}};
+    EXPECT_EQ(load(Json::object(), service)->server.text(), "http://127.0.0.1:8189");
+    EXPECT_EQ(load({{"path_prefix", "api"}}, service)->server.text(), "http://127.0.0.1:8189/api");
+    EXPECT_EQ(load({{"server_url", "http://box:1"}}, service)->server.text(), "http://box:1");
+    EXPECT_EQ(load({{"port", 9}}, service)->server.text(), "http://localhost:9");
+    auto both = service;
+    both["COMFYUI_HOST"] = "box";
+    EXPECT_EQ(load(Json::object(), both)->server.text(), "http://box:8188");
+}
+
 TEST(Settings, UnknownAndWrongOnesAreNamed) {
     EXPECT_THAT(load({{"server_ulr", "x"}}).error().message, HasSubstr("did you mean \"server_url\""));
     EXPECT_THAT(load({}, {{"COMFYUI_PORT", "many"}}).error().message, HasSubstr("COMFYUI_PORT"));

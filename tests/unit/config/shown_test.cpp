@@ -90,7 +90,7 @@ TEST_F(Shown, EffectiveSettingsAreTomlWithTheOriginOfEachValue) {
 TEST_F(Shown, EverySettingIsPrinted) {
     const std::string text = print_effective(load());
     for (const Field& field : fields()) {
-        if (field.kind == Kind::variables) continue;
+        if (field.kind == Kind::variables || field.of_service()) continue;
         EXPECT_THAT(text, testing::AnyOf(HasSubstr("\n" + std::string(field.key) + " = "),
                                          HasSubstr("\n# " + std::string(field.key) + " is not set"),
                                          testing::StartsWith(std::string(field.key) + " = ")));
@@ -142,7 +142,7 @@ TEST_F(Shown, TheExampleFileHoldsEveryKeyWithItsDefault) {
     EXPECT_EQ(defaults.settings.connectors, loaded.settings.connectors);
     for (const Field& field : fields()) {
         const std::string key =
-            field.in_settings ? field.full_key() : "connectors.simulation." + std::string(field.key);
+            field.in_settings ? field.full_key() : "connectors.simulation." + field.connector_key();
         const bool empty_table =
             field.kind == Kind::variables || field.kind == Kind::levels || field.kind == Kind::json;
         if (empty_table) {

@@ -21,6 +21,9 @@ struct FakeOperations : Operations {
         return std::string("comfyui is ready");
     }
     Result<std::string> restart(const std::string& name) override { return on("restart", name); }
+    Result<std::string> restart_service(const std::string& name) override {
+        return on("restart_service", name);
+    }
     Result<std::string> start(const std::string& name) override { return on("start", name); }
     Result<std::string> stop(const std::string& name) override { return on("stop", name); }
     Result<std::string> drain(const std::string& name, const std::string& mode) override {
@@ -61,6 +64,8 @@ TEST(ControlRoutes, EveryOperationReachesTheWorker) {
         const char* called;
     } rows[] = {
         {"POST", "/v1/connectors/comfyui/restart", "", "restart comfyui"},
+        {"POST", "/v1/connectors/comfyui/restart", R"({"service":false})", "restart comfyui"},
+        {"POST", "/v1/connectors/comfyui/restart", R"({"service":true})", "restart_service comfyui"},
         {"POST", "/v1/connectors/comfyui/start", "{}", "start comfyui"},
         {"POST", "/v1/connectors/comfyui/stop", "", "stop comfyui"},
         {"POST", "/v1/connectors/comfyui/drain", "", "drain:graceful comfyui"},
@@ -100,6 +105,7 @@ TEST(ControlRoutes, BadRequestsAreRefusedWithAReason) {
     FakeOperations operations;
     EXPECT_EQ(ask(operations, "GET", "/v1/why/nobody").status, 404);
     EXPECT_EQ(ask(operations, "POST", "/v1/connectors/nobody/restart").status, 404);
+    EXPECT_EQ(ask(operations, "POST", "/v1/connectors/comfyui/restart", R"({"service":1})").status, 400);
     EXPECT_EQ(ask(operations, "POST", "/v1/connectors/comfyui/explode").status, 404);
     EXPECT_EQ(ask(operations, "DELETE", "/v1/status").status, 405);
     EXPECT_EQ(ask(operations, "GET", "/status").status, 404);
