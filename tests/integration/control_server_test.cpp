@@ -24,6 +24,7 @@ struct Talker : Operations {
     Json jobs() const override { return Json::object(); }
     Result<std::string> why(const std::string&) const override { return std::string(); }
     Result<std::string> restart(const std::string&) override { return std::string(); }
+    Result<std::string> restart_service(const std::string&) override { return std::string(); }
     Result<std::string> start(const std::string&) override { return std::string(); }
     Result<std::string> stop(const std::string&) override { return std::string(); }
     Result<std::string> drain(const std::string&, const std::string&) override { return std::string(); }
