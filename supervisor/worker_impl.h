@@ -102,6 +102,7 @@ class Worker::Impl : public process::FleetListener, public control::Operations, 
     void look_for_drain_notice();
 
     Result<> known_connector(const std::string& connector) const;
+    std::string takes_no_jobs_because(const process::InstanceStatus& instance) const;
     Result<control::Subscription> follow(const std::string& connector, bool log_only,
                                          control::OnLine on_line);
 

@@ -61,7 +61,15 @@ Result<> Worker::Impl::known_connector(const std::string& connector) const {
 
 Result<std::string> Worker::Impl::why(const std::string& connector) const {
     if (auto known = known_connector(connector); !known) return known.error();
-    return fleet_->why(connector);
+    std::string text;
+    for (const auto& instance : fleet_->snapshot()) {
+        if (instance.connector != connector) continue;
+        text += (text.empty() ? "" : "; ") + instance.why;
+        const std::string reason = takes_no_jobs_because(instance);
+        if (!reason.empty() && instance.why.find(reason) == std::string::npos)
+            text += "; it takes no jobs: " + reason;
+    }
+    return text;
 }
 
 Result<std::string> Worker::Impl::restart(const std::string& connector) {
@@ -107,7 +115,10 @@ Result<std::string> Worker::Impl::drain(const std::string& connector, const std:
         logger("control")->info("drain of the worker asked for (mode {})", mode);
         dispatcher_.drain(now, jobs::drain_mode(mode), deadline);
         schedule_pump();
-        return std::string("draining: the worker takes no more jobs until resume; what runs goes on");
+        return fmt::format("draining: the worker takes no more jobs until resume; {}",
+                           mode == "now"        ? "what runs is given back to the Hub"
+                           : mode == "deadline" ? "what still runs after worker.drain_timeout is given back"
+                                                : "what runs goes on");
     }
     if (auto known = known_connector(connector); !known) return known.error();
     logger("control")->info("drain of connector {} asked for (mode {})", connector, mode);
@@ -127,7 +138,14 @@ Result<std::string> Worker::Impl::resume(const std::string& connector) {
         dispatcher_.resume_connector(now, connector);
     }
     schedule_pump();
-    return fmt::format("{} takes jobs again", connector.empty() ? "the worker" : connector);
+    if (connector.empty()) return std::string("the worker takes jobs again");
+    for (const auto& instance : fleet_->snapshot()) {
+        if (instance.connector == connector && instance.state == process::State::stopped)
+            return fmt::format(
+                "{0} takes jobs again once it runs: it is stopped, `emprops-worker start {0}` starts it",
+                connector);
+    }
+    return fmt::format("{} takes jobs again", connector);
 }
 
 void Worker::Impl::on_reload_signal() {
@@ -191,7 +209,15 @@ Result<std::string> Worker::Impl::cancel(const std::string& job_id, const std::s
     for (const auto& job : dispatcher_.running()) {
         if (job.job_id != job_id) continue;
         link_->cancel(job_id, reason);
-        return fmt::format("cancelling {}: the Hub is told first, then the connector", job_id);
+        return fmt::format("cancelling {}: {}, then the connector", job_id,
+                           link_->view().link == hub::SessionView::Link::connected
+                               ? "the Hub is told first"
+                               : "the Hub is away and is told when it is back; for 3 s it is waited for");
+    }
+    for (const auto& job : dispatcher_.jobs()) {
+        if (job.job_id == job_id)
+            return fmt::format("{} is being stopped already; `emprops-worker jobs` shows when it is gone",
+                               job_id);
     }
     return Error{"not_found", fmt::format("no job {} runs here", job_id)};
 }

@@ -101,6 +101,21 @@ const char* name_of(hub::SessionView::Link link) {
 
 }  // namespace
 
+/// What keeps an instance that serves from getting jobs, for a person; empty: nothing does, or it does not
+/// serve, and then its own `why` says it.
+std::string Worker::Impl::takes_no_jobs_because(const process::InstanceStatus& instance) const {
+    const bool serves = instance.state == process::State::ready || instance.state == process::State::busy;
+    if (!serves || !instance.info) return {};
+    if (phase_ != Phase::running) return "the worker is leaving";
+    if (dispatcher_.draining()) return "the worker is drained, `emprops-worker resume` ends that";
+    if (dispatcher_.drained(instance.connector))
+        return "an operator drained it, `emprops-worker resume " + instance.connector + "` ends that";
+    if (instance.info->job_types.empty())
+        return "neither its `ready` nor job_types in its configuration names a job type";
+    if (!instance.info->available) return "unavailable: " + instance.info->unavailable_reason;
+    return ledger_->problem();
+}
+
 Json Worker::Impl::status() const {
     const TimePoint now = Clock::now();
     const auto view = link_->view();
@@ -113,6 +128,8 @@ Json Worker::Impl::status() const {
     for (const auto& one : fleet_->snapshot()) {
         connectors.push_back(instance(one));
         connectors.back()["quiet"] = dispatcher_.quiet(one.connector);
+        const std::string reason = takes_no_jobs_because(one);
+        if (!reason.empty()) connectors.back()["takes_no_jobs_because"] = reason;
     }
     return {
         {"worker",
@@ -148,6 +165,7 @@ Json Worker::Impl::status() const {
           {"max_offer_to_assignment_ms", metrics.max_offer_to_assignment.count()}}},
         {"ledger",
          {{"healthy", ledger_->healthy()},
+          {"problem", ledger_->problem()},
           {"records", ledger.records},
           {"outcomes", ledger.outcomes},
           {"bytes", ledger.bytes},

@@ -96,6 +96,7 @@ Json Simulation::capabilities() const {
 
 Features Simulation::features() const {
     Features features;
+    features.status = true;
     features.resume = settings_.resume;
     return features;
 }

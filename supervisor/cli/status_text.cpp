@@ -37,13 +37,13 @@ std::int64_t sum(const Json& counts) {
     return total;
 }
 
-/// A ready instance says nothing about itself; any other state has a reason worth a column.
+/// An instance that serves and takes jobs says nothing about itself; any other has a reason.
 std::string remark(const Json& instance) {
     const auto state = instance.value("state", "");
     const bool serving = state == "ready" || state == "busy";
-    if (serving && !instance.value("available", true))
-        return "unavailable: " + instance.value("unavailable_reason", "");
-    if (serving && !instance.value("replacing", false)) return "";
+    if (serving && instance.contains("takes_no_jobs_because"))
+        return "takes no jobs: " + instance.value("takes_no_jobs_because", "");
+    if (serving && !instance.value("replacing", false) && number(instance, "leaving") == 0) return "";
     return instance.value("why", "");
 }
 
@@ -53,8 +53,7 @@ void add_service(Table& table, const std::string& connector, const Json& service
                runs ? std::to_string(number(service, "pid")) : "-",
                runs ? human_duration(Ms(number(service, "uptime_ms"))) : "-",
                runs ? human_bytes(static_cast<std::uint64_t>(number(service, "rss_bytes"))) : "-", "",
-               number(service, "port") == 0 ? "" : fmt::format("port {}", number(service, "port")),
-               service.value("usable", false) ? "" : service.value("why", "")});
+               number(service, "port") == 0 ? "" : fmt::format("port {}", number(service, "port"))});
 }
 
 /// Whether every service of the connector has been started since `before` and can be used.
@@ -82,7 +81,7 @@ std::string status_text(const Json& status, std::size_t width) {
     const Json& hub = status.at("hub");
     const Json& jobs = status.at("jobs");
     std::string text;
-    text += cut(fmt::format("worker  {} for {}, pid {}", worker.value("state", ""),
+    text += cut(fmt::format("worker  {}, up {}, pid {}", worker.value("state", ""),
                             human_duration(Ms(number(worker, "uptime_ms"))), number(worker, "pid")),
                 width == 0 ? std::string::npos : width) +
             "\n";
@@ -98,8 +97,13 @@ std::string status_text(const Json& status, std::size_t width) {
         "jobs    {} running, {} completed, {} failed, {} not reported, {} waiting for the Hub\n\n",
         number(jobs, "running"), number(jobs, "completed"), sum(jobs.at("failed")),
         sum(jobs.at("undelivered")), number(hub, "outbox_depth"));
-    Table table({"CONNECTOR", "STATE", "PID", "UP", "RSS", "JOBS", "TYPES", ""});
+    Table table({"CONNECTOR", "STATE", "PID", "UP", "RSS", "JOBS", "TYPES"});
     const Json& connectors = status.at("connectors");
+    // Reasons are sentences: below the table, whole, where no column cuts them.
+    std::string reasons;
+    const auto say = [&](const std::string& who, const std::string& why) {
+        if (!why.empty()) reasons += one_line(who + ": " + why) + "\n";
+    };
     for (const auto& one : connectors) {
         const bool runs = number(one, "pid") != 0;
         table.add({label(one, connectors), one.value("state", ""),
@@ -107,10 +111,16 @@ std::string status_text(const Json& status, std::size_t width) {
                    runs ? human_duration(Ms(number(one, "uptime_ms"))) : "-",
                    runs ? human_bytes(static_cast<std::uint64_t>(number(one, "rss_bytes"))) : "-",
                    fmt::format("{}/{}", one.value("jobs", Json::array()).size(), one.value("concurrency", 0)),
-                   joined(one.value("job_types", Json::array())), remark(one)});
-        if (one.contains("service")) add_service(table, label(one, connectors), one.at("service"));
+                   joined(one.value("job_types", Json::array()))});
+        say(label(one, connectors), remark(one));
+        if (!one.contains("service")) continue;
+        const Json& service = one.at("service");
+        add_service(table, label(one, connectors), service);
+        if (!service.value("usable", false))
+            say(label(one, connectors) + " service", service.value("why", ""));
     }
-    return text + (table.empty() ? "no connectors are loaded\n" : table.print(width));
+    if (!reasons.empty()) reasons = "\n" + reasons;
+    return text + (table.empty() ? "no connectors are loaded\n" : table.print(width)) + reasons;
 }
 
 std::string jobs_text(const Json& jobs, std::size_t width) {

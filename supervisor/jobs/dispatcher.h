@@ -163,6 +163,8 @@ class Dispatcher {
     bool quiet() const;
     bool quiet(const std::string& connector) const;
     bool draining() const;
+    /// An operator drained it: it takes no jobs until resume_connector.
+    bool drained(const std::string& connector) const { return connector_drains_.contains(connector); }
     /// Reservations without an assignment yet.
     std::size_t reserved() const;
     Stats stats() const;

@@ -189,8 +189,8 @@ void Ledger::on_health(Health callback) {
     state_->health->tell();
 }
 
-bool Ledger::healthy() const {
-    return state_->health->problem().empty();
+std::string Ledger::problem() const {
+    return state_->health->problem();
 }
 
 std::uint64_t Ledger::first_number() const {

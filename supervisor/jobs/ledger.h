@@ -86,7 +86,9 @@ class Ledger {
 
     /// Called on the executor when the health changes, and at once if it is bad already.
     void on_health(Health callback);
-    bool healthy() const;
+    bool healthy() const { return problem().empty(); }
+    /// Why it is not healthy, for a person; empty: it is.
+    std::string problem() const;
 
     /// The numbers of this process's assignments begin here, above all that any process gave out before.
     std::uint64_t first_number() const;

@@ -412,7 +412,7 @@ std::string Lifecycle::why(TimePoint now) const {
     const std::string death = last_death_ ? last_death_->summary() : "";
     const auto wait = [&] { return human_duration(std::chrono::duration_cast<Ms>(*next_attempt_ - now)); };
     const std::size_t deaths = policy_.recent_deaths(now);
-    std::string chain = deaths > 1 ? std::to_string(deaths) + " deaths in " +
+    std::string chain = deaths > 1 ? std::to_string(deaths) + " deaths in the last " +
                                          human_duration(policy_.recent_span(now)) + ", the last one "
                                    : "";
     chain += death;
@@ -433,6 +433,8 @@ std::string Lifecycle::why(TimePoint now) const {
                 text += "; a new process is starting to take over (" + replace_text_ + ")";
             else if (last_death_)
                 text += "; its last process " + death;
+            if (leaving() > 0)
+                text += "; " + std::to_string(leaving()) + " older process(es) still finish their jobs";
             return text;
         }
         case State::draining:

@@ -395,7 +395,7 @@ std::string ServiceLifecycle::death_chain(TimePoint now) const {
     if (!last_death_) return "";
     const std::size_t deaths = policy_.recent_deaths(now);
     if (deaths <= 1) return last_death_->summary();
-    return std::to_string(deaths) + " deaths in " + human_duration(policy_.recent_span(now)) +
+    return std::to_string(deaths) + " deaths in the last " + human_duration(policy_.recent_span(now)) +
            ", the last one " + last_death_->summary();
 }
 

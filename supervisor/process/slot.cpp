@@ -256,6 +256,7 @@ void Slot::carry_out(Actions actions) {
 void Slot::spawn() {
     const std::uint64_t generation = ++context_.last_generation;
     ++counters_.spawns;
+    start_problem_.clear();
     Entry& entry = processes_[generation];
     entry.process = std::make_unique<ConnectorProcess>(
         context_.executor, *this, InstanceId{settings_.name, index_, generation}, settings_, counters_);
@@ -406,7 +407,11 @@ void Slot::on_ready(ConnectorProcess& process, ipc::Ready ready) {
                 "{}: neither `ready` nor the configuration (job_types) names a job type: it will get no jobs",
                 name_);
         else if (ready.protocol == ipc::protocol_version)
-            logger("process")->info("{}: ready ({} {})", name_, cut(info.name), cut(info.version));
+            logger("process")->info(
+                "{}: ready{}", name_,
+                info.name.empty() && info.version.empty()
+                    ? ""
+                    : " (" + cut(info.name + (info.version.empty() ? "" : " ") + info.version) + ")");
     }
     carry_out(lifecycle_.ready(generation, ready.protocol, ready.features, Clock::now()));
 }
@@ -475,6 +480,7 @@ void Slot::log_availability(Entry& entry) {
 
 void Slot::on_broken_line(ConnectorProcess& process, const std::optional<std::string>& job_id,
                           const std::string& code, const std::string& message) {
+    if (lifecycle_.state() == State::starting) start_problem_ = cut(message);
     context_.tell([id = process.id(), job_id, code, message](FleetListener& listener) {
         listener.on_protocol_error(id, job_id, code, message);
     });

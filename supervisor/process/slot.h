@@ -154,6 +154,7 @@ class Slot : public ConnectorProcess::Owner, public Service::Owner {
     TimePoint state_since_;
     std::optional<TimePoint> next_tree_sample_;
     std::optional<TimePoint> next_folder_complaint_;
+    std::string start_problem_;  // a broken line before `ready`, which may have been meant to be one
     std::shared_ptr<int> alive_ = std::make_shared<int>(0);
 };
 

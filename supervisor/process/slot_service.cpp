@@ -169,6 +169,8 @@ void Slot::tell_status(const ConnectorProcess& process) {
 std::string Slot::why() const {
     const TimePoint now = Clock::now();
     std::string text = lifecycle_.why(now);
+    if (lifecycle_.state() == State::starting && !start_problem_.empty())
+        text += "; a line of it was no message: " + start_problem_;
     if (!service_) return text;
     const State state = lifecycle_.state();
     const std::string service = "its service " + service_->why();

@@ -78,7 +78,7 @@ TEST(Sdk, SaysNothingBeforeHelloAndThenOffersWhatItCan) {
     EXPECT_EQ(ready["name"], "simulation");
     EXPECT_EQ(ready["job_types"], Json::array({"simulation"}));
     EXPECT_EQ(ready["concurrency"], 2);
-    EXPECT_EQ(ready["features"], Json::array({"cancel", "ping"}));
+    EXPECT_EQ(ready["features"], Json::array({"cancel", "ping", "status"}));
     EXPECT_EQ(ready["capabilities"],
               (Json{{"simulation_version", "1.0.0"}, {"processing_time", 10}, {"steps", 4}}));
 }
@@ -522,7 +522,7 @@ TEST(Simulation, AResumedJobGoesOnAfterItsLastFinishedStep) {
     const Json settings{{"resume", true}};
     {
         Peer first(settings);
-        EXPECT_EQ(first.ready()["features"], Json::array({"cancel", "ping", "resume"}));
+        EXPECT_EQ(first.ready()["features"], Json::array({"cancel", "ping", "status", "resume"}));
         first.job("j", payload, more + R"(,"attempt":1)");
         EXPECT_EQ(first.wait(), (ExitStatus{-1, SIGSEGV}));
     }

@@ -44,12 +44,23 @@ Json status(Json connectors) {
 TEST(StatusText, ShowsTheWorkerTheHubTheJobsAndEachConnector) {
     const auto text =
         status_text(status({instance("comfyui", "busy", 12, 1), instance("sim", "backoff", 0, 1)}), 0);
-    EXPECT_NE(text.find("running for 1 s, pid 7"), std::string::npos) << text;
+    EXPECT_NE(text.find("running, up 1 s, pid 7"), std::string::npos) << text;
     EXPECT_NE(text.find("ws://hub connected as gpu-1, told: idle [comfyui]"), std::string::npos) << text;
     EXPECT_NE(text.find("1 running, 5 completed, 3 failed, 0 not reported, 2 waiting"), std::string::npos)
         << text;
     EXPECT_NE(text.find("comfyui    busy     12"), std::string::npos) << text;
-    EXPECT_NE(text.find("because"), std::string::npos) << "a connector that does not serve says why";
+    EXPECT_NE(text.find("\nsim: because\n"), std::string::npos) << "one that does not serve says why\n"
+                                                                << text;
+}
+
+TEST(StatusText, AReasonIsNeverCutAndOneThatServesButTakesNoJobsHasOne) {
+    auto drained = instance("comfyui", "ready", 12, 1);
+    const std::string reason(300, 'x');
+    drained["takes_no_jobs_because"] = reason;
+    EXPECT_NE(status_text(status({drained}), 80).find("\ncomfyui: takes no jobs: " + reason + "\n"),
+              std::string::npos);
+    EXPECT_EQ(status_text(status({instance("comfyui", "ready", 12, 1)}), 80).find("comfyui: "),
+              std::string::npos);
 }
 
 Json with_service(Json connector, const std::string& state, int starts) {

@@ -141,7 +141,7 @@ TEST_F(ServiceLife, ACrashLoopOpensTheBreakerAndEachTrialIsOneStart) {
     EXPECT_EQ(delays, (std::vector<Ms>{500ms, 1s, 2s, 4s}));
     die(5);
     EXPECT_EQ(life().state(), ServiceState::breaker_open);
-    EXPECT_THAT(why(), HasSubstr("is tried again in 5 min only (breaker open): 5 deaths in 7.5 s"));
+    EXPECT_THAT(why(), HasSubstr("is tried again in 5 min only (breaker open): 5 deaths in the last 7.5 s"));
     // A day of it: one start each five minutes.
     int starts = 0;
     for (std::uint64_t generation = 6; now < TimePoint{} + 24h; ++generation) {
