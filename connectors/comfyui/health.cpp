@@ -7,6 +7,7 @@ namespace {
 
 constexpr Ms doubtful_for{60'000};       // so long a POST without an answer may still turn up
 constexpr Ms interrupt_interval{5'000};  // of a prompt that does not let go
+constexpr int dead_after = 3;            // times the limit of a prompt that blocks
 
 }  // namespace
 
@@ -44,6 +45,11 @@ std::optional<ServiceStatus> Health::on_lingering(const std::string& reason) {
     return changed();
 }
 
+std::optional<ServiceStatus> Health::on_blocker(const std::string& reason) {
+    blocker_ = reason;
+    return changed();
+}
+
 std::optional<ServiceStatus> Health::on_disk(const std::string& problem) {
     disk_ = problem;
     return changed();
@@ -53,13 +59,51 @@ std::optional<ServiceStatus> Health::changed() {
     if (suspicion_.empty()) fault_ = false;
     ServiceStatus now;
     now.connected = problem_.empty();
-    for (const std::string* reason : {&problem_, &suspicion_, &lingering_, &disk_}) {
+    for (const std::string* reason : {&problem_, &suspicion_, &lingering_, &blocker_, &disk_}) {
         if (now.reason.empty()) now.reason = *reason;
     }
     now.available = now.reason.empty();
     if (told_ == now) return {};
     told_ = now;
     return now;
+}
+
+void HeadWatch::look(const Queue& queue, const std::string& space, TimePoint now) {
+    if (queue.running.empty() || is_ours(queue.running.front().mark, space)) return head_.reset();
+    const QueueItem& running = queue.running.front();
+    if (head_ && head_->prompt_id == running.prompt_id) return;
+    head_ = Blocked{running.prompt_id, running.mark, now};
+    sign_ = {};
+    reported_ = false;
+}
+
+void HeadWatch::seen(const Blocked& blocked) {
+    if (!head_ || head_->prompt_id != blocked.prompt_id) {
+        head_ = blocked;
+        sign_ = {};
+        reported_ = false;
+    }
+    head_->since = std::min(head_->since, blocked.since);
+}
+
+void HeadWatch::sign(const std::string& prompt_id, TimePoint at) {
+    if (head_ && head_->prompt_id == prompt_id) sign_ = std::max(sign_, at);
+}
+
+std::string HeadWatch::blocker(TimePoint now) const {
+    if (!head_ || now - head_->since < limit_) return {};
+    return owner_text(head_->prompt_id, head_->mark) + " has been the running one in ComfyUI for more than " +
+           std::to_string(limit_.count() / 1000) + " s (no_progress_timeout)";
+}
+
+std::optional<RestartService> HeadWatch::dead(TimePoint now) {
+    if (!head_ || reported_ || now - std::max(head_->since, sign_) < dead_after * limit_) return {};
+    reported_ = true;
+    return RestartService{
+        "ComfyUI answers but its worker thread may be dead: " + owner_text(head_->prompt_id, head_->mark) +
+            " has been the running one without a sign for " +
+            std::to_string(dead_after * limit_.count() / 1000) + " s (three times no_progress_timeout)",
+        false, head_->prompt_id};
 }
 
 void Orphans::unwanted(const std::string& prompt_id, bool doubtful, TimePoint now) {

@@ -32,6 +32,8 @@ class Health {
     std::optional<ServiceStatus> on_queue(const Queue& queue);
     /// A withdrawn prompt goes on running ("" when there is none any more).
     std::optional<ServiceStatus> on_lingering(const std::string& reason);
+    /// Why jobs would only wait behind somebody else's prompt ("" when they would not).
+    std::optional<ServiceStatus> on_blocker(const std::string& reason);
     /// "" or why a disk is too full.
     std::optional<ServiceStatus> on_disk(const std::string& problem);
     bool suspicious() const { return !suspicion_.empty(); }
@@ -39,11 +41,37 @@ class Health {
   private:
     std::optional<ServiceStatus> changed();
     std::string problem_ = "not asked yet";
-    std::string suspicion_, lingering_, disk_;
+    std::string suspicion_, lingering_, blocker_, disk_;
     bool fault_ = false;
     bool gone_since_suspicion_ = false;
     std::string stuck_;  // what a dead worker thread is at; "": nothing
     std::optional<ServiceStatus> told_;
+};
+
+/// Watches for somebody else's prompt that is the running one without end. After `limit` it blocks (no jobs
+/// are taken); a long render does that too, so only after three times that, with the same one at the head and
+/// no event of it, the worker thread is taken for dead. Prompts of our own are their jobs' to watch. Not
+/// thread-safe.
+class HeadWatch {
+  public:
+    explicit HeadWatch(Ms limit) : limit_(limit) {}
+    void look(const Queue& queue, const std::string& space, TimePoint now);
+    /// A waiting job saw it there before we did.
+    void seen(const Blocked& blocked);
+    /// An event of this prompt came then: if it is the head, it lives.
+    void sign(const std::string& prompt_id, TimePoint at);
+    /// ComfyUI's process ended.
+    void gone() { head_.reset(); }
+    /// Whose prompt blocks, for people; "" when none does.
+    std::string blocker(TimePoint now) const;
+    /// Once for a head that has been there, without a sign, for three times the limit.
+    std::optional<RestartService> dead(TimePoint now);
+
+  private:
+    Ms limit_;
+    std::optional<Blocked> head_;
+    TimePoint sign_;  // of head_
+    bool reported_ = false;
 };
 
 /// Ours in the queue that nobody waits for.

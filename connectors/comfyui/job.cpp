@@ -169,6 +169,7 @@ void JobRun::act(const Action& action) {
                             if (shared_.socket != nullptr) shared_.socket->reconnect();
                         },
                         [&](const RestartService& restart) { shared_.monitor.suspect(restart); },
+                        [&](const Blocked& blocked) { shared_.monitor.blocked(blocked); },
                         [&](const Wait& wait) { read_mail(wait.until); }, [&](const Finish&) {}},
                action);
 }

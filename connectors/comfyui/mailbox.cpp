@@ -91,7 +91,11 @@ void Mailboxes::on_text(std::string_view frame) {
     const std::lock_guard lock(mutex_);
     if (event->prompt_id.empty()) return to_all(*event);
     const auto box = boxes_.find(event->prompt_id);
-    if (box != boxes_.end()) box->second->put(std::move(*event));
+    if (box != boxes_.end()) {
+        box->second->put(std::move(*event));
+    } else {
+        foreign_ = {event->prompt_id, std::chrono::steady_clock::now()};
+    }
 }
 
 void Mailboxes::on_binary(std::string_view frame) {
@@ -113,6 +117,11 @@ void Mailboxes::on_state(bool up) {
 bool Mailboxes::socket_up() const {
     const std::lock_guard lock(mutex_);
     return up_;
+}
+
+Mailboxes::Sign Mailboxes::last_foreign_sign() const {
+    const std::lock_guard lock(mutex_);
+    return foreign_;
 }
 
 }  // namespace emprops::comfyui

@@ -62,6 +62,13 @@ class Mailboxes {
     void on_binary(std::string_view frame);
     void on_state(bool up);
     bool socket_up() const;
+    /// The last event of a prompt that no job here waits for: ComfyUI sends everybody the progress of
+    /// prompts that came without a client_id.
+    struct Sign {
+        std::string prompt_id;
+        std::chrono::steady_clock::time_point at;
+    };
+    Sign last_foreign_sign() const;
 
   private:
     void to_all(const Letter& letter);
@@ -69,6 +76,7 @@ class Mailboxes {
     std::map<std::string, std::shared_ptr<Mailbox>> boxes_;
     std::multiset<std::string> jobs_;
     bool up_ = false;
+    Sign foreign_;
 };
 
 }  // namespace emprops::comfyui

@@ -1,5 +1,7 @@
 #include "connectors/comfyui/mark.h"
 
+#include "connectors/comfyui/tolerant_json.h"
+
 namespace emprops::comfyui {
 
 Json mark_json(const OwnMark& own, int submission) {
@@ -9,6 +11,16 @@ Json mark_json(const OwnMark& own, int submission) {
 
 bool is_ours(const Json& mark, const std::string& space) {
     return mark.is_object() && mark.value("space", Json()) == Json(space);
+}
+
+std::string owner_text(const std::string& prompt_id, const Json& mark) {
+    if (!mark.is_object()) return "somebody else's prompt " + cut_text(prompt_id, 100);
+    const auto text = [&](const char* key) {
+        const Json value = mark.value(key, Json());
+        return value.is_string() ? cut_text(value.get<std::string>(), 100) : std::string("?");
+    };
+    return "the prompt " + cut_text(prompt_id, 100) + " of another worker (job " + text("job_id") +
+           ", connector " + text("connector") + ")";
 }
 
 std::optional<int> submission_of(const Json& mark, const OwnMark& own) {

@@ -24,5 +24,7 @@ Json mark_json(const OwnMark& own, int submission);
 std::optional<int> submission_of(const Json& mark, const OwnMark& own);
 /// Whether a prompt with this mark is of our worker's connector.
 bool is_ours(const Json& mark, const std::string& space);
+/// Whose prompt it is, for people; `mark` null: nobody's of ours.
+std::string owner_text(const std::string& prompt_id, const Json& mark);
 
 }  // namespace emprops::comfyui

@@ -24,7 +24,8 @@ Monitor::Monitor(const Settings& settings, ConnectorContext& context, const Mail
       instance_(instance),
       work_dir_(std::move(work_dir)),
       api_(settings, [this] { return stop_.load(); }),
-      orphans_(settings.orphan_grace, settings.stuck_timeout) {
+      orphans_(settings.orphan_grace, settings.stuck_timeout),
+      head_(settings.limits.no_progress) {
     thread_ = std::thread([this] { run(); });
 }
 
@@ -54,6 +55,12 @@ void Monitor::suspect(const RestartService& suspicion) {
         hurry_ = true;
     }
     condition_.notify_all();
+}
+
+void Monitor::blocked(const Blocked& by) {
+    const std::lock_guard lock(mutex_);
+    head_.seen(by);
+    tell(health_.on_blocker(head_.blocker(std::chrono::steady_clock::now())));
 }
 
 void Monitor::see_off(const std::vector<std::string>& prompt_ids, bool doubtful) {
@@ -111,6 +118,10 @@ void Monitor::probe() {
     {
         const std::lock_guard lock(mutex_);
         tell(health_.on_probe(problem, gone));
+        if (gone) {
+            head_.gone();
+            tell(health_.on_blocker(""));
+        }
     }
     if (gone) capabilities_at_ = {};  // another ComfyUI may come back
     // It takes long and holds up ComfyUI: the first time, then rarely and only while no job runs.
@@ -174,7 +185,8 @@ void Monitor::look_at_queue() {
     {
         const std::lock_guard lock(mutex_);
         // Whole queues can be large, so not with each probe.
-        const bool urgent = hurry_ || health_.suspicious() || orphans_.any_unwanted();
+        const bool urgent =
+            hurry_ || health_.suspicious() || orphans_.any_unwanted() || !head_.blocker(now).empty();
         if (!urgent && now < queue_at_) return;
         queue_at_ = now + std::min(queue_interval, std::max(settings_.orphan_grace / 3, Ms{100}));
     }
@@ -191,9 +203,15 @@ void Monitor::look_at_queue() {
     std::vector<Orphan> remove;
     bool stuck = false;
     std::string lingering;
+    std::optional<RestartService> dead;
     {
         const std::lock_guard lock(mutex_);
         tell(health_.on_queue(*queue));
+        head_.look(*queue, space_, now);
+        const Mailboxes::Sign sign = boxes_.last_foreign_sign();
+        head_.sign(sign.prompt_id, sign.at);
+        tell(health_.on_blocker(head_.blocker(now)));
+        dead = head_.dead(now);
         remove = orphans_.look(*queue, space_, instance_, has_job, now);
         stuck = orphans_.stuck(now);
         lingering = orphans_.lingering();
@@ -218,6 +236,7 @@ void Monitor::look_at_queue() {
                      std::to_string(settings_.stuck_timeout.count() / 1000) + " s)",
                  false, lingering});
     }
+    if (dead) suspect(*dead);
 }
 
 }  // namespace emprops::comfyui

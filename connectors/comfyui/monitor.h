@@ -28,6 +28,7 @@ class Monitor {
 
     // From any thread:
     void suspect(const RestartService& suspicion);
+    void blocked(const Blocked& by);
     void see_off(const std::vector<std::string>& prompt_ids, bool doubtful);
     void keep(const std::string& prompt_id);
     /// The WebSocket ended: perhaps the process did, so it is looked at now.
@@ -56,6 +57,7 @@ class Monitor {
     std::condition_variable condition_;
     Health health_;
     Orphans orphans_;
+    HeadWatch head_;
     bool hurry_ = false;
 
     std::thread thread_;

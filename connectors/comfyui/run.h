@@ -125,12 +125,18 @@ struct RestartService {
     bool fault = false;   ///< it runs prompts, and each will fail; else: its worker thread seems to be dead
     std::string running;  ///< of a dead worker thread: the prompt that it is at; empty: none
 };                        ///< ComfyUI's process must be restarted; no answer
+/// Somebody else's prompt has been the running one for so long that no more jobs should come; no answer.
+struct Blocked {
+    std::string prompt_id;
+    Json mark;
+    TimePoint since;
+};
 struct Wait {
     TimePoint until;
 };                 ///< for an event, at most so long
 struct Finish {};  ///< see Run::outcome()
 using Action = std::variant<SendPrompt, AskHistory, AskQueue, AskRecent, DeletePending, Interrupt, FreeMemory,
-                            Reconnect, RestartService, Wait, Finish>;
+                            Reconnect, RestartService, Blocked, Wait, Finish>;
 
 struct Timing {
     std::optional<Ms> queued, load, execute;
@@ -239,7 +245,7 @@ class Run {
     bool rerun_ = false;
     int post_tries_ = 0;
     int server_errors_ = 0;
-    std::deque<Action> asides_;  // Reconnect, RestartService
+    std::deque<Action> asides_;  // Reconnect, RestartService, Blocked
 
     int look_step_ = 0;  // 0 history, 1 queue, 2 history again, 3 recent history
     TimePoint look_at_;
@@ -259,6 +265,7 @@ class Run {
     std::optional<TimePoint> pending_since_, idle_since_, running_since_;
     bool attached_ = false;
     std::string head_;  // somebody else's prompt that runs while ours waits
+    Json head_mark_;
     std::optional<TimePoint> head_since_;
 
     bool socket_up_ = false;

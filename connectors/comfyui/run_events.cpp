@@ -171,10 +171,14 @@ void Run::check_limits(TimePoint now) {
             now);
     }
     if (!running_since_ && head_since_ && since(*head_since_, now) >= limits.no_progress) {
-        const std::string what =
-            "another prompt has been the running one in ComfyUI for " + seconds_text(limits.no_progress);
-        asides_.push_back(RestartService{what + "; its worker thread may be dead", false, head_});
-        return begin_withdraw(failed_outcome("service_unavailable", what, "silent_worker"), now);
+        // It may be a long one that is all right: only the monitor decides, much later, that nothing moves.
+        asides_.push_back(Blocked{head_, head_mark_, *head_since_});
+        return begin_withdraw(
+            failed_outcome("service_unavailable",
+                           owner_text(head_, head_mark_) + " has been the running one in ComfyUI for " +
+                               seconds_text(limits.no_progress) + " (no_progress_timeout)",
+                           "blocked"),
+            now);
     }
     // Silence says something only while events could arrive.
     if (running_since_ && socket_up_ && directed_ && silence(now) >= limits.no_progress) {

@@ -113,6 +113,7 @@ void Run::watch_head(const Queue& queue, TimePoint now) {
         head_since_.reset();
     } else if (!head_since_ || head_ != head.prompt_id) {
         head_ = head.prompt_id;
+        head_mark_ = head.mark;
         head_since_ = now;
     }
 }

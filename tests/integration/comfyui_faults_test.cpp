@@ -465,6 +465,32 @@ TEST(ComfyUiCancel, APromptThatNeverLetsGoStopsJobsAndAsksForARestart) {
     EXPECT_TRUE(connector.wait_available());
 }
 
+TEST(ComfyUiFault, BehindSomebodyElsesLongPromptNoJobsAreTakenAndItIsLeftAloneUntilItIsTakenForDead) {
+    ComfyDouble comfy;
+    ComfyConnector connector(comfy.url(), {{"no_progress_timeout", "1s"}, {"orphan_grace", "300ms"}});
+    ASSERT_TRUE(connector.wait_available());
+    comfy.run_foreign("long-render");
+    connector.give("job", graph());
+    const Json outcome = connector.outcome("job");
+    EXPECT_EQ(code(outcome), "service_unavailable");
+    EXPECT_THAT(message(outcome), HasSubstr("somebody else's prompt long-render"));
+    EXPECT_EQ(restart_requests(connector), 0);
+    const auto last_status = [&] {
+        Json last;
+        for (const Json& each : connector.seen) {
+            if (each.value("type", "") == "status") last = each;
+        }
+        return last;
+    };
+    EXPECT_EQ(last_status().at("available"), false);
+    EXPECT_THAT(last_status().dump(), HasSubstr("somebody else's prompt long-render"));
+    ASSERT_TRUE(connector.next("restart_service"));
+    EXPECT_TRUE(comfy.interrupts().empty());
+    EXPECT_EQ(comfy.running(), std::vector<std::string>{"long-render"});
+    comfy.die(300ms);
+    EXPECT_TRUE(connector.wait_available());
+}
+
 TEST(ComfyUiResume, APromptThatNoJobComesForIsRemovedAfterTheGraceAndOthersStay) {
     ComfyDouble comfy;
     TempDir work;

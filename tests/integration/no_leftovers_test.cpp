@@ -42,7 +42,9 @@ std::vector<pid_t> leftovers() {
         if (of_this_build(pid)) found.push_back(pid);
     }
     for (const pid_t pid : processes_with("")) {
-        if (begins_with(link_of(pid, "exe"), EMPROPS_BIN_DIR "/emprops-")) found.push_back(pid);
+        const auto program = link_of(pid, "exe");
+        if (begins_with(program, EMPROPS_BIN_DIR "/emprops-") || program == EMPROPS_COMFYUI_DOUBLE_SERVER)
+            found.push_back(pid);
     }
     return found;
 }

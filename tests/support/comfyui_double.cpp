@@ -214,6 +214,9 @@ struct ComfyDouble::Impl {
     void play(const std::string& id);
     void end_prompt(Json entry);
     void interrupt_running();
+    void say(const char* what, const std::string& prompt_id) const {
+        if (options.on_prompt) options.on_prompt(what, prompt_id);
+    }
     int remaining() const { return static_cast<int>(pending.size()) + (running ? 1 : 0); }
 
     // ---- requests
@@ -443,6 +446,7 @@ void ComfyDouble::Impl::start_next() {
                                         [](const Prompt& a, const Prompt& b) { return a.number < b.number; });
     running = std::move(*first);
     pending.erase(first);
+    say("run", running->id);
     broadcast_status();
     const ComfyScript& script = running->script;
     const std::string id = running->id;
@@ -493,6 +497,7 @@ void ComfyDouble::Impl::play(const std::string& id) {
 void ComfyDouble::Impl::end_prompt(Json entry) {
     const Prompt done = std::move(*running);
     running.reset();
+    say("end", done.id);
     entry["prompt"] = item(done);
     history[done.id] = std::move(entry);
     broadcast_status();
@@ -531,6 +536,7 @@ Response ComfyDouble::Impl::post_prompt(const Request& request, Ms& delay) {
         return reply(http::status::internal_server_error, "500 Internal", "text/plain");
     prompt.id = options.own_ids ? "made-by-server-" + std::to_string(posts.size())
                                 : prompt.body.value("prompt_id", "made-by-server");
+    say("post", prompt.id);
     prompt.client_id = prompt.body.value("client_id", "");
     prompt.number = number++;
     if (scripts.empty()) {
@@ -687,6 +693,7 @@ Response ComfyDouble::Impl::answer(const Request& request, Ms& delay) {
 
 ComfyDouble::ComfyDouble(ComfyDoubleOptions options) : impl_(std::make_unique<Impl>()) {
     impl_->options = std::move(options);
+    impl_->port = impl_->options.port;
     impl_->listen();
     impl_->thread = std::thread([this] {
         const auto work = asio::make_work_guard(impl_->io);

@@ -5,6 +5,7 @@
 // Runs on a thread of its own; all functions are for the test's thread.
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -54,6 +55,9 @@ struct ComfyDoubleOptions {
     bool own_ids = false;            ///< as before July 2025: prompt_id is ignored, the server makes one
     std::string view_type = "application/octet-stream";  ///< Content-Type of GET /view
     bool websocket = true;                               ///< false: the upgrade is refused with 404
+    std::uint16_t port = 0;                              ///< 0: a free one
+    /// On the double's thread: "post" (before the answer), "run" (begins) or "end", with the prompt's id.
+    std::function<void(const std::string& what, const std::string& prompt_id)> on_prompt;
 };
 
 class ComfyDouble {

@@ -37,6 +37,94 @@ TEST(Health, ASilentWorkerThreadIsTrustedAgainWhenTheQueueGoesOnButAFaultIsNot) 
     EXPECT_FALSE(health.on_queue(running("y")));
 }
 
+TEST(Health, ABlockerIsAReasonUntilItIsGone) {
+    Health health;
+    health.on_probe("");
+    const auto blocked = health.on_blocker("somebody else's prompt x");
+    EXPECT_TRUE(blocked->connected);
+    EXPECT_FALSE(blocked->available);
+    EXPECT_EQ(blocked->reason, "somebody else's prompt x");
+    EXPECT_FALSE(health.suspicious());
+    EXPECT_TRUE(health.on_blocker("")->available);
+}
+
+class HeadWatchTest : public testing::Test {
+  protected:
+    void look(const Queue& queue, int at_s) { watch.look(queue, "s", now = at(at_s)); }
+    static TimePoint at(int seconds) { return TimePoint{} + std::chrono::seconds{seconds}; }
+    HeadWatch watch{Ms{100'000}};
+    TimePoint now{};
+};
+
+TEST_F(HeadWatchTest, AForeignHeadBlocksAfterTheLimitAndIsTakenForDeadAfterThreeTimesThat) {
+    look(running("x"), 0);
+    look(running("x"), 99);
+    EXPECT_EQ(watch.blocker(now), "");
+    look(running("x"), 100);
+    EXPECT_EQ(watch.blocker(now),
+              "somebody else's prompt x has been the running one in ComfyUI for more than 100 s "
+              "(no_progress_timeout)");
+    EXPECT_FALSE(watch.dead(now));
+    look(running("x"), 299);
+    EXPECT_FALSE(watch.dead(now)) << "a long render is nobody's to kill";
+    look(running("x"), 300);
+    const auto dead = watch.dead(now);
+    ASSERT_TRUE(dead);
+    EXPECT_EQ(dead->running, "x");
+    EXPECT_FALSE(dead->fault);
+    EXPECT_FALSE(watch.dead(at(1000))) << "asked for once";
+    EXPECT_NE(watch.blocker(now), "");
+}
+
+TEST_F(HeadWatchTest, TheQueueThatGoesOnStartsItAnew) {
+    look(running("x"), 0);
+    look(running("y"), 290);
+    EXPECT_EQ(watch.blocker(now), "");
+    look(running(""), 380);
+    look(running("y"), 381);
+    look(running("y"), 480);
+    EXPECT_EQ(watch.blocker(now), "");
+    look(running("y"), 681);
+    EXPECT_TRUE(watch.dead(now));
+    look(running("z"), 682);
+    look(running("z"), 982);
+    EXPECT_TRUE(watch.dead(now)) << "another one is another case";
+    watch.gone();
+    EXPECT_EQ(watch.blocker(now), "");
+}
+
+TEST_F(HeadWatchTest, OurOwnIsItsJobsToWatchAndAnotherWorkersIsNamed) {
+    look(running("mine", {{"space", "s"}}), 0);
+    look(running("mine", {{"space", "s"}}), 1000);
+    EXPECT_EQ(watch.blocker(now), "");
+    EXPECT_FALSE(watch.dead(now));
+    const Json other = {{"space", "t"}, {"job_id", "j7"}, {"connector", "c2"}};
+    look(running("theirs", other), 1000);
+    look(running("theirs", other), 1100);
+    EXPECT_THAT(watch.blocker(now),
+                testing::StartsWith("the prompt theirs of another worker (job j7, connector c2) has been"));
+    EXPECT_FALSE(watch.dead(now));
+}
+
+TEST_F(HeadWatchTest, OneThatShowsProgressBlocksButIsNotTakenForDead) {
+    look(running("x"), 0);
+    watch.sign("y", at(290));
+    watch.sign("x", at(250));
+    look(running("x"), 549);
+    EXPECT_NE(watch.blocker(now), "");
+    EXPECT_FALSE(watch.dead(now));
+    look(running("x"), 550);
+    EXPECT_TRUE(watch.dead(now));
+}
+
+TEST_F(HeadWatchTest, WhatAJobSawEarlierCounts) {
+    watch.seen({"x", nullptr, at(0)});
+    EXPECT_NE(watch.blocker(at(100)), "");
+    look(running("x"), 110);
+    EXPECT_NE(watch.blocker(now), "");
+    EXPECT_TRUE(watch.dead(at(300)));
+}
+
 class OrphansTest : public testing::Test {
   protected:
     std::vector<Orphan> look(const Queue& queue, int after_s) {

@@ -78,7 +78,7 @@ TEST(Run, APromptOverItsTotalTimeThatSaysNothingAndDoesNotStopMakesTheServerSusp
     EXPECT_THAT(comfy.log, testing::HasSubstr("restart;"));
 }
 
-TEST(Run, AForeignPromptThatRunsForEverMakesTheServerSuspiciousButOurOwnDoesNot) {
+TEST(Run, BehindAForeignPromptThatRunsOnAJobIsGivenBackAndNothingIsRestartedBehindOurOwnItWaits) {
     for (const bool ours : {false, true}) {
         RunRules rules;
         rules.mark = {"s", "comfyui", 0, "j", "h"};
@@ -90,9 +90,13 @@ TEST(Run, AForeignPromptThatRunsForEverMakesTheServerSuspiciousButOurOwnDoesNot)
         };
         comfy.go(Ms{1'260'000});
         EXPECT_EQ(comfy.finished, !ours);
-        EXPECT_EQ(comfy.log.find("restart;") != std::string::npos, !ours) << comfy.log;
+        comfy.log.resize(std::min(comfy.log.size(), comfy.log.find("delete p0;")));  // it does not obey
+        EXPECT_EQ(comfy.log, ours ? "post p0;" : "post p0;blocked by other;");
         if (!ours) {
-            EXPECT_EQ(comfy.run.outcome().failure.code, "service_unavailable");
+            const Failure& failure = comfy.run.outcome().failure;
+            EXPECT_EQ(failure.code, "service_unavailable");
+            EXPECT_EQ(failure.details["class"], "blocked");
+            EXPECT_THAT(failure.message, testing::HasSubstr("somebody else's prompt other has been"));
         }
     }
 }

@@ -66,6 +66,8 @@ class Comfy {
                 log += "reconnect;";
             } else if (std::holds_alternative<RestartService>(action)) {
                 log += "restart;";
+            } else if (const auto* blocked = std::get_if<Blocked>(&action)) {
+                log += "blocked by " + blocked->prompt_id + ";";
             }
             now += Ms{1};
         }
