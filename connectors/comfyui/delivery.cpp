@@ -92,11 +92,14 @@ bool has(const std::vector<std::string>& words, const char* word) {
 
 Result<OutputSettings> output_rules(const OutputSettings& settings, const OutputWishes& wishes) {
     OutputSettings rules = settings;
+    const S3Settings& s3 = settings.s3;
+    const bool s3_complete =
+        !s3.endpoint.empty() && !s3.bucket.empty() && !s3.access_key.empty() && !s3.secret_key.empty();
     if (wishes.deliver) {
         for (const std::string& policy : *wishes.deliver) {
             const bool harmless = policy == "inline" || policy == "reference";
             const bool configured = has(settings.deliver, policy.c_str()) ||
-                                    (policy == "s3" && !settings.s3.endpoint.empty()) ||
+                                    (policy == "s3" && s3_complete) ||
                                     (policy == "http_put" && !settings.http_put_url.empty()) ||
                                     (policy == "directory" && !settings.directory.empty());
             if (!harmless && !configured) {

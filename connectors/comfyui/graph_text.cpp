@@ -117,20 +117,30 @@ Result<std::string> substitute_inputs(std::string_view graph_text,
     return out;
 }
 
+namespace {
+
+/// Savers of files that are outputs: other classes that begin so save models, or take a prefix for a path.
+bool is_saver(std::string_view class_type) {
+    static constexpr std::string_view known[] = {
+        "SaveImage",    "SaveAnimatedPNG", "SaveAnimatedWEBP", "SaveWEBM", "SaveVideo",   "SaveAudio",
+        "SaveAudioMP3", "SaveAudioOpus",   "SaveLatent",       "SaveGLB",  "SaveSVGNode", "VHS_VideoCombine"};
+    return std::find(std::begin(known), std::end(known), class_type) != std::end(known);
+}
+
+}  // namespace
+
 std::string with_output_folder(std::string_view graph_text, const std::vector<Node>& nodes,
                                const std::string& folder) {
     std::set<std::string, std::less<>> savers;
     for (const Node& node : nodes) {
-        if (node.class_type.rfind("Save", 0) == 0 || node.class_type == "VHS_VideoCombine") {
-            savers.insert(node.id);
-        }
+        if (is_saver(node.class_type)) savers.insert(node.id);
     }
     std::string out;
     std::size_t from = 0;
     for (const auto& [id, begin] : prefixes(graph_text)) {
-        // A prefix that leads elsewhere is left to the user.
+        // A prefix that leads elsewhere is left to the user; with an empty one the folder would be the name.
         const char first = begin + 1 < graph_text.size() ? graph_text[begin + 1] : '"';
-        if (savers.count(id) == 0 || first == '/' || first == '\\' || first == '.') continue;
+        if (savers.count(id) == 0 || first == '"' || first == '/' || first == '\\' || first == '.') continue;
         out += graph_text.substr(from, begin + 1 - from);
         out += folder + "/";
         from = begin + 1;

@@ -22,18 +22,19 @@ std::optional<ServiceStatus> Health::on_probe(const std::string& problem, bool g
     return changed();
 }
 
-std::optional<ServiceStatus> Health::on_suspicion(const RestartService& suspicion) {
+std::optional<ServiceStatus> Health::on_suspicion(const RestartService& suspicion, TimePoint now) {
     if (suspicion_.empty() || suspicion.fault) suspicion_ = suspicion.reason;
     fault_ = fault_ || suspicion.fault;
     gone_since_suspicion_ = false;
     stuck_ = suspicion.running;
+    suspicious_since_ = now;
     return changed();
 }
 
-std::optional<ServiceStatus> Health::on_queue(const Queue& queue) {
+std::optional<ServiceStatus> Health::on_queue(const Queue& queue, TimePoint now) {
     if (!suspicious() || fault_) return {};
     const bool goes_on = stuck_.empty()
-                             ? !queue.running.empty()
+                             ? !queue.running.empty() || now - suspicious_since_ >= lapse_
                              : std::none_of(queue.running.begin(), queue.running.end(),
                                             [&](const QueueItem& item) { return item.prompt_id == stuck_; });
     if (goes_on) suspicion_.clear();

@@ -22,14 +22,16 @@ struct ServiceStatus {
 
 class Health {
   public:
-    /// A probe was answered: "" for yes, else why not. `gone`: nothing listens there (refused), which is how
-    /// a restart shows; a slow answer is none. Returns the status if it changed.
+    /// A suspicion that nothing but a prompt could disprove lapses after `lapse`, so that a job tries.
+    explicit Health(Ms lapse) : lapse_(lapse) {}
+    /// A probe was answered: "" for yes, else why not. `gone`: nobody is there, which is how a restart shows;
+    /// a slow answer does not show it. Returns the status if it changed.
     std::optional<ServiceStatus> on_probe(const std::string& problem, bool gone = false);
     /// ComfyUI's process must be restarted: unavailable until it was seen gone and back. A dead worker thread
     /// (no `fault`) is believed in only until the queue goes on.
-    std::optional<ServiceStatus> on_suspicion(const RestartService& suspicion);
+    std::optional<ServiceStatus> on_suspicion(const RestartService& suspicion, TimePoint now);
     /// What runs; asked while suspicious.
-    std::optional<ServiceStatus> on_queue(const Queue& queue);
+    std::optional<ServiceStatus> on_queue(const Queue& queue, TimePoint now);
     /// A withdrawn prompt goes on running ("" when there is none any more).
     std::optional<ServiceStatus> on_lingering(const std::string& reason);
     /// Why jobs would only wait behind somebody else's prompt ("" when they would not).
@@ -42,7 +44,9 @@ class Health {
     std::optional<ServiceStatus> changed();
     std::string problem_ = "not asked yet";
     std::string suspicion_, lingering_, blocker_, disk_;
+    Ms lapse_;
     bool fault_ = false;
+    TimePoint suspicious_since_;
     bool gone_since_suspicion_ = false;
     std::string stuck_;  // what a dead worker thread is at; "": nothing
     std::optional<ServiceStatus> told_;

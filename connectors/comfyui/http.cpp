@@ -139,6 +139,20 @@ std::string explain(CURLcode code, const Transfer& transfer, const char* detail)
     return detail[0] != '\0' ? detail : curl_easy_strerror(code);
 }
 
+/// Nobody is there: no address, no connection, or one that was ended without a word.
+bool is_gone(CURL* curl, CURLcode code, const Transfer& transfer) {
+    if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST) return true;
+    if (code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR)
+        return transfer.response.status == 0;
+    if (code != CURLE_OPERATION_TIMEDOUT) return false;
+    // On a connection that is used again no time is needed to connect, but the request was about to be sent.
+    curl_off_t connected = 0;
+    curl_off_t ready = 0;
+    curl_easy_getinfo(curl, CURLINFO_CONNECT_TIME_T, &connected);
+    curl_easy_getinfo(curl, CURLINFO_PRETRANSFER_TIME_T, &ready);
+    return connected == 0 && ready == 0;
+}
+
 struct SlistDeleter {
     void operator()(curl_slist* list) const { curl_slist_free_all(list); }
 };
@@ -258,7 +272,7 @@ HttpAnswer HttpClient::send(const HttpRequest& request) {
                             code == CURLE_URL_MALFORMAT;
     const bool refused =
         transfer.address_refused || code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL;
-    return Unreachable{explain(code, transfer, detail), !never_sent, code == CURLE_COULDNT_CONNECT, refused};
+    return Unreachable{explain(code, transfer, detail), !never_sent, is_gone(curl, code, transfer), refused};
 }
 
 }  // namespace emprops::comfyui

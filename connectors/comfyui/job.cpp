@@ -223,6 +223,7 @@ void JobRun::read_mail(TimePoint until) {
                                 if (std::holds_alternative<Started>(event.body)) run_began_ = now;
                                 if (const auto* node = std::get_if<Executing>(&event.body))
                                     node_ = node->node;
+                                if (std::holds_alternative<Ended>(event.body)) node_.clear();
                                 progress_.on_event(event.body);
                             },
                             [&](const SocketUp& socket) { run_.on_socket(socket.up, now); },

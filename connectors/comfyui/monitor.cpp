@@ -24,6 +24,7 @@ Monitor::Monitor(const Settings& settings, ConnectorContext& context, const Mail
       instance_(instance),
       work_dir_(std::move(work_dir)),
       api_(settings, [this] { return stop_.load(); }),
+      health_(settings.stuck_timeout),
       orphans_(settings.orphan_grace, settings.stuck_timeout),
       head_(settings.limits.no_progress) {
     thread_ = std::thread([this] { run(); });
@@ -51,7 +52,7 @@ void Monitor::suspect(const RestartService& suspicion) {
     context_.restart_service(suspicion.reason);
     {
         const std::lock_guard lock(mutex_);
-        tell(health_.on_suspicion(suspicion));
+        tell(health_.on_suspicion(suspicion, std::chrono::steady_clock::now()));
         hurry_ = true;
     }
     condition_.notify_all();
@@ -206,7 +207,7 @@ void Monitor::look_at_queue() {
     std::optional<RestartService> dead;
     {
         const std::lock_guard lock(mutex_);
-        tell(health_.on_queue(*queue));
+        tell(health_.on_queue(*queue, now));
         head_.look(*queue, space_, now);
         const Mailboxes::Sign sign = boxes_.last_foreign_sign();
         head_.sign(sign.prompt_id, sign.at);

@@ -44,8 +44,8 @@ struct RunRules {
 
 // ---- answers of ComfyUI, as the shell reads them
 
-/// No usable answer. `sent` false: the request cannot have arrived (connection refused). `gone`: nothing
-/// listens there (refused, or a proxy says so).
+/// No usable answer. `sent` false: the request cannot have arrived (connection refused). `gone`: nobody
+/// is there (no address, no connection, one that ended without a word, or a proxy says so).
 struct Unreachable {
     std::string what;
     bool sent = true;

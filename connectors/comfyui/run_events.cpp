@@ -130,9 +130,8 @@ void Run::check_limits(TimePoint now) {
             true, "unreachable");
     }
     if (since(sent_at_.value_or(began_), now) >= limits.total) {
-        // One that goes on showing steps will stop at the next one; the others are the monitor's to watch.
-        suspicious_ =
-            running_since_ && since(last_sign_, now) >= std::min(limits.no_progress, first_deaf_after);
+        // A long one is no sign of a broken ComfyUI; one that could be heard and said nothing for long is.
+        suspicious_ = running_since_ && socket_up_ && directed_ && silence(now) >= limits.no_progress;
         if (!sent_at_ && !noted_) {
             if (phase_ == Phase::scan) abandon();
             return fail("timeout",

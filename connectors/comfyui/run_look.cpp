@@ -121,6 +121,8 @@ void Run::watch_head(const Queue& queue, TimePoint now) {
 void Run::look_problem(const std::variant<AccessDenied, Unreachable>& problem, TimePoint now) {
     look_step_ = 0;
     if (!unreachable_since_) unreachable_since_ = now;
+    // Time in which it did not answer says nothing about what it would know.
+    if (phase_ == Phase::doubt) doubt_since_ = now;
     if (const auto* denied = std::get_if<AccessDenied>(&problem)) {
         access_status_ = denied->status;
         last_problem_ = "HTTP " + std::to_string(denied->status);

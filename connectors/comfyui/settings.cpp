@@ -434,8 +434,12 @@ Result<Settings> load_settings(const Json& given, const EnvLookup& environment) 
         }
         if (wrong) return Error{"configuration", name + " " + *wrong};
     }
+    const auto says = [&](const char* name) {  // an empty variable does not
+        const auto found = environment(name);
+        return found && !found->value.empty();
+    };
     const bool address_given = !parts.url.empty() || given.contains("host") || given.contains("port") ||
-                               environment("COMFYUI_HOST") || environment("COMFYUI_PORT");
+                               says("COMFYUI_HOST") || says("COMFYUI_PORT");
     // The worker runs ComfyUI itself ([connectors.NAME.service]) and says where.
     if (!address_given) {
         if (const auto service = environment("EMPROPS_SERVICE_URL")) parts.url = service->value;

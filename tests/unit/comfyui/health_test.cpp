@@ -7,9 +7,9 @@ namespace emprops::comfyui {
 namespace {
 
 TEST(Health, ASuspicionEndsOnlyWhenTheServerWasGoneAndIsBack) {
-    Health health;
+    Health health{Ms{300'000}};
     EXPECT_TRUE(health.on_probe("")->available);
-    EXPECT_FALSE(health.on_suspicion({"fault", true, ""})->available);
+    EXPECT_FALSE(health.on_suspicion({"fault", true, ""}, {})->available);
     EXPECT_FALSE(health.on_probe(""));  // answers, and did before: nothing changed
     EXPECT_FALSE(health.on_probe("timed out")->connected);
     EXPECT_FALSE(health.on_probe("")->available);  // slow is not gone
@@ -25,20 +25,33 @@ Queue running(const std::string& id, Json mark = nullptr) {
 }
 
 TEST(Health, ASilentWorkerThreadIsTrustedAgainWhenTheQueueGoesOnButAFaultIsNot) {
-    Health health;
+    Health health{Ms{300'000}};
     health.on_probe("");
-    health.on_suspicion({"silent", false, "x"});
-    EXPECT_FALSE(health.on_queue(running("x")));
-    EXPECT_TRUE(health.on_queue(running("y"))->available);
-    health.on_suspicion({"nothing runs", false, ""});
-    EXPECT_FALSE(health.on_queue(running("")));
-    EXPECT_TRUE(health.on_queue(running("y"))->available);
-    health.on_suspicion({"fault", true, ""});
-    EXPECT_FALSE(health.on_queue(running("y")));
+    health.on_suspicion({"silent", false, "x"}, {});
+    EXPECT_FALSE(health.on_queue(running("x"), {}));
+    EXPECT_TRUE(health.on_queue(running("y"), {})->available);
+    health.on_suspicion({"nothing runs", false, ""}, {});
+    EXPECT_FALSE(health.on_queue(running(""), {}));
+    EXPECT_TRUE(health.on_queue(running("y"), {})->available);
+    health.on_suspicion({"fault", true, ""}, {});
+    EXPECT_FALSE(health.on_queue(running("y"), {}));
+}
+
+TEST(Health, ASilenceThatNoPromptCouldDisproveLapsesAndOthersDoNot) {
+    const TimePoint late = TimePoint{} + Ms{300'000};
+    Health health{Ms{300'000}};
+    health.on_probe("");
+    health.on_suspicion({"nothing runs", false, ""}, {});
+    EXPECT_FALSE(health.on_queue(running(""), late - Ms{1}));
+    EXPECT_TRUE(health.on_queue(running(""), late)->available);
+    health.on_suspicion({"silent", false, "x"}, {});
+    EXPECT_FALSE(health.on_queue(running("x"), late));
+    health.on_suspicion({"fault", true, ""}, {});
+    EXPECT_FALSE(health.on_queue(running(""), late));
 }
 
 TEST(Health, ABlockerIsAReasonUntilItIsGone) {
-    Health health;
+    Health health{Ms{300'000}};
     health.on_probe("");
     const auto blocked = health.on_blocker("somebody else's prompt x");
     EXPECT_TRUE(blocked->connected);

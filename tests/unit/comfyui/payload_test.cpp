@@ -138,7 +138,9 @@ TEST(Payload, SaveNodesGetAFolderOfTheJobsOwnAndModelSaversDoNot) {
         R"({"1":{"class_type":"SaveImage","inputs":{"x":["a",{"filename_prefix":"n"}], "filename_prefix" : "p/q"}},)"
         R"("2":{"inputs":{"filename_prefix":"m"},"class_type":"CheckpointSave"},)"
         R"("3":{"class_type":"SaveVideo","inputs":{"filename_prefix":["2",0]}},)"
-        R"("4":{"class_type":"SaveAudio","inputs":{"filename_prefix":"/abs"},"filename_prefix":"t"}})";
+        R"("4":{"class_type":"SaveAudio","inputs":{"filename_prefix":"/abs"},"filename_prefix":"t"},)"
+        R"("5":{"class_type":"SaveImage","inputs":{"filename_prefix":""}},)"
+        R"("6":{"class_type":"SaveLoraNode","inputs":{"filename_prefix":"loras/x"}}})";
     const auto payload = read_payload(text);
     ASSERT_TRUE(payload.ok()) << payload.error().message;
     std::string expected = text;
@@ -159,6 +161,18 @@ TEST(Inputs, RedirectsAreFollowedByTheRules) {
     EXPECT_EQ(
         read_payload(R"({"workflow":)" + node + R"(,"inputs":{"a":"HTTPS://x/y.png"}})")->inputs.at(0).url,
         "HTTPS://x/y.png");
+}
+
+TEST(Delivery, AJobMayAskForS3OnlyWhereAllOfItIsSet) {
+    OutputWishes wishes;
+    wishes.deliver = {"s3"};
+    OutputSettings settings;
+    settings.s3.endpoint = "http://s3";
+    settings.s3.bucket = "b";
+    settings.s3.access_key = "k";
+    EXPECT_EQ(output_rules(settings, wishes).error().code, "invalid_payload");
+    settings.s3.secret_key = "s";
+    EXPECT_TRUE(output_rules(settings, wishes).ok());
 }
 
 TEST(Delivery, TwoFilesOfOneNameDoNotOverwriteEachOther) {

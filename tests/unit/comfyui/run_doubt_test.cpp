@@ -67,15 +67,18 @@ TEST(Run, EventsOfAPromptThatAnotherInstanceSentGoToItsSocketAndSilenceSaysNothi
     EXPECT_EQ(comfy.log, "");
 }
 
-TEST(Run, APromptOverItsTotalTimeThatSaysNothingAndDoesNotStopMakesTheServerSuspicious) {
-    RunRules rules;
-    rules.limits.total = Ms{100'000};
-    Comfy comfy(rules);  // no socket at all
-    comfy.on_post = [&] { comfy.running("p0"); };
-    comfy.go(Ms{200'000});
-    EXPECT_EQ(comfy.run.outcome().failure.details["class"], "total_timeout");
-    EXPECT_TRUE(comfy.run.outcome().abandoned);
-    EXPECT_THAT(comfy.log, testing::HasSubstr("restart;"));
+TEST(Run, APromptOverItsTotalTimeIsNoReasonToRestart) {
+    for (const bool up : {true, false}) {
+        RunRules rules;
+        rules.limits.total = Ms{100'000};
+        Comfy comfy(rules);
+        comfy.run.on_socket(up, comfy.now);
+        comfy.on_post = [&] { comfy.running("p0"); };
+        comfy.go(Ms{200'000});
+        EXPECT_EQ(comfy.run.outcome().failure.details["class"], "total_timeout");
+        EXPECT_TRUE(comfy.run.outcome().abandoned);
+        EXPECT_THAT(comfy.log, testing::Not(testing::HasSubstr("restart;")));
+    }
 }
 
 TEST(Run, BehindAForeignPromptThatRunsOnAJobIsGivenBackAndNothingIsRestartedBehindOurOwnItWaits) {
@@ -287,6 +290,18 @@ TEST(Run, AGatewaysAnswerToThePostLeavesDoubt) {
         EXPECT_EQ(comfy.log, "post p0;") << status;
         EXPECT_EQ(comfy.run.outcome().kind, Outcome::Kind::succeeded) << status;
     }
+}
+
+TEST(Run, TimeInWhichComfyUiDoesNotAnswerDoesNotEndADoubt) {
+    Comfy comfy;
+    comfy.post_answer = Unreachable{"timed out", true};
+    comfy.on_post = [&] { comfy.down = true; };
+    comfy.go(Ms{10'000});
+    comfy.down = false;
+    comfy.go(Ms{12'000});
+    EXPECT_EQ(comfy.log, "post p0;");
+    comfy.go(Ms{16'000});
+    EXPECT_EQ(comfy.log, "post p0;post p0;");
 }
 
 TEST(Run, ACancelAfterALostAnswerIsWatchedSinceThePromptMayStillTurnUp) {

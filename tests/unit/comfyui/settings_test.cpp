@@ -53,6 +53,8 @@ TEST(Settings, TheServiceOfTheWorkerIsTheServerUnlessAnAddressIsGiven) {
     auto both = service;
     both["COMFYUI_HOST"] = "box";
     EXPECT_EQ(load(Json::object(), both)->server.text(), "http://box:8188");
+    both["COMFYUI_HOST"] = both["COMFYUI_PORT"] = "";
+    EXPECT_EQ(load(Json::object(), both)->server.text(), "http://127.0.0.1:8189");
 }
 
 TEST(Settings, UnknownAndWrongOnesAreNamed) {
