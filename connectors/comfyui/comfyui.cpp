@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "connectors/comfyui/lease.h"
+
 namespace emprops::comfyui {
 
 ComfyUi::ComfyUi() = default;
@@ -22,6 +24,7 @@ void ComfyUi::initialize(const ConnectorSettings& given, ConnectorContext& conte
         settings_.prompt_namespace.empty()
             ? prompt_scope(given.hub, given.worker_id, given.connector, given.work_dir)
             : given.hub + "\n" + settings_.prompt_namespace);
+    remove_old_leases(given.work_dir);
     const std::string client_id = names_->client(given.instance);
     monitor_ = std::make_unique<Monitor>(settings_, context, boxes_, names_->space(), given.instance,
                                          given.work_dir);

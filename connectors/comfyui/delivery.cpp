@@ -12,6 +12,7 @@
 #include <fstream>
 #include <memory>
 #include <sstream>
+#include <utility>
 
 namespace emprops::comfyui {
 namespace {
@@ -165,14 +166,28 @@ std::variant<Json, Delivery::FilesGone, Failure> Delivery::deliver(const OutputF
     std::error_code ignored;
     fs::remove(path, ignored);
     if (auto* failed = std::get_if<Failure>(&placed)) return std::move(*failed);
-    if (settings_.delete_delivered && !settings_.comfyui_folder.empty() && file.type == "output" &&
-        std::get<Json>(placed).at("delivery") != "reference") {
-        const fs::path base = fs::path(settings_.comfyui_folder) / "output";
-        const fs::path target = (base / file.subfolder / file.filename).lexically_normal();
-        const auto inside = target.lexically_relative(base.lexically_normal());
-        if (!inside.empty() && *inside.begin() != "..") fs::remove(target, ignored);
-    }
+    if (std::get<Json>(placed).at("delivery") != "reference") remember_delivered(file);
     return std::move(std::get<Json>(placed));
+}
+
+void Delivery::remember_delivered(const OutputFile& file) {
+    if (!settings_.delete_delivered || settings_.comfyui_folder.empty() || file.type != "output") return;
+    const fs::path inside = (fs::path(file.subfolder) / file.filename).lexically_normal();
+    if (inside.empty() || inside.is_absolute() || *inside.begin() == "..") return;
+    const bool own_folder =
+        !names_.own_folder.empty() && inside.string().rfind(names_.own_folder + "/", 0) == 0;
+    const auto& cached = names_.cached_nodes;
+    const bool made_now =
+        names_.own_run && std::find(cached.begin(), cached.end(), file.node) == cached.end();
+    if (own_folder || made_now)
+        delivered_.push_back((fs::path(settings_.comfyui_folder) / "output" / inside).string());
+}
+
+void Delivery::remove_delivered() {
+    std::error_code ignored;
+    for (const std::string& path : std::exchange(delivered_, {})) {
+        fs::remove(path, ignored);
+    }
 }
 
 std::variant<Json, Failure> Delivery::deliver_bytes(const OutputFile& file, const std::string& bytes) {

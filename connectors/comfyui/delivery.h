@@ -24,6 +24,9 @@ struct JobNames {
     std::string job_id;
     std::string prompt_id;
     std::string work_dir;
+    std::string own_folder;                 ///< of the job, in ComfyUI's output
+    std::vector<std::string> cached_nodes;  ///< their files may be another job's too
+    bool own_run = true;                    ///< the prompt was run for this assignment
 };
 
 /// "a/b.png" -> "a/b-2.png" where the first one is taken already; remembers what it gives.
@@ -41,10 +44,13 @@ class Delivery {
     struct FilesGone {};  ///< ComfyUI no longer has a file that it named
     /// Downloads and delivers one file; its entry for the result.
     std::variant<Json, FilesGone, Failure> deliver(const OutputFile& file);
+    /// With delete_delivered, once all files are delivered: removes those that are this job's alone.
+    void remove_delivered();
     /// The same for a picture that came over the WebSocket.
     std::variant<Json, Failure> deliver_bytes(const OutputFile& file, const std::string& bytes);
 
   private:
+    void remember_delivered(const OutputFile& file);
     std::variant<Json, Failure> place(const OutputFile& file, const std::string& path, bool in_comfyui);
     std::optional<Failure> put_http(const std::string& path, const std::string& url, const OutputFile& file,
                                     bool s3);
@@ -58,7 +64,8 @@ class Delivery {
     std::function<bool()> cancelled_;
     Pause pause_;
     std::uint64_t inline_used_ = 0;
-    std::set<std::string> targets_;  // of this job: two files of one name must not overwrite each other
+    std::set<std::string> targets_;       // of this job: two files of one name must not overwrite each other
+    std::vector<std::string> delivered_;  // files of ComfyUI's that are to be removed
     int count_ = 0;
 };
 

@@ -113,14 +113,18 @@ void Orphans::unwanted(const std::string& prompt_id, bool doubtful, TimePoint no
 }
 
 std::vector<Orphan> Orphans::look(const Queue& queue, const std::string& space, int instance,
-                                  const std::function<bool(const QueueItem&)>& has_job, TimePoint now) {
+                                  const std::function<bool(const QueueItem&)>& has_job,
+                                  const std::function<bool(const std::string&)>& waits_for, TimePoint now) {
     std::vector<Orphan> out;
     std::map<std::string, TimePoint> alone;
     std::set<std::string> there;
     lingering_.clear();
     const auto look_at = [&](const QueueItem& item, bool running) {
         there.insert(item.prompt_id);
-        if (unwanted_.count(item.prompt_id) == 0) {
+        const auto known = unwanted_.find(item.prompt_id);
+        // A job that came again has seen its prompt here, and is about to say so.
+        if (known != unwanted_.end() && !known->second.first_interrupted && waits_for(item.prompt_id)) return;
+        if (known == unwanted_.end()) {
             if (!is_ours(item.mark, space) || item.mark.value("instance", Json()) != Json(instance)) return;
             if (has_job(item)) return;
             const auto before = alone_since_.find(item.prompt_id);

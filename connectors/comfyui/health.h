@@ -96,10 +96,13 @@ class Orphans {
     /// A job waits for it after all.
     void wanted(const std::string& prompt_id) { unwanted_.erase(prompt_id); }
     bool any_unwanted() const { return !unwanted_.empty(); }
-    /// `has_job`: whether a job waits for this item. What to remove now, running ones first.
-    /// Only prompts that `instance` sent: two that interrupt one prompt could stop the next one, too.
+    /// `has_job`: whether a job waits for this item, or may do so; `waits_for`: whether one does by this id,
+    /// which takes back that it is unwanted unless it was interrupted already. What to remove now, running
+    /// ones first. Only prompts that `instance` sent: two that interrupt one prompt could stop the next one,
+    /// too.
     std::vector<Orphan> look(const Queue& queue, const std::string& space, int instance,
-                             const std::function<bool(const QueueItem&)>& has_job, TimePoint now);
+                             const std::function<bool(const QueueItem&)>& has_job,
+                             const std::function<bool(const std::string&)>& waits_for, TimePoint now);
     /// A prompt that runs on although it was interrupted; empty when there is none.
     const std::string& lingering() const { return lingering_; }
     /// True once for a prompt that has lingered for `stuck_after`.

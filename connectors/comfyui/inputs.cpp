@@ -66,9 +66,9 @@ std::string redirect_target(const std::string& from, const std::string& location
     return origin + "/" + path.substr(path.empty() ? 0 : 1, path.rfind('/')) + location;
 }
 
-std::string input_subfolder(const std::string& job_id) {
+std::string input_subfolder(const std::string& space, const std::string& job_id) {
     // Job ids are a client's text, such as "../x": a hash is a safe name.
-    return "emprops/" + uuid_v5("", "inputs/" + job_id);
+    return "emprops/" + uuid_v5(space, "inputs/" + job_id);
 }
 
 Result<Ok> fetch_url(HttpClient& http, const std::string& url, const std::string& path,
@@ -124,11 +124,9 @@ Result<Ok> fetch_url(HttpClient& http, const std::string& url, const std::string
                  what + " redirects more than " + std::to_string(rules.max_redirects) + " times"};
 }
 
-Result<std::map<std::string, std::string>> provide_inputs(Api& api, const Payload& payload,
-                                                          const InputRules& rules, const std::string& job_id,
-                                                          const std::string& work_dir,
-                                                          const std::function<bool()>& cancelled,
-                                                          const Retry& retry) {
+Result<std::map<std::string, std::string>> provide_inputs(
+    Api& api, const Payload& payload, const InputRules& rules, const std::string& subfolder,
+    const std::string& work_dir, const std::function<bool()>& cancelled, const Retry& retry) {
     const auto deadline = std::chrono::steady_clock::now() + retry.limit;
     // What may pass is tried again until the time for it is over.
     const auto persist = [&](const auto& attempt) {
@@ -142,7 +140,6 @@ Result<std::map<std::string, std::string>> provide_inputs(Api& api, const Payloa
         }
     };
     std::map<std::string, std::string> names;
-    const std::string subfolder = input_subfolder(job_id);
     int count = 0;
     for (const InputFile& input : payload.inputs) {
         if (cancelled()) return Error{"cancelled", "cancelled"};

@@ -12,7 +12,8 @@
 namespace emprops::comfyui {
 
 /// The sub-folder of ComfyUI's input (and of nothing else) that belongs to one job; safe as a path.
-std::string input_subfolder(const std::string& job_id);
+/// `space` (PromptNames) keeps workers apart that share a ComfyUI.
+std::string input_subfolder(const std::string& space, const std::string& job_id);
 
 /// Downloads `url` to `path` under the rules: size, time, number of redirects, no private addresses (checked
 /// at each connect, redirects too). Errors name the input: "invalid_payload", or "service_unavailable" where
@@ -31,10 +32,8 @@ struct Retry {
 };
 
 /// The names that ComfyUI gave the files, by the payload's keys.
-Result<std::map<std::string, std::string>> provide_inputs(Api& api, const Payload& payload,
-                                                          const InputRules& rules, const std::string& job_id,
-                                                          const std::string& work_dir,
-                                                          const std::function<bool()>& cancelled,
-                                                          const Retry& retry);
+Result<std::map<std::string, std::string>> provide_inputs(
+    Api& api, const Payload& payload, const InputRules& rules, const std::string& subfolder,
+    const std::string& work_dir, const std::function<bool()>& cancelled, const Retry& retry);
 
 }  // namespace emprops::comfyui

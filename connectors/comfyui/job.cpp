@@ -27,7 +27,7 @@ JobRun::JobRun(const Shared& shared, const Job& job, JobContext& context, Payloa
       payload_(std::move(payload)),
       output_rules_(std::move(output_rules)),
       registration_(shared.boxes, job.job_id),
-      lease_(shared.work_dir, job.job_id),
+      lease_(shared.work_dir, job.job_id, [this](Ms time) { return context_.wait_cancelled(time); }),
       mark_{shared.names.space(), shared.connector, shared.instance, job.job_id,
             sha256_text(job.payload_text)},
       // Once the prompt is being taken back, the requests for that must go through.
@@ -36,6 +36,7 @@ JobRun::JobRun(const Shared& shared, const Job& job, JobContext& context, Payloa
       api_(settings_, cancelled_),
       progress_(payload_.nodes),
       shape_(graph_shape(payload_.nodes)),
+      own_folder_(input_subfolder(shared.names.space(), job.job_id)),
       run_(
           rules(), payload_.nodes,
           [this](int n) { return shared_.names.prompt(job_.job_id, mark_.payload, n); }, Clock::now()) {
@@ -181,6 +182,8 @@ PostAnswer JobRun::post(const SendPrompt& send) {
     }
     begin_again();
     write_note();
+    // An earlier prompt of this id may have been given up on: this one is wanted.
+    shared_.monitor.keep(send.prompt_id);
     return api_.post_prompt(
         prompt_body(graph_, payload_, shared_.client_id, send.prompt_id, mark_json(mark_, send.submission)));
 }
@@ -189,7 +192,7 @@ PostAnswer JobRun::post(const SendPrompt& send) {
 void JobRun::provide() {
     check_before_sending();
     if (!payload_.inputs.empty()) tell(0, "uploading input files", Json::object());
-    auto names = provide_inputs(api_, payload_, settings_.inputs, job_.job_id, job_.work_dir, cancelled_,
+    auto names = provide_inputs(api_, payload_, settings_.inputs, own_folder_, job_.work_dir, cancelled_,
                                 {settings_.limits.unreachable, pause_});
     if (!names.ok()) {
         clean_up(true);
@@ -198,8 +201,7 @@ void JobRun::provide() {
     auto graph = substitute_inputs(payload_.graph_text, *names);
     if (!graph.ok()) raise(graph.error());
     graph_ = std::move(*graph);
-    if (settings_.own_output_folder())
-        graph_ = with_output_folder(graph_, payload_.nodes, input_subfolder(job_.job_id));
+    if (settings_.own_output_folder()) graph_ = with_output_folder(graph_, payload_.nodes, own_folder_);
     context_.service_request("comfyui", "prompt",
                              {{"url", settings_.server.text()},
                               {"prompt_id", run_.prompt_id()},
@@ -236,6 +238,11 @@ void JobRun::take_picture(Picture picture, TimePoint now) {
     // A frame without an id is ours only while our prompt is the running one.
     if (picture.prompt_id.empty() ? node_.empty() : picture.prompt_id != run_.prompt_id()) return;
     if (socket_savers_.count(node_) > 0 && picture.mime_type == "image/png") {
+        if (picture_bytes_ + picture.bytes.size() > max_picture_bytes) {
+            ++pictures_dropped_;
+            return;
+        }
+        picture_bytes_ += picture.bytes.size();
         pictures_.emplace_back(node_, std::move(picture.bytes));
         return;
     }
@@ -249,6 +256,8 @@ void JobRun::take_picture(Picture picture, TimePoint now) {
 void JobRun::begin_again() {
     progress_.restart();
     pictures_.clear();
+    picture_bytes_ = 0;
+    pictures_dropped_ = 0;
     node_.clear();
     run_began_.reset();
     preview_ = nullptr;

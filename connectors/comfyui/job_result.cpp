@@ -88,8 +88,10 @@ std::optional<Json> JobRun::deliver(const Outcome& outcome) {
         text_bytes += text.text.size();
     }
     // Texts are not put into base64, so they take less of the budget.
-    Delivery delivery(api_, settings_, output_rules_, {job_.job_id, outcome.prompt_id, job_.work_dir},
-                      cancelled_, pause_, text_bytes / 4 * 3);
+    Delivery delivery(
+        api_, settings_, output_rules_,
+        {job_.job_id, outcome.prompt_id, job_.work_dir, own_folder_, outcome.cached_nodes, !outcome.earlier},
+        cancelled_, pause_, text_bytes / 4 * 3);
     Json files = Json::array();
     bool referenced = false;  // a link into ComfyUI was given out
     const auto take = [&](Json entry) {
@@ -140,6 +142,7 @@ std::optional<Json> JobRun::deliver(const Outcome& outcome) {
                                        static_cast<double>(payload_.nodes.size());
         shared_.etas.learn(shape_, *outcome.timing.execute, share);
     }
+    delivery.remove_delivered();
     clean_up(!referenced);
     Json output = {{"prompt_id", outcome.prompt_id},
                    {"files", std::move(files)},
@@ -147,11 +150,11 @@ std::optional<Json> JobRun::deliver(const Outcome& outcome) {
                    {"timing", std::move(timing)},
                    {"cached_nodes", outcome.cached_nodes}};
     Json notes = outcome.notes;
-    const int dropped = registration_.box()->pictures_dropped();
+    const int dropped = registration_.box()->pictures_dropped() + pictures_dropped_;
     if (dropped > 0 && !socket_savers_.empty()) {
         notes.push_back(std::to_string(dropped) +
-                        " pictures that came over the WebSocket were dropped: they came faster than they "
-                        "were taken");
+                        " pictures that came over the WebSocket were dropped: they were too many, or "
+                        "came faster than they were taken");
     }
     if (!notes.empty()) output["notes"] = std::move(notes);
     if (outputs.temp_left_out > 0) output["temp_files_left_out"] = outputs.temp_left_out;
@@ -163,7 +166,7 @@ std::optional<Json> JobRun::deliver(const Outcome& outcome) {
 void JobRun::clean_up(bool outputs_too) {
     if (settings_.comfyui_folder.empty()) return;
     const std::filesystem::path base = settings_.comfyui_folder;
-    const std::string own = input_subfolder(job_.job_id);
+    const std::string& own = own_folder_;
     std::error_code ignored;
     if (!payload_.inputs.empty()) std::filesystem::remove_all(base / "input" / own, ignored);
     if (outputs_too && settings_.delete_delivered && settings_.own_output_folder())

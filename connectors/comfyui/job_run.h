@@ -78,6 +78,7 @@ class JobRun {
     Api api_;
     Progress progress_;
     std::string shape_;
+    std::string own_folder_;  // of this job, in ComfyUI's input and output
     Run run_;
     std::string graph_;
     bool provided_ = false;
@@ -86,6 +87,8 @@ class JobRun {
     std::string node_;  // executing now
     std::set<std::string> socket_savers_;
     std::vector<std::pair<std::string, std::string>> pictures_;  // node, PNG
+    std::size_t picture_bytes_ = 0;
+    int pictures_dropped_ = 0;
     std::optional<TimePoint> run_began_;
     TimePoint preview_at_{};
     Json preview_;

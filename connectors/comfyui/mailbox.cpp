@@ -1,13 +1,8 @@
 #include "connectors/comfyui/mailbox.h"
 
 namespace emprops::comfyui {
-namespace {
 
 // A job that uploads or downloads does not look; pictures must not pile up meanwhile.
-constexpr std::size_t max_picture_bytes = std::size_t{256} << 20;
-
-}  // namespace
-
 void Mailbox::put(Letter letter) {
     const std::lock_guard lock(mutex_);
     if (const auto* picture = std::get_if<Picture>(&letter)) {

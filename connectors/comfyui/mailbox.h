@@ -28,6 +28,9 @@ struct Picture {
 };
 using Letter = std::variant<Event, SocketUp, Picture>;
 
+/// Of the pictures that a mailbox holds, and of those that a job keeps as outputs.
+constexpr std::size_t max_picture_bytes = std::size_t{256} << 20;
+
 class Mailbox {
   public:
     void put(Letter letter);

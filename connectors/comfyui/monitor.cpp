@@ -11,6 +11,7 @@ namespace {
 constexpr Ms probe_timeout{20'000};       // ComfyUI's Python can be held up for long; slow is not dead
 constexpr Ms suspicious_interval{1'000};  // a restart must not be missed
 constexpr Ms queue_interval{15'000};
+constexpr Ms capabilities_limit{60'000};  // for all requests together
 constexpr std::size_t max_models_per_folder = 200;
 
 }  // namespace
@@ -134,26 +135,39 @@ void Monitor::probe() {
 }
 
 void Monitor::refresh_capabilities(const Json& system_stats) {
+    const TimePoint deadline = std::chrono::steady_clock::now() + capabilities_limit;
+    bool interrupted = false;  // by a job, which comes first: what is missing is asked for when none runs
+    const auto ask = [&](const std::string& path) -> std::optional<Json> {
+        interrupted = interrupted || !boxes_.empty();
+        const auto left = std::chrono::duration_cast<Ms>(deadline - std::chrono::steady_clock::now());
+        if (stop_ || interrupted || left < Ms{1}) return {};
+        auto answer = api_.get_json(path, std::min(settings_.limits.response, left));
+        auto* value = std::get_if<Json>(&answer);
+        if (value == nullptr) return {};
+        return std::move(*value);
+    };
     std::optional<std::size_t> classes;
-    const auto info = api_.get_json("/object_info", settings_.limits.response);
-    if (const auto* value = std::get_if<Json>(&info); value != nullptr && value->is_object())
-        classes = value->size();
+    if (const auto info = ask("/object_info"); info && info->is_object()) classes = info->size();
     Json models = Json::object();
-    const auto folders = api_.get_json("/models", settings_.limits.response);
-    if (const auto* list = std::get_if<Json>(&folders); list != nullptr && list->is_array()) {
-        for (const Json& folder : *list) {
-            if (stop_) return;
+    const auto folders = ask("/models");
+    if (folders && folders->is_array()) {
+        for (const Json& folder : *folders) {
             if (!folder.is_string() || models.size() >= 50) continue;
             const std::string name = folder;
             if (name == "custom_nodes" || name == "configs") continue;
-            auto files = api_.get_json("/models/" + percent_encode(name), settings_.limits.response);
-            auto* names = std::get_if<Json>(&files);
-            if (names == nullptr || !names->is_array() || names->empty()) continue;
+            auto names = ask("/models/" + percent_encode(name));
+            if (!names || !names->is_array() || names->empty()) continue;
             while (names->size() > max_models_per_folder) {
                 names->erase(names->size() - 1);
             }
             models[name] = std::move(*names);
         }
+    }
+    if (stop_) return;
+    if (interrupted) {
+        capabilities_at_ =
+            std::chrono::steady_clock::now() + std::min(settings_.capabilities_interval, capabilities_limit);
+        if (!last_capabilities_.is_null()) return;
     }
     Json now = describe_service(system_stats, classes, models);
     if (now == last_capabilities_) return;
@@ -213,7 +227,9 @@ void Monitor::look_at_queue() {
         head_.sign(sign.prompt_id, sign.at);
         tell(health_.on_blocker(head_.blocker(now)));
         dead = head_.dead(now);
-        remove = orphans_.look(*queue, space_, instance_, has_job, now);
+        remove = orphans_.look(
+            *queue, space_, instance_, has_job, [&](const std::string& id) { return boxes_.waits_for(id); },
+            now);
         stuck = orphans_.stuck(now);
         lingering = orphans_.lingering();
         tell(health_.on_lingering(lingering.empty()

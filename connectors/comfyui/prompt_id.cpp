@@ -6,6 +6,9 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
 
 namespace emprops::comfyui {
 namespace {
@@ -41,11 +44,40 @@ void mark(Bytes16& bytes, unsigned version) {
     bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3FU) | 0x80U);
 }
 
-bool is_hex(std::string_view text) {
-    for (const char c : text) {
-        if (std::isxdigit(static_cast<unsigned char>(c)) == 0) return false;
+/// The folder in which the work folders of the instances lie; ends with a slash.
+std::string common_folder(std::string_view work_dir) {
+    while (!work_dir.empty() && work_dir.back() == '/') {
+        work_dir.remove_suffix(1);
     }
-    return true;
+    return std::string(work_dir.substr(0, work_dir.find_last_of('/') + 1));
+}
+
+/// A value that stays the same for all instances and for ever; empty where it cannot be stored.
+std::string stored_random(const std::string& folder, std::string_view connector) {
+    const std::filesystem::path path = folder + "." + std::string(connector) + "-scope";
+    const auto read = [&] {
+        std::string text;
+        std::ifstream(path) >> text;
+        return text;
+    };
+    std::string value = read();
+    if (!value.empty()) return value;
+    value = uuid_v4();
+    const std::filesystem::path partial = path.string() + "-" + value;
+    std::error_code error;
+    bool written = false;
+    {
+        std::ofstream file(partial);
+        file << value << '\n' << std::flush;
+        written = file.good();
+    }
+    // Of several instances that start at once one wins; a file that a full disk left empty is replaced.
+    if (written) {
+        std::filesystem::create_hard_link(partial, path, error);
+        if (error && read().empty()) std::filesystem::rename(partial, path, error);
+    }
+    std::filesystem::remove(partial, error);
+    return read();
 }
 
 // Made once for this connector; it only has to be the same for ever.
@@ -99,16 +131,9 @@ std::string sha256_text(std::string_view bytes) {
 
 std::string prompt_scope(std::string_view hub, std::string_view worker_id, std::string_view connector,
                          std::string_view work_dir) {
-    if (worker_id.size() > 9 && worker_id[worker_id.size() - 9] == '-' &&
-        is_hex(worker_id.substr(worker_id.size() - 8))) {
-        worker_id.remove_suffix(9);
-    }
-    while (!work_dir.empty() && work_dir.back() == '/') {
-        work_dir.remove_suffix(1);
-    }
-    work_dir = work_dir.substr(0, work_dir.find_last_of('/') + 1);
-    return std::string(hub) + "\n" + std::string(worker_id) + "\n" + std::string(connector) + "\n" +
-           std::string(work_dir);
+    const std::string folder = common_folder(work_dir);
+    return std::string(hub) + "\n" + std::string(worker_id) + "\n" + std::string(connector) + "\n" + folder +
+           "\n" + stored_random(folder, connector);
 }
 
 }  // namespace emprops::comfyui

@@ -1,6 +1,6 @@
 #pragma once
 // Names that two processes agree on without talking: a connector that takes over a job finds the prompt that
-// its dead predecessor sent. Pure.
+// its dead predecessor sent.
 
 #include <string>
 #include <string_view>
@@ -34,10 +34,10 @@ class PromptNames {
 /// SHA-256 in hex.
 std::string sha256_text(std::string_view bytes);
 
-/// The scope of a worker: the Hub (job ids mean something there only), the worker's id without the "-<8 hex>"
-/// that it appends anew at each connection to the Hub, the connector's name, and the folder in which the work
-/// folders of its instances lie (two workers on one host must not share prompts; a job may be resumed by
-/// another instance).
+/// The scope of a worker: the Hub (job ids mean something there only), the worker's id, the connector's name,
+/// the folder in which the work folders of its instances lie (a job may be resumed by another instance), and
+/// a random value that is stored there once: two containers may have all the rest in common. Where it cannot
+/// be stored, it is left out.
 std::string prompt_scope(std::string_view hub, std::string_view worker_id, std::string_view connector,
                          std::string_view work_dir);
 

@@ -156,7 +156,9 @@ struct Outcome {
     bool abandoned = false;             ///< the prompt may still be in ComfyUI: somebody must see it off
     std::vector<std::string> unwanted;  ///< of abandoned: its possible ids
     bool doubtful = false;              ///< of abandoned: ComfyUI did not show it yet, and may do so later
-    bool maybe_old = false;             ///< of succeeded: made by an earlier assignment or out of the cache
+    bool maybe_old =
+        false;             ///< of succeeded: files may be gone (an earlier process or assignment, the cache)
+    bool earlier = false;  ///< of succeeded: made by an earlier assignment
 };
 
 class Run {

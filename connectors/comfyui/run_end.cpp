@@ -138,7 +138,7 @@ bool Run::files_gone(TimePoint now) {
     // A run of this job that made everything anew has no reason to name files that are not there.
     if (outcome_.kind != Outcome::Kind::succeeded || rerun_ || !outcome_.maybe_old) return false;
     rerun_ = true;
-    outcome_.maybe_old = false;
+    outcome_.maybe_old = outcome_.earlier = false;
     again_with_free_memory("files that ComfyUI named were gone; ran again", now);
     return true;
 }

@@ -174,7 +174,9 @@ void Run::looked_before_sending(Where where, const Json& entry, TimePoint now) {
         if (phase_ == Phase::doubt || noted_ || success) {
             if (phase_ == Phase::lookup) {
                 outcome_.notes.push_back("the prompt had been run before; took its result");
-                outcome_.maybe_old = !noted_;
+                // An earlier process may have delivered the files and removed them.
+                outcome_.maybe_old = true;
+                outcome_.earlier = !noted_;
             }
             attach(now);
             conclude(entry, now);

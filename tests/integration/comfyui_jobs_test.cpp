@@ -7,6 +7,7 @@
 
 #include "connectors/comfyui/inputs.h"
 #include "connectors/comfyui/outputs.h"
+#include "connectors/comfyui/prompt_id.h"
 #include "connectors/comfyui/url.h"
 #include "tests/support/comfyui_connector.h"
 #include "tests/support/comfyui_double.h"
@@ -292,9 +293,12 @@ TEST(ComfyUiJob, ItsFilesLieInAFolderOfItsOwnThatIsRemovedHoweverItEnds) {
     workflow["1"]["inputs"]["image"] = {{"$input", "photo"}};
     workflow["9"] = {{"class_type", "SaveImage"},
                      {"inputs", {{"images", {"1", 0}}, {"filename_prefix", "mine"}}}};
+    const std::string space = comfyui::PromptNames(comfyui::prompt_scope("", "test-0a1b2c3d", "comfyui",
+                                                                         connector.work_root() + "/0"))
+                                  .space();
     for (const std::string job : {"succeeds", "fails"}) {
         // The double does not write into the folder: what ComfyUI would have put there is put there here.
-        const std::string own = comfyui::input_subfolder(job);
+        const std::string own = comfyui::input_subfolder(space, job);
         for (const char* kind : {"input/", "output/"}) {
             std::filesystem::create_directories(folder / (kind + own));
         }

@@ -143,12 +143,13 @@ class OrphansTest : public testing::Test {
     std::vector<Orphan> look(const Queue& queue, int after_s) {
         now += std::chrono::seconds{after_s};
         return orphans.look(
-            queue, "s", 0, [&](const QueueItem& item) { return item.prompt_id == has_job; }, now);
+            queue, "s", 0, [&](const QueueItem& item) { return item.prompt_id == has_job; },
+            [&](const std::string& id) { return id == waited_for; }, now);
     }
     Json mark(int instance = 0) const { return {{"space", "s"}, {"instance", instance}, {"job_id", "j"}}; }
     Orphans orphans{Ms{90'000}, Ms{300'000}};
     TimePoint now{};
-    std::string has_job;
+    std::string has_job, waited_for;
 };
 
 TEST_F(OrphansTest, OnlyOurOwnThatNobodyWaitsForAndOnlyAfterTheGrace) {
@@ -179,6 +180,16 @@ TEST_F(OrphansTest, AWithdrawnPromptThatRunsOnIsReportedAndThenSuspected) {
     look(Queue{}, 1);
     EXPECT_EQ(orphans.lingering(), "");
     EXPECT_FALSE(orphans.any_unwanted());
+}
+
+TEST_F(OrphansTest, AJobThatWaitsForAnUnwantedPromptKeepsItUnlessItWasInterrupted) {
+    orphans.unwanted("p", false, now);
+    waited_for = "p";
+    EXPECT_TRUE(look(running("p"), 0).empty());
+    waited_for = "";
+    EXPECT_EQ(look(running("p"), 1).size(), 1u);
+    waited_for = "p";
+    EXPECT_EQ(look(running("p"), 10).size(), 1u);
 }
 
 TEST_F(OrphansTest, APostWithoutAnAnswerMayTurnUpForAMinute) {

@@ -3,6 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
 #include "connectors/comfyui/address.h"
 #include "connectors/comfyui/lease.h"
 #include "connectors/comfyui/nearest.h"
@@ -58,19 +63,37 @@ TEST(PromptId, IsTheVersion5UuidOfRfc4122) {
               "2ed6657d-e927-568b-95e1-2665a8aea6a2");
 }
 
-TEST(PromptId, DependsOnJobAndSubmissionAndSurvivesANewWorkerId) {
-    const PromptNames before(prompt_scope("hub", "box-0123abcd", "comfyui", "/s/work/comfyui/0"));
-    const PromptNames after(prompt_scope("hub", "box-ffff0000", "comfyui", "/s/work/comfyui/1/"));
-    EXPECT_EQ(before.prompt("job", "a", 0), after.prompt("job", "a", 0));
-    EXPECT_NE(before.prompt("job", "a", 0), before.prompt("job", "a", 1));
-    EXPECT_NE(before.prompt("job", "a", 0), before.prompt("job2", "a", 0));
+TEST(PromptId, DependsOnJobAndSubmissionAndIsTheSameInAllInstances) {
+    const test::TempDir state;
+    const auto names = [&](const std::string& hub, const std::string& worker, const std::string& folder) {
+        return PromptNames(prompt_scope(hub, worker, "comfyui", folder));
+    };
+    const std::string here = state.path().string();
+    const PromptNames first = names("hub", "box", here + "/comfyui-0");
+    const PromptNames second = names("hub", "box", here + "/comfyui-1/");
+    EXPECT_EQ(first.prompt("job", "a", 0), second.prompt("job", "a", 0));
+    EXPECT_NE(first.prompt("job", "a", 0), first.prompt("job", "a", 1));
+    EXPECT_NE(first.prompt("job", "a", 0), first.prompt("job2", "a", 0));
     // Job ids are clients' text, and mean something at one Hub only.
-    EXPECT_NE(before.prompt("job", "a", 0), before.prompt("job", "b", 0));
-    const PromptNames other_hub(prompt_scope("hub2", "box-0123abcd", "comfyui", "/s/work/comfyui/0"));
-    EXPECT_NE(before.prompt("job", "a", 0), other_hub.prompt("job", "a", 0));
-    EXPECT_NE(before.client(0), before.client(1));
-    const PromptNames other_folder(prompt_scope("hub", "box-0123abcd", "comfyui", "/t/work/comfyui/0"));
-    EXPECT_NE(before.prompt("job", "a", 0), other_folder.prompt("job", "a", 0));
+    EXPECT_NE(first.prompt("job", "a", 0), first.prompt("job", "b", 0));
+    EXPECT_NE(first.space(), names("hub2", "box", here + "/comfyui-0").space());
+    EXPECT_NE(first.client(0), first.client(1));
+    // Ids that look like what the Hub link appends are still ids.
+    EXPECT_NE(names("hub", "box-0123abcd", here + "/comfyui-0").space(),
+              names("hub", "box-ffff0000", here + "/comfyui-0").space());
+}
+
+TEST(PromptId, TwoWorkersThatHaveAllNamesInCommonDoNotShareIds) {
+    const test::TempDir state;
+    const std::string work_dir = (state / "work/comfyui-0").string();
+    std::filesystem::create_directories(work_dir);
+    const std::string before = prompt_scope("hub", "box", "comfyui", work_dir);
+    EXPECT_EQ(prompt_scope("hub", "box", "comfyui", work_dir), before);
+    std::filesystem::remove_all(state / "work");  // another container
+    std::filesystem::create_directories(work_dir);
+    EXPECT_NE(prompt_scope("hub", "box", "comfyui", work_dir), before);
+    EXPECT_EQ(prompt_scope("hub", "box", "comfyui", "/nowhere/at/all/0"),
+              "hub\nbox\ncomfyui\n/nowhere/at/all/\n");
 }
 
 TEST(Address, OnlyThePublicNetIsPublic) {
@@ -197,15 +220,40 @@ TEST(Lease, IsSeenByOtherInstancesWhileItsHolderLives) {
     const test::TempDir folder;
     const std::string first = (folder / "comfyui-0").string();
     const std::string second = (folder / "comfyui-1").string();
+    const auto never = [](std::chrono::milliseconds) { return true; };
     EXPECT_FALSE(is_leased(first, "../job"));
     {
-        const Lease lease(second, "../job");
+        const Lease lease(second, "../job", never);
         EXPECT_TRUE(lease.held());
         EXPECT_TRUE(is_leased(first, "../job"));
         EXPECT_TRUE(is_leased(second, "../job"));
         EXPECT_FALSE(is_leased(first, "other"));
     }
     EXPECT_FALSE(is_leased(first, "../job"));
+}
+
+TEST(Lease, IsTriedForAFewTimesOnlyAndTheFilesOfTheDeadAreRemoved) {
+    const test::TempDir folder;
+    const std::string work_dir = (folder / "comfyui-0").string();
+    const auto files = [&] {
+        const std::filesystem::directory_iterator all(folder / "comfyui-0/leases");
+        return std::distance(begin(all), end(all));
+    };
+    int pauses = 0;
+    const Lease first(work_dir, "job", {});
+    {
+        const Lease second(work_dir, "job", [&](std::chrono::milliseconds) { return ++pauses > 100; });
+        EXPECT_FALSE(second.held());
+        EXPECT_EQ(pauses, 9);
+        const Lease cancelled(work_dir, "job", [&](std::chrono::milliseconds) { return ++pauses == 10; });
+        EXPECT_EQ(pauses, 10);
+    }
+    EXPECT_TRUE(is_leased(work_dir, "job")) << "who did not get it does not remove it";
+    std::ofstream(folder / "comfyui-0/leases/of-a-killed-process").put(' ');
+    EXPECT_EQ(files(), 2);
+    remove_old_leases(work_dir);
+    EXPECT_EQ(files(), 1);
+    EXPECT_TRUE(is_leased(work_dir, "job"));
 }
 
 }  // namespace
