@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "connectors/comfyui/inputs.h"
 #include "connectors/comfyui/outputs.h"
@@ -309,6 +310,38 @@ TEST(ComfyUiJob, ItsFilesLieInAFolderOfItsOwnThatIsRemovedHoweverItEnds) {
         EXPECT_FALSE(std::filesystem::exists(folder / ("input/" + own))) << job;
         EXPECT_FALSE(std::filesystem::exists(folder / ("output/" + own))) << job;
     }
+}
+
+TEST(ComfyUiJob, DeliveredFilesAreRemovedOnceAllAreDeliveredAndOnlyThoseThatThisRunMade) {
+    ComfyDouble comfy;
+    const TempDir folder;
+    std::filesystem::create_directories(folder / "output");
+    const auto make = [&](const char* name) { std::ofstream(folder / "output" / name) << name; };
+    const auto there = [&](const char* name) { return std::filesystem::exists(folder / "output" / name); };
+    for (const char* name : {"made.png", "cached.png"}) {
+        make(name);
+    }
+    const Json outputs = {{"1", {{"images", {image("cached.png")}}}},
+                          {"2", {{"images", {image("made.png")}}}}};
+    auto cached = good_script(outputs);
+    cached.history["status"]["messages"].push_back(
+        {"execution_cached", {{"nodes", {"1"}}, {"prompt_id", "$ID"}}});
+    comfy.add_script(
+        good_script({{"1", {{"images", {image("made.png")}}}}, {"2", {{"images", {image("gone.png")}}}}}));
+    comfy.add_script(cached);
+    comfy.remove_file("output//gone.png");
+    ComfyConnector connector(comfy.url(), {{"comfyui_folder", folder.path().string()},
+                                           {"delete_delivered", true},
+                                           {"output_subfolder", false}});
+    ASSERT_TRUE(connector.wait_available());
+    connector.give("second file is gone", graph());
+    EXPECT_EQ(connector.outcome("second file is gone")["type"], "failed");
+    EXPECT_TRUE(there("made.png"));
+    connector.give("one is cached", graph());
+    const Json outcome = connector.outcome("one is cached");
+    EXPECT_EQ(outcome["type"], "result") << outcome;
+    EXPECT_FALSE(there("made.png"));
+    EXPECT_TRUE(there("cached.png")) << "another job's too";
 }
 
 TEST(ComfyUiJob, PicturesOfSaveImageWebsocketAreOutputs) {
