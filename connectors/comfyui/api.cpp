@@ -74,7 +74,10 @@ std::variant<Json, AccessDenied, Unreachable> Api::get_json(const std::string& p
     if (is_access_problem(response.status, response.content_type)) return AccessDenied{response.status};
     Unreachable problem{"GET " + path + " answered HTTP " + std::to_string(response.status) +
                         (response.status == 200 ? " without JSON" : "")};
-    problem.gone = response.status >= 502 && response.status <= 530;  // a proxy in front that finds nobody
+    // A proxy in front that finds nobody; one that has waited too long (504, Cloudflare's 524) found somebody
+    // slow.
+    problem.gone =
+        response.status >= 502 && response.status <= 530 && response.status != 504 && response.status != 524;
     return problem;
 }
 
