@@ -76,10 +76,12 @@ std::vector<Field> service_fields() {
                "From its start to the first healthy answer; ComfyUI opens its port only after its nodes.")
             .range(0.1, day),
         service(&V::max_vram, "max_vram", K::bytes,
-                "Restart between jobs when ComfyUI's /system_stats shows more graphics memory in use; 0: "
-                "off."),
+                "Restart between jobs, but not before its first, when ComfyUI's /system_stats shows more "
+                "graphics "
+                "memory in use; that is what everybody uses of the whole device; 0: off."),
         policy(&S::max_rss, "max_rss", K::bytes,
-               "Restart between jobs when the process tree holds more memory than this; 0: off."),
+               "Restart between jobs, but not before its first, when the process tree holds more memory than "
+               "this; 0: off."),
         policy(&S::max_jobs, "max_jobs", K::integer, "Restart after this many jobs; 0: off."),
         policy(&S::max_age, "max_age", K::duration, "Restart, between jobs, after this long; 0: off."),
         stop(&StopLadder::term_grace, "stop_term",

@@ -99,7 +99,8 @@ Result<> Worker::Impl::start() {
     fleet.connector_dirs = settings().connector_dirs;
     fleet.drain_timeout = settings().worker.drain_timeout;
     fleet_ = std::make_unique<process::Fleet>(loop_.get_executor(), *host_, *this, std::move(fleet));
-    fleet_->subscribe("", [this](const process::TraceLine& line) { keep_log_line(line); });
+    fleet_->subscribe("", process::Fleet::Lines::for_people,
+                      [this](const process::TraceLine& line) { keep_log_line(line); });
 
     if (auto linked = start_link(ledger_->take_loaded()); !linked) return linked;
     if (options_.control && settings().control.enabled) {

@@ -15,6 +15,7 @@ const char* mark(process::TraceLine::Kind kind) {
         case process::TraceLine::Kind::to_connector:
             return ">";
         case process::TraceLine::Kind::from_connector:
+        case process::TraceLine::Kind::log_line:
             return "<";
         default:
             return "|";
@@ -23,13 +24,6 @@ const char* mark(process::TraceLine::Kind kind) {
 
 /// How many lines of one connector `logs` shows.
 constexpr std::size_t log_tail_lines = 200;
-
-/// What a connector says to people.
-bool is_log_line(const process::TraceLine& line) {
-    using Kind = process::TraceLine::Kind;
-    return line.kind == Kind::stderr_line ||
-           (line.kind == Kind::from_connector && line.text.find(R"("type":"log")") != std::string::npos);
-}
 
 std::string show(const process::TraceLine& line) {
     return fmt::format("{} {} {} {}", process::to_string(line.id), line.pid, mark(line.kind), line.text);
@@ -45,6 +39,18 @@ std::vector<std::string> names_missing_in(const std::vector<config::ConnectorSet
         if (!there) names.push_back(each.name);
     }
     return names;
+}
+
+/// Its process goes on, on the same port.
+bool only_service_differs(const std::string& name, const config::Settings& old, const config::Settings& neu) {
+    const auto named = [&](const config::ConnectorSettings& each) { return each.name == name; };
+    const auto before = std::find_if(old.connectors.begin(), old.connectors.end(), named);
+    const auto after = std::find_if(neu.connectors.begin(), neu.connectors.end(), named);
+    if (before == old.connectors.end() || after == neu.connectors.end()) return false;
+    if (!before->service.enabled() || !after->service.enabled()) return false;
+    config::ConnectorSettings same = *before;
+    same.service = after->service;
+    return same == *after && before->service.port == after->service.port;
 }
 
 }  // namespace
@@ -66,7 +72,10 @@ Result<std::string> Worker::Impl::why(const std::string& connector) const {
         if (instance.connector != connector) continue;
         text += (text.empty() ? "" : "; ") + instance.why;
         const std::string reason = takes_no_jobs_because(instance);
-        if (!reason.empty() && instance.why.find(reason) == std::string::npos)
+        // Said already; a time in it may have moved on.
+        const bool service_said =
+            instance.service && !instance.service->usable && reason.starts_with("unavailable: its service");
+        if (!reason.empty() && !service_said && instance.why.find(reason) == std::string::npos)
             text += "; it takes no jobs: " + reason;
     }
     return text;
@@ -167,6 +176,10 @@ Result<std::string> Worker::Impl::reload() {
     }
     const auto keys = config::changed_keys(settings(), fresh.settings);
     const auto connectors = config::changed_connectors(settings(), fresh.settings);
+    std::vector<std::string> restarting;
+    for (const auto& name : connectors)
+        restarting.push_back(only_service_differs(name, settings(), fresh.settings) ? name + "'s service"
+                                                                                    : name);
     const auto added = names_missing_in(settings().connectors, fresh.settings.connectors);
     const auto removed = names_missing_in(fresh.settings.connectors, settings().connectors);
     if (auto logging = setup_logging(fresh.settings.log); !logging) return logging.error();
@@ -188,7 +201,7 @@ Result<std::string> Worker::Impl::reload() {
     refresh_capabilities();
     std::vector<std::string> done;
     if (!added.empty()) done.push_back(fmt::format("starting {}", fmt::join(added, ", ")));
-    if (!connectors.empty()) done.push_back(fmt::format("restarting {}", fmt::join(connectors, ", ")));
+    if (!restarting.empty()) done.push_back(fmt::format("restarting {}", fmt::join(restarting, ", ")));
     if (!removed.empty())
         done.push_back(fmt::format("removing {} when its jobs are done", fmt::join(removed, ", ")));
     if (new_token && !hub_.embedded) done.push_back("the new token serves from the next connection on");
@@ -236,7 +249,7 @@ Result<std::vector<std::string>> Worker::Impl::log_tail(const std::string& conne
 }
 
 void Worker::Impl::keep_log_line(const process::TraceLine& line) {
-    if (!is_log_line(line) || !configured(line.id.connector)) return;
+    if (!configured(line.id.connector)) return;
     auto& tail = log_tails_[line.id.connector];
     if (tail.size() >= log_tail_lines) tail.pop_front();
     tail.push_back(show(line));
@@ -247,10 +260,10 @@ Result<control::Subscription> Worker::Impl::follow(const std::string& connector,
     if (!connector.empty()) {
         if (auto known = known_connector(connector); !known) return known.error();
     }
+    using Lines = process::Fleet::Lines;
     const auto id = fleet_->subscribe(
-        connector, [log_only, on_line = std::move(on_line)](const process::TraceLine& line) {
-            if (!log_only || is_log_line(line)) on_line(show(line));
-        });
+        connector, log_only ? Lines::for_people : Lines::all,
+        [on_line = std::move(on_line)](const process::TraceLine& line) { on_line(show(line)); });
     return control::Subscription(static_cast<void*>(this), [alive = std::weak_ptr(alive_), id](void* impl) {
         if (!alive.expired()) static_cast<Impl*>(impl)->fleet_->unsubscribe(id);
     });

@@ -112,11 +112,12 @@ std::string status_text(const Json& status, std::size_t width) {
                    runs ? human_bytes(static_cast<std::uint64_t>(number(one, "rss_bytes"))) : "-",
                    fmt::format("{}/{}", one.value("jobs", Json::array()).size(), one.value("concurrency", 0)),
                    joined(one.value("job_types", Json::array()))});
-        say(label(one, connectors), remark(one));
+        const std::string said = remark(one);
+        say(label(one, connectors), said);
         if (!one.contains("service")) continue;
         const Json& service = one.at("service");
         add_service(table, label(one, connectors), service);
-        if (!service.value("usable", false))
+        if (!service.value("usable", false) && said.find("its service ") == std::string::npos)
             say(label(one, connectors) + " service", service.value("why", ""));
     }
     if (!reasons.empty()) reasons = "\n" + reasons;

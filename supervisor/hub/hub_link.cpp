@@ -112,7 +112,10 @@ class HubLinkImpl final : public HubLink {
     void cancel(const std::string& job_id, const std::string& reason) override {
         input([=, this](TimePoint now) { session_.cancel(now, job_id, reason); });
     }
-    void set_token(const std::string& token) override { settings_.hub.token = token; }
+    void set_token(const std::string& token) override {
+        settings_.hub.token = token;
+        input([this](TimePoint now) { session_.token_changed(now); });
+    }
     SessionMetrics metrics() const override { return session_.metrics(Clock::now()); }
     SessionView view() const override { return session_.view(); }
     bool nothing_left() const override { return session_.nothing_left(); }

@@ -62,7 +62,7 @@ class HubLink {
                                  const ipc::Progress& progress) = 0;
     virtual void service_request(const ipc::ServiceRequest& request) = 0;
     virtual void deliver(jobs::Outcome outcome) = 0;
-    /// For the next connections; the one that exists is not touched.
+    /// For the next connections; the one that exists is not touched. If the old one was refused, at once.
     virtual void set_token(const std::string& token) = 0;
     virtual void undelivered(const std::string& job_id, std::uint64_t number) = 0;
     virtual void cancel(const std::string& job_id, const std::string& reason) = 0;

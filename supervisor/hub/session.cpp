@@ -325,6 +325,14 @@ void Session::on_disconnected(TimePoint now, const std::string& reason) {
     s.connect_after(delay);
 }
 
+void Session::token_changed(TimePoint) {
+    Impl& s = *impl_;
+    if (!s.auth_refused || s.told_to_leave || s.stopped) return;
+    s.auth_refused = false;
+    // The refused connection may still be ending; the attempt that follows from its end has the new token.
+    if (s.link == SessionView::Link::connecting) s.connect_after(Ms(0));
+}
+
 void Session::set_capabilities(TimePoint now, ipc::Json capabilities) {
     Impl& s = *impl_;
     std::string dropped = drop_largest(capabilities, s.settings.self_description_limit);

@@ -170,6 +170,9 @@ class Session {
     /// also without the Hub's answer.
     void cancel(TimePoint now, const std::string& job_id, const std::string& reason);
 
+    /// The next connection has another token: one that was refused is not waited for any longer.
+    void token_changed(TimePoint now);
+
     // ---- out
     Actions take_actions(TimePoint now);
     SessionMetrics metrics(TimePoint now) const;

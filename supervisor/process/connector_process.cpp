@@ -108,9 +108,9 @@ DeathReport ConnectorProcess::death_report(const std::optional<ExitStatus>& exit
 
 // ---- lines ------------------------------------------------------------------------------------------------
 
-void ConnectorProcess::keep(std::string_view shown) {
+void ConnectorProcess::keep(std::string_view shown, bool log_message) {
     evidence_.add_received(shown);
-    if (owner_.traced()) owner_.on_trace(*this, TraceLine::Kind::from_connector, cut(shown));
+    if (!log_message && owner_.traced()) owner_.on_trace(*this, TraceLine::Kind::from_connector, cut(shown));
 }
 
 void ConnectorProcess::on_line(std::string_view line, bool torn) {
@@ -123,7 +123,7 @@ void ConnectorProcess::on_line(std::string_view line, bool torn) {
     ipc::Decoded decoded = ipc::decode_from_connector(line);
     if (auto* message = std::get_if<ipc::FromConnector>(&decoded)) {
         ++counters_.lines_received;
-        keep(shown(*message, line));
+        keep(shown(*message, line), std::holds_alternative<ipc::LogLine>(*message));
         on_decoded(std::move(*message), line);
         return;
     }
@@ -279,6 +279,8 @@ void ConnectorProcess::on_decoded(ipc::FromConnector message, std::string_view l
         return;
     }
     if (!may_pass(message)) return;
+    if (std::holds_alternative<ipc::LogLine>(message))
+        owner_.on_trace(*this, TraceLine::Kind::log_line, cut(shown(message, line)));
     if (const auto* request = std::get_if<ipc::ServiceRequest>(&message)) {
         if (!about_held_job(request->job_id, "service_request", false)) return;
     } else if (const auto* accepted = std::get_if<ipc::Accepted>(&message)) {

@@ -40,7 +40,7 @@ class ConnectorProcess {
         virtual void on_pipe_closed(ConnectorProcess& process, const std::string& what) = 0;
         virtual void on_stalled(ConnectorProcess& process) = 0;
         virtual void on_trace(ConnectorProcess& process, TraceLine::Kind kind, const std::string& text) = 0;
-        /// Whether anybody looks at protocol lines now; without, on_trace comes for stderr only.
+        /// Whether anybody looks at protocol lines now; without, on_trace comes for stderr and `log` only.
         virtual bool traced() const = 0;
     };
 
@@ -90,8 +90,8 @@ class ConnectorProcess {
     void on_stderr(std::string_view line);
     void on_decoded(ipc::FromConnector message, std::string_view line);
     void on_progress(std::string_view job_id, std::string_view line);
-    /// Evidence and trace of a line that was received.
-    void keep(std::string_view shown);
+    /// Evidence and trace of a line that was received; a `log` message is traced when it may pass.
+    void keep(std::string_view shown, bool log_message = false);
     bool may_pass(const ipc::FromConnector& message);
     /// A line that cannot be used. `job_id`: the job it surely concerns; it fails with `code`.
     void broken(const std::optional<std::string>& job_id, const char* code, const std::string& text);

@@ -16,17 +16,10 @@ namespace asio = boost::asio;
 
 namespace {
 
-/// Of each connector's stderr so much is kept for `logs`, whichever limit comes first.
-constexpr std::size_t log_ring_lines = 1000;
-constexpr std::size_t log_ring_bytes = std::size_t{256} << 10;
 constexpr Ms reap_interval{5000};
 /// An escaped process may appear while we look for it.
 constexpr Ms sweep_delays[] = {Ms{50}, Ms{250}, Ms{1000}};
 constexpr int last_sweeps = 20;
-
-std::size_t bytes_of(const TraceLine& line) {
-    return sizeof line + line.text.capacity() + line.id.connector.capacity();
-}
 
 FleetOptions with_random(FleetOptions options) {
     if (!options.random) {
@@ -50,8 +43,6 @@ class Fleet::Impl : public SlotContext, public std::enable_shared_from_this<Flee
     struct Connector {
         config::ConnectorSettings settings;
         std::vector<std::unique_ptr<Slot>> slots;
-        std::deque<TraceLine> log;
-        std::size_t log_bytes = 0;
         bool removed = false;
     };
 
@@ -85,8 +76,9 @@ class Fleet::Impl : public SlotContext, public std::enable_shared_from_this<Flee
                                       "\"; there are: " + (names.empty() ? "none" : names)};
     }
     const std::vector<std::unique_ptr<Connector>>& connectors() const { return connectors_; }
-    std::uint64_t subscribe(const std::string& connector, std::function<void(const TraceLine&)> on_line) {
-        subscriptions_.push_back({++last_subscription_, connector, std::move(on_line)});
+    std::uint64_t subscribe(const std::string& connector, Lines lines,
+                            std::function<void(const TraceLine&)> on_line) {
+        subscriptions_.push_back({++last_subscription_, connector, lines, std::move(on_line)});
         return last_subscription_;
     }
     void unsubscribe(std::uint64_t id) {
@@ -98,7 +90,10 @@ class Fleet::Impl : public SlotContext, public std::enable_shared_from_this<Flee
 
     void tell(News news) override;
     void trace(const TraceLine& line) override;
-    bool traced() const override { return !subscriptions_.empty(); }
+    bool traced() const override {
+        return std::any_of(subscriptions_.begin(), subscriptions_.end(),
+                           [](const Subscription& each) { return each.id != 0 && each.lines == Lines::all; });
+    }
     void slot_changed() override;
     void sweep_repeatedly(const std::string& marker) override;
 
@@ -106,6 +101,7 @@ class Fleet::Impl : public SlotContext, public std::enable_shared_from_this<Flee
     struct Subscription {
         std::uint64_t id = 0;
         std::string connector;
+        Lines lines = Lines::all;
         std::function<void(const TraceLine&)> on_line;
     };
     struct Sweep {
@@ -234,20 +230,10 @@ void Fleet::Impl::deliver() {
 }
 
 void Fleet::Impl::trace(const TraceLine& line) {
-    if (line.kind == TraceLine::Kind::stderr_line) {
-        if (Connector* connector = find(line.id.connector)) {
-            connector->log.push_back(line);
-            connector->log_bytes += bytes_of(line);
-            while (connector->log.size() > log_ring_lines || connector->log_bytes > log_ring_bytes) {
-                connector->log_bytes -= bytes_of(connector->log.front());
-                connector->log.pop_front();
-            }
-        }
-    }
-    if (subscriptions_.empty()) return;
     for (std::size_t index = 0; index < subscriptions_.size(); ++index) {
         const Subscription& each = subscriptions_[index];
         if (each.id == 0 || (!each.connector.empty() && each.connector != line.id.connector)) continue;
+        if (each.lines == Lines::for_people && !line.for_people()) continue;
         const auto on_line = each.on_line;
         on_line(line);
     }
@@ -436,7 +422,11 @@ Result<> Fleet::restart_service(const std::string& connector) {
     if (!(*found)->settings.service.enabled())
         return Error{"no_service", "connector " + connector + " has no service of ours; [connectors." +
                                        connector + ".service] configures one"};
-    for (const auto& slot : (*found)->slots)
+    const auto& slots = (*found)->slots;
+    if (std::none_of(slots.begin(), slots.end(), [](const auto& slot) { return slot->wanted(); }))
+        return Error{"stopped", connector + " is stopped and its service with it; `emprops-worker start " +
+                                    connector + "` starts both"};
+    for (const auto& slot : slots)
         slot->restart_service("an operator restarts it");
     return Ok{};
 }
@@ -482,16 +472,9 @@ Result<std::string> Fleet::why(const std::string& connector) const {
     return text;
 }
 
-Result<std::vector<TraceLine>> Fleet::log_tail(const std::string& connector, std::size_t lines) const {
-    const auto found = impl_->known(connector);
-    if (!found) return found.error();
-    const std::deque<TraceLine>& log = (*found)->log;
-    const std::size_t count = std::min(lines, log.size());
-    return std::vector<TraceLine>(log.end() - static_cast<std::ptrdiff_t>(count), log.end());
-}
-
-std::uint64_t Fleet::subscribe(const std::string& connector, std::function<void(const TraceLine&)> on_line) {
-    return impl_->subscribe(connector, std::move(on_line));
+std::uint64_t Fleet::subscribe(const std::string& connector, Lines lines,
+                               std::function<void(const TraceLine&)> on_line) {
+    return impl_->subscribe(connector, lines, std::move(on_line));
 }
 void Fleet::unsubscribe(std::uint64_t subscription) {
     impl_->unsubscribe(subscription);

@@ -130,7 +130,9 @@ struct InstanceStatus {
 
 /// A protocol or stderr line as a person may see it: payloads, results and settings are cut.
 struct TraceLine {
-    enum class Kind { to_connector, from_connector, stderr_line };
+    /// log_line: a `log` message. It and stderr are what a connector says to people.
+    enum class Kind { to_connector, from_connector, log_line, stderr_line };
+    bool for_people() const { return kind == Kind::log_line || kind == Kind::stderr_line; }
     InstanceId id;
     int pid = 0;
     std::chrono::system_clock::time_point at;
@@ -167,7 +169,7 @@ class Fleet : public FleetPort {
     /// A companion service is started with its connector, stopped after it, and left alone by restart.
     Result<> stop(const std::string& connector);
     /// The companion services alone, each when the running jobs of its instance have ended. Error
-    /// "no_service": the connector has none.
+    /// "no_service": the connector has none; "stopped": both are.
     Result<> restart_service(const std::string& connector);
 
     /// Stop ladder for everything, now (let jobs finish before calling it); nothing is started any more.
@@ -181,11 +183,12 @@ class Fleet : public FleetPort {
     /// "comfyui is waiting 8 s to restart: third death in 2 min, killed by SIGSEGV ... while running job X".
     Result<std::string> why(const std::string& connector) const;
 
-    /// The last lines of stderr of a connector's instances (also of dead processes), oldest first.
-    Result<std::vector<TraceLine>> log_tail(const std::string& connector, std::size_t lines) const;
-    /// Calls `on_line` for every further line of the connector (empty name: of all); ends with unsubscribe.
-    /// The callback must not call back into the fleet but for unsubscribe.
-    std::uint64_t subscribe(const std::string& connector, std::function<void(const TraceLine&)> on_line);
+    enum class Lines { all, for_people };
+    /// Calls `on_line` for every further line of the connector (empty name: of all) but for stderr and `log`
+    /// beyond their rate limit; ends with unsubscribe. Showing the protocol (Lines::all) costs time for every
+    /// message. The callback must not call back into the fleet but for unsubscribe.
+    std::uint64_t subscribe(const std::string& connector, Lines lines,
+                            std::function<void(const TraceLine&)> on_line);
     void unsubscribe(std::uint64_t subscription);
 
   private:

@@ -78,18 +78,20 @@ Actions Lifecycle::start(TimePoint) {
     return out;
 }
 
-Actions Lifecycle::restart(StopReason reason, const std::string& text, TimePoint now) {
+Actions Lifecycle::restart(StopReason reason, const std::string& text, TimePoint now, Overlap overlap) {
     Actions out;
     if (leaving_for_good_) return out;
     wish_ = Wish::run;
     policy_.reset();
     next_attempt_.reset();
-    replace(reason, text, now, out);
+    replace(reason, text, now, overlap, out);
     return out;
 }
 
-void Lifecycle::replace(StopReason reason, const std::string& text, TimePoint now, Actions& out) {
+void Lifecycle::replace(StopReason reason, const std::string& text, TimePoint now, Overlap overlap,
+                        Actions& out) {
     if (spawning_) return;
+    const bool one_by_one = alone() || overlap == Overlap::no;
     replace_reason_ = reason;
     replace_text_ = text;
     restart_problem_.clear();
@@ -97,11 +99,11 @@ void Lifecycle::replace(StopReason reason, const std::string& text, TimePoint no
         candidate_->stop(reason, text, now, out);
         retire(candidate_);
     }
-    if (serving_ && (alone() || serving_->phase() != ProcessRun::Phase::ready)) {
+    if (serving_ && (one_by_one || serving_->phase() != ProcessRun::Phase::ready)) {
         serving_->leave(reason, text, options_.drain_timeout, now, out);
         retire(serving_);
     }
-    if (!alone() || retiring_.empty()) spawn(out);
+    if (!one_by_one || retiring_.empty()) spawn(out);
 }
 
 Actions Lifecycle::stop(const std::string& text, TimePoint now) {
@@ -364,7 +366,7 @@ void Lifecycle::check_recycle(const Observations& seen, TimePoint now, Actions& 
     }
     if (text.empty()) return;
     out.push_back(say(Level::info, options_.name + " is recycled: " + text));
-    replace(StopReason::recycle, text, now, out);
+    replace(StopReason::recycle, text, now, Overlap::yes, out);
 }
 
 // ---- what is ----------------------------------------------------------------------------------------------

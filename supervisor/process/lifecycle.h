@@ -55,7 +55,9 @@ class Lifecycle {
 
     // ---- wishes
     Actions start(TimePoint now);
-    Actions restart(StopReason reason, const std::string& text, TimePoint now);
+    enum class Overlap { yes, no };
+    Actions restart(StopReason reason, const std::string& text, TimePoint now,
+                    Overlap overlap = Overlap::yes);
     /// Jobs finish first.
     Actions stop(const std::string& text, TimePoint now);
     /// The worker ends: stop ladder for everything, nothing is started any more.
@@ -102,7 +104,7 @@ class Lifecycle {
 
     ProcessRun* run_of(std::uint64_t generation);
     void spawn(Actions& out);
-    void replace(StopReason reason, const std::string& text, TimePoint now, Actions& out);
+    void replace(StopReason reason, const std::string& text, TimePoint now, Overlap overlap, Actions& out);
     void retire(std::optional<ProcessRun>& slot);
     void candidate_gone(const DeathReport& report, TimePoint now, Actions& out);
     void serving_gone(const DeathReport& report, Ms ready_for, TimePoint now, Actions& out);

@@ -413,7 +413,7 @@ PortOwner OsProcessHost::port_owner(std::uint16_t port, int pid, const std::stri
         tree.push_back(pid);
     }
     auto found = std::find_if(tree.begin(), tree.end(), holds);
-    if (found == tree.end()) {
+    if (found == tree.end() && !marker.empty()) {
         // One that left the tree: adopted by us, with the marker of its instance.
         tree = descendants_of(::getpid());
         found = std::find_if(tree.begin(), tree.end(), [&](pid_t each) {

@@ -194,15 +194,20 @@ Result<> Service::launch(Process& process) {
         if (!user) return user.error();
         spec.user = std::move(*user);
     }
-    const auto work_dir = context_.work_dirs.make_instance(settings_.name, index_, spec.user);
-    if (!work_dir) return work_dir.error();
+    if (service.working_dir.empty()) {
+        // The folder of the connector is not taken from its user.
+        const bool same_user = service.supervision.user == settings_.supervision.user;
+        const auto work_dir = same_user ? context_.work_dirs.make_instance(settings_.name, index_, spec.user)
+                                        : context_.work_dirs.make_service(settings_.name, index_, spec.user);
+        if (!work_dir) return work_dir.error();
+        spec.working_dir = *work_dir;
+    } else {
+        spec.working_dir = std::filesystem::absolute(filled(service.working_dir.string()));
+    }
     spec.executable = *executable;
     for (std::size_t argument = 1; argument < service.command.size(); ++argument)
         spec.arguments.push_back(filled(service.command[argument]));
     spec.env = service_environment(settings_, index_, context_.environment);
-    spec.working_dir = service.working_dir.empty()
-                           ? *work_dir
-                           : std::filesystem::absolute(filled(service.working_dir.string()));
     spec.marker =
         settings_.name + "/" + std::to_string(index_) + "/service-" + std::to_string(process.generation);
     spec.limits = service.supervision;

@@ -61,6 +61,7 @@ class Service {
     bool gone() const { return lifecycle_.gone() && !process_; }
     /// What is left of it outlives SIGKILL, for so long that waiting is useless.
     bool hopeless(TimePoint now) const;
+    std::uint64_t starts() const { return counters_.starts; }
     int pid() const { return process_ ? process_->pid : 0; }
     ServiceState state() const { return lifecycle_.state(); }
     /// Completes "its service ...".

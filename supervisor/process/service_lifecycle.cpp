@@ -9,7 +9,7 @@ namespace {
 
 constexpr int service_exit_configuration = 78;  // EX_CONFIG of sysexits
 /// How often a port that somebody else has is looked at: at least and at most this far apart.
-constexpr Ms port_retry_min{200};
+constexpr Ms port_retry_min{2000};
 constexpr Ms port_retry_max{5000};
 constexpr Ms service_stuck_report_interval{60'000};
 
@@ -68,6 +68,7 @@ void ServiceLifecycle::begin(ServiceActions& out) {
     breaker_open_ = false;
     starting_ = true;
     leave_.reset();
+    if (!options_.check_port) port_owner_.clear();
     if (options_.check_port)
         out.push_back(action::CheckPort{});
     else
@@ -339,15 +340,17 @@ void ServiceLifecycle::check_recycle(std::uint64_t rss_bytes, TimePoint now, Ser
     if (wish_ != Wish::run || !run_ || !run_->healthy_at || leave_ || run_->ladder || run_->exited) return;
     const config::SupervisionSettings& limits = options_.settings.supervision;
     const config::Bytes max_vram = options_.settings.max_vram;
+    // A new process does not help when it needs that much before its first job, or others fill the device.
+    const bool worked = run_->jobs_given > 0;
     std::string text;
     if (limits.max_jobs > 0 && run_->jobs_given >= limits.max_jobs) {
         text = "it has had " + std::to_string(run_->jobs_given) + " jobs (max_jobs)";
     } else if (limits.max_age > Ms{0} && now - run_->spawned_at >= limits.max_age) {
         text = "it has run for " + human_duration(limits.max_age) + " (max_age)";
-    } else if (limits.max_rss > 0 && rss_bytes > limits.max_rss) {
+    } else if (worked && limits.max_rss > 0 && rss_bytes > limits.max_rss) {
         text = "it uses " + std::to_string(rss_bytes >> 20) + " MiB of memory (max_rss)";
-    } else if (max_vram > 0 && run_->vram_used.value_or(0) > max_vram) {
-        text = "it uses " + std::to_string(*run_->vram_used >> 20) + " MiB of graphics memory (max_vram)";
+    } else if (worked && max_vram > 0 && run_->vram_used.value_or(0) > max_vram) {
+        text = std::to_string(*run_->vram_used >> 20) + " MiB of graphics memory are in use (max_vram)";
     }
     if (text.empty()) return;
     if (jobs_ > 0) {

@@ -119,8 +119,6 @@ class ServiceLifecycle {
     bool usable() const { return state() == ServiceState::healthy; }
     bool wanted() const { return wish_ != Wish::stopped; }
     bool gone() const { return !run_ && !starting_; }
-    /// Its end is under way or decided.
-    bool leaving() const { return leave_ || (run_ && run_->ladder); }
     std::optional<TimePoint> next_wakeup() const;
     std::optional<TimePoint> next_attempt() const { return next_attempt_; }
     std::optional<TimePoint> stuck_since() const { return run_ ? run_->stuck_since : std::nullopt; }

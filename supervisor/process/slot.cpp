@@ -122,7 +122,10 @@ void Slot::configure(const config::ConnectorSettings& settings) {
     same.instances = settings.instances;
     const bool moved = service_port(before, index_) != service_port(settings, index_);
     if ((moved || !(same == settings)) && lifecycle_.wanted())
-        carry_out(lifecycle_.restart(StopReason::restart, "its settings changed", Clock::now()));
+        // On the new port nothing answers while jobs of the old process keep the service on the old one: two
+        // processes at a time would wait for each other.
+        carry_out(lifecycle_.restart(StopReason::restart, "its settings changed", Clock::now(),
+                                     moved ? Lifecycle::Overlap::no : Lifecycle::Overlap::yes));
     changed();
 }
 
@@ -620,6 +623,10 @@ std::uint64_t Slot::sample_trees() {
 
 bool Slot::hopeless(TimePoint now) const {
     if (service_ && !service_->gone() && !service_->hopeless(now)) return false;
+    return connectors_hopeless(now);
+}
+
+bool Slot::connectors_hopeless(TimePoint now) const {
     return std::all_of(processes_.begin(), processes_.end(), [&](const auto& entry) {
         const ProcessRun* run = lifecycle_.find(entry.first);
         return run != nullptr && run->stuck_since() && now - *run->stuck_since() >= hopeless_after;

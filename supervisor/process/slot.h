@@ -30,6 +30,7 @@ class Slot : public ConnectorProcess::Owner, public Service::Owner {
 
     const std::string& connector() const { return settings_.name; }
     int index() const { return index_; }
+    bool wanted() const { return lifecycle_.wanted(); }
     bool gone() const { return lifecycle_.gone() && processes_.empty() && (!service_ || service_->gone()); }
     std::optional<TimePoint> next_wakeup() const;
     void tick(TimePoint now);
@@ -54,6 +55,8 @@ class Slot : public ConnectorProcess::Owner, public Service::Owner {
 
     /// Nothing is left of it but processes that SIGKILL could not end, for so long that waiting is useless.
     bool hopeless(TimePoint now) const;
+    /// Likewise of its connector processes alone; true if there are none.
+    bool connectors_hopeless(TimePoint now) const;
     /// "comfyui (pid 4711)", for each process.
     std::string process_names() const;
 
@@ -97,6 +100,11 @@ class Slot : public ConnectorProcess::Owner, public Service::Owner {
 
     void configure_service();
     void service_follows();
+    /// It is ours, and its instance may get jobs.
+    bool service_serves() const { return service_->usable() && !service_removed_; }
+    std::string service_reason() const;
+    bool waits_to_start() const;
+    void start_for_service();
     void tick_service(TimePoint now);
     void tell_status(const ConnectorProcess& process);
     InstanceInfo offered(const ConnectorProcess& process) const;
@@ -144,7 +152,8 @@ class Slot : public ConnectorProcess::Owner, public Service::Owner {
     std::map<std::uint64_t, Entry> processes_;
     std::vector<OrphanedJob> orphaned_jobs_;
     std::unique_ptr<Service> service_;
-    bool service_removed_ = false;  // it leaves, there shall be none any more
+    bool service_removed_ = false;   // it leaves, there shall be none any more
+    std::uint64_t started_for_ = 0;  // the start of the service that the connector was tried again for
     bool leaving_ = false;
     bool service_usable_ = true;  // as the listener was told
     ServiceState service_state_ = ServiceState::stopped;

@@ -1,6 +1,8 @@
 // The companion service of a slot: how it follows the connector, and what the listener hears of it.
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
+#include <utility>
 
 #include "supervisor/base/log.h"
 #include "supervisor/process/child_environment.h"
@@ -33,6 +35,7 @@ void Slot::configure_service() {
     } else if (service_) {
         service_removed_ = true;
         service_follows();
+        on_service_changed();
     }
 }
 
@@ -46,7 +49,7 @@ void Slot::service_follows() {
     service_->jobs_changed();
     const bool connector_gone = lifecycle_.gone() && processes_.empty();
     if (leaving_) {
-        if (connector_gone) service_->shutdown();
+        if (connector_gone || connectors_hopeless(Clock::now())) service_->shutdown();
     } else if (service_removed_) {
         if (service_->wanted() && jobs_held().empty())
             service_->stop("it was removed from the configuration");
@@ -57,10 +60,12 @@ void Slot::service_follows() {
 
 void Slot::tick_service(TimePoint now) {
     if (!service_) return;
+    if (leaving_) service_follows();  // time alone makes a connector hopeless
     service_->tick(now);
     if (service_removed_ && service_->gone()) {
         service_.reset();
         service_removed_ = false;
+        started_for_ = 0;
         service_usable_ = true;
         for (const auto& [generation, entry] : processes_) {
             if (entry.announced) tell_status(*entry.process);
@@ -87,7 +92,7 @@ std::vector<std::string> Slot::jobs_held() const {
 void Slot::on_service_changed() {
     context_.slot_changed();
     if (!service_) return;  // it is just being made
-    const bool usable = service_->usable();
+    const bool usable = service_serves();
     const bool unusable_otherwise = !usable && service_->state() != service_state_;
     service_state_ = service_->state();
     if (usable == service_usable_ && !unusable_otherwise) return;
@@ -98,6 +103,24 @@ void Slot::on_service_changed() {
         tell_status(*entry.process);
         tell_changed(*entry.process);
     }
+    if (usable) start_for_service();
+}
+
+bool Slot::waits_to_start() const {
+    return lifecycle_.state() == State::backoff || lifecycle_.state() == State::breaker_open;
+}
+
+/// A connector that cannot live without its service may have died often while that was starting: what those
+/// deaths were about is over. Once per start of the service, lest its own faults restart it without end.
+void Slot::start_for_service() {
+    if (!waits_to_start()) return;
+    boost::asio::post(context_.executor, guarded([this] {
+                          if (!service_ || !service_serves() || !waits_to_start()) return;
+                          if (std::exchange(started_for_, service_->starts()) == service_->starts()) return;
+                          const LogContext context({name_, 0, {}});
+                          logger("process")->info("{}: is started now, because its service answers", name_);
+                          carry_out(lifecycle_.start(Clock::now()));
+                      }));
 }
 
 void Slot::on_service_died(const DeathReport& report) {
@@ -139,12 +162,20 @@ void Slot::add_service_evidence(ipc::Failed& failed) const {
     failed.error.details["service"] = {{"death", report.summary()}, {"last_lines", last(lines_in_details)}};
 }
 
+/// Why it cannot be used, if it cannot.
+std::string Slot::service_reason() const {
+    if (service_removed_ && service_->usable())
+        return "its service was removed from the configuration and is stopped when the running jobs have "
+               "ended";
+    return "its service " + service_->why();
+}
+
 /// What the connector offers as far as its service can be used.
 InstanceInfo Slot::offered(const ConnectorProcess& process) const {
     InstanceInfo info = process.info;
-    if (!service_ || service_->usable()) return info;
+    if (!service_ || service_serves()) return info;
     info.available = false;
-    info.unavailable_reason = "its service " + service_->why();
+    info.unavailable_reason = service_reason();
     return info;
 }
 
@@ -158,10 +189,10 @@ void Slot::tell_status(const ConnectorProcess& process) {
         status.reason = process.info.unavailable_reason;
         status.service = settings_.name;
     }
-    if (service_ && !service_->usable()) {
+    if (service_ && !service_serves()) {
         status.available = false;
         status.connected = status.connected && service_->state() == ServiceState::stopping;
-        status.reason = "its service " + service_->why();
+        status.reason = service_reason();
     }
     context_.tell([id = process.id(), status](FleetListener& listener) { listener.on_status(id, status); });
 }
@@ -173,8 +204,8 @@ std::string Slot::why() const {
         text += "; a line of it was no message: " + start_problem_;
     if (!service_) return text;
     const State state = lifecycle_.state();
-    const std::string service = "its service " + service_->why();
-    if (state == State::ready && !service_->usable()) return name_ + " is unavailable: " + service;
+    const std::string service = service_reason();
+    if (state == State::ready && !service_serves()) return name_ + " is unavailable: " + service;
     return text + "; " + service;
 }
 

@@ -76,6 +76,14 @@ Result<fs::path> WorkDirs::make_instance(const std::string& connector, int index
     return instance(connector, index);
 }
 
+Result<fs::path> WorkDirs::make_service(const std::string& connector, int index,
+                                        const std::optional<UserIds>& user) {
+    const std::string name = instance_name(connector, index) + "-service";
+    const auto folder = enter(fs::absolute(root_), {name}, user);
+    if (!folder) return folder.error();
+    return fs::absolute(root_) / name;
+}
+
 Result<fs::path> WorkDirs::make_job(const std::string& connector, int index, const std::string& job_id,
                                     const std::optional<UserIds>& user) {
     const auto folder =

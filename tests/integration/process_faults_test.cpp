@@ -143,7 +143,6 @@ TEST_F(Faults, AFloodOfStderrIsDrainedAndCountedWhileTheNeighbourWorks) {
     EXPECT_EQ(driver.result_of("bad", "j1"), R"({"ok":true})") << "it got through its 40 MB of stderr";
     ASSERT_TRUE(driver.run_until([&] { return driver.status("bad").counters.stderr_lines == 400'000; }));
     EXPECT_GT(driver.status("bad").counters.stderr_dropped, 300'000u);
-    EXPECT_LE(driver.fleet->log_tail("bad", 5000)->size(), 1000u);
 }
 
 TEST_F(Faults, AFloodOfProgressIsCoalescedAndTheResultComesLast) {

@@ -73,7 +73,8 @@ TEST(OverlongLine, ThatNamesNoJobOrAForeignOneFailsNobody) {
 TEST(BrokenLine, IsNeverShownWithItsContent) {
     FleetDriver driver;
     std::string seen;
-    driver.fleet->subscribe("c", [&](const process::TraceLine& line) { seen += line.text + "\n"; });
+    driver.fleet->subscribe("c", process::Fleet::Lines::all,
+                            [&](const process::TraceLine& line) { seen += line.text + "\n"; });
     ASSERT_TRUE(driver.start({fault_settings("c", "broken_secret")}));
     const InstanceId id = *driver.newest("c");
     ASSERT_TRUE(driver.give(id, "j"));
@@ -126,22 +127,6 @@ TEST(Evidence, TheLogHasTheLastLinesOfStderrAlsoWhenTheRateLimitHadDroppedThem) 
     };
     EXPECT_EQ(times("chatter 0 "), 1u) << "what was logged is not logged again";
     EXPECT_EQ(times("chatter 490 "), 1u);
-}
-
-TEST(LogTail, IsLimitedByBytesToo) {
-    FleetDriver driver;
-    auto settings = fault_settings("c", "long_stderr");
-    settings.supervision.stderr_lines_per_second = 10'000;
-    ASSERT_TRUE(driver.start({settings}));
-    ASSERT_TRUE(driver.result_of("c", "j"));
-    ASSERT_TRUE(driver.run_until([&] { return driver.status("c").counters.stderr_lines == 1000; }));
-    std::size_t bytes = 0;
-    const auto log = driver.fleet->log_tail("c", 1000);
-    ASSERT_TRUE(log);
-    for (const process::TraceLine& line : *log)
-        bytes += line.text.size();
-    EXPECT_GT(bytes, 100'000u);
-    EXPECT_LT(bytes, 262'144u);
 }
 
 TEST(Escape, ADescendantWithoutMarkerAndSessionEndsWithItsConnector) {

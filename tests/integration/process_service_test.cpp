@@ -43,8 +43,12 @@ struct ServiceTest : testing::Test {
     }
     /// What the dispatcher knows of the newest instance.
     bool available() const {
-        if (!driver.changes.empty()) return driver.changes.back().second.available;
-        return !driver.ready.empty() && driver.ready.back().second.available;
+        if (driver.ready.empty()) return false;
+        const auto& [id, info] = driver.ready.back();
+        for (auto change = driver.changes.rbegin(); change != driver.changes.rend(); ++change) {
+            if (change->first == id) return change->second.available;
+        }
+        return info.available;
     }
     bool start_healthy(const config::ConnectorSettings& connector) {
         return driver.start({connector}) && run_until_service(ServiceState::healthy) &&
@@ -61,6 +65,9 @@ struct ServiceTest : testing::Test {
 
 TEST_F(ServiceTest, TheConnectorIsReadyAtOnceAndOfferedWhenItsServiceAnswers) {
     touch("slow");
+    std::vector<std::string> log;
+    driver.fleet->subscribe("c", process::Fleet::Lines::for_people,
+                            [&](const process::TraceLine& line) { log.push_back(line.text); });
     ASSERT_TRUE(driver.start({settings()}));
     EXPECT_FALSE(driver.ready.back().second.available);
     EXPECT_THAT(driver.ready.back().second.unavailable_reason, HasSubstr("its service is starting"));
@@ -75,9 +82,7 @@ TEST_F(ServiceTest, TheConnectorIsReadyAtOnceAndOfferedWhenItsServiceAnswers) {
     EXPECT_TRUE(driver.statuses.back().available);
     EXPECT_EQ(service().counters.starts, 1u);
     EXPECT_EQ(service().vram_used, 0u);
-    const auto log = driver.fleet->log_tail("c", 10).value();
-    ASSERT_FALSE(log.empty());
-    EXPECT_THAT(log.back().text, HasSubstr("service: fake service: listens on port"));
+    EXPECT_THAT(log, Contains(HasSubstr("service: fake service: listens on port")));
 }
 
 TEST_F(ServiceTest, EachInstanceHasItsOwnWithPortAndGpu) {
@@ -196,9 +201,54 @@ TEST_F(ServiceTest, TooMuchGraphicsMemoryRecyclesIt) {
     connector.service.max_vram = 1000;
     ASSERT_TRUE(start_healthy(connector));
     folder.write_file("vram", "1001");
+    ASSERT_TRUE(driver.run_until([&] { return service().vram_used == 1001u; }));
+    EXPECT_EQ(service().counters.recycles, 0u) << "a new one would not help: it has had no job";
+    const InstanceId id = *driver.newest("c");
+    ASSERT_TRUE(driver.give(id, "j"));
+    driver.fleet->job_ended(id, "j");
     ASSERT_TRUE(driver.run_until([&] { return pids().size() == 2; }));
     remove("vram");
     EXPECT_TRUE(driver.run_until([&] { return service().counters.recycles >= 1 && available(); }));
+}
+
+TEST_F(ServiceTest, AConnectorThatDiedTooOftenWhileItsServiceStartedIsTriedWhenThatAnswers) {
+    touch("slow");
+    touch("broken");
+    auto connector = settings();
+    connector.command =
+        fault_settings("c", "broken_when_file_exists", {(folder / "broken").string()}).command;
+    connector.supervision.breaker_deaths = 2;
+    connector.supervision.breaker_trial = 1h;
+    driver.fleet->configure({connector});
+    ASSERT_TRUE(driver.run_until_state("c", State::breaker_open));
+    remove("broken");
+    remove("slow");
+    EXPECT_TRUE(driver.run_until_state("c", State::ready));
+    EXPECT_TRUE(driver.run_until([&] { return available(); }));
+}
+
+TEST_F(ServiceTest, AnotherPortComesWithANewProcessAfterTheJobsOfTheOldOne) {
+    auto connector = settings();
+    ASSERT_TRUE(start_healthy(connector));
+    const InstanceId old = *driver.newest("c");
+    ASSERT_TRUE(driver.give(old, "j"));
+    connector.service.port = free_ports(1);
+    driver.fleet->configure({connector});
+    driver.run_for(200ms);
+    EXPECT_EQ(*driver.newest("c"), old) << "a second process would wait for a port that nobody has";
+    driver.fleet->job_ended(old, "j");
+    ASSERT_TRUE(driver.run_until([&] { return driver.is_gone(old); }));
+    ASSERT_TRUE(driver.run_until([&] { return driver.ready.size() == 2 && service().usable; }));
+    EXPECT_EQ(service().port, connector.service.port);
+}
+
+TEST_F(ServiceTest, OfAStoppedConnectorCannotBeRestartedAlone) {
+    ASSERT_TRUE(start_healthy(settings()));
+    ASSERT_TRUE(driver.fleet->stop("c").ok());
+    const Result<> done = driver.fleet->restart_service("c");
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().code, "stopped");
+    EXPECT_THAT(done.error().message, HasSubstr("`emprops-worker start c` starts both"));
 }
 
 TEST_F(ServiceTest, ARestartOfTheConnectorLeavesItRunningAndTheOtherWayRound) {

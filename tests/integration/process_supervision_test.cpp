@@ -224,8 +224,8 @@ TEST(Operator, SeesTheProtocolWithoutPayloads) {
     auto settings = fault_settings("c", "echo");
     settings.settings = {{"api_key", "secret"}};
     std::string seen;
-    const auto subscription =
-        driver.fleet->subscribe("c", [&](const process::TraceLine& line) { seen += line.text + "\n"; });
+    const auto subscription = driver.fleet->subscribe(
+        "c", process::Fleet::Lines::all, [&](const process::TraceLine& line) { seen += line.text + "\n"; });
     ASSERT_TRUE(driver.start({settings}));
     ASSERT_TRUE(driver.give(*driver.newest("c"), "j", R"({"prompt":"secret"})"));
     ASSERT_TRUE(driver.run_until([&] { return driver.result("j").has_value(); }));
@@ -239,6 +239,25 @@ TEST(Operator, SeesTheProtocolWithoutPayloads) {
     driver.fleet->job_ended(*driver.newest("c"), "j");
     ASSERT_TRUE(driver.result_of("c", "k"));
     EXPECT_TRUE(seen.empty());
+}
+
+TEST(Operator, SeesLogMessagesWithOrWithoutTheProtocol) {
+    using Lines = process::Fleet::Lines;
+    for (const Lines lines : {Lines::for_people, Lines::all}) {
+        FleetDriver driver;
+        std::vector<std::string> log;
+        std::size_t others = 0;
+        driver.fleet->subscribe("c", lines, [&](const process::TraceLine& line) {
+            if (line.for_people())
+                log.push_back(line.text);
+            else
+                ++others;
+        });
+        ASSERT_TRUE(driver.start({fault_settings("c", "log")}));
+        ASSERT_TRUE(driver.result_of("c", "j"));
+        EXPECT_THAT(log, testing::ElementsAre(HasSubstr("as Python writes it")));
+        EXPECT_EQ(others > 0, lines == Lines::all);
+    }
 }
 
 TEST(Status, AConnectorWithTheFeatureIsUnavailableUntilItsFirstStatus) {

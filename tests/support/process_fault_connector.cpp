@@ -303,6 +303,7 @@ void run(const std::string& mode, const std::vector<std::string>& extra) {
             return;
         }
         if (mode == "foreign") put_result("somebody-elses");
+        if (mode == "log") put(R"({"type": "log", "level": "info", "message": "as Python writes it"})");
         if (mode == "stray") put("loading model... 42%");
         if (mode == "status_flood") flood_status(id);
         if (mode == "overlong_stray") put(std::string(3'000'000, 'x'));
@@ -313,10 +314,6 @@ void run(const std::string& mode, const std::vector<std::string>& extra) {
         if (mode == "broken_secret") {
             put(R"({"type":"result","job_id":")" + id + R"(","result":{"key":"secret"},})");
             return;
-        }
-        if (mode == "long_stderr") {
-            for (int count = 0; count < 1000; ++count)
-                std::fprintf(stderr, "%s\n", std::string(1000, 'e').c_str());
         }
         if (mode == "last_words") {
             for (int line_number = 0; line_number < 500; ++line_number)

@@ -82,6 +82,11 @@ TEST(StatusText, ACompanionServiceHasALineOfItsOwn) {
     EXPECT_EQ(text.find("waits 8 s"), std::string::npos) << text;
     text = status_text(status({with_service(instance("comfyui", "ready", 12, 1), "backoff", 1)}), 0);
     EXPECT_NE(text.find("waits 8 s to restart"), std::string::npos) << text;
+    auto unavailable = with_service(instance("comfyui", "ready", 12, 1), "backoff", 1);
+    unavailable["takes_no_jobs_because"] = "unavailable: its service waits 8 s to restart";
+    text = status_text(status({unavailable}), 0);
+    EXPECT_NE(text.find("its service waits 8 s"), std::string::npos) << text;
+    EXPECT_EQ(text.find("waits 8 s"), text.rfind("waits 8 s")) << "said once" << text;
 }
 
 TEST(Reached, ARestartOfTheServiceIsDoneWhenItWasStartedAndCanBeUsed) {

@@ -431,6 +431,31 @@ TEST_F(FencingTest, ATokenRefusedLaterLetsJobsRunAndIsTriedAgainEveryFiveMinutes
     EXPECT_THAT(run(), ElementsAre("auth refused leave"));
 }
 
+TEST_F(FencingTest, ANewTokenIsTriedAtOnceAfterTheOldOneWasRefused) {
+    connect();
+    get_job("j1");
+    session().token_changed(now);
+    EXPECT_THAT(run(), IsEmpty()) << "a connection that works is not touched";
+    disconnect();
+    session().on_connected(now);
+    run();
+    frame(R"({"type":"error","error":"Authentication failed: Invalid token"})");
+    EXPECT_THAT(disconnect("closed 1000"), ElementsAre("auth refused", "connect w-3"));
+    EXPECT_EQ(last_connect.after, Ms(300'000));
+    session().token_changed(now);
+    EXPECT_THAT(run(), ElementsAre("connect w-4"));
+    EXPECT_EQ(last_connect.after, Ms(0));
+    EXPECT_FALSE(session().view().auth_refused);
+    session().undelivered(now, "j1", numbers["j1"]);
+    EXPECT_THAT(run(), IsEmpty()) << "nobody knows yet that the new one is refused";
+    session().on_connected(now);
+    run();
+    frame(R"({"type":"error","error":"Authentication failed: Invalid token"})");
+    EXPECT_THAT(disconnect("closed 1000"), ElementsAre("auth refused leave"));
+    session().token_changed(now);
+    EXPECT_THAT(run(), IsEmpty()) << "told to leave is told to leave";
+}
+
 TEST_F(FencingTest, AnotherErrorBeforeTheWelcomeIsNotARefusedToken) {
     session().start(now);
     run();
