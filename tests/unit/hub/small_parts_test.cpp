@@ -30,7 +30,7 @@ TEST(ChunkAssembly, InterleavedDuplicatedAndOutOfOrderChunksGiveEachMessageOnce)
     std::mt19937 random(7);
     for (int round = 0; round < 50; ++round) {
         ChunkAssembly assembly(1 << 20, Ms(1000));
-        const std::string a(1000 + round, 'a');
+        const std::string a(1000 + static_cast<std::size_t>(round), 'a');
         const std::string b(777, 'b');
         std::vector<Chunk> all;
         for (const auto& chunks : {cut(a, 7, "A"), cut(b, 5, "B"), cut(a, 7, "A")})
