@@ -102,7 +102,8 @@ std::string status_text(const Json& status, std::size_t width) {
     // Reasons are sentences: below the table, whole, where no column cuts them.
     std::string reasons;
     const auto say = [&](const std::string& who, const std::string& why) {
-        if (!why.empty()) reasons += one_line(who + ": " + why) + "\n";
+        if (why.empty()) return;
+        reasons += one_line(why.starts_with(who + " ") ? why : who + ": " + why) + "\n";
     };
     for (const auto& one : connectors) {
         const bool runs = number(one, "pid") != 0;
