@@ -3,17 +3,11 @@
 #include <boost/asio/post.hpp>
 
 #include "supervisor/base/log.h"
+#include "supervisor/base/overload.h"
 #include "supervisor/worker_impl.h"
 
 namespace emprops {
 namespace {
-
-template <class... Handlers>
-struct Overload : Handlers... {
-    using Handlers::operator()...;
-};
-template <class... Handlers>
-Overload(Handlers...) -> Overload<Handlers...>;
 
 spdlog::level::level_enum level_of(jobs::Note::Level level) {
     switch (level) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "supervisor/base/overload.h"
 #include "supervisor/hub/session_impl.h"
 
 namespace emprops::hub {
@@ -55,13 +56,6 @@ std::string drop_largest(ipc::Json& object, std::size_t limit) {
     }
     return dropped;
 }
-
-template <class... F>
-struct Overloaded : F... {
-    using F::operator()...;
-};
-template <class... F>
-Overloaded(F...) -> Overloaded<F...>;
 
 void earlier(std::optional<TimePoint>& first, TimePoint at) {
     if (!first || at < *first) first = at;
@@ -189,25 +183,24 @@ void Session::Impl::handle(TimePoint now, HubFrame frame) {
     const bool understood = !std::holds_alternative<BadFrame>(frame);
     if (understood && !std::holds_alternative<HubError>(frame)) welcome(now);
     std::visit(
-        Overloaded{[&](Welcome&) {}, [&](Offer& offer) { on_offer(now, offer); },
-                   [&](Assignment& assignment) { on_assigned(now, std::move(assignment)); },
-                   [&](CompletedAck& ack) { on_ack(ack.job_id); },
-                   [&](FailedAck& ack) { on_ack(ack.job_id); },
-                   [&](CancelJob& cancel) { take_away(now, cancel.job_id, "cancelled", cancel.reason); },
-                   [&](JobStatus& status) {
-                       note("debug", "the Hub sent the status of job " + status.job_id + " unasked");
-                   },
-                   [&](Chunk& chunk) { on_chunk(now, std::move(chunk)); },
-                   [&](HubError& error) { on_error(now, error); },
-                   [&](Ignored& ignored) {
-                       if (!ignored.known)
-                           note("debug", "the Hub sent a message of unknown type \"" +
-                                             ignored.type.substr(0, 80) + "\"; ignored");
-                   },
-                   [&](BadFrame& bad) {
-                       ++counters.bad_frames;
-                       note("warn", "the Hub sent something that is not understood: " + bad.reason);
-                   }},
+        Overload{[&](Welcome&) {}, [&](Offer& offer) { on_offer(now, offer); },
+                 [&](Assignment& assignment) { on_assigned(now, std::move(assignment)); },
+                 [&](CompletedAck& ack) { on_ack(ack.job_id); }, [&](FailedAck& ack) { on_ack(ack.job_id); },
+                 [&](CancelJob& cancel) { take_away(now, cancel.job_id, "cancelled", cancel.reason); },
+                 [&](JobStatus& status) {
+                     note("debug", "the Hub sent the status of job " + status.job_id + " unasked");
+                 },
+                 [&](Chunk& chunk) { on_chunk(now, std::move(chunk)); },
+                 [&](HubError& error) { on_error(now, error); },
+                 [&](Ignored& ignored) {
+                     if (!ignored.known)
+                         note("debug", "the Hub sent a message of unknown type \"" +
+                                           ignored.type.substr(0, 80) + "\"; ignored");
+                 },
+                 [&](BadFrame& bad) {
+                     ++counters.bad_frames;
+                     note("warn", "the Hub sent something that is not understood: " + bad.reason);
+                 }},
         frame);
 }
 

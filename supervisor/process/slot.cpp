@@ -4,6 +4,7 @@
 #include <csignal>
 
 #include "supervisor/base/log.h"
+#include "supervisor/base/overload.h"
 #include "supervisor/process/child_environment.h"
 #include "supervisor/process/find_executable.h"
 
@@ -17,13 +18,6 @@ constexpr Ms tree_sample_interval{2000};
 constexpr Ms hopeless_after{3000};
 /// A full disk is said once in this time.
 constexpr Ms folder_complaint_interval{30'000};
-
-template <class... Ts>
-struct Overloaded : Ts... {
-    using Ts::operator()...;
-};
-template <class... Ts>
-Overloaded(Ts...) -> Overloaded<Ts...>;
 
 }  // namespace
 
@@ -180,7 +174,7 @@ bool Slot::holds(const std::string& job_id) const {
 
 void Slot::carry_out(Actions actions) {
     for (Action& each : actions) {
-        std::visit(Overloaded{
+        std::visit(Overload{
                        [&](const action::Spawn&) { spawn(); },
                        [&](const action::Announce& announce) {
                            Entry& entry = processes_.at(announce.generation);
