@@ -304,8 +304,8 @@ std::vector<Field> make_fields() {
                   "Do not start it: wait for it on a Unix socket (debugger), without time limits."),
         connector(&C::job_types, "job_types", K::names, "Job types, instead of those it says itself."),
         connector(&C::concurrency, "concurrency", K::integer,
-                  "Jobs at a time in each process, instead of what it says itself.")
-            .range(1, 1024),
+                  "Jobs at a time in each process, instead of what it says itself; it is told (`hello`).")
+            .range(1, 1000),
         connector(&C::working_dir, "working_dir", K::path, "Working directory; empty: its scratch folder."),
         connector(&C::settings, "settings", K::json, "Table that the connector gets in `hello.settings`."),
         connector(&C::env, "env", K::variables,

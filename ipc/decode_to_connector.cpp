@@ -7,6 +7,7 @@ namespace emprops::ipc {
 namespace {
 
 constexpr std::int64_t max_int = std::numeric_limits<int>::max();
+constexpr std::int64_t max_concurrency = 1000;
 constexpr std::int64_t max_ms = std::int64_t{1} << 53;
 
 Hello read_hello(FieldReader& in) {
@@ -20,6 +21,8 @@ Hello read_hello(FieldReader& in) {
     message.max_line_bytes = in.unsigned_integer("max_line_bytes", message.max_line_bytes);
     message.work_dir = in.text("work_dir", "");
     message.hub = in.text("hub", "");
+    if (in.has("concurrency"))
+        message.concurrency = static_cast<int>(in.integer("concurrency", 1, max_concurrency));
     const Json heartbeat = in.object("heartbeat", Json::object());
     FieldReader inner(heartbeat, "inside the field \"heartbeat\"");
     message.heartbeat_interval =

@@ -54,17 +54,17 @@ struct Encoder {
     // ---- supervisor -> connector
     std::string operator()(const Hello& m) const {
         const Json heartbeat{{"interval_ms", m.heartbeat_interval.count()}, {"missed", m.heartbeat_missed}};
-        return Line("hello")
-            .add("protocol_versions", m.protocol_versions)
+        Line line("hello");
+        line.add("protocol_versions", m.protocol_versions)
             .add("worker_id", m.worker_id)
             .add("connector", m.connector)
             .add("instance", m.instance)
             .add("max_line_bytes", m.max_line_bytes)
             .add("work_dir", m.work_dir)
             .add_if(!m.hub.empty(), "hub", m.hub)
-            .add("heartbeat", heartbeat)
-            .add("settings", m.settings)
-            .end();
+            .add("heartbeat", heartbeat);
+        if (m.concurrency) line.add("concurrency", *m.concurrency);
+        return line.add("settings", m.settings).end();
     }
     std::string operator()(const Job& m) const {
         Line line("job");

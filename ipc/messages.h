@@ -68,6 +68,7 @@ struct Hello {
     std::string hub;       // address of the Hub without token and query; job ids mean something there only
     Ms heartbeat_interval{10'000};
     int heartbeat_missed = 3;
+    std::optional<int> concurrency;  // what is configured for it; it declares no other
 };
 
 struct Job {

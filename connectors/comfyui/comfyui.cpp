@@ -20,6 +20,10 @@ void ComfyUi::initialize(const ConnectorSettings& given, ConnectorContext& conte
     for (const std::string& warning : settings_.warnings) {
         context.log("warn", warning);
     }
+    const auto own =
+        settings_.concurrency == Settings{}.concurrency ? std::nullopt : std::optional(settings_.concurrency);
+    if (const std::string warning = own_concurrency_warning(given, own); !warning.empty())
+        context.log("warn", warning);
     names_ = std::make_unique<PromptNames>(
         settings_.prompt_namespace.empty()
             ? prompt_scope(given.hub, given.worker_id, given.connector, given.work_dir)

@@ -15,10 +15,11 @@ inline constexpr const char* version = "1.0.0";
 
 struct Settings {
     std::string job_type = "simulation";  ///< SIMULATION_JOB_TYPE: what is advertised and named in the result
-    double processing_time = 10;   ///< SIMULATION_PROCESSING_TIME: seconds of a job, all steps together
-    std::int64_t steps = 5;        ///< SIMULATION_STEPS; 0: every job fails
-    std::int64_t concurrency = 1;  ///< SIMULATION_CONCURRENCY: jobs at a time
-    bool resume = false;           ///< SIMULATION_RESUME: declares the feature `resume`
+    double processing_time = 10;  ///< SIMULATION_PROCESSING_TIME: seconds of a job, all steps together
+    std::int64_t steps = 5;       ///< SIMULATION_STEPS; 0: every job fails
+    std::int64_t concurrency =
+        1;                ///< SIMULATION_CONCURRENCY: old name of [connectors.simulation] concurrency
+    bool resume = false;  ///< SIMULATION_RESUME: declares the feature `resume`
 
     // For tests of supervision, see README.md.
     std::string start_fault;  ///< SIMULATION_START_FAULT

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "connectors/simulation/faults.h"
+#include "emprops/environment.h"
 
 namespace emprops::simulation {
 namespace {
@@ -83,6 +84,11 @@ std::string result_text(const Plan& plan, const Job& job, const Json& output) {
 void Simulation::initialize(const ConnectorSettings& settings, ConnectorContext& context) {
     context_ = &context;
     settings_ = read_settings(settings.settings);
+    const auto own = settings_.concurrency == Settings{}.concurrency
+                         ? std::nullopt
+                         : std::optional(static_cast<int>(settings_.concurrency));
+    if (const std::string warning = own_concurrency_warning(settings, own); !warning.empty())
+        context.log("warn", warning);
     std::this_thread::sleep_for(std::chrono::duration<double>(settings_.start_seconds));
     break_start(settings_);
     context.set_status(true, true, "", "simulation", own_status(settings_));

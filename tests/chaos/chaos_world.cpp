@@ -73,9 +73,9 @@ const std::vector<Temper>& tempers() {
 
 std::string connector(const Temper& temper, const std::filesystem::path& journal) {
     return std::string("[connectors.") + temper.type + "]\ncommand = [\"emprops-connector-simulation\"]\n" +
-           temper.settings + "\nenv = {SIMULATION_JOB_TYPE = \"" + temper.type +
-           "\", SIMULATION_CONCURRENCY = \"" + std::to_string(temper.concurrency) +
-           "\", SIMULATION_JOURNAL = \"" + journal.string() + "\"" + temper.env + "}\n\n";
+           temper.settings + "\nconcurrency = " + std::to_string(temper.concurrency) +
+           "\nenv = {SIMULATION_JOB_TYPE = \"" + temper.type + "\", SIMULATION_JOURNAL = \"" +
+           journal.string() + "\"" + temper.env + "}\n\n";
 }
 
 std::string configuration(const std::filesystem::path& journal) {

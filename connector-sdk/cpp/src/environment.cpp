@@ -140,4 +140,15 @@ bool setting_bool(const Json& settings, std::string_view key, bool fallback) {
     return value->get<bool>();
 }
 
+std::string own_concurrency_warning(const ConnectorSettings& given, std::optional<int> own) {
+    if (!own || given.concurrency == own) return {};
+    const std::string right = "[connectors." + given.connector + "] concurrency";
+    const std::string wrong = "the connector's own setting concurrency (" + std::to_string(*own) + ")";
+    if (given.concurrency)
+        return wrong + " does not count beside " + right + " = " + std::to_string(*given.concurrency) +
+               "; remove it";
+    return wrong + " is an old name and still counts; write " + right + " = " + std::to_string(*own) +
+           " instead";
+}
+
 }  // namespace emprops

@@ -20,6 +20,7 @@ ConnectorSettings to_public(const ipc::Hello& hello) {
     settings.settings = hello.settings;
     settings.work_dir = hello.work_dir;
     settings.hub = hello.hub;
+    settings.concurrency = hello.concurrency;
     return settings;
 }
 
@@ -36,14 +37,14 @@ StartFailure foreign_version(const std::vector<int>& offered) {
     return {std::move(error), exit_configuration};
 }
 
-ipc::Ready describe(Connector& connector, const std::string& name) {
+ipc::Ready describe(Connector& connector, const std::string& name, std::optional<int> configured) {
     ipc::Ready ready;
     ready.name = name;
     ready.version = connector.version();
     ready.job_types = connector.job_types();
     ready.capabilities = object_or_null(connector.capabilities());
     if (ready.capabilities.is_null()) ready.capabilities = Json::object();
-    ready.concurrency = std::max(1, connector.concurrency());
+    ready.concurrency = std::max(1, configured ? *configured : connector.concurrency());
     const Features features = connector.features();
     ready.features = {features.cancel, true, features.status, features.resume};
     return ready;
@@ -58,7 +59,7 @@ std::variant<ipc::Ready, StartFailure> start_connector(Connector& connector, con
         return foreign_version(versions);
     try {
         connector.initialize(to_public(hello), context);
-        return describe(connector, name);
+        return describe(connector, name, hello.concurrency);
     } catch (...) {
         ipc::JobError error = error_of_exception();
         const int exit_code = error.retryable ? exit_internal : exit_configuration;

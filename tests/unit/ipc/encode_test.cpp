@@ -126,15 +126,18 @@ TEST(DecodeToConnector, HelloIsReadBackAndHasDefaults) {
     hello.instance = 2;
     hello.settings = {{"a", 1}};
     hello.heartbeat_interval = Ms(250);
+    hello.concurrency = 2;
     const auto back = std::get<Hello>(to_connector(encode(ToConnector{hello})));
     EXPECT_EQ(back.protocol_versions, std::vector<int>{1});
     EXPECT_EQ(back.worker_id, "w");
     EXPECT_EQ(back.instance, 2);
     EXPECT_EQ(back.settings, hello.settings);
     EXPECT_EQ(back.heartbeat_interval, Ms(250));
+    EXPECT_EQ(back.concurrency, 2);
     const auto bare = std::get<Hello>(to_connector(R"({"type":"hello","protocol_versions":[1,2]})"));
     EXPECT_EQ(bare.protocol_versions, (std::vector<int>{1, 2}));
     EXPECT_EQ(bare.heartbeat_missed, Hello{}.heartbeat_missed);
+    EXPECT_EQ(bare.concurrency, std::nullopt) << "not configured";
     EXPECT_EQ(bare.max_line_bytes, Hello{}.max_line_bytes);
 }
 

@@ -104,5 +104,17 @@ TEST(Settings, AreReadByTypeAndTheDefaultOnlyStandsInForWhatIsMissing) {
     EXPECT_THROW(setting_bool(settings, "n", false), ConfigurationError);
 }
 
+TEST(OwnConcurrency, IsAnOldNameForTheOneInTheConfiguration) {
+    ConnectorSettings given;
+    given.connector = "comfyui";
+    EXPECT_EQ(own_concurrency_warning(given, std::nullopt), "");
+    EXPECT_NE(own_concurrency_warning(given, 2).find("write [connectors.comfyui] concurrency = 2 instead"),
+              std::string::npos)
+        << own_concurrency_warning(given, 2);
+    given.concurrency = 4;
+    EXPECT_NE(own_concurrency_warning(given, 2).find("does not count"), std::string::npos);
+    EXPECT_EQ(own_concurrency_warning(given, 4), "") << "they agree";
+}
+
 }  // namespace
 }  // namespace emprops

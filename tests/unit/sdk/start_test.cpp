@@ -65,6 +65,15 @@ TEST(Start, InitializesWithWhatHelloSaidAndOffersWhatTheConnectorSays) {
     EXPECT_EQ(ready.features, (ipc::Features{false, true, true, true}));
 }
 
+TEST(Start, TheConfiguredConcurrencyIsObeyed) {
+    Startable connector;
+    ipc::Hello hello;
+    hello.concurrency = 7;
+    const auto ready = std::get<ipc::Ready>(begin(connector, hello));
+    EXPECT_EQ(ready.concurrency, 7) << "whatever concurrency() says";
+    EXPECT_EQ(connector.seen.concurrency, 7);
+}
+
 TEST(Start, WhatCannotBeOfferedIsMadeAcceptable) {
     Startable connector;
     connector.slots = 0;

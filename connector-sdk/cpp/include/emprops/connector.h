@@ -59,6 +59,9 @@ struct ConnectorSettings {
     Json settings = Json::object();  ///< [connectors.NAME.settings]
     std::string work_dir;            ///< absolute; scratch folder of this instance
     std::string hub;                 ///< address of the Hub (job ids mean something there only); may be empty
+    /// Jobs at a time that are configured, [connectors.NAME] concurrency; the SDK obeys it, whatever
+    /// concurrency() says.
+    std::optional<int> concurrency;
 };
 
 struct Features {
@@ -130,8 +133,8 @@ class ConnectorContext {
     virtual bool stopping() const = 0;
 };
 
-/// A connector. The SDK calls initialize() once, then process_job() on a thread per job (up to concurrency()
-/// at a time), then shutdown() once no job runs any more.
+/// A connector. The SDK calls initialize() once, then process_job() on a thread per job (up to the
+/// configured concurrency, else concurrency(), at a time), then shutdown() once no job runs any more.
 class Connector {
   public:
     virtual ~Connector() = default;
@@ -142,6 +145,7 @@ class Connector {
     virtual void initialize(const ConnectorSettings& settings, ConnectorContext& context);
     virtual std::vector<std::string> job_types() const = 0;
     virtual Json capabilities() const { return Json::object(); }
+    /// Jobs at a time where the configuration does not say it.
     virtual int concurrency() const { return 1; }
     virtual Features features() const { return {}; }
 

@@ -48,4 +48,8 @@ std::int64_t setting_int(const Json& settings, std::string_view key, std::int64_
 double setting_double(const Json& settings, std::string_view key, double fallback, DoubleRange range = {});
 bool setting_bool(const Json& settings, std::string_view key, bool fallback);
 
+/// For connectors with a setting `concurrency` of their own: `own` says what it is, if it is set. A sentence
+/// for the log that names the one that counts, [connectors.NAME] concurrency; empty: nothing to say.
+std::string own_concurrency_warning(const ConnectorSettings& given, std::optional<int> own);
+
 }  // namespace emprops
