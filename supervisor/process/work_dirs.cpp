@@ -23,11 +23,29 @@ Error work_dir_failed(const fs::path& folder, const std::string& why) {
     return {"work_dir", "cannot make the scratch folder " + folder.string() + ": " + why};
 }
 
+/// Opens the folder `part` in `at`; makes it if it is not there.
+UniqueFd open_or_make(int at, const char* part) {
+    if (::mkdirat(at, part, 0777) != 0 && errno != EEXIST) return {};
+    return UniqueFd(::openat(at, part, O_RDONLY | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC));
+}
+
+/// Takes away what a connector has put where its folder belongs (a link, a file, a folder that cannot be
+/// entered or written): else no job would ever get a folder there again.
+void make_way(int at, const char* part, int why) {
+    if (why == ELOOP || why == ENOTDIR) {
+        ::unlinkat(at, part, 0);
+    } else if (why == EACCES) {
+        ::fchmod(at, 0700);
+        const UniqueFd folder(::openat(at, part, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC));
+        if (folder) ::chmod(("/proc/self/fd/" + std::to_string(folder.get())).c_str(), 0700);
+    }
+}
+
 /// Opens `root`/`parts[0]`/`parts[1]`/..., makes what is missing and gives what is below `root` to `user`.
 /// The user owns the upper folders and may replace the lower ones by links at any moment: nothing but a real
-/// folder is entered.
+/// folder is entered. `mend`: what else is there is taken away.
 Result<UniqueFd> enter(const fs::path& root, const std::vector<std::string>& parts,
-                       const std::optional<UserIds>& user) {
+                       const std::optional<UserIds>& user, bool mend = true) {
     std::error_code error;
     fs::create_directories(root, error);
     if (error) return work_dir_failed(root, error.message());
@@ -36,9 +54,11 @@ Result<UniqueFd> enter(const fs::path& root, const std::vector<std::string>& par
     if (!at) return work_dir_failed(root, std::strerror(errno));
     for (const std::string& part : parts) {
         folder /= part;
-        if (::mkdirat(at.get(), part.c_str(), 0777) != 0 && errno != EEXIST)
-            return work_dir_failed(folder, std::strerror(errno));
-        UniqueFd next(::openat(at.get(), part.c_str(), O_RDONLY | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC));
+        UniqueFd next = open_or_make(at.get(), part.c_str());
+        if (!next && mend) {
+            make_way(at.get(), part.c_str(), errno);
+            next = open_or_make(at.get(), part.c_str());
+        }
         if (!next) return work_dir_failed(folder, std::strerror(errno));
         if (user && ::fchown(next.get(), user->uid, user->gid) != 0)
             return work_dir_failed(folder, std::strerror(errno));
@@ -96,8 +116,8 @@ void WorkDirs::move_job(const std::string& connector, int from, int to, const st
     std::error_code error;
     if (from == to || !fs::exists(job(connector, from, job_id), error)) return;
     // The owner of the folders is set by make_job, which follows.
-    const auto source = enter(fs::absolute(root_), {instance_name(connector, from), "jobs"}, {});
-    const auto target = enter(fs::absolute(root_), {instance_name(connector, to), "jobs"}, {});
+    const auto source = enter(fs::absolute(root_), {instance_name(connector, from), "jobs"}, {}, false);
+    const auto target = enter(fs::absolute(root_), {instance_name(connector, to), "jobs"}, {}, false);
     if (!source || !target) return;
     const std::string name = job_name(job_id);
     ::renameat2(source->get(), name.c_str(), target->get(), name.c_str(), RENAME_NOREPLACE);
