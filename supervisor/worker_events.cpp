@@ -78,7 +78,9 @@ void Worker::Impl::perform(TimePoint now, jobs::Action& action) {
                        }
                    },
                    [&](jobs::CancelJob& a) { fleet_->cancel_job(a.instance, a.job_id, a.reason); },
+                   [&](jobs::JobUnanswered& a) { fleet_->job_unanswered(a.instance, a.job_id); },
                    [&](jobs::JobEnded& a) { fleet_->job_ended(a.instance, a.job_id); },
+                   [&](jobs::ReplaceInstance& a) { fleet_->replace_instance(a.instance, a.text); },
                    [&](jobs::StopInstance& a) { fleet_->stop_instance(a.instance, a.reason, a.text); },
                    [&](jobs::ReportProgress& a) { link_->report_progress(a.job_id, a.number, a.progress); },
                    [&](jobs::ForwardServiceRequest& a) { link_->service_request(a.request); },

@@ -77,6 +77,9 @@ Result<std::string> Worker::Impl::why(const std::string& connector) const {
             instance.service && !instance.service->usable && reason.starts_with("unavailable: its service");
         if (!reason.empty() && !service_said && instance.why.find(reason) == std::string::npos)
             text += "; it takes no jobs: " + reason;
+        if (const std::string refusal = instance.id ? dispatcher_.refusal(Clock::now(), *instance.id) : "";
+            !refusal.empty())
+            text += "; " + refusal;
     }
     return text;
 }

@@ -124,9 +124,18 @@ Json Worker::Impl::status() const {
     const auto ledger = ledger_->stats();
     static constexpr const char* phases[] = {"running", "leaving", "stopping", "ended"};
 
+    std::size_t running = 0;
+    std::size_t held = 0;  // ours at the Hub, and with no connector
+    for (const auto& job : dispatcher_.running())
+        ++(job.state == jobs::JobState::running ? running : held);
+
     Json connectors = Json::array();
     for (const auto& one : fleet_->snapshot()) {
         connectors.push_back(instance(one));
+        if (const auto slots = one.id ? dispatcher_.slots(*one.id) : std::nullopt)
+            connectors.back()["slots"] = *slots;
+        if (const std::string refusal = one.id ? dispatcher_.refusal(now, *one.id) : ""; !refusal.empty())
+            connectors.back()["refuses"] = refusal;
         connectors.back()["quiet"] = dispatcher_.quiet(one.connector);
         const std::string reason = takes_no_jobs_because(one);
         if (!reason.empty()) connectors.back()["takes_no_jobs_because"] = reason;
@@ -172,7 +181,9 @@ Json Worker::Impl::status() const {
           {"write_errors", ledger.write_errors},
           {"bad_files", ledger.bad_files}}},
         {"jobs",
-         {{"running", dispatcher_.running().size()},
+         {{"running", running},
+          {"held", held},
+          {"returned", stats.returned},
           {"assigned", stats.assigned},
           {"given", stats.given},
           {"resumed", stats.resumed},

@@ -94,9 +94,11 @@ std::string status_text(const Json& status, std::size_t width) {
     }
     text += cut(one_line(link), width == 0 ? std::string::npos : width) + "\n";
     text += fmt::format(
-        "jobs    {} running, {} completed, {} failed, {} not reported, {} waiting for the Hub\n\n",
-        number(jobs, "running"), number(jobs, "completed"), sum(jobs.at("failed")),
-        sum(jobs.at("undelivered")), number(hub, "outbox_depth"));
+        "jobs    {} running, {}{} completed, {} failed, {} not reported, {} waiting for the Hub\n\n",
+        number(jobs, "running"),
+        number(jobs, "held") > 0 ? fmt::format("{} held, ", number(jobs, "held")) : "",
+        number(jobs, "completed"), sum(jobs.at("failed")), sum(jobs.at("undelivered")),
+        number(hub, "outbox_depth"));
     Table table({"CONNECTOR", "STATE", "PID", "UP", "RSS", "JOBS", "TYPES"});
     const Json& connectors = status.at("connectors");
     // Reasons are sentences: below the table, whole, where no column cuts them.
@@ -111,10 +113,12 @@ std::string status_text(const Json& status, std::size_t width) {
                    runs ? std::to_string(number(one, "pid")) : "-",
                    runs ? human_duration(Ms(number(one, "uptime_ms"))) : "-",
                    runs ? human_bytes(static_cast<std::uint64_t>(number(one, "rss_bytes"))) : "-",
-                   fmt::format("{}/{}", one.value("jobs", Json::array()).size(), one.value("concurrency", 0)),
+                   fmt::format("{}/{}", one.value("jobs", Json::array()).size(),
+                               one.value("slots", one.value("concurrency", 0))),
                    joined(one.value("job_types", Json::array()))});
         const std::string said = remark(one);
         say(label(one, connectors), said);
+        say(label(one, connectors), one.value("refuses", ""));
         if (!one.contains("service")) continue;
         const Json& service = one.at("service");
         add_service(table, label(one, connectors), service);
@@ -145,7 +149,9 @@ bool reached(const std::string& verb, const std::string& name, const Json& befor
         return true;
     }
     // Held, recorded and resuming jobs are with no instance, and count.
-    if (verb == "drain" && name.empty() && number(now.at("jobs"), "running") != 0) return false;
+    if (verb == "drain" && name.empty() &&
+        number(now.at("jobs"), "running") + number(now.at("jobs"), "held") != 0)
+        return false;
     if (verb == "restart service") return services_restarted(name, before, now);
     std::map<std::int64_t, std::int64_t> generation_before;
     for (const auto& one : before.at("connectors")) {

@@ -134,12 +134,13 @@ std::string encode_complete(const Stamp& stamp, std::string_view job_id, const i
     return text;
 }
 
-std::string encode_fail(const Stamp& stamp, std::string_view job_id, const ipc::JobError& error) {
+std::string encode_fail(const Stamp& stamp, std::string_view job_id, const ipc::JobError& error, bool begun) {
     Ordered message = begin("fail_job", stamp);
     message["job_id"] = job_id;
     message["error"] = safe_text("[" + error.code + "] " + error.message);
     message["error_code"] = safe_text(error.code);
     message["retryable"] = error.retryable;
+    if (!begun) message["begun"] = false;
     return dump(message);
 }
 

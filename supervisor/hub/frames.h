@@ -46,8 +46,10 @@ std::string encode_progress(const Stamp& stamp, const ipc::Progress& progress);
 std::string encode_keepalive(const Stamp& stamp, std::string_view job_id);
 /// The Hub loses results that are no non-empty objects: those are wrapped into {"result": ...}.
 std::string encode_complete(const Stamp& stamp, std::string_view job_id, const ipc::RawJson& result);
-/// `error` is "[code] message", short and safe; `error_code` and `retryable` are for the local hub.
-std::string encode_fail(const Stamp& stamp, std::string_view job_id, const ipc::JobError& error);
+/// `error` is "[code] message", short and safe; `error_code`, `retryable` and `begun` (only when false: the
+/// job goes back as it came) are for the local hub, the EmProps Hub ignores them.
+std::string encode_fail(const Stamp& stamp, std::string_view job_id, const ipc::JobError& error,
+                        bool begun = true);
 std::string encode_connector_status(const Stamp& stamp, std::string_view connector,
                                     const ipc::Status& status);
 std::string encode_service_request(const Stamp& stamp, const ipc::ServiceRequest& request);

@@ -141,7 +141,7 @@ void Session::Impl::refuse_assignment(TimePoint now, const std::string& job_id, 
     ipc::JobError error;
     error.code = code;
     error.message = why;
-    direct_failures.push_back(encode_fail(stamp(), job_id, error));
+    direct_failures.push_back(encode_fail(stamp(), job_id, error, error.code != ipc::code::not_started));
     announcer.owe_status(now);
 }
 

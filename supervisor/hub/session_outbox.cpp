@@ -182,7 +182,8 @@ std::string Session::Impl::outcome_frame(OutboxItem& item) {
         note("error", "job " + job_id + ": " + failed.error.message);
         item.outcome.value = std::move(failed);
     }
-    return encode_fail(stamp(), job_id, std::get<jobs::Failed>(item.outcome.value).error);
+    const auto& failed = std::get<jobs::Failed>(item.outcome.value);
+    return encode_fail(stamp(), job_id, failed.error, failed.begun);
 }
 
 /// The ack clock of an outcome runs from the moment when its frame was written, not from when it was queued:

@@ -25,7 +25,7 @@ struct RecordJob {
 
 /// To the fleet: send `job` (its work_dir is the fleet's to fill in); when it does not take the job, call
 /// Dispatcher::not_given. Otherwise each GiveJob is followed by exactly one JobEnded for the same instance
-/// and job_id.
+/// and job_id, and until then the instance is given no job of this id again.
 struct GiveJob {
     process::InstanceId instance;
     ipc::Job job;
@@ -39,10 +39,25 @@ struct CancelJob {
     std::string reason;
 };
 
+/// To the fleet: the assignment has ended and its slot is free, but the instance may still run the job (it
+/// broke the protocol). It counts as running nothing for it; its folder stays, and its answer passes, until
+/// JobEnded.
+struct JobUnanswered {
+    process::InstanceId instance;
+    std::string job_id;
+};
+
 /// To the fleet: the instance does not hold this job any more, its work_dir may go.
 struct JobEnded {
     process::InstanceId instance;
     std::string job_id;
+};
+
+/// To the fleet: a planned replacement, which is no death and waits for what runs. The instance may hold a
+/// job that nobody else here can take.
+struct ReplaceInstance {
+    process::InstanceId instance;
+    std::string text;  ///< for a person
 };
 
 /// To the fleet: run the stop ladder. The dispatcher gives this instance nothing more.
@@ -102,7 +117,8 @@ struct Note {
     std::string text;
 };
 
-using Action = std::variant<RecordJob, GiveJob, CancelJob, JobEnded, StopInstance, ReportProgress,
-                            ForwardServiceRequest, Finished, Undelivered, CapacityChanged, Note>;
+using Action =
+    std::variant<RecordJob, GiveJob, CancelJob, JobUnanswered, JobEnded, ReplaceInstance, StopInstance,
+                 ReportProgress, ForwardServiceRequest, Finished, Undelivered, CapacityChanged, Note>;
 
 }  // namespace emprops::jobs

@@ -2,8 +2,8 @@
 // One assignment inside the dispatcher, from its arrival until no connector holds it any more. Plain data;
 // the rules are the dispatcher's.
 
+#include <cstdint>
 #include <optional>
-#include <set>
 #include <string>
 
 #include "ipc/messages.h"
@@ -35,15 +35,16 @@ struct ActiveJob {
 
     // held and resuming: when waiting ends, and with which error if no instance came.
     std::optional<TimePoint> waits_until;
-    ipc::JobError waiting_error;               ///< set while resuming
-    std::optional<std::string> resume_on;      ///< only this connector, with `resume`
-    std::set<process::InstanceId> refused_by;  ///< answered not_started
-    int not_started = 0;
-    std::string refusal;  ///< why the fleet could not give it, if that is no passing thing
-    int deaths = 0;       ///< processes that died with it during this assignment
+    ipc::JobError waiting_error;           ///< set while resuming
+    std::optional<std::string> resume_on;  ///< only this connector, with `resume`
+    int not_started = 0;                   ///< times a connector refused it, until one begins it
+    std::string last_words;                ///< what the last one said
+    std::string refusal;                   ///< why the fleet could not give it, if that is no passing thing
+    int deaths = 0;                        ///< processes that died with it during this assignment
 
     // running
     int attempt = 0;
+    std::uint64_t given_order = 0;  ///< of two jobs of one instance: which was given first
     TimePoint given_at;
     TimePoint last_sign;   ///< given, accepted or progress
     bool started = false;  ///< accepted or progress came

@@ -46,7 +46,11 @@ bool Dispatcher::reserve(TimePoint now, const std::string& job_id, const std::st
     if (find_live(job_id) != nullptr || pool_.has_reservation(job_id)) return true;
     if (drain_ || !healthy_) return false;
     const auto free_of_it = [&](const Instance& instance) { return !holds(instance.id, job_id); };
-    if (!pool_.reserve(job_id, job_type, free_of_it)) return false;
+    // Where only an instance that may still hold it serves its type, the claim is what gets that one
+    // replaced.
+    if (!pool_.reserve(job_id, job_type, free_of_it) &&
+        !(only_unanswered(job_id, job_type) && pool_.reserve(job_id, job_type, {})))
+        return false;
     settle(now);
     return true;
 }
@@ -86,7 +90,7 @@ void Dispatcher::assigned(TimePoint now, Assignment assignment, const std::strin
             record(job, "", false);
             hold(now, job);
             note(Note::Level::warn, "", job.id(),
-                 "waits for a connector: " + why_not_placed(job.assignment.job_type));
+                 "waits for a connector: " + why_not_placed(job.id(), job.assignment.job_type));
         }
     }
     settle(now);
@@ -263,6 +267,7 @@ void Dispatcher::on_time(TimePoint now) {
     for (auto& [connector, drain] : connector_drains_) {
         if (due(drain)) give_back_all(now, drain, &connector);
     }
+    place_waiting(now);  // a slot may be asked again at the moment at which a job has waited long enough
     std::vector<std::uint64_t> numbers;
     for (const auto& [number, job] : jobs_)
         numbers.push_back(number);
@@ -318,6 +323,16 @@ std::vector<JobView> Dispatcher::jobs() const {
     return views;
 }
 
+std::optional<int> Dispatcher::slots(const process::InstanceId& id) const {
+    const Instance* instance = pool_.find(id);
+    return instance == nullptr ? std::nullopt : std::optional(instance->slots());
+}
+
+std::string Dispatcher::refusal(TimePoint now, const process::InstanceId& id) const {
+    const Instance* instance = pool_.find(id);
+    return instance == nullptr ? std::string() : refusal_text(now, *instance);
+}
+
 bool Dispatcher::quiet() const {
     return jobs_.empty();
 }
@@ -359,6 +374,8 @@ ActiveJob* Dispatcher::find_on(const process::InstanceId& id, const std::string&
 }
 
 bool Dispatcher::holds(const process::InstanceId& id, const std::string& job_id) const {
+    const Instance* instance = pool_.find(id);
+    if (instance != nullptr && instance->unanswered.contains(job_id)) return true;
     return std::any_of(jobs_.begin(), jobs_.end(), [&](const auto& entry) {
         return entry.second.instance == id && entry.second.id() == job_id;
     });

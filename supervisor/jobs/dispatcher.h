@@ -10,9 +10,9 @@
 //   reserve --> assigned --> RecordJob --> recorded --> GiveJob --> progress ... --> result/failed -->
 //   Finished
 //      |            |                                     |  instance_gone: resume, or Finished(crashed, ...)
-//    release     no instance: held (30 s)                 |  cancel/withdraw: Undelivered, CancelJob, slot
-//    kept
-//                                                         |    until the connector answers or is stopped
+//    release     no instance: held (30 s), one slot of    |  cancel/withdraw: Undelivered, CancelJob, slot
+//                its type kept; then back to the Hub      |    kept until the connector answers or is stopped
+//                                                         |  refused: held as well
 //                                                         |  job_timeout, no_progress: Finished, then as
 //                                                         cancel
 
@@ -37,11 +37,9 @@
 namespace emprops::jobs {
 
 struct DispatcherSettings {
-    /// How long an assigned job waits for an instance when its connector has gone or has no free slot, and
-    /// how long a job that was answered with `not_started` waits for another instance.
+    /// How long an assigned job waits until an instance begins it: when its connector has gone, has no free
+    /// slot, or refuses it. Then it goes back to the Hub. It takes one slot of its type all that time.
     Ms hold{30'000};
-    /// A job that was answered `not_started` this many times fails.
-    int max_not_started = 5;
     /// Job ids whose attempts and deaths are remembered after their assignment ended.
     std::size_t history_size = 4096;
     /// Pools choose the least loaded connector, then the first of this list (Settings::connectors).
@@ -105,7 +103,8 @@ class Dispatcher {
     void failed(TimePoint now, const process::InstanceId& id, const ipc::Failed& message);
     void service_request(TimePoint now, const process::InstanceId& id, const ipc::ServiceRequest& message);
     /// A line that was no valid message or too long: the job named in it, or else the only one that the
-    /// instance runs, fails with `code` (ipc::code::protocol_error, result_too_large) and frees its slot.
+    /// instance runs, fails with `code` (ipc::code::protocol_error, result_too_large) and frees its slot. The
+    /// instance may still run it: it gets no job of this id before its answer, which nobody hears.
     void protocol_error(TimePoint now, const process::InstanceId& id,
                         const std::optional<std::string>& job_id, const std::string& code,
                         const std::string& text);
@@ -159,6 +158,11 @@ class Dispatcher {
     std::vector<JobView> running() const;
     /// These and the ones that a connector has not let go of yet.
     std::vector<JobView> jobs() const;
+    /// Slots that count of an instance; nullopt: it is not known.
+    std::optional<int> slots(const process::InstanceId& id) const;
+    /// What an instance that refused jobs gets instead of what it declares, or why the fleet cannot give it
+    /// any, as a sentence; empty: it gets what it declares.
+    std::string refusal(TimePoint now, const process::InstanceId& id) const;
     /// True when nothing is ours and no connector (or not the named one) holds a job.
     bool quiet() const;
     bool quiet(const std::string& connector) const;
@@ -191,12 +195,19 @@ class Dispatcher {
 
     // dispatcher_instances.cpp: what connectors say
     void handed_back(TimePoint now, ActiveJob& job, const ipc::JobError& error);
+    int held_before(const ActiveJob& job) const;
+    bool answered(TimePoint now, const process::InstanceId& id, const std::string& job_id);
     void show_sign(TimePoint now, ActiveJob& job);
     void ignore(const process::InstanceId& id, const std::string& job_id, const std::string& what);
 
     // dispatcher_placing.cpp: who runs it
     void settle(TimePoint now);
+    void place_waiting(TimePoint now);
     Instance* find_place(const ActiveJob& job);
+    bool only_unanswered(const std::string& job_id, const std::string& job_type) const;
+    const Instance* to_replace_for(const ActiveJob& job) const;
+    std::optional<TimePoint> replacement_due(const ActiveJob& job) const;
+    void replace_for_waiting(TimePoint now);
     void bind(TimePoint now, ActiveJob& job, Instance& instance);
     void unbind(ActiveJob& job);
     void unbind_recording(TimePoint now, const process::InstanceId& id);
@@ -207,7 +218,7 @@ class Dispatcher {
 
     // dispatcher_ending.cpp: how it ends
     void finish(TimePoint now, const ActiveJob& job, std::variant<Completed, Failed> value);
-    void fail(TimePoint now, ActiveJob& job, ipc::JobError error);
+    void fail(TimePoint now, ActiveJob& job, ipc::JobError error, bool begun = true);
     void fail_and_abandon(TimePoint now, ActiveJob& job, ActiveJob::Cause cause, ipc::JobError error);
     void let_go(ActiveJob& job);
     void abandon(TimePoint now, ActiveJob& job, ActiveJob::Cause cause, const std::string& reason);
@@ -218,7 +229,7 @@ class Dispatcher {
     void check_limits(TimePoint now, ActiveJob& job);
     std::optional<TimePoint> next_limit(const ActiveJob& job) const;
     void end_waiting(TimePoint now, ActiveJob& job);
-    std::string why_not_placed(const std::string& job_type) const;
+    std::string why_not_placed(const std::string& job_id, const std::string& job_type) const;
 
     void note(Note::Level level, const std::string& connector, const std::string& job_id, std::string text);
 
@@ -227,6 +238,7 @@ class Dispatcher {
     JobHistory history_;
     Jobs jobs_;
     Stats stats_;
+    std::uint64_t last_given_ = 0;
     bool healthy_ = true;
     std::optional<Drain> drain_;
     std::map<std::string, Drain> connector_drains_;

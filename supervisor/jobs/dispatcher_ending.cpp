@@ -12,6 +12,12 @@ namespace emprops::jobs {
 
 using process::StopReason;
 
+namespace {
+/// `accepted` is optional: a connector that refused its last job and says nothing of this one for so long has
+/// taken it.
+constexpr Ms begun_without_a_word{5'000};
+}  // namespace
+
 /// The one place where an Outcome is made.
 void Dispatcher::finish(TimePoint now, const ActiveJob& job, std::variant<Completed, Failed> value) {
     const std::string connector = job.instance ? job.instance->connector : job.resume_on.value_or("");
@@ -19,8 +25,10 @@ void Dispatcher::finish(TimePoint now, const ActiveJob& job, std::variant<Comple
         " after " + human_duration(std::chrono::duration_cast<Ms>(now - job.assigned_at));
     if (const Failed* failed = std::get_if<Failed>(&value)) {
         ++stats_.failed[failed->error.code];
+        if (!failed->begun) ++stats_.returned;
         note(Note::Level::warn, connector, job.id(),
-             "failed" + after + ": [" + failed->error.code + "] " + process::cut(failed->error.message));
+             (failed->begun ? "failed" : "goes back to the Hub, not begun,") + after + ": [" +
+                 failed->error.code + "] " + process::cut(failed->error.message));
     } else {
         ++stats_.completed;
         history_.forget(job.id());
@@ -32,8 +40,8 @@ void Dispatcher::finish(TimePoint now, const ActiveJob& job, std::variant<Comple
 }
 
 /// Ends an assignment that no connector works on any more.
-void Dispatcher::fail(TimePoint now, ActiveJob& job, ipc::JobError error) {
-    finish(now, job, Failed{std::move(error)});
+void Dispatcher::fail(TimePoint now, ActiveJob& job, ipc::JobError error, bool begun) {
+    finish(now, job, Failed{std::move(error), begun});
     let_go(job);
 }
 
@@ -170,16 +178,20 @@ void Dispatcher::end_waiting(TimePoint now, ActiveJob& job) {
     if (job.resume_on)
         fail(now, job, job.waiting_error);
     else if (job.not_started > 0)
-        fail(now, job, not_started_error(job.not_started, job.waiting_error.message));
+        fail(now, job, not_started_error(job.not_started, settings_.hold, job.last_words), false);
     else
         fail(now, job,
-             unavailable_error(job.assignment.job_type, settings_.hold,
-                               job.refusal.empty() ? why_not_placed(job.assignment.job_type) : job.refusal));
+             unavailable_error(
+                 job.assignment.job_type, settings_.hold,
+                 job.refusal.empty() ? why_not_placed(job.id(), job.assignment.job_type) : job.refusal),
+             false);
 }
 
 std::optional<TimePoint> Dispatcher::next_limit(const ActiveJob& job) const {
     switch (job.state) {
         case JobState::held:
+            if (const auto due = replacement_due(job)) return std::min(*due, *job.waits_until);
+            return job.waits_until;
         case JobState::resuming:
             return job.waits_until;
         case JobState::recording:
@@ -189,13 +201,13 @@ std::optional<TimePoint> Dispatcher::next_limit(const ActiveJob& job) const {
         case JobState::running:
             break;
     }
-    const config::SupervisionSettings& policy = pool_.find(*job.instance)->policy;
+    const Instance& runner = *pool_.find(*job.instance);
+    const config::SupervisionSettings& policy = runner.policy;
     std::optional<TimePoint> next;
-    if (policy.job_timeout > config::off) next = job.given_at + policy.job_timeout;
-    if (policy.no_progress_timeout > config::off) {
-        const TimePoint silent = job.last_sign + policy.no_progress_timeout;
-        next = next ? std::min(*next, silent) : silent;
-    }
+    if (runner.refusals_in_a_row > 0 && !job.started) next = job.given_at + begun_without_a_word;
+    const auto earlier = [&next](TimePoint at) { next = next ? std::min(*next, at) : at; };
+    if (policy.job_timeout > config::off) earlier(job.given_at + policy.job_timeout);
+    if (policy.no_progress_timeout > config::off) earlier(job.last_sign + policy.no_progress_timeout);
     return next;
 }
 
@@ -204,7 +216,7 @@ void Dispatcher::check_limits(TimePoint now, ActiveJob& job) {
     const std::optional<TimePoint> limit = next_limit(job);
     if (!limit || *limit > now) return;
     if (job.state == JobState::held || job.state == JobState::resuming) {
-        end_waiting(now, job);
+        if (job.waits_until && *job.waits_until <= now) end_waiting(now, job);
         return;
     }
     Instance& instance = *pool_.find(*job.instance);
@@ -216,12 +228,14 @@ void Dispatcher::check_limits(TimePoint now, ActiveJob& job) {
              "did not stop within " + human_duration(instance.policy.cancel_timeout) + " of its cancel");
         return;
     }
+    if (instance.refusals_in_a_row > 0 && !job.started && job.given_at + begun_without_a_word <= now)
+        instance.took_one();
     const Ms ran = instance.policy.job_timeout;
+    const Ms silent = instance.policy.no_progress_timeout;
     if (ran > config::off && job.given_at + ran <= now)
         fail_and_abandon(now, job, ActiveJob::Cause::timeout, timeout_error(instance.id, ran));
-    else
-        fail_and_abandon(now, job, ActiveJob::Cause::hung,
-                         hung_error(instance.id, instance.policy.no_progress_timeout));
+    else if (silent > config::off && job.last_sign + silent <= now)
+        fail_and_abandon(now, job, ActiveJob::Cause::hung, hung_error(instance.id, silent));
 }
 
 }  // namespace emprops::jobs

@@ -1,11 +1,13 @@
 // Dispatcher: what the fleet reports: instances that come and go, and their messages about jobs.
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "supervisor/jobs/dispatcher.h"
 #include "supervisor/jobs/job_errors.h"
 #include "supervisor/jobs/result_rules.h"
+#include "supervisor/process/evidence.h"
 
 namespace emprops::jobs {
 
@@ -33,10 +35,7 @@ void Dispatcher::instance_changed(TimePoint now, const process::InstanceId& id,
     const bool came_back = info.available && !instance->info.available;
     instance->set(info);
     if (!info.available) unbind_recording(now, id);
-    if (came_back) {
-        for (auto& [number, job] : jobs_)
-            job.refused_by.erase(id);
-    }
+    if (came_back) instance->took_one();  // what it refused meanwhile says nothing
     settle(now);
 }
 
@@ -58,6 +57,8 @@ void Dispatcher::instance_gone(TimePoint now, const process::InstanceId& id,
     for (const auto& [number, job] : jobs_) {
         if (job.instance == id) held.push_back(number);
     }
+    for (const std::string& job_id : instance.unanswered)
+        actions_.push_back(JobEnded{id, job_id});
     pool_.remove(id);
     if (!held.empty()) ++stats_.deaths;
     emit_capacity();  // the Hub makes two offer rounds at each failure: it must know first that we cannot
@@ -81,8 +82,10 @@ void Dispatcher::not_given(TimePoint now, const process::InstanceId& id, const s
     ActiveJob* job = find_on(id, job_id);
     if (job == nullptr) return;
     history_.undo_attempt(job_id);
-    if (Instance* instance = pool_.find(id))
+    if (Instance* instance = pool_.find(id)) {
         instance->paused_until = now + (why.empty() ? pause_after_refusal : pause_after_failure);
+        instance->trouble = why;
+    }
     if (!why.empty() && why != job->refusal)
         note(Note::Level::error, id.connector, job_id,
              "could not be given to " + process::to_string(id) + ": " + why);
@@ -102,6 +105,7 @@ void Dispatcher::not_given(TimePoint now, const process::InstanceId& id, const s
 void Dispatcher::accepted(TimePoint now, const process::InstanceId& id, const ipc::Accepted& message) {
     if (ActiveJob* job = find_on(id, message.job_id)) {
         show_sign(now, *job);
+        settle(now);
     } else {
         ignore(id, message.job_id, "accepted");
     }
@@ -113,19 +117,24 @@ void Dispatcher::progress(TimePoint now, const process::InstanceId& id, const ip
         ignore(id, message.job_id, "progress");
         return;
     }
+    const bool first = !job->started;
     show_sign(now, *job);
-    if (!job->live()) return;
-    job->last_progress_at = now;
-    job->progress = message;
-    actions_.push_back(ReportProgress{message.job_id, job->assignment.number, message});
+    if (job->live()) {
+        job->last_progress_at = now;
+        job->progress = message;
+        actions_.push_back(ReportProgress{message.job_id, job->assignment.number, message});
+    }
+    if (first) settle(now);
 }
 
 void Dispatcher::result(TimePoint now, const process::InstanceId& id, ipc::JobResult message) {
+    if (answered(now, id, message.job_id)) return;
     ActiveJob* job = find_on(id, message.job_id);
     if (job == nullptr) {
         ignore(id, message.job_id, "a result");
         return;
     }
+    pool_.find(id)->took_one();
     if (job->live())
         finish(now, *job, judge_result(std::move(message.result)));
     else
@@ -135,6 +144,7 @@ void Dispatcher::result(TimePoint now, const process::InstanceId& id, ipc::JobRe
 }
 
 void Dispatcher::failed(TimePoint now, const process::InstanceId& id, const ipc::Failed& message) {
+    if (answered(now, id, message.job_id)) return;
     ActiveJob* job = find_on(id, message.job_id);
     if (job == nullptr) {
         ignore(id, message.job_id, "a failure");
@@ -143,35 +153,57 @@ void Dispatcher::failed(TimePoint now, const process::InstanceId& id, const ipc:
     if (job->live() && message.error.code == ipc::code::not_started && !job->started) {
         handed_back(now, *job, message.error);
     } else {
+        pool_.find(id)->took_one();
         if (job->live()) finish(now, *job, Failed{message.error});
         let_go(*job);
     }
     settle(now);
 }
 
-/// Answered not_started: counts for nothing, another instance gets it.
+/// The one answer to a run that has ended long ago for everybody else.
+bool Dispatcher::answered(TimePoint now, const process::InstanceId& id, const std::string& job_id) {
+    Instance* instance = pool_.find(id);
+    if (instance == nullptr || instance->unanswered.erase(job_id) == 0) return false;
+    note(Note::Level::info, id.connector, job_id,
+         process::to_string(id) + " has answered a run that had ended already; nothing is reported");
+    instance->took_one();  // perhaps that run was what it had no place beside
+    actions_.push_back(JobEnded{id, job_id});
+    settle(now);
+    return true;
+}
+
+/// How many jobs its instance held when it was given this one, of those that it has not ended since: it says
+/// one thing after the other.
+int Dispatcher::held_before(const ActiveJob& job) const {
+    return static_cast<int>(std::count_if(jobs_.begin(), jobs_.end(), [&](const auto& entry) {
+        const ActiveJob& other = entry.second;
+        const bool given = other.state == JobState::running || other.state == JobState::stopping;
+        return given && other.instance == job.instance && other.given_order < job.given_order;
+    }));
+}
+
+/// Answered not_started: costs the job nothing. It waits for whoever can begin it, this instance included.
 void Dispatcher::handed_back(TimePoint now, ActiveJob& job, const ipc::JobError& error) {
     const process::InstanceId id = *job.instance;
+    Instance& instance = *pool_.find(id);
     history_.undo_attempt(job.id());
     ++stats_.not_started;
     ++job.not_started;
-    if (job.not_started >= settings_.max_not_started) {
-        fail(now, job, not_started_error(job.not_started, error.message));
-        return;
-    }
+    job.last_words = error.message;
+    const int others = held_before(job);
+    const int slots = instance.slots();
+    instance.refused(now, others, "job " + job.id() + " (\"" + process::cut(error.message) + "\")");
     actions_.push_back(JobEnded{id, job.id()});
     unbind(job);
     --job.attempt;
-    job.refused_by.insert(id);
-    if (job.resumed) {
-        job.resume_on = id.connector;
-    } else {
-        job.waiting_error = error;
-        job.waits_until = now + settings_.hold;
-    }
+    if (job.resumed) job.resume_on = id.connector;
     hold(now, job);
-    note(Note::Level::warn, id.connector, job.id(),
-         "not started: " + error.message + "; goes to another instance");
+    note(Note::Level::info, id.connector, job.id(),
+         process::to_string(id) + " refused it, not started: " + process::cut(error.message) +
+             "; the job waits for a slot");
+    if (instance.slots() < slots || others == 0)
+        note(others == 0 ? Note::Level::info : Note::Level::warn, id.connector, job.id(),
+             refusal_text(now, instance));
 }
 
 void Dispatcher::service_request(TimePoint, const process::InstanceId& id,
@@ -206,7 +238,11 @@ void Dispatcher::protocol_error(TimePoint now, const process::InstanceId& id,
         finish(now, *job, Failed{ipc::JobError{code, text, code != ipc::code::result_too_large, {}}});
     // Was it the job's last line or one on its way? If it still runs, it shall end; if not, this is ignored.
     actions_.push_back(CancelJob{id, job->id(), text});
-    let_go(*job);
+    actions_.push_back(JobUnanswered{id, job->id()});
+    pool_.find(id)->unanswered.insert(job->id());
+    pool_.find(id)->took_one();
+    unbind(*job);
+    jobs_.erase(job->assignment.number);
     settle(now);
 }
 
@@ -215,12 +251,18 @@ void Dispatcher::show_sign(TimePoint now, ActiveJob& job) {
     job.started = true;
     job.refusal.clear();
     job.waits_until.reset();
-    const Instance* instance = pool_.find(*job.instance);
+    job.not_started = 0;
+    Instance* instance = pool_.find(*job.instance);
+    instance->took_one();
     // Begun and never to be given again: payloads reach 100 MB.
     if (!instance->info.features.resume) job.assignment.payload = {};
 }
 
 void Dispatcher::ignore(const process::InstanceId& id, const std::string& job_id, const std::string& what) {
+    // Of a run that is over for us it may say what it likes.
+    if (const Instance* instance = pool_.find(id);
+        instance != nullptr && instance->unanswered.contains(job_id))
+        return;
     ++stats_.ignored;
     note(Note::Level::warn, id.connector, job_id,
          process::to_string(id) + " sent " + what + " for a job it does not hold; ignored");

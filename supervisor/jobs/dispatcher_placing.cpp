@@ -2,28 +2,92 @@
 // capacity.
 
 #include <utility>
+#include <vector>
 
 #include "supervisor/jobs/dispatcher.h"
 
 namespace emprops::jobs {
 
+namespace {
+/// So many runs without an answer, each with its scratch folder, are enough of one process.
+constexpr std::size_t most_unanswered = 100;
+}  // namespace
+
 /// After every event: whoever waits gets what became free, then the claims, and the Hub hears what is left.
 void Dispatcher::settle(TimePoint now) {
-    pool_.end_pauses(now);
     stop_instances_that_only_ignore_cancels();
+    place_waiting(now);
+    pool_.rebind_reservations();
+    std::vector<std::string> waiting;
+    for (const auto& [number, job] : jobs_) {
+        // One that is to be resumed has a place of its own: the next process of its connector.
+        if (job.state == JobState::held) waiting.push_back(job.assignment.job_type);
+    }
+    pool_.count_waiting(waiting);
+    replace_for_waiting(now);
+    emit_capacity();
+}
+
+void Dispatcher::place_waiting(TimePoint now) {
+    pool_.end_pauses(now);
+    pool_.count_waiting({});
     for (auto& [number, job] : jobs_) {
         if (job.state != JobState::held && job.state != JobState::resuming) continue;
         if (Instance* instance = find_place(job)) bind(now, job, *instance);
     }
-    pool_.rebind_reservations();
-    emit_capacity();
 }
 
 Instance* Dispatcher::find_place(const ActiveJob& job) {
     return pool_.choose(job.assignment.job_type, [&](const Instance& instance) {
-        if (job.refused_by.contains(instance.id) || holds(instance.id, job.id())) return false;
+        if (holds(instance.id, job.id())) return false;
         return !job.resume_on || (instance.id.connector == *job.resume_on && instance.info.features.resume);
     });
+}
+
+/// Everything that takes jobs of this type may still hold this one.
+bool Dispatcher::only_unanswered(const std::string& job_id, const std::string& job_type) const {
+    return !pool_.serves(job_type, [&](const Instance& instance) { return !holds(instance.id, job_id); });
+}
+
+/// Of the instances that may still hold this waiting job, where no other one takes its type, the one whose
+/// replacement is the next thing to do; nullptr: nothing of the kind is to be done.
+const Instance* Dispatcher::to_replace_for(const ActiveJob& job) const {
+    if (job.state != JobState::held || !only_unanswered(job.id(), job.assignment.job_type)) return nullptr;
+    const Instance* best = nullptr;
+    for (const auto& [id, instance] : pool_.instances()) {
+        if (!pool_.open(instance) || !instance.has_type(job.assignment.job_type) || instance.info.attached)
+            continue;
+        if (instance.replacement_asked && *instance.replacement_asked >= job.assigned_at) return nullptr;
+        if (best == nullptr || instance.held < best->held) best = &instance;
+    }
+    return best;
+}
+
+std::optional<TimePoint> Dispatcher::replacement_due(const ActiveJob& job) const {
+    const Instance* instance = to_replace_for(job);
+    if (instance == nullptr) return std::nullopt;
+    if (instance->held == 0) return job.assigned_at;
+    return job.assigned_at + instance->policy.cancel_timeout;
+}
+
+void Dispatcher::replace_for_waiting(TimePoint now) {
+    for (const auto& [number, job] : jobs_) {
+        const auto due = replacement_due(job);
+        if (!due || *due > now) continue;
+        Instance& instance = *pool_.find(to_replace_for(job)->id);
+        instance.replacement_asked = now;
+        actions_.push_back(ReplaceInstance{
+            instance.id, "it may still hold an earlier run of job " + job.id() +
+                             ", which has come back, and no other process takes jobs of type \"" +
+                             job.assignment.job_type + "\""});
+    }
+    for (const auto& [id, known] : pool_.instances()) {
+        if (known.unanswered.size() < most_unanswered || known.held > 0 || known.replacement_asked) continue;
+        if (!pool_.open(known) || known.info.attached) continue;
+        pool_.find(id)->replacement_asked = now;
+        actions_.push_back(ReplaceInstance{id, "it has left " + std::to_string(most_unanswered) +
+                                                   " jobs without an answer after broken messages"});
+    }
 }
 
 void Dispatcher::bind(TimePoint now, ActiveJob& job, Instance& instance) {
@@ -85,6 +149,7 @@ void Dispatcher::give(TimePoint now, ActiveJob& job, Instance& instance) {
     ++stats_.given;
     if (message.resume) ++stats_.resumed;
     job.state = JobState::running;
+    job.given_order = ++last_given_;
     job.given_at = job.last_sign = now;
     job.started = false;
     job.resume_on.reset();
@@ -106,8 +171,8 @@ void Dispatcher::emit_capacity() {
     actions_.push_back(CapacityChanged{std::move(now)});
 }
 
-/// Why no instance takes a job of this type, for a person.
-std::string Dispatcher::why_not_placed(const std::string& job_type) const {
+/// Why no instance takes this job, for a person.
+std::string Dispatcher::why_not_placed(const std::string& job_id, const std::string& job_type) const {
     std::string why;
     for (const auto& [id, instance] : pool_.instances()) {
         if (!instance.has_type(job_type)) continue;
@@ -121,6 +186,10 @@ std::string Dispatcher::why_not_placed(const std::string& job_type) const {
                                               : " (" + instance.info.unavailable_reason + ")");
         else if (connector_drains_.contains(id.connector))
             why += " is being drained";
+        else if (holds(id, job_id))
+            why += " may still hold an earlier run of it";
+        else if (instance.asked_again)
+            why += " refuses jobs";
         else
             why += " has no free slot";
     }

@@ -7,6 +7,7 @@
 #include "ipc/messages.h"
 #include "supervisor/base/time.h"
 #include "supervisor/jobs/job_history.h"
+#include "supervisor/jobs/pool.h"
 #include "supervisor/process/types.h"
 
 namespace emprops::jobs {
@@ -25,7 +26,11 @@ ipc::JobError hung_error(const process::InstanceId& id, Ms limit);
 ipc::JobError drained_error(const std::string& what);
 /// No instance took it in time. `why`: what is known, may be empty.
 ipc::JobError unavailable_error(const std::string& job_type, Ms waited, const std::string& why);
-ipc::JobError not_started_error(int times, const std::string& last_message);
+/// Whoever was asked refused it.
+ipc::JobError not_started_error(int times, Ms waited, const std::string& last_message);
+/// What an instance that refused jobs gets instead of what it declares, or why it gets none; empty: it gets
+/// what it declares.
+std::string refusal_text(TimePoint now, const Instance& instance);
 /// A job that an earlier worker process held.
 ipc::JobError lost_error(const std::string& connector, Ms window);
 

@@ -94,7 +94,10 @@ std::string encode_record(const LedgerRecord& record) {
         completed != nullptr ? "\"completed\""
         : failed != nullptr  ? "\"failed\""
                              : "\"assigned\"");
-    if (failed != nullptr) add(out, "error", dumped(ipc::to_json(failed->error)));
+    if (failed != nullptr) {
+        add(out, "error", dumped(ipc::to_json(failed->error)));
+        if (!failed->begun) add(out, "begun", "false");
+    }
     if (raw != nullptr) {
         add(out, completed != nullptr ? "result" : "payload", raw->text);
     }
@@ -146,7 +149,8 @@ Result<LedgerRecord> decode_record(std::string_view text) {
         if (!result) return bad("it is completed and has no result");
         record.outcome = Completed{{std::string(*result)}};
     } else if (state == "failed") {
-        record.outcome = Failed{error_of(fields)};
+        const auto begun = fields.find("begun");
+        record.outcome = Failed{error_of(fields), begun == fields.end() || *begun != Json(false)};
     } else {
         return bad("its state \"" + state + "\" is not known");
     }

@@ -5,13 +5,44 @@
 
 namespace emprops::jobs {
 
+namespace {
+/// An idle instance that refused a job is asked again after this, then after twice as long, at most
+/// `longest`.
+constexpr Ms first_pause{1'000};
+constexpr Ms longest_pause{30'000};
+}  // namespace
+
 bool Instance::has_type(const std::string& job_type) const {
     return std::find(info.job_types.begin(), info.job_types.end(), job_type) != info.job_types.end();
 }
 
 int Instance::free_slots() const {
-    if (!serving() || overdue || paused_until) return 0;
-    return std::max(0, info.concurrency - held - reserved);
+    if (!serving() || overdue || paused_until || asked_again) return 0;
+    return std::max(0, slots() - held - reserved - awaited);
+}
+
+int Instance::slots() const {
+    if (refusals_in_a_row > 0) return 1;
+    return takes ? std::min(*takes, info.concurrency) : info.concurrency;
+}
+
+void Instance::refused(TimePoint now, int others, std::string what) {
+    refusal = std::move(what);
+    if (others > 0) {
+        takes = std::min(others, takes.value_or(info.concurrency));
+        return;
+    }
+    if (asked_again) return;  // one of several that it was given at the same time
+    const Ms pause = refusals_in_a_row >= 5 ? longest_pause : first_pause * (1 << refusals_in_a_row);
+    ++refusals_in_a_row;
+    asked_again = now + pause;
+}
+
+void Instance::took_one() {
+    refusals_in_a_row = 0;
+    asked_again.reset();
+    trouble.clear();
+    if (!takes) refusal.clear();
 }
 
 Instance& Pool::put(const process::InstanceId& id, const process::InstanceInfo& info,
@@ -24,6 +55,11 @@ Instance& Pool::put(const process::InstanceId& id, const process::InstanceInfo& 
 }
 
 void Instance::set(const process::InstanceInfo& offer) {
+    if (offer.offers != info.offers) {  // what it refused was refused under another offer
+        takes.reset();
+        refusal.clear();
+        took_one();
+    }
     info = offer;
     // Large, and nothing here asks for them.
     info.capabilities = nullptr;
@@ -66,9 +102,9 @@ std::size_t Pool::rank(const std::string& connector) const {
 Instance* Pool::choose(const std::string& job_type, const Filter& filter) {
     Instance* best = nullptr;
     const auto before = [this](const Instance& a, const Instance& b) {
-        // a.load / a.concurrency < b.load / b.concurrency without fractions
-        const long long load_a = 1LL * (a.held + a.reserved) * b.info.concurrency;
-        const long long load_b = 1LL * (b.held + b.reserved) * a.info.concurrency;
+        // a.load / a.slots < b.load / b.slots without fractions
+        const long long load_a = 1LL * (a.held + a.reserved + a.awaited) * b.slots();
+        const long long load_b = 1LL * (b.held + b.reserved + b.awaited) * a.slots();
         return std::make_tuple(load_a, rank(a.id.connector), a.id) <
                std::make_tuple(load_b, rank(b.id.connector), b.id);
     };
@@ -78,6 +114,13 @@ Instance* Pool::choose(const std::string& job_type, const Filter& filter) {
         if (best == nullptr || before(instance, *best)) best = &instance;
     }
     return best;
+}
+
+bool Pool::serves(const std::string& job_type, const Filter& filter) const {
+    return std::any_of(instances_.begin(), instances_.end(), [&](const auto& entry) {
+        const Instance& instance = entry.second;
+        return open(instance) && instance.has_type(job_type) && filter(instance);
+    });
 }
 
 bool Pool::reserve(const std::string& job_id, const std::string& job_type, const Filter& filter) {
@@ -119,16 +162,27 @@ void Pool::rebind_reservations() {
     }
 }
 
+void Pool::count_waiting(const std::vector<std::string>& job_types) {
+    for (auto& [id, instance] : instances_)
+        instance.awaited = 0;
+    for (const std::string& job_type : job_types) {
+        if (Instance* instance = choose(job_type)) ++instance->awaited;
+    }
+}
+
 void Pool::end_pauses(TimePoint now) {
     for (auto& [id, instance] : instances_) {
         if (instance.paused_until && *instance.paused_until <= now) instance.paused_until.reset();
+        if (instance.asked_again && *instance.asked_again <= now) instance.asked_again.reset();
     }
 }
 
 std::optional<TimePoint> Pool::next_pause_end() const {
     std::optional<TimePoint> next;
     for (const auto& [id, instance] : instances_) {
-        if (instance.paused_until && (!next || *instance.paused_until < *next)) next = instance.paused_until;
+        for (const auto& end : {instance.paused_until, instance.asked_again}) {
+            if (end && (!next || *end < *next)) next = end;
+        }
     }
     return next;
 }

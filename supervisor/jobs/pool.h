@@ -1,7 +1,8 @@
 #pragma once
 // The instances that jobs can be given to, their slots, and the slots reserved by claims. Answers the two
-// questions of the dispatcher: who takes a job of this type, and what can the worker take at all. Pure; owned
-// by the dispatcher.
+// questions of the dispatcher: who takes a job of this type, and what can the worker take at all. A job that
+// waits takes one slot of its type as well, so that no more is claimed than can start. Pure; owned by the
+// dispatcher.
 
 #include <functional>
 #include <map>
@@ -27,11 +28,30 @@ struct Instance {
     std::optional<TimePoint> paused_until;  ///< too much waits for its stdin
     int held = 0;                           ///< jobs bound to it, also those that nobody waits for any more
     int reserved = 0;                       ///< claims bound to it
+    int awaited = 0;                        ///< jobs that wait for a slot and are counted against its own
+
+    // What it refused (`not_started`), see refused().
+    std::optional<int> takes;              ///< so many jobs at a time, whatever it declares
+    int refusals_in_a_row = 0;             ///< while it held nothing; it is asked with one job at a time then
+    std::optional<TimePoint> asked_again;  ///< and not before this
+    std::string refusal;                   ///< for a person: the job and its words; empty: none counts now
+    std::string trouble;                   ///< why the fleet cannot give it jobs, if that is no passing thing
+
+    /// Runs that have ended for us, but of which it has not said its one `result` or `failed`: it may hold
+    /// these job ids, and gets none of them.
+    std::set<std::string> unanswered;
+    std::optional<TimePoint> replacement_asked;  ///< because of one of these
 
     void set(const process::InstanceInfo& offer);
     bool serving() const { return !leaving && !stopping && info.available; }
     bool has_type(const std::string& job_type) const;
+    /// Jobs that it gets at a time.
+    int slots() const;
     int free_slots() const;
+    /// It answered `not_started` while it held `others` jobs that it was given before.
+    void refused(TimePoint now, int others, std::string what);
+    /// It has begun a job.
+    void took_one();
 };
 
 class Pool {
@@ -54,6 +74,9 @@ class Pool {
     /// The instance with a free slot for `job_type` that passes `filter`: least loaded, then list order.
     Instance* choose(const std::string& job_type, const Filter& filter = {});
 
+    /// Whether one that takes jobs of this type, full or not, passes `filter`.
+    bool serves(const std::string& job_type, const Filter& filter) const;
+
     bool reserve(const std::string& job_id, const std::string& job_type, const Filter& filter);
     bool has_reservation(const std::string& job_id) const;
     /// Ends the reservation; the instance it was bound to if that can still take the job.
@@ -62,6 +85,10 @@ class Pool {
     /// Binds reservations whose instance went away to free slots of others.
     void rebind_reservations();
 
+    /// Counts a waiting job of each of these types against the free slots of its type, instead of the ones
+    /// that were counted before; with none, those are free for whoever waits.
+    void count_waiting(const std::vector<std::string>& job_types);
+
     /// Pauses that are over at `now` end. The earliest end of the others.
     void end_pauses(TimePoint now);
     std::optional<TimePoint> next_pause_end() const;
@@ -69,12 +96,14 @@ class Pool {
     /// Types and free slots of everything that serves and is not drained.
     Capacity capacity() const;
 
+    /// It takes jobs that are not promised to it yet.
+    bool open(const Instance& instance) const;
+
   private:
     struct Reservation {
         std::string job_type;
         std::optional<process::InstanceId> instance;
     };
-    bool open(const Instance& instance) const;  // takes jobs that are not promised to it yet
     std::size_t rank(const std::string& connector) const;
 
     std::map<process::InstanceId, Instance> instances_;

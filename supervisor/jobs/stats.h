@@ -13,8 +13,9 @@ struct Stats {
     std::uint64_t resumed = 0;                         ///< of these: jobs of a dead process, given once more
     std::uint64_t completed = 0;                       ///< ended with a result
     std::map<std::string, std::uint64_t> failed;       ///< by JobError::code
+    std::uint64_t returned = 0;                        ///< of these: nobody had begun it
     std::map<std::string, std::uint64_t> undelivered;  ///< by UndeliveredCode
-    std::uint64_t not_started = 0;                     ///< times a connector handed a job back untouched
+    std::uint64_t not_started = 0;                     ///< times a connector refused a job
     std::uint64_t deaths = 0;                          ///< processes that died while they held a job
     std::uint64_t ignored = 0;  ///< messages for jobs that their sender did not hold (second results, ...)
     std::uint64_t poisoned_jobs = 0;  ///< job ids that are remembered as poison now

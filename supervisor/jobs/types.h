@@ -30,6 +30,9 @@ struct Completed {
 };
 struct Failed {
     ipc::JobError error;
+    /// False: no connector has begun the job here. It goes back to the Hub; a hub that can takes it for
+    /// nothing (the EmProps Hub knows failures only).
+    bool begun = true;
 };
 
 /// How an assignment ended. Exactly one per assignment is ever made.

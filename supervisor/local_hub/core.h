@@ -11,7 +11,8 @@
 //   is silent goes back after stale_claim_after, to its old place in the queue;
 // - every attempt that ended without a result counts (failed, worker lost, worker silent), but not "drained",
 // a
-//   worker that leaves, or a restart of this hub; the max_attempts-th fails the job for good;
+//   worker that leaves, a job that no connector began (`begun: false`), or a restart of this hub; the
+//   max_attempts-th fails the job for good;
 // - `retryable: false` fails the job for good; the last failer is passed over only while another eligible
 //   worker is connected;
 // - one job ends once: a completed job cannot be cancelled or failed, a cancelled one not be completed;
@@ -120,6 +121,7 @@ class Core {
         bool retryable = true;
     };
     Result<> end_attempt(ActiveJob& active, const Attempt& attempt, Turn& turn);
+    Result<> take_back(ActiveJob& active, Turn& turn);
     void release(ActiveJob& active);
     void clear_offer(ActiveJob& active);
     void take_back_lost(Turn& turn);

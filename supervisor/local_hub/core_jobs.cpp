@@ -122,6 +122,17 @@ Result<> Core::end_attempt(ActiveJob& active, const Attempt& attempt, Turn& turn
     return Ok{};
 }
 
+/// No attempt was made: the job is what it was before it was claimed, and nobody hears of a failure.
+Result<> Core::take_back(ActiveJob& active, Turn& turn) {
+    auto changed = active.job;
+    changed.worker_id.clear();
+    changed.message.reset();
+    if (auto back = requeue(active, changed); !back.ok()) return back;
+    publish(active.job, active.subscribers,
+            job_status_text(active.job, "pending", turn.now.epoch_seconds, std::nullopt), turn);
+    return Ok{};
+}
+
 void Core::take_back_lost(Turn& turn) {
     const std::vector<std::string> claimed(claimed_.begin(), claimed_.end());
     for (const auto& job_id : claimed) {

@@ -233,6 +233,12 @@ void Core::handle(Worker& worker, const FailJob& message, Turn& turn) {
     if (!may_report(*job, worker, message.worker_id, turn.now)) {
         return failed(fmt::format("it is claimed by worker {}", job->job.worker_id));
     }
+    if (!message.begun) {
+        worker.passed_by[message.job_id] = turn.now.steady + policy_.offer_again_after;
+        if (auto back = take_back(*job, turn); !back.ok()) return failed(back.error().message);
+        worked(worker);
+        return acknowledge();
+    }
     const Attempt attempt{.worker_id = worker.id,
                           .error = message.error,
                           .counts = message.error_code != ipc::code::drained,

@@ -89,13 +89,15 @@ FailJob fail_job(Fields& fields, const Json& object) {
     fail.job_id = fields.text("job_id");
     fail.worker_id = fields.text("worker_id");
     fail.error = fields.text_or_null("error").value_or("Unknown error");
-    // The two extra fields are read with good will: the Hub knows neither, so their type makes nothing
+    // The extra fields are read with good will: the Hub knows none of them, so their type makes nothing
     // invalid.
     const auto code = object.find("error_code");
     fail.error_code =
         code != object.end() && code->is_string() ? code->get<std::string>() : code_in(fail.error);
     const auto retryable = object.find("retryable");
     if (retryable != object.end() && retryable->is_boolean()) fail.retryable = retryable->get<bool>();
+    const auto begun = object.find("begun");
+    if (begun != object.end() && begun->is_boolean()) fail.begun = begun->get<bool>();
     return fail;
 }
 

@@ -58,6 +58,7 @@ struct FailJob {
     std::string error;       ///< "[code] message" from our workers, free text from others
     std::string error_code;  ///< from `error_code`, else out of `error`; empty: none
     bool retryable = true;   ///< an extra field of our workers
+    bool begun = true;       ///< likewise; false: the job comes back as it went, nobody has tried it
 };
 struct ConnectorWsStatus {
     Json fields;

@@ -70,11 +70,26 @@ bool ConnectorProcess::give(const ipc::Job& job) {
     return false;
 }
 
-std::vector<std::string> ConnectorProcess::jobs() const {
+std::vector<std::string> ConnectorProcess::jobs(bool unanswered) const {
     std::vector<std::string> ids;
-    for (const auto& [job_id, job] : jobs_)
-        ids.push_back(job_id);
+    for (const auto& [job_id, job] : jobs_) {
+        if (job.unanswered == unanswered) ids.push_back(job_id);
+    }
     return ids;
+}
+
+bool ConnectorProcess::job_unanswered(const std::string& job_id) {
+    const auto found = jobs_.find(job_id);
+    return found != jobs_.end() && !std::exchange(found->second.unanswered, true);
+}
+
+bool ConnectorProcess::job_ended(const std::string& job_id) {
+    progress_.finish(job_id);
+    const auto found = jobs_.find(job_id);
+    if (found == jobs_.end()) return false;
+    const bool ran = !found->second.unanswered;
+    jobs_.erase(found);
+    return ran;
 }
 
 void ConnectorProcess::close_stdin_after_writing() {
@@ -142,7 +157,7 @@ void ConnectorProcess::on_line(std::string_view line, bool torn) {
     if (torn) return;
     ++counters_.protocol_errors;
     std::optional<std::string> job_id = malformed.job_id;
-    if (!job_id && jobs_.size() == 1) job_id = jobs_.begin()->first;
+    if (const auto running = jobs(); !job_id && running.size() == 1) job_id = running.front();
     broken(job_id, ipc::code::protocol_error,
            "the connector sent a line that is not a valid message: " + malformed.reason);
 }

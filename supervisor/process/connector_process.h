@@ -61,11 +61,13 @@ class ConnectorProcess {
     /// False: too much waits for its stdin, or it holds a job of this id already.
     bool give(const ipc::Job& job);
     bool holds(std::string_view job_id) const { return jobs_.find(job_id) != jobs_.end(); }
-    bool job_ended(const std::string& job_id) {
-        progress_.finish(job_id);
-        return jobs_.erase(job_id) > 0;
-    }
-    std::vector<std::string> jobs() const;
+    /// Nobody waits for the job any more; its one answer may still come. False: it ran no such job.
+    bool job_unanswered(const std::string& job_id);
+    /// False: it ran no such job. (One that was unanswered did not run.)
+    bool job_ended(const std::string& job_id);
+    /// Those that somebody waits for.
+    std::vector<std::string> jobs() const { return jobs(false); }
+    std::vector<std::string> unanswered_jobs() const { return jobs(true); }
     bool backlog() const { return io_ && io_->backlog(); }
 
     void close_stdin_after_writing();
@@ -83,8 +85,10 @@ class ConnectorProcess {
         bool accepted = false;
         bool ended = false;  // it has said result or failed
         bool error_reported = false;
+        bool unanswered = false;  // see job_unanswered
     };
 
+    std::vector<std::string> jobs(bool unanswered) const;
     void on_line(std::string_view line, bool torn);
     void on_overlong(std::string_view head, std::uint64_t size);
     void on_stderr(std::string_view line);

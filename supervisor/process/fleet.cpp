@@ -400,6 +400,14 @@ bool Fleet::cancel_job(const InstanceId& id, const std::string& job_id, const st
     return slot != nullptr && slot->cancel_job(id, job_id, reason);
 }
 
+void Fleet::job_unanswered(const InstanceId& id, const std::string& job_id) {
+    if (Slot* slot = impl_->slot(id)) slot->job_unanswered(id, job_id);
+}
+
+void Fleet::replace_instance(const InstanceId& id, const std::string& text) {
+    if (Slot* slot = impl_->slot(id)) slot->replace_instance(id, text);
+}
+
 void Fleet::job_ended(const InstanceId& id, const std::string& job_id) {
     if (Slot* slot = impl_->slot(id)) slot->job_ended(id, job_id);
 }

@@ -70,10 +70,16 @@ class FleetPort {
     /// Sends `cancel` if the instance holds the job; false otherwise. Whether it listens to cancels is the
     /// caller's to know (features.cancel).
     virtual bool cancel_job(const InstanceId& id, const std::string& job_id, const std::string& reason) = 0;
+    /// The slot is free, but the instance may still hold the job: it counts as running nothing for it; its
+    /// `result` or `failed` still passes, and its work_dir stays, until job_ended.
+    virtual void job_unanswered(const InstanceId& id, const std::string& job_id) = 0;
     /// The slot is free: the instance no longer holds the job, its work_dir is removed. For a process that is
     /// gone nothing happens: its jobs' folders went with it or, with the feature `resume`, wait for
     /// resume_window.
     virtual void job_ended(const InstanceId& id, const std::string& job_id) = 0;
+    /// A planned replacement: a new process beside it, then it finishes its jobs and leaves (`exclusive`: one
+    /// after the other). Nothing happens where it does not serve, or a new process is on its way already.
+    virtual void replace_instance(const InstanceId& id, const std::string& text) = 0;
     /// Stop ladder, now, with the jobs it holds; it is started again as the restart policy says. `text` says
     /// why to a person. Ignored for an instance that is gone or already being stopped.
     virtual void stop_instance(const InstanceId& id, StopReason reason, const std::string& text) = 0;
@@ -156,7 +162,9 @@ class Fleet : public FleetPort {
 
     Result<> give_job(const InstanceId& id, ipc::Job job) override;
     bool cancel_job(const InstanceId& id, const std::string& job_id, const std::string& reason) override;
+    void job_unanswered(const InstanceId& id, const std::string& job_id) override;
     void job_ended(const InstanceId& id, const std::string& job_id) override;
+    void replace_instance(const InstanceId& id, const std::string& text) override;
     void stop_instance(const InstanceId& id, StopReason reason, const std::string& text) override;
 
     // For the operator. All instances of the connector; an unknown name is the error "not_found".

@@ -351,10 +351,22 @@ Actions Lifecycle::tick(const Observations& seen, TimePoint now) {
     return out;
 }
 
+bool Lifecycle::may_recycle(TimePoint now) const {
+    if (wish_ != Wish::run || !serving_ || candidate_ || spawning_ || options_.attach) return false;
+    if (serving_->phase() != ProcessRun::Phase::ready) return false;
+    return !no_recycle_before_ || now >= *no_recycle_before_;
+}
+
+Actions Lifecycle::recycle(std::uint64_t generation, const std::string& text, TimePoint now) {
+    Actions out;
+    if (!may_recycle(now) || serving_->generation() != generation) return out;
+    out.push_back(say(Level::info, options_.name + " is replaced: " + text));
+    replace(StopReason::recycle, text, now, Overlap::yes, out);
+    return out;
+}
+
 void Lifecycle::check_recycle(const Observations& seen, TimePoint now, Actions& out) {
-    if (wish_ != Wish::run || !serving_ || candidate_ || spawning_ || options_.attach) return;
-    if (serving_->phase() != ProcessRun::Phase::ready) return;
-    if (no_recycle_before_ && now < *no_recycle_before_) return;
+    if (!may_recycle(now)) return;
     const config::SupervisionSettings& limits = options_.policy;
     std::string text;
     if (limits.max_jobs > 0 && serving_->jobs_given() >= limits.max_jobs) {

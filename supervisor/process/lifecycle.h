@@ -58,6 +58,9 @@ class Lifecycle {
     enum class Overlap { yes, no };
     Actions restart(StopReason reason, const std::string& text, TimePoint now,
                     Overlap overlap = Overlap::yes);
+    /// A planned replacement of the serving process, as by max_jobs: it forgets no failures and counts as
+    /// none.
+    Actions recycle(std::uint64_t generation, const std::string& text, TimePoint now);
     /// Jobs finish first.
     Actions stop(const std::string& text, TimePoint now);
     /// The worker ends: stop ladder for everything, nothing is started any more.
@@ -111,6 +114,7 @@ class Lifecycle {
     void after_death(const DeathReport& report, Ms ready_for, TimePoint now, Actions& out);
     void fail(const std::string& text, Actions& out);
     bool alone() const { return options_.exclusive || options_.attach; }
+    bool may_recycle(TimePoint now) const;
     void check_recycle(const Observations& seen, TimePoint now, Actions& out);
 
     LifecycleOptions options_;

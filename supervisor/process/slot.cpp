@@ -117,6 +117,10 @@ void Slot::stop_instance(const InstanceId& id, StopReason reason, const std::str
     carry_out(lifecycle_.stop_process(id.generation, reason, text, Clock::now()));
 }
 
+void Slot::replace_instance(const InstanceId& id, const std::string& text) {
+    carry_out(lifecycle_.recycle(id.generation, text, Clock::now()));
+}
+
 // ---- jobs -------------------------------------------------------------------------------------------------
 
 Result<> Slot::give_job(const InstanceId& id, ipc::Job& job) {
@@ -153,14 +157,20 @@ bool Slot::cancel_job(const InstanceId& id, const std::string& job_id, const std
     return entry->process->send(ipc::Cancel{job_id, reason});
 }
 
+void Slot::job_unanswered(const InstanceId& id, const std::string& job_id) {
+    Entry* entry = find(id.generation);
+    if (entry != nullptr && entry->process->job_unanswered(job_id))
+        carry_out(lifecycle_.job_ended(id.generation, Clock::now()));
+}
+
 void Slot::job_ended(const InstanceId& id, const std::string& job_id) {
     Entry* entry = find(id.generation);
     // What the jobs of a dead process left behind is seen to when it ends: a resumed one may still want it.
     if (entry == nullptr) return;
-    const bool held = entry->process->job_ended(job_id);
+    const bool ran = entry->process->job_ended(job_id);
     if (!holds(job_id)) context_.work_dirs.remove_job(settings_.name, index_, job_id);
     service_deaths_.erase(job_id);
-    if (held) carry_out(lifecycle_.job_ended(id.generation, Clock::now()));
+    if (ran) carry_out(lifecycle_.job_ended(id.generation, Clock::now()));
 }
 
 bool Slot::holds(const std::string& job_id) const {
@@ -321,6 +331,7 @@ void Slot::greet(ConnectorProcess& process) {
     hello.max_line_bytes = settings_.supervision.max_line_bytes;
     hello.work_dir = context_.work_dirs.instance(settings_.name, index_).string();
     hello.hub = context_.options.hub;
+    if (settings_.concurrency) hello.concurrency = static_cast<int>(*settings_.concurrency);
     hello.heartbeat_interval = settings_.supervision.ping_interval;
     hello.heartbeat_missed = static_cast<int>(settings_.supervision.ping_missed);
     process.send(std::move(hello));

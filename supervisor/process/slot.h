@@ -48,7 +48,9 @@ class Slot : public ConnectorProcess::Owner, public Service::Owner {
 
     Result<> give_job(const InstanceId& id, ipc::Job& job);
     bool cancel_job(const InstanceId& id, const std::string& job_id, const std::string& reason);
+    void job_unanswered(const InstanceId& id, const std::string& job_id);
     void job_ended(const InstanceId& id, const std::string& job_id);
+    void replace_instance(const InstanceId& id, const std::string& text);
     void stop_instance(const InstanceId& id, StopReason reason, const std::string& text);
     /// Whether one of its processes holds the job.
     bool holds(const std::string& job_id) const;

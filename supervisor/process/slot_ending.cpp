@@ -66,6 +66,8 @@ void Slot::on_finished(std::uint64_t generation) {
     const Ms keep = process->info.features.resume ? settings_.supervision.resume_window : Ms{0};
     for (const std::string& job_id : report.jobs_held)
         orphaned_jobs_.push_back({Clock::now() + keep, job_id});
+    for (const std::string& job_id : process->unanswered_jobs())
+        orphaned_jobs_.push_back({Clock::now(), job_id});
     remove_orphaned_jobs(Clock::now());
     if (report.was_ready) {
         context_.tell(

@@ -99,6 +99,7 @@ void Slot::on_status(ConnectorProcess& process, const ipc::Status& status) {
 
 void Slot::on_capabilities(ConnectorProcess& process, const ipc::Capabilities& change) {
     InstanceInfo& info = process.info;
+    ++info.offers;
     if (change.capabilities) info.capabilities = *change.capabilities;
     if (change.job_types && settings_.job_types.empty()) info.job_types = *change.job_types;
     if (change.concurrency && !settings_.concurrency) info.concurrency = std::max(1, *change.concurrency);

@@ -31,6 +31,7 @@ struct InstanceInfo {
     int pid = 0;
     std::vector<std::string> job_types;
     int concurrency = 1;
+    std::uint64_t offers = 0;  ///< how many `capabilities` it has sent
     ipc::Features features;
     bool attached = false;  ///< a person may sit in its debugger: no timeouts
     bool available = true;  ///< false: its outside service does not work, no new claims for its types

@@ -112,7 +112,7 @@ TEST(Chaos, EverySubmittedJobEndsExactlyOnce) {
     const auto owes_nothing = [&] {
         const auto status = world.worker().status();
         return status.at("ledger").at("records") == 0 && status.at("jobs").at("running") == 0 &&
-               status.at("hub").at("outbox_depth") == 0;
+               status.at("jobs").at("held") == 0 && status.at("hub").at("outbox_depth") == 0;
     };
     EXPECT_TRUE(wait_until(owes_nothing, Ms(30'000))) << world.worker().status().dump(1);
     const auto home = "HOME=" + world.worker().dir().path().string();

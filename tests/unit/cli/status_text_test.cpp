@@ -48,6 +48,10 @@ TEST(StatusText, ShowsTheWorkerTheHubTheJobsAndEachConnector) {
     EXPECT_NE(text.find("ws://hub connected as gpu-1, told: idle [comfyui]"), std::string::npos) << text;
     EXPECT_NE(text.find("1 running, 5 completed, 3 failed, 0 not reported, 2 waiting"), std::string::npos)
         << text;
+    auto holding = status(Json::array());
+    holding["jobs"]["held"] = 16;
+    EXPECT_NE(status_text(holding, 0).find("1 running, 16 held, 5 completed"), std::string::npos)
+        << "what waits for a slot does not run";
     EXPECT_NE(text.find("comfyui    busy     12"), std::string::npos) << text;
     EXPECT_NE(text.find("\nsim: because\n"), std::string::npos) << "one that does not serve says why\n"
                                                                 << text;

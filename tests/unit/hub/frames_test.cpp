@@ -88,6 +88,8 @@ TEST(FramesToHub, AFailureTextIsNotCutInsideACharacter) {
     error.code = "x";
     for (int i = 0; i < 1000; ++i)
         error.message += "\xC3\xA9";
+    EXPECT_FALSE(Json::parse(encode_fail(stamp, "j", error)).contains("begun"));
+    EXPECT_EQ(Json::parse(encode_fail(stamp, "j", error, false)).at("begun"), false);
     EXPECT_EQ(encode_fail(stamp, "j", error).find("\xEF\xBF\xBD"), std::string::npos);
 }
 

@@ -43,8 +43,14 @@ inline std::string describe(const Action& action) {
         std::string operator()(const CancelJob& a) {
             return "cancel " + a.job_id + " at " + process::to_string(a.instance);
         }
+        std::string operator()(const JobUnanswered& a) {
+            return "unanswered " + a.job_id + " at " + process::to_string(a.instance);
+        }
         std::string operator()(const JobEnded& a) {
             return "ended " + a.job_id + " at " + process::to_string(a.instance);
+        }
+        std::string operator()(const ReplaceInstance& a) {
+            return "replace " + process::to_string(a.instance);
         }
         std::string operator()(const StopInstance& a) {
             static const char* const names[] = {"requested", "restart",     "worker_leaving", "recycle",
@@ -58,7 +64,8 @@ inline std::string describe(const Action& action) {
         std::string operator()(const ForwardServiceRequest& a) { return "service request " + a.job_id; }
         std::string operator()(const Finished& a) {
             const Failed* failed = std::get_if<Failed>(&a.outcome.value);
-            return "finished " + a.outcome.job_id + " " + (failed ? failed->error.code : "completed");
+            return "finished " + a.outcome.job_id + " " + (failed ? failed->error.code : "completed") +
+                   (failed && !failed->begun ? " not begun" : "");
         }
         std::string operator()(const Undelivered& a) {
             return "undelivered " + a.job_id + " " + to_string(a.code);
@@ -71,7 +78,7 @@ inline std::string describe(const Action& action) {
 
 inline bool routine(const Note& note) {
     return note.text.starts_with("given to ") || note.text.starts_with("completed after ") ||
-           note.text.starts_with("failed after ");
+           note.text.starts_with("failed after ") || note.text.starts_with("goes back to the Hub");
 }
 
 class Desk {
@@ -124,6 +131,26 @@ class Desk {
         dispatcher.instance_ready(now, id(connector, index), info, policy);
         collect();
         return id(connector, index);
+    }
+    /// It sends `capabilities`.
+    void offers(const process::InstanceId& instance, int concurrency) {
+        process::InstanceInfo& info = infos.at({instance.connector, instance.index});
+        info.concurrency = concurrency;
+        ++info.offers;
+        dispatcher.instance_changed(now, instance, info);
+        collect();
+    }
+    void refuses(const process::InstanceId& instance, const std::string& job_id) {
+        fails(instance, job_id, ipc::code::not_started);
+    }
+    void breaks(const process::InstanceId& instance, const std::string& job_id) {
+        dispatcher.protocol_error(now, instance, job_id, ipc::code::protocol_error, "NaN at byte 7");
+        collect();
+    }
+    int free(const std::string& type = "t") const {
+        const Capacity capacity = dispatcher.capacity();
+        const auto found = capacity.free_slots.find(type);
+        return found == capacity.free_slots.end() ? 0 : found->second;
     }
     void available(const process::InstanceId& instance, bool is_available) {
         process::InstanceInfo& info = infos.at({instance.connector, instance.index});

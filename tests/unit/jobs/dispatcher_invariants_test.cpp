@@ -1,6 +1,6 @@
 // Random histories, seeded: whatever happens in whatever order, each assignment ends exactly once, each
-// GiveJob is answered by one JobEnded, no instance gets more than its slots, no slot and no reservation
-// leaks.
+// GiveJob is answered by one JobEnded, no instance gets more than its slots or a job that it may still hold,
+// what waits takes a slot of its type, no slot and no reservation leaks.
 
 #include <numeric>
 #include <random>
@@ -282,7 +282,7 @@ class World {
         EXPECT_TRUE(held_.insert({action.instance, action.job.job_id}).second) << "given twice";
         int held = 0;
         for (const auto& [id, job_id] : held_)
-            held += id == action.instance;
+            held += id == action.instance && !unanswered_.contains({id, job_id});
         EXPECT_LE(held, instance->second.info.concurrency);
         if (pick(30) == 0) {
             held_.erase({action.instance, action.job.job_id});
@@ -294,7 +294,24 @@ class World {
         EXPECT_TRUE(held_.contains(job) ||
                     std::find(refused_.begin(), refused_.end(), job) != refused_.end());
     }
+    void on(const JobUnanswered& action) {
+        EXPECT_TRUE(held_.contains({action.instance, action.job_id}));
+        EXPECT_TRUE(unanswered_.insert({action.instance, action.job_id}).second);
+    }
+    void on(const ReplaceInstance& action) {
+        const auto instance = instances_.find(action.instance);
+        ASSERT_NE(instance, instances_.end());
+        EXPECT_FALSE(instance->second.leaving || instance->second.stopped);
+        if (pick(3) == 0) return;  // the fleet may have its reasons
+        const auto kind = std::find_if(kinds_.begin(), kinds_.end(), [&](const Kind& one) {
+            return one.name == action.instance.connector;
+        });
+        start(*kind);
+        instance->second.leaving = true;
+        dispatcher_->instance_leaving(now_, action.instance);
+    }
     void on(const JobEnded& action) {
+        unanswered_.erase({action.instance, action.job_id});
         EXPECT_EQ(held_.erase({action.instance, action.job_id}), 1u) << "ended " << action.job_id << " twice";
     }
     void on(const StopInstance& action) {
@@ -339,11 +356,20 @@ class World {
             for (const auto& [id, instance] : instances_) {
                 const auto& types = instance.info.job_types;
                 if (std::find(types.begin(), types.end(), type) != types.end())
-                    total += instance.info.concurrency;
+                    total += instance.info.concurrency - running_on(id);
             }
+            int waiting = 0;
+            for (const JobView& job : dispatcher_->running())
+                waiting += job.state == JobState::held && job.job_type == type;
             EXPECT_GT(count, 0);
-            EXPECT_LE(count, total);
+            EXPECT_LE(count + waiting, total) << "claimed more than can start";
         }
+    }
+
+    int running_on(const InstanceId& id) const {
+        return static_cast<int>(std::count_if(held_.begin(), held_.end(), [&](const auto& job) {
+            return job.first == id && !unanswered_.contains(job);
+        }));
     }
 
     std::mt19937 random_;
@@ -355,6 +381,7 @@ class World {
     TimePoint now_{std::chrono::hours(1)};
     std::map<InstanceId, Running> instances_;
     std::set<std::pair<InstanceId, std::string>> held_;
+    std::set<std::pair<InstanceId, std::string>> unanswered_;  // of these
     std::vector<std::pair<InstanceId, std::string>> refused_;
     std::map<std::uint64_t, std::string> live_;
     std::set<std::string> claims_;

@@ -1,4 +1,4 @@
-// The straight life of a job, cancels, adoption, foreign messages, not_started.
+// The straight life of a job, cancels, adoption, foreign messages, broken lines.
 
 #include "dispatcher_desk.h"
 
@@ -168,11 +168,17 @@ TEST(Dispatcher, AJobCancelledHereAndGivenAgainRunsOnAnotherInstanceOrWaits) {
     desk.assign("j1");
     desk.dispatcher.withdraw(desk.now, "j1", "claimed by another");
     desk.forget();
-    EXPECT_FALSE(desk.dispatcher.reserve(desk.now, "j1", "t")) << "a still holds a job of that name";
+    EXPECT_TRUE(desk.dispatcher.reserve(desk.now, "j1", "t")) << "nobody else takes it, and `a` soon will";
     desk.assign("j1");
-    EXPECT_EQ(desk.events(), Lines({"record j1 on -"}));
+    EXPECT_EQ(desk.events(), Lines({"types t free", "record j1 on -"})) << "it waits, and takes a slot";
     desk.fails(a, "j1", ipc::code::cancelled);
-    EXPECT_EQ(desk.events(), Lines({"ended j1 at a", "record j1 on a", "give j1 to a attempt 2"}));
+    EXPECT_EQ(desk.events(),
+              Lines({"ended j1 at a", "record j1 on a", "types t free t:1", "give j1 to a attempt 2"}));
+    const auto b = desk.ready("b", {"t"});
+    desk.dispatcher.withdraw(desk.now, "j1", "claimed by another");
+    desk.assign("j2");
+    desk.forget();
+    EXPECT_FALSE(desk.dispatcher.reserve(desk.now, "j1", "t")) << "b may take it, and is full";
 }
 
 TEST(Dispatcher, MessagesForJobsThatTheSenderDoesNotHoldAreCountedAndIgnored) {
@@ -205,58 +211,6 @@ TEST(Dispatcher, AServiceRequestIsForwardedWhileTheJobIsOurs) {
     desk.forget();
     desk.dispatcher.service_request(desk.now, a, {"j1", "comfyui", "workflow", {}});
     EXPECT_EQ(desk.events(), Lines());
-}
-
-TEST(Dispatcher, NotStartedGivesTheJobToAnotherInstanceAndCountsForNothing) {
-    Desk desk;
-    const auto a = desk.ready("a", {"t"});
-    const auto b = desk.ready("b", {"t"});
-    desk.assign("j1");
-    desk.forget();
-    desk.fails(a, "j1", ipc::code::not_started);
-    EXPECT_EQ(desk.events(), Lines({"ended j1 at a", "record j1 on b", "give j1 to b attempt 1"}));
-    desk.result(b, "j1");
-    EXPECT_EQ(desk.events().at(0), "finished j1 completed");
-}
-
-TEST(Dispatcher, NotStartedWithoutAnotherInstanceWaitsForABetterTimeOrFails) {
-    Desk desk;
-    const auto a = desk.ready("a", {"t"});
-    desk.assign("j1");
-    desk.forget();
-    desk.fails(a, "j1", ipc::code::not_started);
-    EXPECT_EQ(desk.events(), Lines({"ended j1 at a", "types t free t:1"}));
-    desk.pass(10s);
-    desk.available(a, false);
-    desk.available(a, true);  // its service came back: worth another try
-    EXPECT_EQ(desk.events(), Lines({"types free", "give j1 to a attempt 1", "types t free"}));
-    desk.fails(a, "j1", ipc::code::not_started);
-    desk.forget();
-    desk.pass(29s);
-    EXPECT_EQ(desk.events(), Lines());
-    desk.pass(1s);
-    EXPECT_EQ(desk.events(), Lines({"finished j1 not_started"}));
-    EXPECT_NE(desk.last_error().message.find("it said no"), std::string::npos);
-}
-
-TEST(Dispatcher, NotStartedIsBoundedAndAfterTheStartItIsAPlainFailure) {
-    DispatcherSettings settings;
-    settings.max_not_started = 3;
-    Desk desk(settings);
-    for (int i = 0; i < 4; ++i)
-        desk.ready("a", {"t"}, 1, {}, i);
-    desk.assign("j1");
-    desk.forget();
-    for (int i = 0; i < 3; ++i)
-        desk.fails(desk.id("a", i), "j1", ipc::code::not_started);
-    desk.forget();
-    EXPECT_EQ(desk.last_error().code, ipc::code::not_started);
-
-    desk.assign("j2");
-    desk.dispatcher.accepted(desk.now, desk.id("a", 0), {"j2"});
-    desk.forget();
-    desk.fails(desk.id("a", 0), "j2", ipc::code::not_started);
-    EXPECT_EQ(desk.events().at(0), "finished j2 not_started");
 }
 
 TEST(Dispatcher, AJobTheFleetDidNotTakeIsOfferedAgainAfterAShortPause) {
@@ -304,12 +258,12 @@ TEST(Dispatcher, AProtocolErrorFailsTheNamedJobAndFreesItsSlot) {
     desk.assign("j2");
     desk.forget();
     desk.dispatcher.protocol_error(desk.now, a, "j2", ipc::code::result_too_large, "25 MiB, limit 24 MiB");
-    EXPECT_EQ(desk.events(),
-              Lines({"finished j2 result_too_large", "cancel j2 at a", "ended j2 at a", "types t free t:1"}));
+    EXPECT_EQ(desk.events(), Lines({"finished j2 result_too_large", "cancel j2 at a", "unanswered j2 at a",
+                                    "types t free t:1"}));
     EXPECT_FALSE(desk.last_error().retryable);
     desk.dispatcher.protocol_error(desk.now, a, std::nullopt, ipc::code::protocol_error, "NaN at byte 7");
-    EXPECT_EQ(desk.events(),
-              Lines({"finished j1 protocol_error", "cancel j1 at a", "ended j1 at a", "types t free t:2"}));
+    EXPECT_EQ(desk.events(), Lines({"finished j1 protocol_error", "cancel j1 at a", "unanswered j1 at a",
+                                    "types t free t:2"}));
     EXPECT_EQ(desk.last_error().message, "NaN at byte 7");
 }
 

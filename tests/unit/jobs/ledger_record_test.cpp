@@ -78,6 +78,15 @@ TEST(LedgerRecord, AFailureKeepsItsCodeWordsAndDetails) {
     EXPECT_EQ(error.message, "killed \xEF\xBF\xBD by SIGSEGV");
     EXPECT_FALSE(error.retryable);
     EXPECT_EQ(error.details.at("pid"), 7);
+    EXPECT_TRUE(std::get<Failed>(*back->outcome).begun);
+}
+
+TEST(LedgerRecord, AFailureRemembersThatNobodyHadBegun) {
+    LedgerRecord record = sample();
+    record.outcome = Failed{{"not_started", "refused", true, {}}, false};
+    const Result<LedgerRecord> back = decode_record(encode_record(record));
+    ASSERT_TRUE(back.ok()) << back.error().message;
+    EXPECT_FALSE(std::get<Failed>(*back->outcome).begun);
 }
 
 TEST(LedgerRecord, EveryTruncationIsTorn) {

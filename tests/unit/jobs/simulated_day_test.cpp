@@ -294,6 +294,11 @@ class Day {
             answer(it, job_id, ipc::code::cancelled);
         });
     }
+    void on(JobUnanswered& action) { ADD_FAILURE() << action.job_id << ": nobody breaks the protocol here"; }
+    void on(ReplaceInstance& action) {
+        Connector& connector = connectors_.at(action.instance.connector);
+        carry_out(connector, connector.life->recycle(action.instance.generation, action.text, now_));
+    }
     void on(JobEnded& action) {
         Connector& connector = connectors_.at(action.instance.connector);
         const auto found = connector.processes.find(action.instance.generation);

@@ -257,6 +257,35 @@ TEST_F(CoreJobs, ADrainedJobIsNotCountedHoweverTheCodeIsSaid) {
     EXPECT_EQ(job("j").last_failer, "");
 }
 
+TEST_F(CoreJobs, AJobThatNobodyBeganIsTakenBackForNothing) {
+    running();
+    const Json not_begun{{"error_code", "not_started"}, {"begun", false}, {"retryable", false}};
+    for (int i = 0; i < 10; ++i) {
+        fail(w1, "j", "[not_started] nobody begins it", not_begun);
+        EXPECT_EQ(last(w1)["type"], "job_failed_ack");
+        EXPECT_EQ(state("j"), JobStatus::pending);
+        EXPECT_EQ(job("j").worker_id, "");
+        status(w1, "idle");
+        run(w1, "j");
+    }
+    EXPECT_EQ(job("j").attempts, 0U);
+    EXPECT_EQ(job("j").last_failer, "");
+    EXPECT_FALSE(job("j").error);
+    fail(w1, "j", "[not_started] begun and then not", {{"error_code", "not_started"}});
+    EXPECT_EQ(job("j").attempts, 1U) << "without the mark it is a failure like any other";
+}
+
+TEST_F(CoreJobs, AJobThatNobodyBeganIsNotOfferedToTheSameWorkerAtOnce) {
+    running();
+    said(w1);
+    fail(w1, "j", "[not_started] nobody begins it", {{"begun", false}});
+    status(w1, "idle");
+    pass(Ms(9000));
+    EXPECT_EQ(offered(w1), "") << "no ping-pong";
+    pass(Ms(2000));
+    EXPECT_EQ(offered(w1), "j");
+}
+
 TEST_F(CoreJobs, AJobThatLosesItsWorkerEveryTimeIsGivenUp) {
     submit("killer");
     for (ConnectionId w = 20; w < 24; ++w) {

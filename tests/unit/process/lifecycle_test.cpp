@@ -317,6 +317,21 @@ TEST_F(LifecycleTest, AConnectorIsRecycledAfterItsNumberOfJobs) {
     EXPECT_EQ(life().find(1)->stop_reason(), StopReason::recycle);
 }
 
+TEST_F(LifecycleTest, AReplacementThatIsAskedForIsNoDeathAndWaitsForWhatRuns) {
+    start_ready(1);
+    life().job_given(1);
+    EXPECT_THAT(done(life().recycle(7, "another process", now)), IsEmpty());
+    EXPECT_THAT(done(life().recycle(1, "it may still hold job j1", now)), ElementsAre(Spawn{}));
+    EXPECT_THAT(done(life().recycle(1, "once more", now)), IsEmpty()) << "one is on its way";
+    done(life().spawned(2, now));
+    EXPECT_THAT(ready(2), ElementsAre(Announce{2}, Withdraw{1}, SendDrain{1}));
+    EXPECT_EQ(life().find(1)->stop_reason(), StopReason::recycle);
+    EXPECT_THAT(done(life().job_ended(1, now)), ElementsAre(SendShutdown{1, 10s}));
+    EXPECT_THAT(exit(1, 0), IsEmpty());
+    EXPECT_EQ(life().state(), State::ready);
+    EXPECT_FALSE(life().last_death());
+}
+
 TEST_F(LifecycleTest, AConnectorIsRecycledByMemoryAndAge) {
     options.policy.max_rss = 1000;
     options.policy.max_age = 1h;
