@@ -150,10 +150,11 @@ void Dispatcher::failed(TimePoint now, const process::InstanceId& id, const ipc:
         ignore(id, message.job_id, "a failure");
         return;
     }
-    if (job->live() && message.error.code == ipc::code::not_started && !job->started) {
+    const bool refused = message.error.code == ipc::code::not_started && !job->started;
+    if (job->live() && refused) {
         handed_back(now, *job, message.error);
     } else {
-        pool_.find(id)->took_one();
+        if (!refused) pool_.find(id)->took_one();
         if (job->live()) finish(now, *job, Failed{message.error});
         let_go(*job);
     }
@@ -189,17 +190,17 @@ void Dispatcher::handed_back(TimePoint now, ActiveJob& job, const ipc::JobError&
     history_.undo_attempt(job.id());
     ++stats_.not_started;
     ++job.not_started;
-    job.last_words = error.message;
+    job.last_words = process::cut(error.message);
     const int others = held_before(job);
     const int slots = instance.slots();
-    instance.refused(now, others, "job " + job.id() + " (\"" + process::cut(error.message) + "\")");
+    instance.refused(now, others, "job " + job.id() + " (\"" + job.last_words + "\")");
     actions_.push_back(JobEnded{id, job.id()});
     unbind(job);
     --job.attempt;
     if (job.resumed) job.resume_on = id.connector;
     hold(now, job);
     note(Note::Level::info, id.connector, job.id(),
-         process::to_string(id) + " refused it, not started: " + process::cut(error.message) +
+         process::to_string(id) + " refused it, not started: " + job.last_words +
              "; the job waits for a slot");
     if (instance.slots() < slots || others == 0)
         note(others == 0 ? Note::Level::info : Note::Level::warn, id.connector, job.id(),
