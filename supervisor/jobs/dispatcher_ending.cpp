@@ -24,6 +24,10 @@ void Dispatcher::finish(TimePoint now, const ActiveJob& job, std::variant<Comple
     } else {
         ++stats_.completed;
         history_.forget(job.id());
+        if (job.instance) {
+            blame_.ended({job.instance->connector, job.instance->index, true}, job.id(), true);
+            blame_.ended({job.instance->connector, job.instance->index, false}, job.id(), true);
+        }
         note(Note::Level::info, connector, job.id(),
              "completed" + after + ", result of " +
                  human_bytes(std::get<Completed>(value).result.text.size()));
@@ -139,10 +143,11 @@ bool Dispatcher::may_resume(const ActiveJob& job, const Instance& instance,
 
 /// The process that ran a job of ours has ended without an answer. `job` may be gone afterwards.
 void Dispatcher::lost_process(TimePoint now, ActiveJob& job, const Instance& instance,
-                              const process::DeathReport& report) {
-    if (!not_the_jobs_fault(report)) {
+                              const process::DeathReport& report, bool only_job) {
+    const bool a_jobs_fault = !not_the_jobs_fault(report);
+    if (a_jobs_fault) {
         ++job.deaths;
-        history_.add_death(job.id(), report.summary(), instance.policy.poison_deaths);
+        if (only_job) count_death(instance.id, job.id(), instance.policy, report);
     }
     ipc::JobError error = died_error(instance.id, report);
     if (const JobHistory::Poison* poison = history_.poison(job.id())) {
@@ -152,6 +157,8 @@ void Dispatcher::lost_process(TimePoint now, ActiveJob& job, const Instance& ins
         return;
     }
     if (!may_resume(job, instance, report)) {
+        // Which of several jobs it was is not known.
+        if (a_jobs_fault && !only_job) history_.run_alone(job.id());
         fail(now, job, std::move(error));
         return;
     }
@@ -189,9 +196,13 @@ std::optional<TimePoint> Dispatcher::next_limit(const ActiveJob& job) const {
         case JobState::running:
             break;
     }
-    const config::SupervisionSettings& policy = pool_.find(*job.instance)->policy;
-    std::optional<TimePoint> next;
-    if (policy.job_timeout > config::off) next = job.given_at + policy.job_timeout;
+    const Instance& instance = *pool_.find(*job.instance);
+    const config::SupervisionSettings& policy = instance.policy;
+    std::optional<TimePoint> next = instance.gives_back_at;
+    if (policy.job_timeout > config::off) {
+        const TimePoint end = job.given_at + policy.job_timeout;
+        next = next ? std::min(*next, end) : end;
+    }
     if (policy.no_progress_timeout > config::off) {
         const TimePoint silent = job.last_sign + policy.no_progress_timeout;
         next = next ? std::min(*next, silent) : silent;
@@ -214,6 +225,11 @@ void Dispatcher::check_limits(TimePoint now, ActiveJob& job) {
         instance.overdue = true;
         note(Note::Level::warn, instance.id.connector, job.id(),
              "did not stop within " + human_duration(instance.policy.cancel_timeout) + " of its cancel");
+        return;
+    }
+    if (instance.gives_back_at && *instance.gives_back_at <= now) {
+        fail_and_abandon(now, job, ActiveJob::Cause::given_back,
+                         service_away_error(instance.id, instance.info.unavailable_reason));
         return;
     }
     const Ms ran = instance.policy.job_timeout;

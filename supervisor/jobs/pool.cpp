@@ -10,7 +10,7 @@ bool Instance::has_type(const std::string& job_type) const {
 }
 
 int Instance::free_slots() const {
-    if (!serving() || overdue || paused_until) return 0;
+    if (!serving() || overdue || alone || paused_until) return 0;
     return std::max(0, info.concurrency - held - reserved);
 }
 
