@@ -15,6 +15,7 @@ constexpr std::size_t max_killers = 8;
 
 void Blame::Docket::forget(const std::string& job_id) {
     sent.erase(job_id);
+    sent_before.erase(job_id);
     begun.erase(job_id);
     std::erase(over, job_id);
 }
@@ -29,7 +30,8 @@ void Blame::sent(const Victim& service, const std::string& job_id) {
 
 void Blame::begun(const Victim& service, const std::string& job_id) {
     Docket& docket = dockets_[service];
-    docket.tells_begun = true;
+    // Before it was sent it only says that the connector has taken the job.
+    if (!docket.sent.contains(job_id) && !docket.sent_before.contains(job_id)) return;
     docket.begun.insert(job_id);
     std::erase(docket.over, job_id);
 }
@@ -46,7 +48,8 @@ void Blame::ended(const Victim& victim, const std::string& job_id, bool complete
         docket.forget(job_id);
         docket.killers.clear();
         docket.accused = false;
-    } else if (docket.sent.contains(job_id) || docket.begun.contains(job_id)) {
+    } else if (docket.sent.contains(job_id) || docket.sent_before.contains(job_id) ||
+               docket.begun.contains(job_id)) {
         std::erase(docket.over, job_id);
         docket.over.push_back(job_id);
         if (docket.over.size() > max_over) docket.forget(std::string(docket.over.front()));
@@ -62,10 +65,14 @@ Verdict Blame::service_died(const Victim& service, const std::vector<std::string
         return jobs;
     };
     std::vector<std::string> candidates = those_of(docket.begun);
-    if (candidates.empty() && docket.tells_sent)
-        candidates = those_of(docket.sent);
-    else if (candidates.empty() && !docket.tells_begun && served)
-        candidates = held;
+    if (candidates.empty()) candidates = those_of(docket.sent);
+    // Not every connector says that it sends a job once more; what never answered had nothing sent to it.
+    if (candidates.empty() && served) candidates = those_of(docket.sent_before);
+    if (candidates.empty() && served && !docket.tells_sent) candidates = held;
+    docket.sent_before.merge(docket.sent);
+    std::erase_if(docket.sent_before, [&](const std::string& job_id) {
+        return std::find(held.begin(), held.end(), job_id) == held.end();
+    });
     docket.sent.clear();
     docket.begun.clear();
     docket.over.clear();

@@ -3,7 +3,8 @@
 // connector's instance, its companion service). Pure: no clock, no I/O; owned by the dispatcher.
 //
 //   one job at it             that job; twice is poison, which JobHistory counts
-//   several                   the one that had been begun (`accepted`); if that is unknown nobody, and they
+//   several                   the one that had been begun (`accepted` after
+//                             `service_request`); if that is unknown nobody, and they
 //   run one
 //                             at a time next
 //   two different jobs with   the machine: no job; after a success, or a trial that went well, the count
@@ -39,8 +40,8 @@ struct Verdict {
 
 class Blame {
   public:
-    // What its connector says of a job and the service (`service_request`, `accepted`). Whoever never says
-    // such a thing is taken to have all its jobs at the service.
+    // What its connector says of a job and the service (`service_request`, and `accepted` after it). Whoever
+    // never says such a thing is taken to have all its jobs at the service.
     void sent(const Victim& service, const std::string& job_id);
     void begun(const Victim& service, const std::string& job_id);
     /// The job is given to its instance from the start: what was said of an earlier run is over.
@@ -61,9 +62,9 @@ class Blame {
     /// What is known of one service or connector.
     struct Docket {
         std::set<std::string> sent;
+        std::set<std::string> sent_before;  ///< to a service that has died since
         std::set<std::string> begun;
         bool tells_sent = false;
-        bool tells_begun = false;
         std::vector<std::string> over;     // failed since the last death; their words still stand above
         std::vector<std::string> killers;  // different jobs, since the last success
         bool accused = false;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -149,10 +150,12 @@ const Inherited& take_over() {
 }
 
 void default_signals() {
-    struct sigaction action {};
-    action.sa_handler = SIG_DFL;
+    // The kernel's own call: the library's refuses the two signals that it uses itself, and they may have
+    // been left ignored. All zero is SIG_DFL, no flags, no mask, on every architecture.
+    constexpr std::size_t kernel_mask_bytes = 8;
+    const unsigned long nothing[8] = {};
     for (int signal = 1; signal < NSIG; ++signal)
-        ::sigaction(signal, &action, nullptr);
+        ::syscall(SYS_rt_sigaction, signal, nothing, nullptr, kernel_mask_bytes);
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);

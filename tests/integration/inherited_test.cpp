@@ -74,7 +74,7 @@ struct Started : testing::Test {
     /// With a connector that notes what it was given, does nothing, and exits with 78 when `fatal` is there.
     void start(const std::string& habits, const std::string& more = "") {
         folder.write_file("c.sh", R"sh(
-{ sed -n 's/^\(SigBlk\|SigIgn\|Umask\):[[:space:]]*/\1 /p' /proc/$$/status
+{ sed -n 's/^\(SigBlk\|SigIgn\|Umask\):[[:space:]]*/\1 /p' /proc/self/status
   echo "files $(ulimit -n)"; echo "oom $(cat /proc/$$/oom_score_adj)"
   (exec 3<>/dev/tty) 2>/dev/null && echo "terminal" ; } > )sh" +
                                       (folder / "given").string() + R"sh(.new

@@ -46,13 +46,16 @@ TEST(Blame, OfSeveralWithNoneKnownToBeBegunNobody) {
     Blame silent;
     EXPECT_EQ(silent.service_died(service, {"a", "b"}, true), (Verdict{Kind::unclear, {"a", "b"}}));
     Blame parallel;
-    parallel.begun(service, "a");
-    parallel.begun(service, "b");
+    for (const char* id : {"a", "b"}) {
+        parallel.sent(service, id);
+        parallel.begun(service, id);
+    }
     EXPECT_EQ(parallel.service_died(service, {"a", "b"}, true), (Verdict{Kind::unclear, {"a", "b"}}));
 }
 
 TEST(Blame, TheOnlyOneThatWasSentEvenIfItsBeginWasNotHeard) {
     Blame blame;
+    blame.sent(service, "earlier");
     blame.begun(service, "earlier");
     blame.ended(service, "earlier", true);
     blame.sent(service, "a");
@@ -65,7 +68,7 @@ TEST(Blame, WhatWasSaidHoldsForOneLifeOfTheService) {
     blame.sent(service, "a");
     blame.begun(service, "a");
     EXPECT_EQ(blame.service_died(service, {"a", "b"}, true), job("a"));
-    EXPECT_EQ(blame.service_died(service, {"a", "b"}, true), Verdict{}) << "nothing was sent to the new one";
+    EXPECT_EQ(blame.service_died(service, {"a", "b"}, false), Verdict{}) << "the new one never answered";
     blame.sent(service, "a");
     blame.sent(service, "b");
     blame.begun(service, "b");
@@ -73,8 +76,30 @@ TEST(Blame, WhatWasSaidHoldsForOneLifeOfTheService) {
         << "a and b, no success between";
 }
 
+TEST(Blame, AConnectorThatDoesNotSayThatItSendsAJobOnceMore) {
+    Blame blame;
+    blame.sent(service, "a");
+    EXPECT_EQ(blame.service_died(service, {"a", "fetching"}, true), job("a"));
+    EXPECT_EQ(blame.service_died(service, {"a", "fetching"}, false), Verdict{});
+    EXPECT_EQ(blame.service_died(service, {"a", "fetching"}, true), job("a"));
+    blame.given(service, "a");
+    EXPECT_EQ(blame.service_died(service, {"a"}, true), Verdict{}) << "another run of it";
+}
+
+TEST(Blame, AcceptedBeforeItIsSentSaysNothingOfTheService) {
+    Blame blame;
+    blame.begun(service, "a");
+    EXPECT_EQ(blame.service_died(service, {"a"}, true), job("a")) << "a connector that tells nothing more";
+    EXPECT_EQ(blame.service_died(service, {"a"}, true), job("a"));
+    blame.begun(service, "b");
+    blame.begun(service, "a");
+    blame.sent(service, "a");
+    EXPECT_EQ(blame.service_died(service, {"a", "b"}, true), job("a")) << "b fetches its inputs";
+}
+
 TEST(Blame, SentOnceMoreIsNotBegun) {
     Blame blame;
+    blame.sent(service, "a");
     blame.begun(service, "a");
     blame.sent(service, "a");
     blame.sent(service, "b");

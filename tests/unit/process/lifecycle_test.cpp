@@ -336,7 +336,8 @@ TEST_F(LifecycleTest, AConnectorIsRecycledByMemoryAndAge) {
 
 TEST_F(LifecycleTest, AMemoryLimitBelowWhatItNeedsWhenIdleDoesNotReplaceItForEver) {
     options.policy.max_rss = 500 << 20;
-    start_ready(1);
+    start_and_spawn(1);
+    ready(1, false);
     Observations seen;
     seen.rss_bytes = 812 << 20;
     for (int second = 0; second < 600; second += 2) {
@@ -355,7 +356,7 @@ TEST_F(LifecycleTest, AMemoryLimitBelowWhatItNeedsWhenIdleDoesNotReplaceItForEve
     done(life().job_ended(1, now));
     EXPECT_THAT(done(life().tick(seen, now)), testing::Contains(Action{Spawn{}})) << "as it is configured";
     done(life().spawned(2, now));
-    ready(2);
+    ready(2, false);
     done(life().tick(seen, now));
     EXPECT_EQ(said.find("before its first job"), said.rfind("before its first job")) << said;
 }

@@ -112,8 +112,9 @@ class JobContext {
     /// job has reached the service: call it right before the job is handed over.
     virtual void service_request(const std::string& service, const std::string& request_type,
                                  const Json& content) = 0;
-    /// The service has begun this job (it does not wait there any more). If the service dies, the job that it
-    /// had begun is the one that is blamed; may be called again when it begins anew.
+    /// The service has begun this job, which service_request() told of before (it waits there no more). If
+    /// the service dies, the job that it had begun is the one that is blamed; may be called again when it
+    /// begins anew.
     virtual void accepted() {}
 };
 
