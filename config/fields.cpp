@@ -254,7 +254,8 @@ std::vector<Field> make_fields() {
                     "An open breaker lets one start be tried after this.")
             .range(1, 366 * day),
         supervision(&S::poison_deaths, "poison_deaths", K::integer,
-                    "A job that killed this many processes is not run here again; 0: off.")
+                    "A job that ended its connector or its service this many times is not run here again; "
+                    "0: off.")
             .range(0, 1000),
         supervision(&S::max_line_bytes, "max_line_bytes", K::bytes, "Longest line taken from a connector.")
             .range(4096, 1073741824),
@@ -270,19 +271,23 @@ std::vector<Field> make_fields() {
         supervision(&S::evidence_messages, "evidence_messages", K::integer,
                     "Last protocol messages kept for the report of a death.")
             .range(0, 10000),
-        supervision(&S::max_rss, "max_rss", K::bytes,
-                    "Restart between jobs when the process tree holds more memory than this; 0: off."),
+        supervision(
+            &S::max_rss, "max_rss", K::bytes,
+            "Restart between jobs, but not before its first, when the process tree holds more memory than "
+            "this; 0: off."),
         supervision(&S::max_jobs, "max_jobs", K::integer, "Restart after this many jobs; 0: off."),
         supervision(&S::max_age, "max_age", K::duration, "Restart, between jobs, after this long; 0: off."),
         supervision(&S::no_new_privs, "no_new_privs", K::boolean,
                     "The child and its children gain no rights by setuid programs."),
         supervision(&S::user, "user", K::text, "Run as this user (needs root); empty: as the worker."),
-        supervision(&S::nice, "nice", K::integer, "Scheduling priority, -20 to 19; unset: as the worker.")
+        supervision(&S::nice, "nice", K::integer,
+                    "Scheduling priority, -20 to 19; unset: as the worker, but not below 0.")
             .range(-20, 19),
         supervision(&S::cpu_affinity, "cpu_affinity", K::numbers, "CPU numbers it may run on; empty: all.")
             .range(0, 1023),
-        supervision(&S::oom_score_adj, "oom_score_adj", K::integer,
-                    "Who dies first when memory runs out, -1000 to 1000; unset: as the worker.")
+        supervision(
+            &S::oom_score_adj, "oom_score_adj", K::integer,
+            "Who dies first when memory runs out, -1000 to 1000; unset: as the worker, but not below 0.")
             .range(-1000, 1000),
         supervision(&S::limit_address_space, "limit_address_space", K::bytes,
                     "RLIMIT_AS; 0: as the worker. GPU libraries reserve far more than they use."),

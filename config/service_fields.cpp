@@ -101,8 +101,8 @@ std::vector<Field> service_fields() {
         policy(&S::backoff_reset, "backoff_reset", K::duration,
                "Once healthy for this long the delay starts anew; as the connector."),
         policy(&S::breaker_deaths, "breaker_deaths", K::integer,
-               "This many deaths, hangs and asked restarts within breaker_window open the breaker; as the "
-               "connector.")
+               "This many deaths, hangs and asked restarts within breaker_window open the breaker (not those "
+               "that a job is blamed for, see poison_deaths); as the connector.")
             .range(0, 1000),
         policy(&S::breaker_window, "breaker_window", K::duration, "See breaker_deaths; as the connector.")
             .range(1, 366 * day),
@@ -118,12 +118,13 @@ std::vector<Field> service_fields() {
         policy(&S::no_new_privs, "no_new_privs", K::boolean,
                "It and its children gain no rights by setuid programs; as the connector."),
         policy(&S::user, "user", K::text, "Run as this user (needs root); as the connector."),
-        policy(&S::nice, "nice", K::integer, "Scheduling priority, -20 to 19; unset: as the worker.")
+        policy(&S::nice, "nice", K::integer,
+               "Scheduling priority, -20 to 19; unset: as the worker, but not below 0.")
             .range(-20, 19),
         policy(&S::cpu_affinity, "cpu_affinity", K::numbers, "CPU numbers it may run on; empty: all.")
             .range(0, 1023),
         policy(&S::oom_score_adj, "oom_score_adj", K::integer,
-               "Who dies first when memory runs out, -1000 to 1000; unset: as the worker.")
+               "Who dies first when memory runs out, -1000 to 1000; unset: as the worker, but not below 0.")
             .range(-1000, 1000),
         policy(&S::limit_address_space, "limit_address_space", K::bytes,
                "RLIMIT_AS; 0: as the worker. GPU libraries reserve far more than they use."),

@@ -82,6 +82,9 @@ void Worker::Impl::perform(TimePoint now, jobs::Action& action) {
                    [&](jobs::JobEnded& a) { fleet_->job_ended(a.instance, a.job_id); },
                    [&](jobs::ReplaceInstance& a) { fleet_->replace_instance(a.instance, a.text); },
                    [&](jobs::StopInstance& a) { fleet_->stop_instance(a.instance, a.reason, a.text); },
+                   [&](jobs::JudgeService& a) {
+                       fleet_->service_judged(a.connector, a.index, a.pid, a.verdict, a.text);
+                   },
                    [&](jobs::ReportProgress& a) { link_->report_progress(a.job_id, a.number, a.progress); },
                    [&](jobs::ForwardServiceRequest& a) { link_->service_request(a.request); },
                    [&](jobs::Finished& a) { finish(std::move(a.outcome)); },
@@ -183,6 +186,12 @@ void Worker::Impl::on_leaving(const process::InstanceId& id) {
 void Worker::Impl::on_gone(const process::InstanceId& id, const process::DeathReport& report) {
     ready_.erase(id);
     dispatcher_.instance_gone(Clock::now(), id, report);
+    schedule_pump();
+}
+
+void Worker::Impl::on_service_gone(const std::string& connector, int index,
+                                   const process::DeathReport& report) {
+    dispatcher_.service_gone(Clock::now(), connector, index, report);
     schedule_pump();
 }
 

@@ -40,6 +40,8 @@ class Worker::Impl : public process::FleetListener, public control::Operations, 
     void on_protocol_error(const process::InstanceId& id, const std::optional<std::string>& job_id,
                            const std::string& code, const std::string& message) override;
     void on_status(const process::InstanceId& id, const ipc::Status& status) override;
+    void on_service_gone(const std::string& connector, int index,
+                         const process::DeathReport& report) override;
 
     // hub::JobDesk: called by the session, must not call back into it; what follows is done in a later turn.
     bool reserve(TimePoint now, const std::string& job_id, const std::string& job_type) override;

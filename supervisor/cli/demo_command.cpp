@@ -16,6 +16,7 @@
 #include "supervisor/cli/job_client.h"
 #include "supervisor/local_hub/local_hub.h"
 #include "supervisor/process/guardian.h"
+#include "supervisor/process/inherited.h"
 #include "supervisor/worker.h"
 
 namespace emprops::cli {
@@ -213,6 +214,7 @@ class Demo {
 }  // namespace
 
 int run_demo(const Common& common, const DemoOptions& options) {
+    process::take_over();
     auto request = request_for(common);
     // A demo shows the simulation connector whatever this machine is configured for.
     request.overrides.insert(request.overrides.begin(), "connectors=simulation");

@@ -7,11 +7,13 @@
 #include "supervisor/base/privacy.h"
 #include "supervisor/cli/common.h"
 #include "supervisor/local_hub/local_hub.h"
+#include "supervisor/process/inherited.h"
 #include "supervisor/worker.h"
 
 namespace emprops::cli {
 
 int run_hub(const Common& common) {
+    process::take_over();
     auto loaded = load_or_complain(request_for(common));
     if (!loaded) return exit_config;
     if (auto logging = setup_logging(loaded->settings.log); !logging) {

@@ -8,6 +8,7 @@
 #include "supervisor/base/privacy.h"
 #include "supervisor/cli/common.h"
 #include "supervisor/process/guardian.h"
+#include "supervisor/process/inherited.h"
 #include "supervisor/worker.h"
 
 namespace emprops::cli {
@@ -18,6 +19,8 @@ int serve(config::Loaded loaded, config::LoadRequest request) {
         complain(logging.error().message);
         return exit_config;
     }
+    for (const std::string& note : process::inherited().notes)
+        logger("worker")->warn("{}", note);
     boost::asio::io_context& loop = process_loop();
     int exit_code = exit_ok;
     WorkerOptions options;
@@ -46,6 +49,7 @@ int serve(config::Loaded loaded, config::LoadRequest request) {
 }  // namespace
 
 int run_worker(const Common& common) {
+    process::take_over();
     const auto request = request_for(common);
     auto loaded = load_or_complain(request);
     if (!loaded) return exit_config;

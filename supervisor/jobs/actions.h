@@ -67,6 +67,15 @@ struct StopInstance {
     std::string text;  ///< for a person: which job, which limit
 };
 
+/// To the fleet: what the end of a companion service is taken for (FleetPort::service_judged).
+struct JudgeService {
+    std::string connector;
+    int index = 0;
+    int pid = 0;
+    process::ServiceVerdict verdict = process::ServiceVerdict::job;
+    std::string text;
+};
+
 /// To the Hub side: progress of a job that is still ours.
 struct ReportProgress {
     std::string job_id;
@@ -119,6 +128,7 @@ struct Note {
 
 using Action =
     std::variant<RecordJob, GiveJob, CancelJob, JobUnanswered, JobEnded, ReplaceInstance, StopInstance,
-                 ReportProgress, ForwardServiceRequest, Finished, Undelivered, CapacityChanged, Note>;
+                 JudgeService, ReportProgress, ForwardServiceRequest, Finished, Undelivered, CapacityChanged,
+                 Note>;
 
 }  // namespace emprops::jobs

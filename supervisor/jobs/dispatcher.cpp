@@ -45,7 +45,10 @@ Dispatcher::Dispatcher(DispatcherSettings settings)
 bool Dispatcher::reserve(TimePoint now, const std::string& job_id, const std::string& job_type) {
     if (find_live(job_id) != nullptr || pool_.has_reservation(job_id)) return true;
     if (drain_ || !healthy_) return false;
-    const auto free_of_it = [&](const Instance& instance) { return !holds(instance.id, job_id); };
+    const bool alone = history_.runs_alone(job_id);
+    const auto free_of_it = [&](const Instance& instance) {
+        return !holds(instance.id, job_id) && !(alone && instance.held + instance.reserved > 0);
+    };
     // Where only an instance that may still hold it serves its type, the claim is what gets that one
     // replaced.
     if (!pool_.reserve(job_id, job_type, free_of_it) &&
@@ -81,7 +84,8 @@ void Dispatcher::assigned(TimePoint now, Assignment assignment, const std::strin
     } else if (drain_ && drain_->gives_back) {
         give_back(now, job, "this worker is leaving");
     } else {
-        if (reserved != nullptr && (holds(reserved->id, job.id()) || gives_back(reserved->id.connector)))
+        if (reserved != nullptr && (holds(reserved->id, job.id()) || gives_back(reserved->id.connector) ||
+                                    (reserved->held > 0 && history_.runs_alone(job.id()))))
             reserved = nullptr;
         Instance* instance = reserved != nullptr ? reserved : find_place(job);
         if (instance != nullptr) {

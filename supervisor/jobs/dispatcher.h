@@ -28,6 +28,7 @@
 #include "supervisor/base/time.h"
 #include "supervisor/jobs/actions.h"
 #include "supervisor/jobs/active_job.h"
+#include "supervisor/jobs/blame.h"
 #include "supervisor/jobs/job_history.h"
 #include "supervisor/jobs/pool.h"
 #include "supervisor/jobs/stats.h"
@@ -91,6 +92,12 @@ class Dispatcher {
     void instance_leaving(TimePoint now, const process::InstanceId& id);
     /// Its process has ended and everything it wrote has been delivered here before.
     void instance_gone(TimePoint now, const process::InstanceId& id, const process::DeathReport& report);
+
+    /// The companion service of an instance ended and nobody had planned that
+    /// (FleetListener::on_service_gone): the job that did it twice is poison, and a machine on which
+    /// different jobs do it is suspected instead.
+    void service_gone(TimePoint now, const std::string& connector, int index,
+                      const process::DeathReport& report);
 
     /// The fleet did not take a GiveJob (too much waits for its stdin, or it is leaving): nothing was sent.
     /// `why` if it is something else that a person should hear of (a full disk).
@@ -224,8 +231,20 @@ class Dispatcher {
     void abandon(TimePoint now, ActiveJob& job, ActiveJob::Cause cause, const std::string& reason);
     void stop_instances_that_only_ignore_cancels();
     void lost_process(TimePoint now, ActiveJob& job, const Instance& instance,
-                      const process::DeathReport& report);
+                      const process::DeathReport& report, bool only_job);
     bool may_resume(const ActiveJob& job, const Instance& instance, const process::DeathReport& report) const;
+    // dispatcher_blame.cpp: whose fault it is
+    void blame_job(TimePoint now, const Victim& service, const std::string& job_id, std::uint32_t limit,
+                   const process::DeathReport& report);
+    void blame_machine(TimePoint now, const Victim& service, const std::vector<std::string>& jobs,
+                       const process::DeathReport& report);
+    void blame_nobody_yet(TimePoint now, const Victim& service, const std::vector<std::string>& jobs,
+                          const process::DeathReport& report);
+    ActiveJob* find_at(const Victim& victim, const std::string& job_id);
+    void count_death(const process::InstanceId& id, const std::string& job_id,
+                     const config::SupervisionSettings& policy, const process::DeathReport& report);
+    void note_service(TimePoint now, Instance& instance) const;
+
     void check_limits(TimePoint now, ActiveJob& job);
     std::optional<TimePoint> next_limit(const ActiveJob& job) const;
     void end_waiting(TimePoint now, ActiveJob& job);
@@ -236,6 +255,7 @@ class Dispatcher {
     DispatcherSettings settings_;
     Pool pool_;
     JobHistory history_;
+    Blame blame_;
     Jobs jobs_;
     Stats stats_;
     std::uint64_t last_given_ = 0;

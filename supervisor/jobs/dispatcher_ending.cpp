@@ -32,6 +32,10 @@ void Dispatcher::finish(TimePoint now, const ActiveJob& job, std::variant<Comple
     } else {
         ++stats_.completed;
         history_.forget(job.id());
+        if (job.instance) {
+            blame_.ended({job.instance->connector, job.instance->index, true}, job.id(), true);
+            blame_.ended({job.instance->connector, job.instance->index, false}, job.id(), true);
+        }
         note(Note::Level::info, connector, job.id(),
              "completed" + after + ", result of " +
                  human_bytes(std::get<Completed>(value).result.text.size()));
@@ -147,10 +151,11 @@ bool Dispatcher::may_resume(const ActiveJob& job, const Instance& instance,
 
 /// The process that ran a job of ours has ended without an answer. `job` may be gone afterwards.
 void Dispatcher::lost_process(TimePoint now, ActiveJob& job, const Instance& instance,
-                              const process::DeathReport& report) {
-    if (!not_the_jobs_fault(report)) {
+                              const process::DeathReport& report, bool only_job) {
+    const bool a_jobs_fault = !not_the_jobs_fault(report);
+    if (a_jobs_fault) {
         ++job.deaths;
-        history_.add_death(job.id(), report.summary(), instance.policy.poison_deaths);
+        if (only_job) count_death(instance.id, job.id(), instance.policy, report);
     }
     ipc::JobError error = died_error(instance.id, report);
     if (const JobHistory::Poison* poison = history_.poison(job.id())) {
@@ -160,6 +165,8 @@ void Dispatcher::lost_process(TimePoint now, ActiveJob& job, const Instance& ins
         return;
     }
     if (!may_resume(job, instance, report)) {
+        // Which of several jobs it was is not known.
+        if (a_jobs_fault && !only_job) history_.run_alone(job.id());
         fail(now, job, std::move(error));
         return;
     }
@@ -203,9 +210,9 @@ std::optional<TimePoint> Dispatcher::next_limit(const ActiveJob& job) const {
     }
     const Instance& runner = *pool_.find(*job.instance);
     const config::SupervisionSettings& policy = runner.policy;
-    std::optional<TimePoint> next;
-    if (runner.refusals_in_a_row > 0 && !job.started) next = job.given_at + begun_without_a_word;
+    std::optional<TimePoint> next = runner.gives_back_at;
     const auto earlier = [&next](TimePoint at) { next = next ? std::min(*next, at) : at; };
+    if (runner.refusals_in_a_row > 0 && !job.started) earlier(job.given_at + begun_without_a_word);
     if (policy.job_timeout > config::off) earlier(job.given_at + policy.job_timeout);
     if (policy.no_progress_timeout > config::off) earlier(job.last_sign + policy.no_progress_timeout);
     return next;
@@ -226,6 +233,11 @@ void Dispatcher::check_limits(TimePoint now, ActiveJob& job) {
         instance.overdue = true;
         note(Note::Level::warn, instance.id.connector, job.id(),
              "did not stop within " + human_duration(instance.policy.cancel_timeout) + " of its cancel");
+        return;
+    }
+    if (instance.gives_back_at && *instance.gives_back_at <= now) {
+        fail_and_abandon(now, job, ActiveJob::Cause::given_back,
+                         service_away_error(instance.id, instance.info.unavailable_reason));
         return;
     }
     if (instance.refusals_in_a_row > 0 && !job.started && job.given_at + begun_without_a_word <= now)

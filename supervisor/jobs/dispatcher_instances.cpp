@@ -24,7 +24,7 @@ void Dispatcher::instance_ready(TimePoint now, const process::InstanceId& id,
     config::SupervisionSettings limits = policy;
     // The process it runs in counts, not what is configured by now.
     if (info.attached) limits.job_timeout = limits.no_progress_timeout = config::off;
-    pool_.put(id, info, limits);
+    note_service(now, pool_.put(id, info, limits));
     settle(now);
 }
 
@@ -34,6 +34,7 @@ void Dispatcher::instance_changed(TimePoint now, const process::InstanceId& id,
     if (instance == nullptr) return;
     const bool came_back = info.available && !instance->info.available;
     instance->set(info);
+    note_service(now, *instance);
     if (!info.available) unbind_recording(now, id);
     if (came_back) instance->took_one();  // what it refused meanwhile says nothing
     settle(now);
@@ -65,13 +66,12 @@ void Dispatcher::instance_gone(TimePoint now, const process::InstanceId& id,
     for (const std::uint64_t number : held) {
         ActiveJob& job = jobs_.at(number);
         if (job.live()) {
-            lost_process(now, job, instance, report);
+            lost_process(now, job, instance, report, held.size() == 1);
             continue;
         }
         const bool cost_a_process =
             job.cause == ActiveJob::Cause::hung || job.cause == ActiveJob::Cause::timeout;
-        if (cost_a_process && !not_the_jobs_fault(report))
-            history_.add_death(job.id(), report.summary(), instance.policy.poison_deaths);
+        if (cost_a_process && !not_the_jobs_fault(report)) count_death(id, job.id(), instance.policy, report);
         let_go(job);
     }
     settle(now);
@@ -105,6 +105,7 @@ void Dispatcher::not_given(TimePoint now, const process::InstanceId& id, const s
 void Dispatcher::accepted(TimePoint now, const process::InstanceId& id, const ipc::Accepted& message) {
     if (ActiveJob* job = find_on(id, message.job_id)) {
         show_sign(now, *job);
+        blame_.begun({id.connector, id.index, true}, message.job_id);
         settle(now);
     } else {
         ignore(id, message.job_id, "accepted");
@@ -210,9 +211,12 @@ void Dispatcher::handed_back(TimePoint now, ActiveJob& job, const ipc::JobError&
 void Dispatcher::service_request(TimePoint, const process::InstanceId& id,
                                  const ipc::ServiceRequest& message) {
     const ActiveJob* job = find_on(id, message.job_id);
-    if (job == nullptr)
+    if (job == nullptr) {
         ignore(id, message.job_id, "a service request");
-    else if (job->live())
+        return;
+    }
+    blame_.sent({id.connector, id.index, true}, message.job_id);
+    if (job->live())
         actions_.push_back(ForwardServiceRequest{message.job_id, job->assignment.number, id, message});
 }
 

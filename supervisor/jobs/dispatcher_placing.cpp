@@ -40,6 +40,7 @@ void Dispatcher::place_waiting(TimePoint now) {
 Instance* Dispatcher::find_place(const ActiveJob& job) {
     return pool_.choose(job.assignment.job_type, [&](const Instance& instance) {
         if (holds(instance.id, job.id())) return false;
+        if (instance.held > 0 && history_.runs_alone(job.id())) return false;
         return !job.resume_on || (instance.id.connector == *job.resume_on && instance.info.features.resume);
     });
 }
@@ -93,6 +94,7 @@ void Dispatcher::replace_for_waiting(TimePoint now) {
 void Dispatcher::bind(TimePoint now, ActiveJob& job, Instance& instance) {
     job.instance = instance.id;
     ++instance.held;
+    if (history_.runs_alone(job.id())) instance.alone = true;
     if (job.recorded_for != instance.id.connector)
         record(job, instance.id.connector, instance.info.features.resume);
     job.state = JobState::recording;
@@ -101,8 +103,10 @@ void Dispatcher::bind(TimePoint now, ActiveJob& job, Instance& instance) {
 
 void Dispatcher::unbind(ActiveJob& job) {
     if (!job.instance) return;
+    blame_.ended({job.instance->connector, job.instance->index, true}, job.id(), false);
     if (Instance* instance = pool_.find(*job.instance)) {
         --instance->held;
+        if (instance->held == 0) instance->alone = false;
         instance->overdue = false;
         for (const auto& [number, other] : jobs_) {
             if (&other != &job && other.instance == instance->id && !other.live() && other.let_stop)
@@ -147,6 +151,7 @@ void Dispatcher::give(TimePoint now, ActiveJob& job, Instance& instance) {
     if (instance.policy.job_timeout > config::off) message.timeout = instance.policy.job_timeout;
     message.payload = job.assignment.payload;
     ++stats_.given;
+    if (!message.resume) blame_.given({instance.id.connector, instance.id.index, true}, job.id());
     if (message.resume) ++stats_.resumed;
     job.state = JobState::running;
     job.given_order = ++last_given_;

@@ -1,5 +1,6 @@
 #include "supervisor/jobs/job_errors.h"
 
+#include <csignal>
 #include <utility>
 
 namespace emprops::jobs {
@@ -66,6 +67,24 @@ bool not_the_jobs_fault(const process::DeathReport& report) {
     return false;
 }
 
+bool service_end_is_no_jobs_fault(const process::DeathReport& report) {
+    return report.stopped_for || report.signal == SIGTERM || report.signal == SIGINT ||
+           report.signal == SIGHUP;
+}
+
+std::string service_name(const std::string& connector, int index) {
+    return "the service of " + process::to_string(process::InstanceId{connector, index, 0});
+}
+
+std::string how_it_died(const process::DeathReport& report) {
+    std::string text = report.summary();
+    for (auto line = report.stderr_tail.rbegin(); line != report.stderr_tail.rend(); ++line) {
+        if (line->find_first_not_of(" \t\r") == std::string::npos) continue;
+        return text + "; its last line: \"" + shortened(*line) + "\"";
+    }
+    return text;
+}
+
 ipc::JobError died_error(const process::InstanceId& id, const process::DeathReport& report) {
     const std::string who =
         "connector " + process::to_string(id) + " (pid " + std::to_string(report.pid) + ")";
@@ -92,11 +111,41 @@ ipc::JobError not_resumed_error(ipc::JobError error, const std::string& connecto
 }
 
 ipc::JobError poison_error(const JobHistory::Poison& poison) {
+    if (!poison.service.empty()) {
+        const std::string times = poison.deaths == 1   ? "once"
+                                  : poison.deaths == 2 ? "twice"
+                                                       : std::to_string(poison.deaths) + " times";
+        return make(code::poison,
+                    "this job has ended " + poison.service + " " + times +
+                        " and is not run again by this worker; the last time: " + poison.last_death,
+                    false);
+    }
     return make(code::poison,
                 "this job has cost " + std::to_string(poison.deaths) +
                     (poison.deaths == 1 ? " connector process" : " connector processes") +
                     " and is not run again by this worker; the last one: " + poison.last_death,
                 false);
+}
+
+ipc::JobError unclear_error(const std::string& service, std::size_t jobs,
+                            const process::DeathReport& report) {
+    return make(
+        code::service_unavailable,
+        service + " ended while " + std::to_string(jobs) +
+            " jobs were at it, and which of them it worked on is not known; they run one at a time next: " +
+            how_it_died(report));
+}
+
+ipc::JobError sick_machine_error(const std::string& service, const std::string& text,
+                                 const process::DeathReport& report) {
+    return make(code::service_unavailable, service + " is not used for now, and this job is not blamed: " +
+                                               text + "; the last time: " + how_it_died(report));
+}
+
+ipc::JobError service_away_error(const process::InstanceId& id, const std::string& reason) {
+    return make(code::service_unavailable,
+                "connector " + process::to_string(id) +
+                    " gave this job back, because its service will not be there soon: " + reason);
 }
 
 ipc::JobError timeout_error(const process::InstanceId& id, Ms limit) {

@@ -15,12 +15,25 @@ namespace emprops::jobs {
 /// True when the supervisor or the operator ended the process for reasons that are not the job's: such an end
 /// does not count towards poison.
 bool not_the_jobs_fault(const process::DeathReport& report);
+/// Likewise of a companion service, which is also ended by hand, and stopped for its health.
+bool service_end_is_no_jobs_fault(const process::DeathReport& report);
+/// "the service of comfyui/1"
+std::string service_name(const std::string& connector, int index);
+/// How it died and the last thing that it said.
+std::string how_it_died(const process::DeathReport& report);
 
 /// The process that ran the job ended: code crashed, hung, timeout or drained, with the evidence.
 ipc::JobError died_error(const process::InstanceId& id, const process::DeathReport& report);
 /// `error` of a resumable job whose next process did not come.
 ipc::JobError not_resumed_error(ipc::JobError error, const std::string& connector, Ms window);
 ipc::JobError poison_error(const JobHistory::Poison& poison);
+/// The companion service ended while it was at work on one of several jobs, this one among them.
+ipc::JobError unclear_error(const std::string& service, std::size_t jobs, const process::DeathReport& report);
+/// Different jobs ended it one after the other: `text` says which.
+ipc::JobError sick_machine_error(const std::string& service, const std::string& text,
+                                 const process::DeathReport& report);
+/// It will not be back for long; `reason` is known from the instance.
+ipc::JobError service_away_error(const process::InstanceId& id, const std::string& reason);
 ipc::JobError timeout_error(const process::InstanceId& id, Ms limit);
 ipc::JobError hung_error(const process::InstanceId& id, Ms limit);
 ipc::JobError drained_error(const std::string& what);

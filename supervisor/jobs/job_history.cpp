@@ -13,7 +13,7 @@ JobHistory::Entry& JobHistory::touch(const std::string& job_id) {
         index_.erase(entries_.back().job_id);
         entries_.pop_back();
     }
-    entries_.push_front(Entry{job_id, 0, false, {}});
+    entries_.push_front(Entry{job_id, 0, false, false, {}});
     index_[job_id] = entries_.begin();
     return entries_.front();
 }
@@ -32,12 +32,31 @@ void JobHistory::attempts_at_least(const std::string& job_id, int attempts) {
     entry.attempts = std::max(entry.attempts, attempts);
 }
 
-std::uint32_t JobHistory::add_death(const std::string& job_id, const std::string& how, std::uint32_t limit) {
+std::uint32_t JobHistory::add_death(const std::string& job_id, const std::string& how, std::uint32_t limit,
+                                    const std::string& service) {
     Entry& entry = touch(job_id);
     ++entry.deaths.deaths;
+    if (entry.deaths.deaths == 1) entry.deaths.service = service;
+    if (entry.deaths.service != service) entry.deaths.service.clear();
     entry.deaths.last_death = how;
     entry.is_poison = limit > 0 && entry.deaths.deaths >= limit;
     return entry.deaths.deaths;
+}
+
+void JobHistory::forgive(const std::string& job_id) {
+    const auto it = index_.find(job_id);
+    if (it == index_.end()) return;
+    it->second->deaths = {};
+    it->second->is_poison = false;
+}
+
+void JobHistory::run_alone(const std::string& job_id) {
+    touch(job_id).alone = true;
+}
+
+bool JobHistory::runs_alone(const std::string& job_id) const {
+    const auto it = index_.find(job_id);
+    return it != index_.end() && it->second->alone;
 }
 
 const JobHistory::Poison* JobHistory::poison(const std::string& job_id) const {

@@ -21,12 +21,20 @@ class JobHistory {
     /// At least `attempts` were made (by an earlier process of this worker).
     void attempts_at_least(const std::string& job_id, int attempts);
 
-    /// A process died with it. `limit` deaths make it poison (0: never). Returns the deaths so far.
-    std::uint32_t add_death(const std::string& job_id, const std::string& how, std::uint32_t limit);
+    /// A process died of it. `limit` deaths make it poison (0: never). Returns the deaths so far. `service`:
+    /// "the service of comfyui"; empty: a connector.
+    std::uint32_t add_death(const std::string& job_id, const std::string& how, std::uint32_t limit,
+                            const std::string& service = {});
+    /// It was not the job: its deaths are forgotten.
+    void forgive(const std::string& job_id);
+    /// It was there when a process died of one of several jobs: next time it runs alone.
+    void run_alone(const std::string& job_id);
+    bool runs_alone(const std::string& job_id) const;
 
     struct Poison {
         std::uint32_t deaths = 0;
         std::string last_death;
+        std::string service;  ///< what died each time; empty: not always a service
     };
     /// Set when the job must not run here again.
     const Poison* poison(const std::string& job_id) const;
@@ -41,6 +49,7 @@ class JobHistory {
         std::string job_id;
         int attempts = 0;
         bool is_poison = false;
+        bool alone = false;
         Poison deaths;
     };
     Entry& touch(const std::string& job_id);

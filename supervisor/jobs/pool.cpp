@@ -17,7 +17,7 @@ bool Instance::has_type(const std::string& job_type) const {
 }
 
 int Instance::free_slots() const {
-    if (!serving() || overdue || paused_until || asked_again) return 0;
+    if (!serving() || overdue || alone || paused_until || asked_again) return 0;
     return std::max(0, slots() - held - reserved - awaited);
 }
 

@@ -22,9 +22,11 @@ struct Instance {
     process::InstanceId id;
     process::InstanceInfo info;
     config::SupervisionSettings policy;
-    bool leaving = false;   ///< the fleet takes it out of service
-    bool stopping = false;  ///< we asked for its end
-    bool overdue = false;   ///< it ignores a cancel: nothing new until it has let go or is stopped
+    bool leaving = false;                    ///< the fleet takes it out of service
+    bool stopping = false;                   ///< we asked for its end
+    bool alone = false;                      ///< it runs a job that runs alone
+    std::optional<TimePoint> gives_back_at;  ///< its service is away for long: its jobs go back then
+    bool overdue = false;  ///< it ignores a cancel: nothing new until it has let go or is stopped
     std::optional<TimePoint> paused_until;  ///< too much waits for its stdin
     int held = 0;                           ///< jobs bound to it, also those that nobody waits for any more
     int reserved = 0;                       ///< claims bound to it

@@ -5,6 +5,7 @@
 #include <linux/close_range.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -12,6 +13,8 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+
+#include "supervisor/process/inherited.h"
 
 namespace emprops::process {
 
@@ -41,16 +44,6 @@ int limit(decltype(RLIMIT_CORE) resource, rlim_t value) {
     return checked(::setrlimit(resource, &current));
 }
 
-void default_signals() {
-    struct sigaction action {};
-    action.sa_handler = SIG_DFL;
-    for (int signal = 1; signal < NSIG; ++signal)
-        ::sigaction(signal, &action, nullptr);
-    sigset_t none;
-    ::sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
-}
-
 /// Everything but 0, 1 and 2 is closed by the exec; the pipe that reports a failed exec stays open until
 /// then.
 int seal_descriptors() {
@@ -68,8 +61,8 @@ int seal_descriptors() {
 
 const char* ChildSetup::describe(Step step) {
     switch (step) {
-        case Step::process_group:
-            return "cannot make a process group";
+        case Step::session:
+            return "cannot make a session";
         case Step::cgroup:
             return "cannot enter its cgroup";
         case Step::limits:
@@ -103,7 +96,12 @@ ChildSetup ChildSetup::prepare(const LaunchSpec& spec, std::string cgroup_procs)
     setup.working_dir_ = spec.working_dir.string();
     setup.cgroup_procs_ = std::move(cgroup_procs);
     setup.limits_ = spec.limits;
-    if (spec.limits.oom_score_adj) setup.oom_score_ = std::to_string(*spec.limits.oom_score_adj);
+    const Inherited& ours = inherited();
+    setup.umask_ = ours.umask;
+    setup.open_files_ = ours.open_files;
+    // What protects the worker from the OOM killer must not protect what it supervises.
+    if (spec.limits.oom_score_adj || ours.oom_score_adj < 0)
+        setup.oom_score_ = std::to_string(spec.limits.oom_score_adj.value_or(0));
     if (!spec.limits.cpu_affinity.empty()) {
         setup.set_affinity_ = true;
         for (const int cpu : spec.limits.cpu_affinity) {
@@ -115,7 +113,7 @@ ChildSetup ChildSetup::prepare(const LaunchSpec& spec, std::string cgroup_procs)
 }
 
 int ChildSetup::run(volatile Step* failed) const {
-    for (int next = static_cast<int>(Step::process_group); next < static_cast<int>(Step::execute); ++next) {
+    for (int next = static_cast<int>(Step::session); next < static_cast<int>(Step::execute); ++next) {
         *failed = static_cast<Step>(next);
         const int error = step(static_cast<Step>(next));
         if (error != 0) return error;
@@ -126,8 +124,10 @@ int ChildSetup::run(volatile Step* failed) const {
 
 int ChildSetup::step(Step step) const {
     switch (step) {
-        case Step::process_group:
-            return checked(::setpgid(0, 0));
+        case Step::session:
+            // A process group of its own, and no terminal: who asks for a password there is not stopped for
+            // ever.
+            return checked(::setsid());
         case Step::cgroup:
             return cgroup_procs_.empty() ? 0 : write_file(cgroup_procs_.c_str(), "0", 1);
         case Step::limits: {
@@ -136,6 +136,9 @@ int ChildSetup::step(Step step) const {
                 error = limit(RLIMIT_AS, limits_.limit_address_space);
             if (error == 0 && limits_.limit_open_files > 0)
                 error = limit(RLIMIT_NOFILE, limits_.limit_open_files);
+            else if (error == 0)
+                ::setrlimit(RLIMIT_NOFILE, &open_files_);  // programs with select() need a low one
+            ::umask(umask_);
             return error;
         }
         case Step::niceness:

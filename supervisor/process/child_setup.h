@@ -3,6 +3,7 @@
 // memory). prepare() runs in the parent; run() in the child calls async-signal-safe functions only.
 
 #include <sched.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <optional>
@@ -17,7 +18,7 @@ class ChildSetup {
     /// The steps, in their order; the number of the failing one is left in shared memory for the parent.
     enum class Step : int {
         none,
-        process_group,
+        session,
         cgroup,
         limits,
         niceness,
@@ -48,6 +49,8 @@ class ChildSetup {
     std::optional<UserIds> user_;
     bool set_affinity_ = false;
     cpu_set_t cpus_{};
+    mode_t umask_ = 022;
+    rlimit open_files_{};
     config::SupervisionSettings limits_;
 };
 

@@ -416,6 +416,11 @@ void Fleet::stop_instance(const InstanceId& id, StopReason reason, const std::st
     if (Slot* slot = impl_->slot(id)) slot->stop_instance(id, reason, text);
 }
 
+void Fleet::service_judged(const std::string& connector, int index, int pid, ServiceVerdict verdict,
+                           const std::string& text) {
+    if (Slot* slot = impl_->slot({connector, index, 0})) slot->service_judged(pid, verdict, text);
+}
+
 Result<> Fleet::restart(const std::string& connector) {
     const auto found = impl_->known(connector);
     if (!found) return found.error();

@@ -53,6 +53,12 @@ class FleetListener {
     /// The outside service of a connector as its last `status` said it, or its companion service as we see it
     /// (not available unless both are); on_changed follows.
     virtual void on_status(const InstanceId& id, const ipc::Status& status) = 0;
+    /// A companion service has ended and nobody had planned that. `report.jobs_held` are the jobs that its
+    /// instance held then; on_changed follows. Answer with service_judged(), if it is a job's fault or the
+    /// machine's.
+    virtual void on_service_gone(const std::string& connector, int index, const DeathReport& report) {
+        (void)connector, (void)index, (void)report;
+    }
     /// The State of a configured instance changed (snapshot() and why() have the details).
     virtual void on_connector_state(const std::string& connector, int index, State state) {
         (void)connector, (void)index, (void)state;
@@ -83,6 +89,12 @@ class FleetPort {
     /// Stop ladder, now, with the jobs it holds; it is started again as the restart policy says. `text` says
     /// why to a person. Ignored for an instance that is gone or already being stopped.
     virtual void stop_instance(const InstanceId& id, StopReason reason, const std::string& text) = 0;
+    /// What the end of a companion service (process `pid`) is taken for. `text` says of the machine's fault
+    /// why.
+    virtual void service_judged(const std::string& connector, int index, int pid, ServiceVerdict verdict,
+                                const std::string& text) {
+        (void)connector, (void)index, (void)pid, (void)verdict, (void)text;
+    }
 };
 
 struct FleetOptions {
@@ -166,6 +178,8 @@ class Fleet : public FleetPort {
     void job_ended(const InstanceId& id, const std::string& job_id) override;
     void replace_instance(const InstanceId& id, const std::string& text) override;
     void stop_instance(const InstanceId& id, StopReason reason, const std::string& text) override;
+    void service_judged(const std::string& connector, int index, int pid, ServiceVerdict verdict,
+                        const std::string& text) override;
 
     // For the operator. All instances of the connector; an unknown name is the error "not_found".
     /// New process first, then the old one leaves (`exclusive`: one after the other). Also ends back-off, an

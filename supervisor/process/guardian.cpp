@@ -12,6 +12,7 @@
 #include <cstring>
 #include <exception>
 
+#include "supervisor/process/inherited.h"
 #include "supervisor/process/proc_tree.h"
 
 namespace emprops::process {
@@ -20,6 +21,8 @@ namespace {
 
 constexpr int forwarded[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
 constexpr std::chrono::seconds sweep_limit{5};
+/// The supervisor is looked at this often even if no signal tells of its end.
+constexpr timespec look_interval{5, 0};
 
 /// Kills what descends from us until nothing is left. New processes can appear while we look, hence the
 /// rounds; a process in uninterruptible sleep cannot be killed, hence the limit. Returns how many were found.
@@ -44,14 +47,14 @@ std::size_t kill_descendants() {
     }
 }
 
-[[noreturn]] void be_supervisor(const std::function<int()>& supervisor, pid_t guardian,
-                                const sigset_t& mask) {
+[[noreturn]] void be_supervisor(const std::function<int()>& supervisor, pid_t guardian) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != guardian) ::_exit(EXIT_FAILURE);
-    ::setpgid(0, 0);
-    // Outside the terminal's foreground group a log line would stop us under `stty tostop`.
-    ::signal(SIGTTOU, SIG_IGN);
-    ::pthread_sigmask(SIG_SETMASK, &mask, nullptr);
+    // No terminal: it stops nobody there, neither for a log line nor for a key.
+    ::setsid();
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
     int code = 70;
     try {
         code = supervisor();
@@ -61,9 +64,26 @@ std::size_t kill_descendants() {
     std::exit(code);
 }
 
+enum class Seen { running, ended, lost };
+
+/// Reaps whoever has ended: orphans of a supervisor that lives are adopted by the supervisor itself, but some
+/// may arrive here. `lost`: the supervisor is gone and somebody else had its status.
+Seen look_at(pid_t supervisor, int& status) {
+    int any = 0;
+    pid_t pid = 0;
+    Seen seen = Seen::running;
+    while ((pid = ::waitpid(-1, &any, WNOHANG)) > 0) {
+        if (pid != supervisor) continue;
+        status = any;
+        seen = Seen::ended;
+    }
+    return seen == Seen::running && pid < 0 && errno == ECHILD ? Seen::lost : seen;
+}
+
 }  // namespace
 
 int run_guarded(const std::function<int()>& supervisor) {
+    take_over();
     sigset_t watched;
     sigset_t before;
     ::sigemptyset(&watched);
@@ -81,31 +101,23 @@ int run_guarded(const std::function<int()>& supervisor) {
         ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
         return 70;
     }
-    if (child == 0) be_supervisor(supervisor, guardian, before);
+    if (child == 0) be_supervisor(supervisor, guardian);
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
 
     int status = 0;
-    for (;;) {
+    Seen seen = Seen::running;
+    while (seen == Seen::running) {
         siginfo_t info{};
-        const int signal = ::sigwaitinfo(&watched, &info);
-        if (signal < 0) continue;  // EINTR
-        if (signal != SIGCHLD) {
-            ::kill(child, signal);
-            continue;
-        }
-        bool ended = false;
-        int any = 0;
-        // Orphans of a supervisor that still lives are adopted by the supervisor itself; whoever arrives here
-        // is reaped.
-        for (pid_t pid = 0; (pid = ::waitpid(-1, &any, WNOHANG)) > 0;) {
-            if (pid != child) continue;
-            status = any;
-            ended = true;
-        }
-        if (ended) break;
+        const int signal = ::sigtimedwait(&watched, &info, &look_interval);
+        if (signal > 0 && signal != SIGCHLD) ::kill(child, signal);
+        seen = look_at(child, status);
     }
     const std::size_t killed = kill_descendants();
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    if (seen == Seen::lost) {
+        std::fprintf(stderr, "emprops-worker: the supervisor process is gone and left no exit code\n");
+        return 70;
+    }
     if (WIFEXITED(status)) return WEXITSTATUS(status);
     const int signal = WTERMSIG(status);
     std::fprintf(

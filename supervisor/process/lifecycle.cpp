@@ -8,11 +8,6 @@ namespace {
 
 constexpr int exit_configuration = 78;  // EX_CONFIG of sysexits
 
-bool planned(const std::optional<StopReason>& reason) {
-    return reason == StopReason::requested || reason == StopReason::restart ||
-           reason == StopReason::recycle || reason == StopReason::worker_leaving;
-}
-
 action::Say say(action::Say::Level level, std::string text) {
     return {level, std::move(text)};
 }
@@ -28,6 +23,7 @@ void Lifecycle::configure(LifecycleOptions options) {
     policy_.set_settings(options_.policy);
     policy_.reset();
     no_recycle_before_.reset();
+    rss_before_jobs_ = 0;
 }
 
 const ProcessRun* Lifecycle::find(std::uint64_t generation) const {
@@ -142,7 +138,8 @@ Actions Lifecycle::stop_process(std::uint64_t generation, StopReason reason, con
     if (run == nullptr || run->phase() == ProcessRun::Phase::stopping ||
         run->phase() == ProcessRun::Phase::exited)
         return out;
-    out.push_back(say(planned(reason) ? Level::info : Level::warn, options_.name + " is stopped: " + text));
+    out.push_back(
+        say(planned_end(reason) ? Level::info : Level::warn, options_.name + " is stopped: " + text));
     run->stop(reason, text, now, out);
     return out;
 }
@@ -212,6 +209,16 @@ Actions Lifecycle::init_failed(std::uint64_t generation, bool retryable, const s
     return out;
 }
 
+Actions Lifecycle::refused(std::uint64_t generation, const std::string& text, TimePoint now) {
+    Actions out;
+    ProcessRun* run = run_of(generation);
+    if (run == nullptr || run->phase() != ProcessRun::Phase::starting) return out;
+    out.push_back(say(Level::error, options_.name + " cannot be used: " + text));
+    init_error_ = text;
+    run->stop(StopReason::bad_protocol, text, now, out);
+    return out;
+}
+
 void Lifecycle::job_given(std::uint64_t generation) {
     if (ProcessRun* run = run_of(generation)) run->job_given();
 }
@@ -221,6 +228,10 @@ Actions Lifecycle::job_ended(std::uint64_t generation, TimePoint now) {
     if (ProcessRun* run = run_of(generation)) run->job_ended(now, out);
     check_recycle({}, now, out);
     return out;
+}
+
+void Lifecycle::job_done(std::uint64_t generation) {
+    if (serving_ && serving_->generation() == generation) policy_.worked();
 }
 
 void Lifecycle::pong(std::uint64_t generation, std::uint64_t id) {
@@ -250,6 +261,7 @@ Actions Lifecycle::exited(std::uint64_t generation, DeathReport& report, TimePoi
     run->exit_seen(out);
     report.stopped_for = run->stop_reason();
     report.was_ready = run->was_ready();
+    report.ready_for = run->ready_for(now);
     if (candidate_ && candidate_->generation() == generation) {
         if (report.start_error.empty()) report.start_error = init_error_;
         candidate_.reset();
@@ -281,7 +293,7 @@ void Lifecycle::candidate_gone(const DeathReport& report, TimePoint now, Actions
 }
 
 void Lifecycle::serving_gone(const DeathReport& report, Ms ready_for, TimePoint now, Actions& out) {
-    if (planned(report.stopped_for)) {
+    if (planned_end(report.stopped_for)) {
         if (wish_ == Wish::run && !candidate_ && !spawning_) spawn(out);
     } else if (candidate_ || spawning_) {
         last_death_ = report;
@@ -301,7 +313,9 @@ void Lifecycle::after_death(const DeathReport& report, Ms ready_for, TimePoint n
         return;
     }
     if (report.stopped_for == StopReason::bad_protocol) {
-        fail("it speaks another version of the connector protocol", out);
+        fail(report.start_error.empty() ? "it speaks another version of the connector protocol"
+                                        : report.start_error,
+             out);
         return;
     }
     if (fatal_init_) {
@@ -338,7 +352,7 @@ Actions Lifecycle::tick(const Observations& seen, TimePoint now) {
         Actions own;
         run.tick(now, backlog(run), own);
         if (run.phase() == ProcessRun::Phase::stopping && before != ProcessRun::Phase::stopping)
-            out.push_back(say(planned(run.stop_reason()) ? Level::info : Level::warn,
+            out.push_back(say(planned_end(run.stop_reason()) ? Level::info : Level::warn,
                               options_.name + " is stopped: " + run.stop_text()));
         out.insert(out.end(), own.begin(), own.end());
     };
@@ -368,17 +382,29 @@ Actions Lifecycle::recycle(std::uint64_t generation, const std::string& text, Ti
 void Lifecycle::check_recycle(const Observations& seen, TimePoint now, Actions& out) {
     if (!may_recycle(now)) return;
     const config::SupervisionSettings& limits = options_.policy;
+    const bool too_large = limits.max_rss > 0 && seen.rss_bytes > limits.max_rss;
+    // A new process does not help when it needs that much before its first job.
+    const bool worked = serving_->jobs_given() > 0;
+    if (!worked && seen.rss_bytes > 0) note_rss_before_jobs(too_large ? seen.rss_bytes : 0, out);
     std::string text;
     if (limits.max_jobs > 0 && serving_->jobs_given() >= limits.max_jobs) {
         text = "it has had " + std::to_string(serving_->jobs_given()) + " jobs (max_jobs)";
-    } else if (limits.max_age > Ms{0} && now - serving_->spawned_at() >= limits.max_age) {
-        text = "it has run for " + human_duration(limits.max_age) + " (max_age)";
-    } else if (limits.max_rss > 0 && seen.rss_bytes > limits.max_rss) {
+    } else if (limits.max_age > Ms{0} && serving_->ready_for(now) >= limits.max_age) {
+        text = "it has served for " + human_duration(limits.max_age) + " (max_age)";
+    } else if (worked && too_large) {
         text = "it uses " + std::to_string(seen.rss_bytes >> 20) + " MiB of memory (max_rss)";
     }
     if (text.empty()) return;
     out.push_back(say(Level::info, options_.name + " is recycled: " + text));
     replace(StopReason::recycle, text, now, Overlap::yes, out);
+}
+
+void Lifecycle::note_rss_before_jobs(std::uint64_t rss_bytes, Actions& out) {
+    if (rss_bytes > 0 && rss_before_jobs_ == 0) {
+        out.push_back(
+            say(Level::warn, options_.name + " " + rss_before_jobs_text(rss_bytes, options_.policy.max_rss)));
+    }
+    rss_before_jobs_ = rss_bytes;
 }
 
 // ---- what is ----------------------------------------------------------------------------------------------
@@ -413,7 +439,7 @@ std::optional<TimePoint> Lifecycle::next_wakeup() const {
         consider(run.next_wakeup());
     if (serving_ && !candidate_ && options_.policy.max_age > Ms{0} && !options_.attach &&
         serving_->phase() == ProcessRun::Phase::ready) {
-        TimePoint due = serving_->spawned_at() + options_.policy.max_age;
+        TimePoint due = serving_->ready_at() + options_.policy.max_age;
         if (no_recycle_before_) due = std::max(due, *no_recycle_before_);
         consider(due);
     }
@@ -447,6 +473,8 @@ std::string Lifecycle::why(TimePoint now) const {
                 text += "; a new process is starting to take over (" + replace_text_ + ")";
             else if (last_death_)
                 text += "; its last process " + death;
+            if (rss_before_jobs_ > 0)
+                text += "; it " + rss_before_jobs_text(rss_before_jobs_, options_.policy.max_rss);
             if (leaving() > 0)
                 text += "; " + std::to_string(leaving()) + " older process(es) still finish their jobs";
             return text;

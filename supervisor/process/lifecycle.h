@@ -75,7 +75,11 @@ class Lifecycle {
     Actions spawn_failed(const std::string& text, TimePoint now);
     Actions ready(std::uint64_t generation, int protocol, const ipc::Features& features, TimePoint now);
     Actions init_failed(std::uint64_t generation, bool retryable, const std::string& text, TimePoint now);
+    /// What its `ready` says cannot be taken: it is stopped and not tried again.
+    Actions refused(std::uint64_t generation, const std::string& text, TimePoint now);
     void job_given(std::uint64_t generation);
+    /// It has sent a result: a trial of the breaker went well.
+    void job_done(std::uint64_t generation);
     Actions job_ended(std::uint64_t generation, TimePoint now);
     void pong(std::uint64_t generation, std::uint64_t id);
     Actions stdin_stalled(std::uint64_t generation, TimePoint now);
@@ -116,6 +120,7 @@ class Lifecycle {
     bool alone() const { return options_.exclusive || options_.attach; }
     bool may_recycle(TimePoint now) const;
     void check_recycle(const Observations& seen, TimePoint now, Actions& out);
+    void note_rss_before_jobs(std::uint64_t rss_bytes, Actions& out);
 
     LifecycleOptions options_;
     RestartPolicy policy_;
@@ -135,6 +140,7 @@ class Lifecycle {
     std::string replace_text_;
     std::string restart_problem_;  // an overlapped restart that did not work
     std::optional<TimePoint> no_recycle_before_;
+    std::uint64_t rss_before_jobs_ = 0;  // above max_rss although no job came yet
     std::optional<DeathReport> last_death_;
 };
 

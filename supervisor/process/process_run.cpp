@@ -2,6 +2,8 @@
 
 #include <csignal>
 
+#include "supervisor/base/bytes.h"
+
 namespace emprops::process {
 
 namespace {
@@ -18,6 +20,12 @@ std::optional<TimePoint> earlier(std::optional<TimePoint> a, std::optional<TimeP
 }
 
 }  // namespace
+
+std::string rss_before_jobs_text(std::uint64_t rss_bytes, std::uint64_t max_rss) {
+    return "uses " + human_bytes(rss_bytes) + " of memory before its first job and max_rss is " +
+           human_bytes(max_rss) +
+           ": it would be recycled after every job; set max_rss well above what it needs when idle";
+}
 
 ProcessRun::ProcessRun(std::uint64_t generation, const config::SupervisionSettings& policy, bool timeouts,
                        TimePoint now)

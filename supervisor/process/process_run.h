@@ -64,6 +64,9 @@ using Action =
                  action::SendShutdown, action::SignalGroup, action::ReportStuck, action::Say>;
 using Actions = std::vector<Action>;
 
+/// Completes "comfyui ...": its max_rss is below what it needs anyway.
+std::string rss_before_jobs_text(std::uint64_t rss_bytes, std::uint64_t max_rss);
+
 class ProcessRun {
   public:
     enum class Phase { starting, ready, leaving, stopping, exited };
@@ -76,6 +79,8 @@ class ProcessRun {
     Phase phase() const { return phase_; }
     bool was_ready() const { return ready_at_.has_value(); }
     TimePoint spawned_at() const { return spawned_at_; }
+    /// Its spawn while it is not ready.
+    TimePoint ready_at() const { return ready_at_.value_or(spawned_at_); }
     Ms ready_for(TimePoint now) const;
     int jobs() const { return jobs_; }
     std::uint64_t jobs_given() const { return jobs_given_; }

@@ -25,6 +25,13 @@ class RestartPolicy {
 
     /// A process died at `now`, after having been ready for `ready_for` (zero: never).
     Decision on_death(TimePoint now, Ms ready_for);
+    /// The last death was a job's doing and somebody else sees to that: it counts for nothing. What follows
+    /// instead.
+    Decision excuse_last_death();
+    /// It is known to be of no use for now, however few its deaths are: the breaker opens.
+    Decision open();
+    /// It has completed a job: a trial that went well ends the trial and its history.
+    void worked();
     /// An operator intervened, or the settings changed: everything is forgotten.
     void reset();
     /// New settings; what was counted stays.
@@ -34,14 +41,20 @@ class RestartPolicy {
     /// How far back the oldest of them lies.
     Ms recent_span(TimePoint now) const;
     /// The breaker has opened and no process has been ready long enough since.
-    bool on_trial() const { return on_trial_; }
+    bool on_trial() const { return counts_.on_trial; }
 
   private:
+    struct Counts {
+        std::deque<TimePoint> deaths;
+        std::uint32_t in_a_row = 0;
+        bool on_trial = false;
+    };
+    Decision back_off(std::uint32_t step) const;
+
     config::SupervisionSettings settings_;
     Random random_;
-    std::deque<TimePoint> deaths_;
-    std::uint32_t in_a_row_ = 0;
-    bool on_trial_ = false;
+    Counts counts_;
+    Counts before_last_death_;
 };
 
 }  // namespace emprops::process

@@ -101,6 +101,10 @@ void Service::configure(const config::ConnectorSettings& settings) {
     if (lifecycle_.wanted()) restart("its settings changed");
 }
 
+void Service::judged(int pid, ServiceVerdict verdict, const std::string& text) {
+    carry_out(lifecycle_.judged(pid, verdict, text, Clock::now()));
+}
+
 void Service::job_given() {
     lifecycle_.job_given();
     jobs_changed();
@@ -318,9 +322,7 @@ void Service::on_finished(std::uint64_t generation) {
     ended->evidence->fill(report);
     ServiceActions actions = lifecycle_.exited(generation, report, Clock::now());
     if (report.stopped_for == StopReason::recycle) ++counters_.recycles;
-    const bool planned =
-        report.stopped_for == StopReason::requested || report.stopped_for == StopReason::restart ||
-        report.stopped_for == StopReason::recycle || report.stopped_for == StopReason::worker_leaving;
+    const bool planned = planned_end(report.stopped_for);
     {
         const LogContext context({name_, ended->pid, {}});
         logger("process")->log(planned ? spdlog::level::info : spdlog::level::err, "the service of {}: {}",

@@ -52,11 +52,15 @@ class Service {
     void kill();
     /// New settings: restarts it, when the running jobs have ended, unless it is stopped.
     void configure(const config::ConnectorSettings& settings);
+    /// What its end was taken for, of the process `pid`.
+    void judged(int pid, ServiceVerdict verdict, const std::string& text);
     void job_given();
+    void job_done() { lifecycle_.job_done(); }
     /// Its instance's jobs have begun or ended.
     void jobs_changed();
 
     bool usable() const { return lifecycle_.usable(); }
+    std::optional<TimePoint> back_at() const { return lifecycle_.back_at(); }
     bool wanted() const { return lifecycle_.wanted(); }
     bool gone() const { return lifecycle_.gone() && !process_; }
     /// What is left of it outlives SIGKILL, for so long that waiting is useless.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <csignal>
 
+#include "supervisor/base/bytes.h"
+
 namespace emprops::process {
 
 namespace {
@@ -14,12 +16,6 @@ constexpr Ms port_retry_max{5000};
 constexpr Ms service_stuck_report_interval{60'000};
 
 using Level = action::Say::Level;
-
-/// An end that is nobody's fault and is followed by the next start at once.
-bool planned_end(const std::optional<StopReason>& reason) {
-    return reason == StopReason::requested || reason == StopReason::restart ||
-           reason == StopReason::recycle || reason == StopReason::worker_leaving;
-}
 
 Ms between(TimePoint from, TimePoint to) {
     return std::max(Ms{0}, std::chrono::duration_cast<Ms>(to - from));
@@ -58,6 +54,7 @@ void ServiceLifecycle::configure(ServiceOptions options) {
     options_ = std::move(options);
     policy_.set_settings(options_.settings.supervision);
     policy_.reset();
+    before_jobs_text_.clear();
 }
 
 // ---- wishes -----------------------------------------------------------------------------------------------
@@ -66,6 +63,7 @@ void ServiceLifecycle::begin(ServiceActions& out) {
     if (leaving_for_good_ || run_ || starting_) return;
     next_attempt_.reset();
     breaker_open_ = false;
+    accusation_.clear();
     starting_ = true;
     leave_.reset();
     if (!options_.check_port) port_owner_.clear();
@@ -266,6 +264,7 @@ ServiceActions ServiceLifecycle::exited(std::uint64_t generation, DeathReport& r
     report.stop_text = run_->text;
     report.was_ready = run_->healthy_at.has_value();
     const Ms healthy_for = run_->healthy_at ? between(*run_->healthy_at, now) : Ms{0};
+    report.ready_for = healthy_for;
     run_.reset();
     leave_.reset();
     if (!planned_end(report.stopped_for))
@@ -289,6 +288,25 @@ void ServiceLifecycle::after_death(const DeathReport& report, Ms healthy_for, Ti
     next_attempt_ = now + decision.delay;
     breaker_open_ = decision.breaker_open;
     out.push_back(action::Say{breaker_open_ ? Level::error : Level::warn, options_.name + " " + why(now)});
+}
+
+ServiceActions ServiceLifecycle::judged(int pid, ServiceVerdict verdict, const std::string& text,
+                                        TimePoint now) {
+    ServiceActions out;
+    if (!last_death_ || last_death_->pid != pid) return out;
+    const RestartPolicy::Decision decision =
+        verdict == ServiceVerdict::job ? policy_.excuse_last_death() : policy_.open();
+    // Stopped meanwhile, failed, or started again already: then only the count is another one.
+    if (wish_ != Wish::run || !next_attempt_ || run_ || starting_ || !port_owner_.empty()) return out;
+    const bool was_open = breaker_open_;
+    breaker_open_ = decision.breaker_open;
+    next_attempt_ =
+        breaker_open_ || was_open ? now + decision.delay : std::min(*next_attempt_, now + decision.delay);
+    if (verdict == ServiceVerdict::machine) accusation_ = text;
+    if (breaker_open_ || was_open)
+        out.push_back(
+            action::Say{breaker_open_ ? Level::error : Level::info, options_.name + " " + why(now)});
+    return out;
 }
 
 void ServiceLifecycle::job_given() {
@@ -342,11 +360,12 @@ void ServiceLifecycle::check_recycle(std::uint64_t rss_bytes, TimePoint now, Ser
     const config::Bytes max_vram = options_.settings.max_vram;
     // A new process does not help when it needs that much before its first job, or others fill the device.
     const bool worked = run_->jobs_given > 0;
+    if (!worked) note_needs_before_jobs(rss_bytes, out);
     std::string text;
     if (limits.max_jobs > 0 && run_->jobs_given >= limits.max_jobs) {
         text = "it has had " + std::to_string(run_->jobs_given) + " jobs (max_jobs)";
-    } else if (limits.max_age > Ms{0} && now - run_->spawned_at >= limits.max_age) {
-        text = "it has run for " + human_duration(limits.max_age) + " (max_age)";
+    } else if (limits.max_age > Ms{0} && now - *run_->healthy_at >= limits.max_age) {
+        text = "it has served for " + human_duration(limits.max_age) + " (max_age)";
     } else if (worked && limits.max_rss > 0 && rss_bytes > limits.max_rss) {
         text = "it uses " + std::to_string(rss_bytes >> 20) + " MiB of memory (max_rss)";
     } else if (worked && max_vram > 0 && run_->vram_used.value_or(0) > max_vram) {
@@ -358,6 +377,24 @@ void ServiceLifecycle::check_recycle(std::uint64_t rss_bytes, TimePoint now, Ser
                                                    " job(s) have ended: " + text});
     }
     leave({StopReason::recycle, text, std::nullopt}, now, out);
+}
+
+/// Said once: the limit is below what it needs anyway, so that it is recycled after every job.
+void ServiceLifecycle::note_needs_before_jobs(std::uint64_t rss_bytes, ServiceActions& out) {
+    if (!before_jobs_text_.empty()) return;
+    const std::uint64_t max_rss = options_.settings.supervision.max_rss;
+    const std::uint64_t max_vram = options_.settings.max_vram;
+    if (max_rss > 0 && rss_bytes > max_rss) {
+        before_jobs_text_ = rss_before_jobs_text(rss_bytes, max_rss);
+    } else if (max_vram > 0 && run_->vram_used.value_or(0) > max_vram) {
+        before_jobs_text_ = "sees " + human_bytes(*run_->vram_used) +
+                            " of graphics memory in use before its first job and max_vram is " +
+                            human_bytes(max_vram) +
+                            ": it would be recycled after every job; raise max_vram, or see who uses it";
+    } else {
+        return;
+    }
+    out.push_back(action::Say{Level::warn, options_.name + " " + before_jobs_text_});
 }
 
 // ---- what is ----------------------------------------------------------------------------------------------
@@ -376,6 +413,13 @@ ServiceState ServiceLifecycle::state() const {
     return ServiceState::stopped;
 }
 
+std::optional<TimePoint> ServiceLifecycle::back_at() const {
+    const ServiceState now = state();
+    if (now == ServiceState::failed) return TimePoint::max();
+    if (now == ServiceState::backoff || now == ServiceState::breaker_open) return next_attempt_;
+    return std::nullopt;
+}
+
 std::optional<TimePoint> ServiceLifecycle::next_wakeup() const {
     std::optional<TimePoint> first = next_attempt_;
     const auto consider = [&](std::optional<TimePoint> at) {
@@ -390,7 +434,7 @@ std::optional<TimePoint> ServiceLifecycle::next_wakeup() const {
     if (!run_->healthy_at) consider(run_->spawned_at + options_.settings.supervision.start_timeout);
     if (leave_) consider(leave_->deadline);
     if (!leave_ && run_->healthy_at && options_.settings.supervision.max_age > Ms{0})
-        consider(run_->spawned_at + options_.settings.supervision.max_age);
+        consider(*run_->healthy_at + options_.settings.supervision.max_age);
     return first;
 }
 
@@ -413,7 +457,8 @@ std::string ServiceLifecycle::why(TimePoint now) const {
             return "is starting for " + human_duration(between(run_->spawned_at, now)) +
                    (run_->last_miss.empty() ? "" : " (" + run_->last_miss + ")") + before;
         case ServiceState::healthy:
-            return "is healthy, up for " + human_duration(between(run_->spawned_at, now)) + before;
+            return "is healthy, up for " + human_duration(between(run_->spawned_at, now)) + before +
+                   (before_jobs_text_.empty() ? "" : "; it " + before_jobs_text_);
         case ServiceState::unhealthy:
             return "gives no healthy answer (" + std::to_string(run_->missed) + " of " +
                    std::to_string(options_.settings.health_missed) + " misses): " + run_->last_miss;
@@ -425,7 +470,9 @@ std::string ServiceLifecycle::why(TimePoint now) const {
         case ServiceState::backoff:
             return "waits " + wait() + " to restart: " + death_chain(now);
         case ServiceState::breaker_open:
-            return "is tried again in " + wait() + " only (breaker open): " + death_chain(now);
+            return "is tried again in " + wait() +
+                   " only (breaker open): " + (accusation_.empty() ? "" : accusation_ + "; ") +
+                   death_chain(now);
         case ServiceState::stopped:
             return "is stopped" + (stop_text_.empty() ? "" : ": " + stop_text_);
         case ServiceState::failed:

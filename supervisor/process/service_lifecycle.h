@@ -18,7 +18,8 @@
 //
 // Usable, that is: its instance may get jobs, is only `healthy`. Planned ends (operator, new settings,
 // recycle) wait for the running jobs and count for nothing; all others count in the breaker, what the
-// connector asked for among them, so that no connector can make its service restart for ever.
+// connector asked for among them, so that no connector can make its service restart for ever. What a job did
+// (ServiceVerdict) does not count: the job is stopped instead.
 
 #include <cstdint>
 #include <optional>
@@ -108,7 +109,11 @@ class ServiceLifecycle {
     void exit_seen(std::uint64_t generation);
     /// The end. `report.stopped_for`, `stop_text` and `was_ready` are filled in here.
     ServiceActions exited(std::uint64_t generation, DeathReport& report, TimePoint now);
+    /// What the dispatcher takes its last end for (of the process `pid`), moments after it.
+    ServiceActions judged(int pid, ServiceVerdict verdict, const std::string& text, TimePoint now);
     void job_given();
+    /// A job of its instance has had a result: a trial of the breaker went well.
+    void job_done() { policy_.worked(); }
     /// How many jobs its instance holds.
     ServiceActions jobs_running(int jobs, TimePoint now);
     /// `rss_bytes`: of the process tree; 0: not measured.
@@ -121,6 +126,8 @@ class ServiceLifecycle {
     bool gone() const { return !run_ && !starting_; }
     std::optional<TimePoint> next_wakeup() const;
     std::optional<TimePoint> next_attempt() const { return next_attempt_; }
+    /// It is not tried before this; max(): not before somebody intervenes. Nothing while it runs or starts.
+    std::optional<TimePoint> back_at() const;
     std::optional<TimePoint> stuck_since() const { return run_ ? run_->stuck_since : std::nullopt; }
     std::uint32_t missed() const { return run_ ? run_->missed : 0; }
     std::optional<std::uint64_t> vram_used() const { return run_ ? run_->vram_used : std::nullopt; }
@@ -138,6 +145,7 @@ class ServiceLifecycle {
     void become_healthy(TimePoint now, ServiceActions& out);
     void after_death(const DeathReport& report, Ms healthy_for, TimePoint now, ServiceActions& out);
     void check_recycle(std::uint64_t rss_bytes, TimePoint now, ServiceActions& out);
+    void note_needs_before_jobs(std::uint64_t rss_bytes, ServiceActions& out);
     std::string death_chain(TimePoint now) const;
 
     ServiceOptions options_;
@@ -153,6 +161,8 @@ class ServiceLifecycle {
     std::string port_owner_;  // not empty: waiting
     std::string stop_text_;
     std::string failed_text_;
+    std::string accusation_;        // of an open breaker: why it opened before the fifth death
+    std::string before_jobs_text_;  // max_rss or max_vram is below what it needs before its first job
     std::optional<DeathReport> last_death_;
 };
 

@@ -52,6 +52,7 @@ class Slot : public ConnectorProcess::Owner, public Service::Owner {
     void job_ended(const InstanceId& id, const std::string& job_id);
     void replace_instance(const InstanceId& id, const std::string& text);
     void stop_instance(const InstanceId& id, StopReason reason, const std::string& text);
+    void service_judged(int pid, ServiceVerdict verdict, const std::string& text);
     /// Whether one of its processes holds the job.
     bool holds(const std::string& job_id) const;
 

@@ -12,11 +12,6 @@ namespace {
 /// After the exit a grandchild may hold the pipe open; nothing that matters comes later than this.
 constexpr Ms read_after_exit{1000};
 
-bool planned(const DeathReport& report) {
-    return report.stopped_for == StopReason::requested || report.stopped_for == StopReason::restart ||
-           report.stopped_for == StopReason::recycle || report.stopped_for == StopReason::worker_leaving;
-}
-
 }  // namespace
 
 void Slot::on_exit(std::uint64_t generation, const ExitStatus& exit) {
@@ -54,7 +49,7 @@ void Slot::on_finished(std::uint64_t generation) {
     DeathReport report = process->death_report(found->second.exit);
     processes_.erase(found);
     Actions actions = lifecycle_.exited(generation, report, Clock::now());
-    if (!planned(report)) ++counters_.deaths;
+    if (!planned_end(report.stopped_for)) ++counters_.deaths;
     for (const std::string& job_id : report.jobs_held) {
         const auto death = service_deaths_.find(job_id);
         if (death == service_deaths_.end()) continue;
@@ -77,11 +72,11 @@ void Slot::on_finished(std::uint64_t generation) {
 }
 
 void Slot::report_death(ConnectorProcess& process, const DeathReport& report) const {
-    process.log_what_was_dropped(!planned(report));
+    process.log_what_was_dropped(!planned_end(report.stopped_for));
     const LogContext context(
         process.log_fields(report.jobs_held.size() == 1 ? report.jobs_held.front() : ""));
     const auto log = logger("process");
-    if (planned(report)) {
+    if (planned_end(report.stopped_for)) {
         log->info("{}: {}", name_, report.summary());
         return;
     }

@@ -1,6 +1,7 @@
 // Slot: what its processes say, and how much of it is passed on.
 
 #include "supervisor/base/log.h"
+#include "supervisor/process/job_types.h"
 #include "supervisor/process/slot.h"
 
 namespace emprops::process {
@@ -46,6 +47,10 @@ void Slot::on_message(ConnectorProcess& process, ipc::FromConnector message) {
             std::holds_alternative<ipc::JobResult>(message) || std::holds_alternative<ipc::Failed>(message);
         if (Entry* entry = find(generation); entry != nullptr && ends) tell_changes(*entry, Clock::now());
         if (auto* error = std::get_if<ipc::Failed>(&message)) add_service_evidence(*error);
+        if (std::holds_alternative<ipc::JobResult>(message)) {
+            lifecycle_.job_done(generation);
+            if (service_) service_->job_done();
+        }
         // std::function wants a copyable callable, and a result can be large: it travels behind a pointer.
         auto shared = std::make_shared<ipc::FromConnector>(std::move(message));
         context_.tell([id = process.id(), shared](FleetListener& listener) {
@@ -58,6 +63,11 @@ void Slot::on_ready(ConnectorProcess& process, ipc::Ready ready) {
     const std::uint64_t generation = process.id().generation;
     const ProcessRun* run = lifecycle_.find(generation);
     if (run != nullptr && run->phase() == ProcessRun::Phase::starting) {
+        if (const auto problem =
+                settings_.job_types.empty() ? tidy_job_types(ready.job_types) : std::nullopt) {
+            carry_out(lifecycle_.refused(generation, *problem, Clock::now()));
+            return;
+        }
         InstanceInfo& info = process.info;
         info.pid = process.pid();
         if (const Entry* entry = find(generation)) info.attached = entry->attached;
@@ -101,7 +111,16 @@ void Slot::on_capabilities(ConnectorProcess& process, const ipc::Capabilities& c
     InstanceInfo& info = process.info;
     ++info.offers;
     if (change.capabilities) info.capabilities = *change.capabilities;
-    if (change.job_types && settings_.job_types.empty()) info.job_types = *change.job_types;
+    if (change.job_types && settings_.job_types.empty()) {
+        std::vector<std::string> types = *change.job_types;
+        if (const auto problem = tidy_job_types(types)) {
+            const LogContext context(process.log_fields());
+            logger("process")->error("{}: the job types of its `capabilities` are not taken: {}", name_,
+                                     *problem);
+        } else {
+            info.job_types = std::move(types);
+        }
+    }
     if (change.concurrency && !settings_.concurrency) info.concurrency = std::max(1, *change.concurrency);
     note_change(process, false);
 }

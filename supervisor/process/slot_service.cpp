@@ -127,6 +127,13 @@ void Slot::on_service_died(const DeathReport& report) {
     for (const std::string& job_id : report.jobs_held) {
         if (holds(job_id)) service_deaths_.insert_or_assign(job_id, report);
     }
+    context_.tell([name = settings_.name, index = index_, report](FleetListener& listener) {
+        listener.on_service_gone(name, index, report);
+    });
+}
+
+void Slot::service_judged(int pid, ServiceVerdict verdict, const std::string& text) {
+    if (service_) service_->judged(pid, verdict, text);
 }
 
 void Slot::on_restart_service(const ConnectorProcess& process, const std::string& reason) {
@@ -176,6 +183,7 @@ InstanceInfo Slot::offered(const ConnectorProcess& process) const {
     if (!service_ || service_serves()) return info;
     info.available = false;
     info.unavailable_reason = service_reason();
+    info.service_back_at = service_->back_at();
     return info;
 }
 

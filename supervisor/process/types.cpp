@@ -75,6 +75,11 @@ const char* to_string(StopReason reason) {
     return "";
 }
 
+bool planned_end(const std::optional<StopReason>& reason) {
+    return reason == StopReason::requested || reason == StopReason::restart ||
+           reason == StopReason::recycle || reason == StopReason::worker_leaving;
+}
+
 const char* to_string(State state) {
     switch (state) {
         case State::starting:

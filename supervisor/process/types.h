@@ -36,6 +36,8 @@ struct InstanceInfo {
     bool attached = false;  ///< a person may sit in its debugger: no timeouts
     bool available = true;  ///< false: its outside service does not work, no new claims for its types
     std::string unavailable_reason;  ///< for a person, when not available
+    /// Its companion service is not tried before this (max(): not before somebody intervenes).
+    std::optional<TimePoint> service_back_at;
     std::string name;
     std::string version;
     ipc::Json capabilities = ipc::Json::object();
@@ -59,6 +61,15 @@ enum class StopReason {
 };
 const char* to_string(StopReason reason);
 
+/// Ended by us and nobody's fault: an operator, new settings, recycling, the worker's end.
+bool planned_end(const std::optional<StopReason>& reason);
+
+/// What the dispatcher makes of an unplanned end of a companion service.
+enum class ServiceVerdict {
+    job,      ///< a job did it, which is seen to: it does not count in the breaker
+    machine,  ///< different jobs end it one after the other: the breaker opens
+};
+
 /// Everything known about the end of one process. The texts are safe to log: payloads, results and settings
 /// are cut.
 struct DeathReport {
@@ -69,6 +80,7 @@ struct DeathReport {
     std::string stop_text;    ///< why, when more is known than the reason says (companion services)
     std::string start_error;  ///< non-empty: it never ran (no such file, ...) or init_failed's sentence
     bool was_ready = false;
+    Ms ready_for{0};  ///< of that; of a companion service: healthy
     int pid = 0;
     Ms uptime{0};
     std::uint64_t peak_rss_bytes = 0;

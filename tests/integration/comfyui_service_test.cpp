@@ -71,7 +71,7 @@ struct ComfyUiAsService : testing::Test {
     void remove(const char* name) const { std::filesystem::remove(folder / name); }
 
     TempDir folder;
-    TestHub hub{{"local_hub.max_attempts=1"}};  // an error is final at once
+    TestHub hub;
     std::uint16_t port = 0;
     std::unique_ptr<TestWorker> worker;
     std::unique_ptr<JobClient> client;
@@ -128,23 +128,24 @@ TEST_F(ComfyUiAsService, KilledInMidPromptItComesBackThePromptIsSentOnceMoreAndN
     EXPECT_THAT(survivors(folder / "pids-0"), IsEmpty());
 }
 
-TEST_F(ComfyUiAsService, ThatDiesOfThePromptEachTimeFailsTheJobWithItsDeath) {
+TEST_F(ComfyUiAsService, APromptThatEndsItTwiceIsPoisonAndAnInnocentOneRunsWithinAMinute) {
     start();
     write("die");
     const auto job = submit();
-    const auto error = client->failed(job, Ms(40'000));
-    EXPECT_THAT(error, HasSubstr("[lost]"));
-    EXPECT_THAT(error,
-                HasSubstr("vanished from ComfyUI without a result, again after it was sent once more"));
-    EXPECT_THAT(error, HasSubstr("its service exited with code 3"));
+    std::string error = client->failed(job, Ms(60'000));
+    while (error.find("[poison]") == std::string::npos && prompts("run").size() < 4)
+        error = client->failed(job, Ms(60'000));
+    EXPECT_THAT(error, HasSubstr("[poison] this job has ended the service of comfyui twice"));
+    EXPECT_THAT(error, HasSubstr("exited with code 3"));
     EXPECT_THAT(error, HasSubstr("comfyui double: out of luck with " + prompts("run").back()));
     EXPECT_EQ(wait_job_status(hub, job, "failed", Ms(5'000)), "failed");
-    EXPECT_THAT(prompts("post"), SizeIs(2));
-    EXPECT_THAT(prompts("run"), SizeIs(2));
     EXPECT_EQ(connector().at("counters").at("deaths"), 0);
+    // Not twice in a row only if the connector does not say that it sent the prompt once more.
+    EXPECT_THAT(prompts("run"), SizeIs(testing::AnyOf(2u, 3u))) << worker->log();
     // Not the worker's end: the next one, which ComfyUI survives, is run.
     remove("die");
-    EXPECT_EQ(client->completed(submit(), Ms(40'000)).at("status"), "success") << worker->log();
+    EXPECT_EQ(client->completed(submit(), Ms(60'000)).at("status"), "success") << worker->log();
+    EXPECT_THAT(worker->log(), testing::Not(HasSubstr("breaker open")));
 }
 
 TEST_F(ComfyUiAsService, OneOfTwoKilledLeavesTheOthersJobAlone) {

@@ -17,23 +17,23 @@ using testing::IsEmpty;
 using testing::Not;
 
 struct ServiceOfWorker : testing::Test {
-    std::string toml(const std::string& more = "", int instances = 1) {
+    std::string toml(const std::string& more = "", int instances = 1, const std::string& own = "") {
         port = free_ports(instances);
         return "[connectors.sim]\ncommand = [\"emprops-connector-simulation\"]\ninstances = " +
                std::to_string(instances) +
                "\nenv = {SIMULATION_JOB_TYPE = \"sim\", SIMULATION_PROCESSING_TIME = \"0.2\", "
-               "SIMULATION_STEPS = \"2\"}\nbackoff_initial = \"50ms\"\n"
-               "[connectors.sim.service]\ncommand = " +
-               fake_service_toml(folder.path()) + "\nport = " + std::to_string(port) +
+               "SIMULATION_STEPS = \"2\"}\nbackoff_initial = \"50ms\"\n" +
+               own + "[connectors.sim.service]\ncommand = " + fake_service_toml(folder.path()) +
+               "\nport = " + std::to_string(port) +
                "\nhealth_interval = \"100ms\"\nhealth_timeout = \"500ms\"\nhealth_missed = 3\n"
                "stop_term = \"500ms\"\nenv = {CUDA_VISIBLE_DEVICES = \"{instance}\"}\n" +
                more +
                "[connectors.good]\ncommand = [\"emprops-connector-simulation\"]\n"
                "env = {SIMULATION_JOB_TYPE = \"good\", SIMULATION_PROCESSING_TIME = \"0.1\"}\n";
     }
-    void start(const std::string& more = "", int instances = 1) {
-        worker =
-            std::make_unique<TestWorker>(TestWorkerOptions{hub.url(), toml(more, instances), {}, {}, {}});
+    void start(const std::string& more = "", int instances = 1, const std::string& own = "") {
+        worker = std::make_unique<TestWorker>(
+            TestWorkerOptions{hub.url(), toml(more, instances, own), {}, {}, {}});
         client = std::make_unique<JobClient>(hub);
     }
     Json service(int index = 0) const { return worker->connector("sim", index).at("service"); }
@@ -124,6 +124,65 @@ TEST_F(ServiceOfWorker, AJobThatFailsAfterItsDeathSaysSo) {
     EXPECT_THAT(error, HasSubstr("the job asked to fail; its service exited with code 3"));
     EXPECT_THAT(error, HasSubstr("its last words: "));
     EXPECT_THAT(error, HasSubstr("about to crash"));
+}
+
+TEST_F(ServiceOfWorker, AJobThatEndsItTwiceIsPoisonAndAnInnocentOneRunsAtOnce) {
+    start("breaker_deaths = 2\n");
+    ASSERT_TRUE(wait_service("healthy"));
+    const auto bad = client->submit("sim", {{"processing_time", 60}, {"steps", 600}});
+    ASSERT_TRUE(wait_given(bad));
+    const auto innocent = client->submit("sim", Json::object());
+    for (std::size_t life = 1; life <= 2; ++life) {
+        ASSERT_TRUE(wait_until([&] { return pids().size() == life; }, Ms(20'000)));
+        ASSERT_TRUE(wait_service("healthy"));
+        touch("crash");
+        ASSERT_TRUE(wait_until([&] { return service().at("counters").at("deaths") == life; }));
+    }
+    ASSERT_EQ(wait_job_status(hub, bad, "failed", Ms(20'000)), "failed") << "not retryable" << worker->log();
+    const auto error = client->failed(bad);
+    EXPECT_THAT(error, HasSubstr("[poison] this job has ended the service of sim twice"));
+    EXPECT_THAT(error, HasSubstr("exited with code 3"));
+    EXPECT_THAT(error, HasSubstr("about to crash"));
+    EXPECT_EQ(client->completed(innocent, Ms(15'000)).at("status"), "success") << worker->log();
+    EXPECT_EQ(service().at("counters").at("deaths"), 2);
+    EXPECT_THAT(worker->log(), Not(HasSubstr("breaker open")));
+}
+
+TEST_F(ServiceOfWorker, TwoJobsThatEndItOneAfterTheOtherAccuseTheMachine) {
+    start();
+    for (std::size_t death = 1; death <= 2; ++death) {
+        ASSERT_TRUE(wait_until([&] { return pids().size() == death; }, Ms(20'000)));
+        ASSERT_TRUE(wait_service("healthy"));
+        const auto job = client->submit("sim", {{"processing_time", 60}, {"steps", 600}});
+        ASSERT_TRUE(wait_given(job));
+        touch("crash");
+        ASSERT_TRUE(wait_until([&] { return service().at("counters").at("deaths") == death; }));
+        if (death == 1) {
+            EXPECT_EQ(worker->cli({"cancel", job}).exit_code, 0);
+            continue;
+        }
+        ASSERT_TRUE(wait_service("breaker_open"));
+        EXPECT_EQ(wait_job_status(hub, job, "pending", Ms(5'000)), "pending") << "back, for others";
+    }
+    EXPECT_EQ(worker->connector("sim").at("jobs"), Json::array());
+    const auto why = worker->cli({"why", "sim"}).out;
+    EXPECT_THAT(why, HasSubstr("ended it one after the other with no success between them"));
+    EXPECT_THAT(why, HasSubstr("breaker open"));
+    EXPECT_THAT(worker->log(), Not(HasSubstr("[poison]")));
+}
+
+TEST_F(ServiceOfWorker, NoJobKeepsItsSlotWhileItIsAwayForMinutes) {
+    start("breaker_deaths = 1\n", 1, "poison_deaths = 0\n");
+    ASSERT_TRUE(wait_service("healthy"));
+    const auto job = client->submit("sim", {{"processing_time", 60}, {"steps", 600}});
+    ASSERT_TRUE(wait_given(job));
+    touch("crash");
+    ASSERT_TRUE(wait_service("breaker_open"));
+    EXPECT_EQ(wait_job_status(hub, job, "pending", Ms(5'000)), "pending");
+    EXPECT_TRUE(wait_until([&] { return worker->connector("sim").at("jobs").empty(); }));
+    EXPECT_THAT(worker->log(),
+                HasSubstr("gave this job back, because its service will not be there soon: its "
+                          "service is tried again in 5 min only"));
 }
 
 TEST_F(ServiceOfWorker, ItsConnectorMayAskForARestart) {

@@ -81,6 +81,7 @@ void TestWorker::start() {
     std::vector<std::string> argv{worker_binary(), "run"};
     if (!options_.hub_url.empty()) argv.insert(argv.end(), {"--hub", options_.hub_url});
     argv.insert(argv.end(), options_.arguments.begin(), options_.arguments.end());
+    argv.insert(argv.begin(), options_.launcher.begin(), options_.launcher.end());
     process_ = start_program(std::move(argv), dir_.path(), options_.env);
 }
 

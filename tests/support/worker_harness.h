@@ -41,6 +41,7 @@ struct TestWorkerOptions {
     std::map<std::string, std::string> files;  ///< more files beside it, for example ".env"
     std::vector<std::string> arguments;        ///< after `run`
     std::vector<std::string> env;
+    std::vector<std::string> launcher = {};  ///< a program with its arguments that executes what follows them
 };
 
 /// `emprops-worker run` in a folder of its own; the environment has none of the variables that the worker

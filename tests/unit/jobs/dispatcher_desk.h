@@ -58,6 +58,9 @@ inline std::string describe(const Action& action) {
                                                 "start",     "bad_protocol"};
             return "stop " + process::to_string(a.instance) + " " + names[static_cast<int>(a.reason)];
         }
+        std::string operator()(const JudgeService& a) {
+            return "judge " + a.connector + (a.verdict == process::ServiceVerdict::job ? " job" : " machine");
+        }
         std::string operator()(const ReportProgress& a) {
             return "progress " + a.job_id + " " + std::to_string(a.progress.progress.value_or(-1));
         }

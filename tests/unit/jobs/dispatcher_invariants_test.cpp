@@ -320,6 +320,7 @@ class World {
         EXPECT_FALSE(instance->second.stopped) << "stopped twice";
         instance->second.stopped = true;
     }
+    void on(const JudgeService&) {}
     void on(const ReportProgress& action) { EXPECT_TRUE(live_.contains(action.number)); }
     void on(const ForwardServiceRequest&) {}
     void on(const Finished& action) { end(action.outcome.number, action.outcome.job_id); }

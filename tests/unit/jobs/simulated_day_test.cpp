@@ -311,6 +311,7 @@ class Day {
         carry_out(connector,
                   connector.life->stop_process(action.instance.generation, action.reason, action.text, now_));
     }
+    void on(JudgeService&) {}
     void on(ReportProgress& action) { EXPECT_EQ(live_.count(action.number), 1u); }
     void on(ForwardServiceRequest&) {}
     void on(Finished& action) { end(action.outcome.number, action.outcome.job_id); }

@@ -336,6 +336,8 @@ TEST_F(LifecycleTest, AConnectorIsRecycledByMemoryAndAge) {
     options.policy.max_rss = 1000;
     options.policy.max_age = 1h;
     start_ready(1);
+    life().job_given(1);
+    done(life().job_ended(1, now));
     Observations seen;
     seen.rss_bytes = 1000;
     EXPECT_THAT(done(life().tick(seen, now)), IsEmpty());
@@ -345,6 +347,77 @@ TEST_F(LifecycleTest, AConnectorIsRecycledByMemoryAndAge) {
     ready(2, false);
     now += 1h;
     EXPECT_THAT(tick(), testing::Contains(Action{Spawn{}}));
+}
+
+TEST_F(LifecycleTest, AMemoryLimitBelowWhatItNeedsWhenIdleDoesNotReplaceItForEver) {
+    options.policy.max_rss = 500 << 20;
+    start_and_spawn(1);
+    ready(1, false);
+    Observations seen;
+    seen.rss_bytes = 812 << 20;
+    for (int second = 0; second < 600; second += 2) {
+        now += 2s;
+        for (const Action& each : done(life().tick(seen, now)))
+            EXPECT_FALSE(std::holds_alternative<Spawn>(each)) << second;
+    }
+    EXPECT_EQ(
+        said,
+        "c uses 812 MiB of memory before its first job and max_rss is 500 MiB: it would be recycled after "
+        "every job; set max_rss well above what it needs when idle\n")
+        << "said once";
+    EXPECT_THAT(life().why(now),
+                HasSubstr("it uses 812 MiB of memory before its first job and max_rss is 500 MiB"));
+    life().job_given(1);
+    done(life().job_ended(1, now));
+    EXPECT_THAT(done(life().tick(seen, now)), testing::Contains(Action{Spawn{}})) << "as it is configured";
+    done(life().spawned(2, now));
+    ready(2, false);
+    done(life().tick(seen, now));
+    EXPECT_EQ(said.find("before its first job"), said.rfind("before its first job")) << said;
+}
+
+TEST_F(LifecycleTest, AnAgeBelowWhatItsStartTakesDoesNotReplaceItAtOnce) {
+    options.policy.max_age = 10s;
+    start_and_spawn(1);
+    now += 30s;
+    EXPECT_THAT(ready(1, false), ElementsAre(Announce{1}));
+    EXPECT_THAT(tick(), IsEmpty());
+    EXPECT_EQ(life().next_wakeup(), now + 10s);
+    EXPECT_THAT(tick_after(9s), IsEmpty());
+    EXPECT_THAT(tick_after(1s), ElementsAre(Spawn{}));
+}
+
+TEST_F(LifecycleTest, AReadyThatCannotBeTakenIsFatalWithItsSentence) {
+    start_and_spawn(1);
+    EXPECT_THAT(done(life().refused(1, "it names 42000 job types", now)), testing::Not(IsEmpty()));
+    EXPECT_THAT(exit(1, 0), IsEmpty());
+    EXPECT_EQ(life().state(), State::failed);
+    EXPECT_THAT(life().why(now), HasSubstr("c has failed: it names 42000 job types"));
+}
+
+TEST_F(LifecycleTest, AfterATrialWithACompletedJobOneDeathIsOneDeath) {
+    for (std::uint64_t generation = 1; generation <= 5; ++generation) {
+        if (generation == 1)
+            start_ready(1);
+        else {
+            now = *life().next_attempt();
+            done(life().tick({}, now));
+            done(life().spawned(generation, now));
+            ready(generation);
+        }
+        exit(generation, 1);
+    }
+    ASSERT_EQ(life().state(), State::breaker_open);
+    now = *life().next_attempt();
+    done(life().tick({}, now));
+    done(life().spawned(6, now));
+    ready(6);
+    life().job_given(6);
+    life().job_done(6);
+    done(life().job_ended(6, now));
+    exit(6, 9);
+    EXPECT_EQ(life().state(), State::backoff);
+    EXPECT_EQ(*life().next_attempt() - now, 500ms);
 }
 
 TEST_F(LifecycleTest, ARecycleThatDoesNotWorkIsNotRepeatedAtOnce) {

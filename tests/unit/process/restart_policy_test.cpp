@@ -78,6 +78,57 @@ TEST(RestartPolicy, ATrialThatStaysReadyClosesTheBreaker) {
     EXPECT_FALSE(policy.on_trial());
 }
 
+TEST(RestartPolicy, AnExcusedDeathCountsForNothing) {
+    RestartPolicy policy(without_jitter(), middle);
+    TimePoint now{};
+    for (int death = 0; death < 50; ++death) {
+        EXPECT_EQ(policy.on_death(now += 1s, 0ms), (RestartPolicy::Decision{500ms, false}));
+        EXPECT_EQ(policy.excuse_last_death(), (RestartPolicy::Decision{500ms, false}));
+    }
+    EXPECT_EQ(policy.recent_deaths(now), 0u);
+}
+
+TEST(RestartPolicy, AnExcusedDeathOnTrialLeavesTheTrialGoingOn) {
+    RestartPolicy policy(without_jitter(), middle);
+    TimePoint now{};
+    for (int death = 0; death < 5; ++death)
+        policy.on_death(now, 0ms);
+    EXPECT_TRUE(policy.on_death(now += 301s, 5s).breaker_open);
+    EXPECT_FALSE(policy.excuse_last_death().breaker_open);
+    EXPECT_TRUE(policy.on_trial());
+    EXPECT_TRUE(policy.on_death(now += 1s, 5s).breaker_open) << "not excused";
+}
+
+TEST(RestartPolicy, ACompletedJobEndsTheTrial) {
+    RestartPolicy policy(without_jitter(), middle);
+    TimePoint now{};
+    for (int death = 0; death < 5; ++death)
+        policy.on_death(now, 0ms);
+    policy.worked();
+    EXPECT_FALSE(policy.on_trial());
+    EXPECT_EQ(policy.on_death(now += 310s, 9s), (RestartPolicy::Decision{500ms, false})) << "case D21";
+}
+
+TEST(RestartPolicy, ACompletedJobClearsNothingButATrial) {
+    RestartPolicy policy(without_jitter(), middle);
+    TimePoint now{};
+    for (int death = 0; death < 4; ++death) {
+        EXPECT_FALSE(policy.on_death(now += 10s, 5s).breaker_open);
+        policy.worked();
+    }
+    EXPECT_TRUE(policy.on_death(now += 10s, 5s).breaker_open);
+}
+
+TEST(RestartPolicy, ItCanBeOpenedAtOnce) {
+    RestartPolicy policy(without_jitter(), middle);
+    EXPECT_EQ(policy.open(), (RestartPolicy::Decision{300s, true}));
+    EXPECT_TRUE(policy.on_death(TimePoint{} + 301s, 1s).breaker_open) << "its trial did not go well";
+    config::SupervisionSettings off = without_jitter();
+    off.breaker_deaths = 0;
+    RestartPolicy without(off, middle);
+    EXPECT_EQ(without.open(), (RestartPolicy::Decision{60s, false})) << "switched off";
+}
+
 TEST(RestartPolicy, AnOperatorResetsEverything) {
     RestartPolicy policy(without_jitter(), middle);
     for (int death = 0; death < 5; ++death)

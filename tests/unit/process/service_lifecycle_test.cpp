@@ -378,5 +378,113 @@ TEST_F(ServiceLife, WithoutPortAndHealthPageAliveIsHealthy) {
     EXPECT_EQ(life().state(), ServiceState::backoff);
 }
 
+TEST_F(ServiceLife, WhatAJobDidDoesNotOpenTheBreaker) {
+    start_healthy(1);
+    for (std::uint64_t generation = 1; generation <= 20; ++generation) {
+        give_job();
+        die(generation);
+        done(life().judged(42, ServiceVerdict::job, "", now));
+        jobs(0);
+        ASSERT_EQ(life().state(), ServiceState::backoff) << generation;
+        EXPECT_EQ(*life().next_attempt() - now, 500ms);
+        EXPECT_THAT(tick_after(500ms), ElementsAre(CheckPort{}));
+        spawn(generation + 1);
+        answer(generation + 1);
+    }
+}
+
+TEST_F(ServiceLife, OneThatAnOpenBreakerWasWrittenUpForClosesItAgain) {
+    start_healthy(1);
+    for (std::uint64_t generation = 1; generation <= 5; ++generation) {
+        die(generation);
+        if (generation == 5) break;
+        now = *life().next_attempt();
+        tick();
+        spawn(generation + 1);
+        answer(generation + 1);
+    }
+    ASSERT_EQ(life().state(), ServiceState::breaker_open);
+    EXPECT_EQ(life().back_at(), now + 300s);
+    said.clear();
+    done(life().judged(7, ServiceVerdict::job, "", now));
+    EXPECT_EQ(life().state(), ServiceState::breaker_open) << "another process";
+    done(life().judged(42, ServiceVerdict::job, "", now));
+    EXPECT_EQ(life().state(), ServiceState::backoff);
+    EXPECT_LT(*life().back_at() - now, 10s);
+    EXPECT_THAT(said, HasSubstr("to restart"));
+}
+
+TEST_F(ServiceLife, AnAccusedMachineOpensItAtOnceAndACompletedJobEndsTheTrial) {
+    start_healthy(1);
+    give_job();
+    die(1);
+    done(life().judged(42, ServiceVerdict::machine, "the jobs a and b ended it", now));
+    jobs(0);
+    EXPECT_EQ(life().state(), ServiceState::breaker_open);
+    EXPECT_THAT(why(),
+                HasSubstr("is tried again in 5 min only (breaker open): the jobs a and b ended it; exited"));
+    EXPECT_THAT(said, HasSubstr("the jobs a and b ended it"));
+    EXPECT_THAT(tick_after(300s), ElementsAre(CheckPort{}));
+    spawn(2);
+    answer(2);
+    EXPECT_EQ(life().back_at(), std::nullopt);
+    give_job();
+    life().job_done();
+    jobs(0);
+    die(2);
+    EXPECT_EQ(life().state(), ServiceState::backoff) << "one death after a good trial";
+    EXPECT_THAT(why(), testing::Not(HasSubstr("a and b")));
+}
+
+TEST_F(ServiceLife, AVerdictThatComesLateStopsNothing) {
+    start_healthy(1);
+    die(1);
+    done(life().stop("operator", now));
+    EXPECT_THAT(done(life().judged(42, ServiceVerdict::machine, "x", now)), IsEmpty());
+    EXPECT_EQ(life().state(), ServiceState::stopped);
+    start_healthy(2);
+    die(2);
+    tick_after(500ms);
+    spawn(3);
+    EXPECT_THAT(done(life().judged(42, ServiceVerdict::machine, "x", now)), IsEmpty());
+    EXPECT_EQ(life().state(), ServiceState::starting) << "this start is the trial";
+    die(3);
+    EXPECT_EQ(life().state(), ServiceState::breaker_open);
+    EXPECT_EQ(done(life().start(now)).size(), 1u);
+    spawn(4);
+    die(4, 78);
+    EXPECT_EQ(life().back_at(), TimePoint::max());
+}
+
+TEST_F(ServiceLife, LimitsBelowWhatItNeedsBeforeItsFirstJobAreToldOnce) {
+    options.settings.supervision.max_rss = 500 << 20;
+    options.settings.max_vram = 1000 << 20;
+    start_healthy(1);
+    for (int i = 0; i < 30; ++i)
+        tick_after(1s, 812 << 20);
+    EXPECT_EQ(life().state(), ServiceState::healthy);
+    EXPECT_THAT(said, HasSubstr("uses 812 MiB of memory before its first job and max_rss is 500 MiB"));
+    EXPECT_EQ(said.find("before its first job"), said.rfind("before its first job"));
+    EXPECT_THAT(why(), HasSubstr("set max_rss well above"));
+    options.settings.supervision.max_rss = 0;
+    life().configure(options);
+    said.clear();
+    for (int i = 0; i < 3; ++i)
+        answer(1, std::uint64_t{2000} << 20);
+    EXPECT_THAT(said, HasSubstr("of graphics memory in use before its first job and max_vram is 1000 MiB"));
+    EXPECT_EQ(life().state(), ServiceState::healthy);
+}
+
+TEST_F(ServiceLife, AnAgeBelowWhatItsStartTakesDoesNotRestartItAtOnce) {
+    options.settings.supervision.max_age = 10s;
+    start(1);
+    now += 60s;
+    answer(1);
+    tick();
+    EXPECT_EQ(life().state(), ServiceState::healthy);
+    tick_after(10s);
+    EXPECT_EQ(life().state(), ServiceState::stopping);
+}
+
 }  // namespace
 }  // namespace emprops::process
