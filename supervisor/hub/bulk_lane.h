@@ -16,8 +16,9 @@
 namespace emprops::hub {
 
 struct BulkPolicy {
-    /// From this size on a result leaves over the second connection: what a line of 50 kB/s, the slowest that
-    /// is promised to work, carries in 5 s. Smaller ones delay a heartbeat by no more, and cost no handshake.
+    double slowest = 50'000;  ///< bytes per second of the slowest line that is promised to work
+    /// From this size on a result leaves over the second connection: what the slowest line carries in 5 s.
+    /// Smaller ones delay a heartbeat by no more, and cost no handshake.
     std::size_t at_least = 256 * 1024;
     Ms linger{10'000};          ///< the connection is kept this long after its last result
     Ms open_patience{20'000};   ///< connected and welcomed within this, or it counts as refused
@@ -81,6 +82,10 @@ class Upload {
     Ms lasted(TimePoint now) const { return std::chrono::duration_cast<Ms>(now - begun_); }
     /// Bytes per second of the running attempt.
     double rate(TimePoint now, std::size_t left) const;
+    /// How long the slowest line takes: what was written may wait in buffers on the way (a proxy's) so long.
+    Ms longest(const BulkPolicy& policy) const {
+        return Ms(static_cast<Ms::rep>(1000 * static_cast<double>(bytes_) / policy.slowest));
+    }
 
   private:
     TimePoint begun_{};

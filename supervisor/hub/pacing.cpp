@@ -9,6 +9,8 @@ namespace {
 
 constexpr Ms window{3000};
 constexpr Ms sample_gap{50};
+/// What fills the buffers on the way in the first moment is not the rate of the line.
+constexpr double shortest_seconds = 1;
 constexpr double allowed_seconds = 2;
 constexpr double least_allowed = 64 * 1024;
 constexpr double most_allowed = 1024 * 1024;
@@ -28,8 +30,8 @@ void RateMeter::add(TimePoint now, std::uint64_t total) {
 double RateMeter::bytes_per_second() const {
     if (samples_.size() < 2) return 0;
     const std::chrono::duration<double> passed = samples_.back().at - samples_.front().at;
-    if (passed.count() <= 0) return 0;
-    return static_cast<double>(samples_.back().total - samples_.front().total) / passed.count();
+    return static_cast<double>(samples_.back().total - samples_.front().total) /
+           std::max(passed.count(), shortest_seconds);
 }
 
 void RateMeter::idle() {

@@ -14,7 +14,7 @@
 
 namespace emprops::hub {
 
-/// Bytes per second over the last few seconds.
+/// Bytes per second over the last few seconds, as if they had been one at least: a burst is no rate.
 class RateMeter {
   public:
     /// `total`: bytes that the peer has confirmed since the beginning of the connection; never less than

@@ -455,7 +455,7 @@ std::optional<TimePoint> Session::next_wakeup() const {
         if (job.held_progress) earlier(first, job.tokens_at + Ms(100));
     }
     for (const auto& item : s.outbox) {
-        if (item.state == OutboxItem::State::sent) earlier(first, item.since + s.settings.ack_timeout);
+        if (item.state == OutboxItem::State::sent) earlier(first, item.since + s.ack_patience(item));
         if (item.state == OutboxItem::State::fencing) earlier(first, item.since + s.settings.fence_patience);
         const bool unwritten =
             item.state == OutboxItem::State::sent && !item.written && !item.bulk && s.backlog() > 0;

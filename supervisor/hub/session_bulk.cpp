@@ -86,6 +86,16 @@ void Session::Impl::close_bulk() {
     out.push_back(CloseBulk{});
 }
 
+/// The Hub cannot have it yet.
+bool Session::Impl::stoppable(const OutboxItem& item) const {
+    return item.state != State::sent || (item.bulk && bulk_backlog() > 0);
+}
+
+Ms Session::Impl::ack_patience(const OutboxItem& item) const {
+    const Ms patience = settings.ack_timeout;
+    return item.bulk ? std::max(patience, item.upload.longest(bulk.policy())) : patience;
+}
+
 /// The job is no longer ours: the Hub must not get the rest.
 void Session::Impl::abort_upload(const OutboxItem& item) {
     if (&item == uploading() && bulk_backlog() > 0) close_bulk();

@@ -60,9 +60,9 @@ struct OutboxItem {
     TimePoint last_sign;  ///< last message to the Hub that keeps the job ours
 
     bool completed() const { return std::holds_alternative<jobs::Completed>(outcome.value); }
-    /// It waits for the connection for large results, or is being written there: that may take minutes, in
-    /// which the job is kept alive and asked about as a running one.
-    bool on_its_way() const { return bulk && (state == State::ready || (state == State::sent && !written)); }
+    /// It waits for the connection for large results, or has been given to it: until the Hub has it that may
+    /// take minutes, in which the job is kept alive and asked about as a running one.
+    bool on_its_way() const { return bulk && (state == State::ready || state == State::sent); }
 };
 
 struct ConnectorStatus {
@@ -143,6 +143,8 @@ struct Session::Impl {
     BulkLane::Way way_of(TimePoint now, const OutboxItem& item) const;
     void flush_bulk(TimePoint now, OutboxItem& item);
     void steer_bulk(TimePoint now);
+    bool stoppable(const OutboxItem& item) const;
+    Ms ack_patience(const OutboxItem& item) const;
     void abort_upload(const OutboxItem& item);
     void bulk_refused(const std::string& why);
     void count_cut(TimePoint now, OutboxItem& item, std::size_t left, const std::string& reason);

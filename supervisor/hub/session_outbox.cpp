@@ -223,7 +223,7 @@ void Session::Impl::flush_ready(TimePoint now) {
     direct_failures.clear();
     std::size_t waiting = backlog();
     for (auto& item : outbox) {
-        if (item.state == State::sent && item.written && now - item.since >= settings.ack_timeout) {
+        if (item.state == State::sent && item.written && now - item.since >= ack_patience(item)) {
             note("warn",
                  "the Hub has not acknowledged the outcome of job " + item.outcome.job_id + "; asking it");
             item.state = State::fencing;
@@ -251,8 +251,7 @@ void Session::Impl::flush_ready(TimePoint now) {
 void Session::Impl::take_away(TimePoint now, const std::string& job_id, const std::string& reason,
                               std::optional<std::string> cancelled) {
     if (claim && claim->job_id == job_id && claim->readopt) claim.reset();
-    if (const OutboxItem* item = find_outcome(job_id);
-        item != nullptr && (item->state != State::sent || item->on_its_way()))
+    if (const OutboxItem* item = find_outcome(job_id); item != nullptr && stoppable(*item))
         return settle(job_id, reason.c_str());
     const auto job = running.find(job_id);
     if (job == running.end()) return;

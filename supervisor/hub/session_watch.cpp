@@ -26,7 +26,9 @@ bool asked_about(const OutboxItem& item) {
 bool Session::Impl::watch_wanted(TimePoint now) const {
     if (!watch_enabled() || !usable() || stopped) return false;
     if (fence_pending() || !cancels.empty() || !probes.empty()) return true;
-    if (std::any_of(outbox.begin(), outbox.end(), [](const auto& item) { return item.on_its_way(); }))
+    if (std::any_of(outbox.begin(), outbox.end(), [&](const auto& item) {
+            return item.on_its_way() && now - item.queued_at >= watch_jobs_after;
+        }))
         return true;
     return std::any_of(running.begin(), running.end(), [&](const auto& job) {
         return now - job.second.assigned_at >= std::min<Ms>(watch_jobs_after, settings.hub.cancel_poll);
@@ -157,6 +159,11 @@ void Session::Impl::on_job_status(TimePoint now, const JobStatus& status) {
 
 void Session::Impl::fence_outcome(TimePoint now, OutboxItem& item, const std::string& verdict, bool ours) {
     const std::string job_id = item.outcome.job_id;
+    if (!stoppable(item)) {
+        // All of it is under way, an acknowledgement may be too.
+        if (verdict == "completed" && ours) settle(job_id, nullptr);
+        return;
+    }
     if ((verdict == "claimed" && ours) || (verdict == "pending" && item.completed())) {
         if (item.state != State::fencing) return;  // goes on
         item.state = State::ready;

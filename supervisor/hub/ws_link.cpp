@@ -115,10 +115,10 @@ class WsConnection final : public Connection, public std::enable_shared_from_thi
 
     void send(std::string text, bool first) override {
         if (finished_ || closing_) return;
-        queued_bytes_ += text.size();
-        if (queued_bytes_ > std::max(least_queue_limit, 4 * settings_.send_limit))
+        if (queued_bytes_ + text.size() > std::max(least_queue_limit, 4 * settings_.send_limit))
             return finish("the Hub takes too little of what it is sent: " + std::to_string(queued_bytes_) +
                           " bytes wait to be written");
+        queued_bytes_ += text.size();
         (first ? first_ : queue_).push_back(std::move(text));
         if (open_ && !writing_) write_next();
     }
