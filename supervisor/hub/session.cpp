@@ -460,6 +460,7 @@ std::optional<TimePoint> Session::next_wakeup() const {
         const bool unwritten =
             item.state == OutboxItem::State::sent && !item.written && !item.bulk && s.backlog() > 0;
         if (item.state == OutboxItem::State::ready || unwritten) earlier(first, look_again);
+        if (item.on_its_way()) earlier(first, item.last_sign + s.settings.hub.keepalive_interval);
     }
     if (const auto at = s.watch_wakeup()) earlier(first, *at);
     return first;

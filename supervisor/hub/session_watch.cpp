@@ -222,6 +222,8 @@ std::optional<TimePoint> Session::Impl::watch_wakeup() const {
     if (watch == Watch::closed) {
         for (const auto& [job_id, job] : running)
             earlier(job.assigned_at + std::min<Ms>(watch_jobs_after, settings.hub.cancel_poll));
+        for (const auto& item : outbox)
+            if (item.on_its_way()) earlier(item.queued_at + watch_jobs_after);
         return first;
     }
     earlier(watch_needed_at + settings.watch_linger);

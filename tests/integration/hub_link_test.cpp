@@ -396,7 +396,7 @@ class SlowLineTest : public HubLinkTest {
             if (type == "complete_job") peer.send(R"({"type":"job_completed_ack","job_id":")" + job + "\"}");
             if (type == "request_job_status")
                 peer.send(R"({"type":"response_job_status","job_id":")" + job + R"(","status":")" + status +
-                          R"(","worker_id":")" + link->view().worker_id + "\"}");
+                          R"(","worker_id":")" + claimant + "\"}");
             if (type != "update_job_progress") return;
             if (job == "large" && frame.value("progress", 0) == -1) ++kept_alive;
             if (job != "other") return;
@@ -413,6 +413,7 @@ class SlowLineTest : public HubLinkTest {
         ASSERT_TRUE(until(io, [&] { return connected(); })) << notes;
         first = hub.peer("/ws/worker/w-");
         give_job(hub, "other");
+        claimant = link->view().worker_id;
         const int claims = first->count(R"("claim_job")");
         first->send(R"({"type":"job_available","job_id":"large","job_type":"sim","job_request_payload":{}})");
         ASSERT_TRUE(until(io, [&] { return first->count(R"("claim_job")") > claims; }));
@@ -436,6 +437,7 @@ class SlowLineTest : public HubLinkTest {
     FaultProxy relay{io, hub.port()};
     std::shared_ptr<HubDouble::Peer> first;
     std::string status = "processing";
+    std::string claimant;
     int kept_alive = 0;
     std::optional<TimePoint> last_sign;
     Clock::duration longest_gap{0};
