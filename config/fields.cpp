@@ -142,7 +142,8 @@ std::vector<Field> make_fields() {
             "Limit of one attempt: name look-up, connection, TLS and WebSocket handshake together.")
             .range(0.1, day),
         hub(&H::idle_timeout, "idle_timeout", K::duration,
-            "No byte from the Hub for this long: the link is lost. Pings are sent at half of it.")
+            "No byte from the Hub and none of ours taken by it for this long: the link is lost. Pings are "
+            "sent at half of it.")
             .range(1, day),
         hub(&H::reconnect_min, "reconnect_min", K::duration,
             "First delay before a reconnect; it doubles each time, with jitter.")

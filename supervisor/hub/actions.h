@@ -46,6 +46,20 @@ struct SendWatch {
 struct CloseWatch {
     bool operator==(const CloseWatch&) const = default;
 };
+/// Open the connection for large results under this id; see bulk_lane.h.
+struct OpenBulk {
+    std::string worker_id;
+    bool operator==(const OpenBulk&) const = default;
+};
+struct SendBulk {
+    std::string text;
+    bool operator==(const SendBulk&) const = default;
+};
+/// End it at once, also in the middle of a frame (which the Hub then never sees); no on_bulk_disconnected is
+/// expected for it.
+struct CloseBulk {
+    bool operator==(const CloseBulk&) const = default;
+};
 
 // ---- for the glue: jobs --------------------------------------------------------------------------------
 
@@ -117,9 +131,9 @@ struct Note {
     bool operator==(const Note&) const = default;
 };
 
-using Action =
-    std::variant<Connect, Send, Disconnect, OpenWatch, SendWatch, CloseWatch, Assigned, Readopted,
-                 JobConfirmed, JobCancelled, JobWithdrawn, Delivered, NotDelivered, AuthRefused, Note>;
+using Action = std::variant<Connect, Send, Disconnect, OpenWatch, SendWatch, CloseWatch, OpenBulk, SendBulk,
+                            CloseBulk, Assigned, Readopted, JobConfirmed, JobCancelled, JobWithdrawn,
+                            Delivered, NotDelivered, AuthRefused, Note>;
 using Actions = std::vector<Action>;
 
 }  // namespace emprops::hub

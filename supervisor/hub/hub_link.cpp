@@ -15,7 +15,7 @@ namespace {
 
 namespace asio = boost::asio;
 
-Sources system_sources(const Link& worker) {
+Sources system_sources(const Link& worker, const Link& bulk) {
     Sources sources;
     sources.wall_seconds = [] {
         return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -25,6 +25,7 @@ Sources system_sources(const Link& worker) {
     };
     sources.random_id = [] { return random_hex(8); };
     sources.queued_bytes = [&worker] { return worker.queued_bytes(); };
+    sources.bulk_queued_bytes = [&bulk] { return bulk.queued_bytes(); };
     return sources;
 }
 
@@ -37,6 +38,8 @@ SessionSettings session_settings(const HubLinkSettings& settings) {
         session.exact_id = true;
     }
     session.watch_possible = watch_target(settings.hub, "x").ok();
+    session.bulk_possible = bulk_target(settings.hub, "x").ok();
+    session.bulk = settings.bulk;
     session.hub = settings.hub;
     session.heartbeat_interval = settings.heartbeat_interval;
     session.first_number = settings.first_number;
@@ -54,7 +57,8 @@ class HubLinkImpl final : public HubLink {
           address_(std::move(address)),
           worker_(factory()),
           watch_(factory()),
-          session_(session_settings(settings), desk, system_sources(*worker_)),
+          bulk_(factory()),
+          session_(session_settings(settings), desk, system_sources(*worker_, *bulk_)),
           executor_(executor),
           wakeup_(executor),
           connect_at_(executor),
@@ -158,6 +162,9 @@ class HubLinkImpl final : public HubLink {
             watch_at_.cancel();
             return watch_->drop();
         }
+        if (auto* send = std::get_if<SendBulk>(&action)) return bulk_->send(std::move(send->text));
+        if (auto* open = std::get_if<OpenBulk>(&action)) return open_bulk(*open);
+        if (std::holds_alternative<CloseBulk>(action)) return bulk_->drop();
         callbacks_.on_action(std::move(action));
     }
 
@@ -201,6 +208,19 @@ class HubLinkImpl final : public HubLink {
         });
     }
 
+    void open_bulk(const OpenBulk& open) {
+        bulk_->connect(*bulk_target(settings_.hub, open.worker_id), proxy_,
+                       {[] {},  // the Hub's welcome counts: a wrong token is told after the handshake
+                        [this](std::string_view text) {
+                            input([this, text](TimePoint now) { session_.on_bulk_frame(now, text); });
+                        },
+                        [this](std::string reason) {
+                            input([this, reason = std::move(reason)](TimePoint now) {
+                                session_.on_bulk_disconnected(now, reason);
+                            });
+                        }});
+    }
+
     void arm_wakeup() {
         const auto at = session_.next_wakeup();
         if (!at) {
@@ -222,7 +242,8 @@ class HubLinkImpl final : public HubLink {
     std::string address_;
     std::unique_ptr<Link> worker_;
     std::unique_ptr<Link> watch_;
-    Session session_;  // asks worker_ how much waits there
+    std::unique_ptr<Link> bulk_;
+    Session session_;  // asks worker_ and bulk_ how much waits there
     asio::any_io_executor executor_;
     asio::steady_timer wakeup_;
     asio::steady_timer connect_at_;

@@ -1,5 +1,5 @@
 #pragma once
-// The link to the Hub as the worker owns it: joins the Session (what to say) with two Links (how) and a
+// The link to the Hub as the worker owns it: joins the Session (what to say) with three Links (how) and a
 // timer. Thin: every decision is the session's. One per worker, on the event loop thread.
 //
 // Everything about jobs comes out through Callbacks::on_action (Assigned, Delivered, ...; never the
@@ -28,6 +28,7 @@ struct HubLinkSettings {
     std::string id_base;      ///< [worker] id, or the host name
     bool exact_id = false;
     config::Duration heartbeat_interval = std::chrono::seconds(20);
+    BulkPolicy bulk;                 ///< for tests: when large results get a connection of their own
     std::uint64_t first_number = 1;  ///< above every assignment number in the ledger
     ProxyEnvironment proxy_environment = read_proxy_environment();
 };
@@ -49,7 +50,8 @@ class HubLink {
     /// Ledger entries of an earlier process; before start().
     virtual void adopt(LedgerEntry entry) = 0;
     virtual void start() = 0;
-    /// Sends what is queued, closes both connections (at most 2 s) and calls `done`. Nothing is claimed or
+    /// Sends what is queued, closes the connections (at most 2 s; what is left of a large result stays in the
+    /// ledger) and calls `done`. Nothing is claimed or
     /// connected again.
     virtual void stop(std::function<void()> done) = 0;
 

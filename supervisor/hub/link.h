@@ -34,19 +34,21 @@ class Link {
     /// Queues a text frame; frames leave in order. Without effect when there is no connection.
     virtual void send(std::string text) = 0;
     /// As send(), but before every frame that waits and was not given here too. A frame that has begun ends
-    /// first: messages of a WebSocket do not interleave.
+    /// first: messages of a WebSocket do not interleave (pings and pongs do: frames leave in fragments).
     virtual void send_first(std::string text) = 0;
     /// Sends what is queued, then a close frame; gives up after 2 s. on_closed follows.
     virtual void close(std::string reason) = 0;
     /// Ends it at once, without handlers.
     virtual void drop() = 0;
-    /// Bytes queued and not yet written. Bounded: a connection whose peer takes less than 4 frames of
+    /// Bytes queued and not yet taken by the socket; of a frame that has begun, the rest. After the end: what
+    /// was left then, until the next connect(). Bounded: a connection whose peer takes less than 4 frames of
     /// hub.send_limit (at least 64 MiB) of what it is sent is ended.
     virtual std::size_t queued_bytes() const = 0;
 };
 
-/// The real one: TCP or TLS (verified by default), IPv6 and several addresses, pings. Of `settings` the
-/// limits, timeouts and TLS files are used.
+/// The real one: TCP or TLS (verified by default), IPv6 and several addresses, pings. The kernel is given no
+/// more than a slow line carries in a few seconds (pacing.h), and what the other side confirms counts as a
+/// sign of life (liveness.h). Of `settings` the limits, timeouts and TLS files are used.
 std::unique_ptr<Link> make_ws_link(const boost::asio::any_io_executor& executor,
                                    const config::HubSettings& settings);
 

@@ -72,6 +72,7 @@ Session::Impl::Impl(SessionSettings settings_in, JobDesk& desk_in, Sources sourc
                                  : settings.hub.refusal_memory),
       assembly(settings.hub.max_assembly_bytes, settings.hub.assembly_timeout),
       next_number(settings.first_number),
+      bulk(settings.bulk, settings.bulk_possible),
       watch_reconnects(settings.hub.reconnect_min, std::min<Ms>(settings.hub.reconnect_max, Ms(10'000))) {}
 
 void Session::Impl::note(const char* level, std::string text) {
@@ -262,6 +263,7 @@ void Session::stop(TimePoint) {
     Impl& s = *impl_;
     s.stopped = true;
     s.close_watch();
+    s.close_bulk();
     if (s.link == SessionView::Link::connected) {
         // The local hub gives what we still hold to others at once; the EmProps Hub takes it for "not idle".
         if (s.welcomed) s.send(encode_status(s.stamp(), leaving_status));
@@ -275,6 +277,7 @@ void Session::on_connected(TimePoint now) {
     impl_->link = SessionView::Link::connected;
     impl_->connected_at = now;
     impl_->given_bytes = impl_->performed_bytes = 0;
+    impl_->bulk.on_reconnected();
     impl_->greeted = false;
     impl_->welcomed = false;
     impl_->auth_refused = false;
@@ -295,6 +298,7 @@ void Session::on_disconnected(TimePoint now, const std::string& reason) {
     s.drop_claim(now);
     s.deferred_offer.reset();
     s.assembly.clear();
+    if (was_connected) s.count_cuts_of_first(now, reason);
     s.fence_everything(now);
     if (refused) {
         const bool leave = !s.ever_welcomed || nothing_left();
@@ -391,11 +395,11 @@ void Session::on_time(TimePoint now) {
 Actions Session::take_actions(TimePoint now) {
     Impl& s = *impl_;
     s.last_batch = now;
+    s.watch_writing(now);
     if (s.link == SessionView::Link::connected) {
         const jobs::Capacity capacity = s.desk.capacity();
         if (!s.greeted) s.greet(now, capacity);
         if (s.welcomed) {
-            s.watch_writing(now);
             s.release_unfenced(now, s.watch_enabled() ? s.settings.fence_patience : Ms(0));
             const Announcement told = s.announcer.decide(now, s.situation(now, capacity));
             if (told.withdraw) s.say_status(*told.withdraw);
@@ -409,6 +413,7 @@ Actions Session::take_actions(TimePoint now) {
     }
     s.performed_bytes = s.given_bytes;
     s.steer_watch(now);
+    s.steer_bulk(now);
     if (s.auth_refused && s.ever_welcomed && !s.told_to_leave && !s.welcomed && nothing_left()) {
         s.told_to_leave = true;
         s.out.push_back(AuthRefused{false, true});
@@ -421,9 +426,11 @@ std::optional<TimePoint> Session::next_wakeup() const {
     std::optional<TimePoint> first = s.assembly.next_expiry();
     for (const auto& [job_id, cancel] : s.cancels)
         if (!cancel.reported) earlier(first, cancel.since + Ms(3000));
+    const TimePoint look_again = s.last_batch + crowded_look;
+    if (const auto at = s.bulk_wakeup()) earlier(first, *at);
+    if (const OutboxItem* item = s.uploading(); item != nullptr && !item->written) earlier(first, look_again);
     if (s.link != SessionView::Link::connected) return first;
     earlier(first, s.next_heartbeat);
-    const TimePoint look_again = s.last_batch + crowded_look;
     for (const auto& [connector, known] : s.connector_statuses)
         if (known.owed) earlier(first, std::max(known.sent_at + status_gap, look_again));
     if (!s.welcomed) return first;
@@ -448,10 +455,12 @@ std::optional<TimePoint> Session::next_wakeup() const {
         if (job.held_progress) earlier(first, job.tokens_at + Ms(100));
     }
     for (const auto& item : s.outbox) {
-        if (item.state == OutboxItem::State::sent) earlier(first, item.since + s.settings.ack_timeout);
+        if (item.state == OutboxItem::State::sent) earlier(first, item.since + s.ack_patience(item));
         if (item.state == OutboxItem::State::fencing) earlier(first, item.since + s.settings.fence_patience);
-        const bool unwritten = item.state == OutboxItem::State::sent && !item.written && s.backlog() > 0;
+        const bool unwritten =
+            item.state == OutboxItem::State::sent && !item.written && !item.bulk && s.backlog() > 0;
         if (item.state == OutboxItem::State::ready || unwritten) earlier(first, look_again);
+        if (item.on_its_way()) earlier(first, item.last_sign + s.settings.hub.keepalive_interval);
     }
     if (const auto at = s.watch_wakeup()) earlier(first, *at);
     return first;

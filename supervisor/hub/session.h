@@ -21,6 +21,7 @@
 #include "ipc/messages.h"
 #include "supervisor/base/time.h"
 #include "supervisor/hub/actions.h"
+#include "supervisor/hub/bulk_lane.h"
 #include "supervisor/jobs/types.h"
 
 namespace emprops::hub {
@@ -46,12 +47,16 @@ struct Sources {
     std::function<std::string()> random_id;  ///< 8 hex digits
     /// Bytes handed out as Send and not yet written to the worker connection; not set: always 0.
     std::function<std::size_t()> queued_bytes;
+    /// The same of the connection for large results (SendBulk); both keep their last value after the end.
+    std::function<std::size_t()> bulk_queued_bytes;
 };
 
 struct SessionSettings {
     std::string id_base;         ///< first part of our id at the Hub
     bool exact_id = false;       ///< the id is id_base alone, always
     bool watch_possible = true;  ///< a client URL could be derived from the Hub's URL
+    bool bulk_possible = true;   ///< so could the URL of the connection for large results
+    BulkPolicy bulk;             ///< when that one is used
     config::HubSettings hub;     ///< timeouts, limits; url, host and token are not looked at
     config::Duration heartbeat_interval = std::chrono::seconds(20);
     std::uint64_t first_number = 1;  ///< number of the first assignment: above every one in the ledger
@@ -144,6 +149,10 @@ class Session {
     void on_watch_connected(TimePoint now);
     void on_watch_frame(TimePoint now, std::string_view text);
     void on_watch_disconnected(TimePoint now, const std::string& reason);
+
+    // ---- from the connection for large results (OpenBulk)
+    void on_bulk_frame(TimePoint now, std::string_view text);
+    void on_bulk_disconnected(TimePoint now, const std::string& reason);
 
     // ---- from time
     void on_time(TimePoint now);

@@ -21,7 +21,7 @@ void Session::Impl::on_offer(TimePoint now, const Offer& offer) {
     if (stopped || refusals.contains(now, offer.job_id)) return;
     if (OutboxItem* item = find_outcome(offer.job_id)) {
         // The Hub took it back before our outcome arrived: the fence decides, not a second run.
-        if (item->state == OutboxItem::State::sent) {
+        if (item->state == OutboxItem::State::sent && !item->on_its_way()) {
             item->state = OutboxItem::State::fencing;
             item->since = now;
             item->sent_before = true;

@@ -1,7 +1,8 @@
 #pragma once
-// The session's inside, for its four source files only: session.cpp (connections, heartbeats, the batch),
+// The session's inside, for its source files only: session.cpp (connections, heartbeats, the batch),
 // session_claims.cpp (offers, claims, assignments), session_outbox.cpp (running jobs, outcomes, keep-alives),
-// session_watch.cpp (the client connection: fencing, cancel). State lives here, in one place.
+// session_watch.cpp (the client connection: fencing, cancel), session_bulk.cpp (large results on a connection
+// of their own). State lives here, in one place.
 
 #include <deque>
 #include <map>
@@ -54,8 +55,14 @@ struct OutboxItem {
     TimePoint since;            ///< when it came into this state; `sent`: when it was written
     bool written = false;       ///< `sent`: known to have left; until then `since` is when it last had not
     std::uint64_t ends_at = 0;  ///< `sent`: bytes given to the connection up to its end
+    bool bulk = false;          ///< it is to leave, or has left, over the connection for large results
+    Upload upload;
+    TimePoint last_sign;  ///< last message to the Hub that keeps the job ours
 
     bool completed() const { return std::holds_alternative<jobs::Completed>(outcome.value); }
+    /// It waits for the connection for large results, or has been given to it: until the Hub has it that may
+    /// take minutes, in which the job is kept alive and asked about as a running one.
+    bool on_its_way() const { return bulk && (state == State::ready || state == State::sent); }
 };
 
 struct ConnectorStatus {
@@ -115,6 +122,7 @@ struct Session::Impl {
     void on_ack(const std::string& job_id);
     void flush_ready(TimePoint now);
     std::string outcome_frame(OutboxItem& item);
+    void say_completed(const OutboxItem& item);
     void take_away(TimePoint now, const std::string& job_id, const std::string& reason,
                    std::optional<std::string> cancelled);
     void confirm(TimePoint now, const std::string& job_id, RunningJob& job);
@@ -126,6 +134,23 @@ struct Session::Impl {
     void watch_writing(TimePoint now);
     bool fence_pending() const;
     bool outcomes_ready() const;
+
+    // ---- session_bulk.cpp
+    std::size_t bulk_backlog() const { return sources.bulk_queued_bytes ? sources.bulk_queued_bytes() : 0; }
+    OutboxItem* uploading();
+    const OutboxItem* uploading() const { return const_cast<Impl*>(this)->uploading(); }
+    bool bulk_wanted() const;
+    BulkLane::Way way_of(TimePoint now, const OutboxItem& item) const;
+    void flush_bulk(TimePoint now, OutboxItem& item);
+    void steer_bulk(TimePoint now);
+    bool stoppable(const OutboxItem& item) const;
+    Ms ack_patience(const OutboxItem& item) const;
+    void abort_upload(const OutboxItem& item);
+    void bulk_refused(const std::string& why);
+    void count_cut(TimePoint now, OutboxItem& item, std::size_t left, const std::string& reason);
+    void count_cuts_of_first(TimePoint now, const std::string& reason);
+    void close_bulk();
+    std::optional<TimePoint> bulk_wakeup() const;
 
     // ---- session_watch.cpp
     bool watch_enabled() const { return settings.hub.cancel_watch && settings.watch_possible; }
@@ -182,6 +207,7 @@ struct Session::Impl {
     std::deque<OutboxItem> outbox;
     std::vector<std::string> direct_failures;    ///< fail_job frames without a ledger entry
     std::map<std::uint64_t, std::string> taken;  ///< assignments taken from us: why their outcome is unwanted
+    BulkLane bulk;
     std::map<std::string, PendingCancel> cancels;
     std::map<std::string, TimePoint> probes;  ///< jobs refused three times: pending or somebody else's?
 

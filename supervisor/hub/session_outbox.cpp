@@ -31,7 +31,7 @@ void Session::adopt(TimePoint now, LedgerEntry entry) {
         item.outcome = std::move(*entry.outcome);
         item.claimed_as = std::move(claimed_as);
         item.sent_before = true;  // perhaps: nobody knows how far the earlier process came
-        item.queued_at = item.since = now;
+        item.queued_at = item.since = item.last_sign = now;
         s.outbox.push_back(std::move(item));
         return;
     }
@@ -76,6 +76,13 @@ void Session::Impl::send_held_progress(TimePoint now, RunningJob& job) {
 }
 
 void Session::Impl::keep_alive(TimePoint now) {
+    // A job is ours to the Hub until its result is there, and that may have to wait.
+    for (auto& item : outbox) {
+        if (item.state != State::ready && !item.on_its_way()) continue;
+        if (now - item.last_sign < settings.hub.keepalive_interval) continue;
+        send(encode_keepalive(stamp(), item.outcome.job_id), true);
+        item.last_sign = now;
+    }
     for (auto& [job_id, job] : running) {
         // Not known to be ours: a sign of life harms nobody, but nothing else is said of it. What an earlier
         // process of ours left does not run, and is only asked about.
@@ -124,6 +131,7 @@ void Session::deliver(TimePoint now, jobs::Outcome outcome) {
     item.claimed_as = std::move(job->second.claimed_as);
     item.state = s.usable() && job->second.fenced ? State::ready : State::fencing;
     item.queued_at = item.since = now;
+    item.last_sign = job->second.last_progress;
     if (s.claim && s.claim->readopt && s.claim->job_id == job_id) s.claim.reset();
     s.running.erase(job);
     s.outbox.push_back(std::move(item));
@@ -149,6 +157,7 @@ void Session::Impl::settle(const std::string& job_id, const char* not_delivered_
     const auto item = std::find_if(outbox.begin(), outbox.end(),
                                    [&](const OutboxItem& each) { return each.outcome.job_id == job_id; });
     if (item == outbox.end()) return;
+    abort_upload(*item);
     if (not_delivered_reason == nullptr) {
         ++counters.delivered;
         out.push_back(Delivered{job_id, item->outcome.number});
@@ -193,9 +202,20 @@ void Session::Impl::watch_writing(TimePoint now) {
     const std::uint64_t written = performed_bytes > waiting ? performed_bytes - waiting : 0;
     for (auto& item : outbox) {
         if (item.state != State::sent || item.written) continue;
-        item.written = waiting == 0 || written >= item.ends_at;
+        item.written = item.bulk ? bulk_backlog() == 0 : waiting == 0 || written >= item.ends_at;
         if (!item.written) item.since = now;
+        const std::size_t bytes = item.upload.bytes();
+        if (!item.bulk && written + bytes <= item.ends_at) item.upload.begin(now, bytes);  // not its turn yet
     }
+}
+
+void Session::Impl::say_completed(const OutboxItem& item) {
+    ipc::Progress done;
+    done.job_id = item.outcome.job_id;
+    done.progress = 100;
+    done.status = "completed";
+    done.message = "Job completed successfully";
+    send(encode_progress(stamp(), done));
 }
 
 void Session::Impl::flush_ready(TimePoint now) {
@@ -204,36 +224,35 @@ void Session::Impl::flush_ready(TimePoint now) {
     direct_failures.clear();
     std::size_t waiting = backlog();
     for (auto& item : outbox) {
-        if (item.state == State::sent && item.written && now - item.since >= settings.ack_timeout) {
+        if (item.state == State::sent && item.written && now - item.since >= ack_patience(item)) {
             note("warn",
                  "the Hub has not acknowledged the outcome of job " + item.outcome.job_id + "; asking it");
             item.state = State::fencing;
             item.sent_before = true;
             item.since = now;
         }
-        if (item.state != State::ready || waiting > 2 * settings.hub.send_limit) continue;
+        if (item.state != State::ready) continue;
+        const BulkLane::Way way = way_of(now, item);
+        item.bulk = way != BulkLane::Way::first;
+        if (way == BulkLane::Way::bulk) flush_bulk(now, item);
+        if (item.bulk || waiting > 2 * settings.hub.send_limit) continue;
         std::string frame = outcome_frame(item);
         waiting += frame.size();
-        if (item.completed()) {
-            ipc::Progress done;
-            done.job_id = item.outcome.job_id;
-            done.progress = 100;
-            done.status = "completed";
-            done.message = "Job completed successfully";
-            send(encode_progress(stamp(), done));
-        }
+        const std::size_t frame_bytes = frame.size();
+        if (item.completed()) say_completed(item);
         send(std::move(frame));
         item.state = State::sent;
         item.since = now;
         item.written = false;
         item.ends_at = given_bytes;
+        item.upload.begin(now, frame_bytes);
     }
 }
 
 void Session::Impl::take_away(TimePoint now, const std::string& job_id, const std::string& reason,
                               std::optional<std::string> cancelled) {
     if (claim && claim->job_id == job_id && claim->readopt) claim.reset();
-    if (const OutboxItem* item = find_outcome(job_id); item != nullptr && item->state != State::sent)
+    if (const OutboxItem* item = find_outcome(job_id); item != nullptr && stoppable(*item))
         return settle(job_id, reason.c_str());
     const auto job = running.find(job_id);
     if (job == running.end()) return;
@@ -258,6 +277,7 @@ void Session::Impl::fence_everything(TimePoint now) {
         job.unfenced_since = now;
     }
     for (auto& item : outbox) {
+        if (item.bulk && item.state == State::sent) continue;  // that connection goes on
         if (item.state == State::sent) item.sent_before = true;
         item.state = State::fencing;
         item.since = now;
@@ -297,8 +317,8 @@ bool Session::Impl::fence_pending() const {
 
 bool Session::Impl::outcomes_ready() const {
     if (!direct_failures.empty()) return true;
-    return room_for_outcomes() && std::any_of(outbox.begin(), outbox.end(), [](const OutboxItem& item) {
-               return item.state == State::ready;
+    return room_for_outcomes() && std::any_of(outbox.begin(), outbox.end(), [&](const OutboxItem& item) {
+               return item.state == State::ready && way_of(last_batch, item) == BulkLane::Way::first;
            });
 }
 

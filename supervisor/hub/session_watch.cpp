@@ -17,11 +17,19 @@ constexpr Ms answer_timeout{10'000};
 constexpr Ms cancel_patience{3000};
 constexpr Ms probe_lifetime{60'000};
 
+bool asked_about(const OutboxItem& item) {
+    return item.state == State::fencing || item.on_its_way();
+}
+
 }  // namespace
 
 bool Session::Impl::watch_wanted(TimePoint now) const {
     if (!watch_enabled() || !usable() || stopped) return false;
     if (fence_pending() || !cancels.empty() || !probes.empty()) return true;
+    if (std::any_of(outbox.begin(), outbox.end(), [&](const auto& item) {
+            return item.on_its_way() && now - item.queued_at >= watch_jobs_after;
+        }))
+        return true;
     return std::any_of(running.begin(), running.end(), [&](const auto& job) {
         return now - job.second.assigned_at >= std::min<Ms>(watch_jobs_after, settings.hub.cancel_poll);
     });
@@ -77,7 +85,7 @@ void Session::Impl::ask_about_jobs(TimePoint now) {
         out.push_back(SendWatch{encode_request_job_status(job_id)});
     };
     for (const auto& item : outbox)
-        if (item.state == State::fencing) ask(item.outcome.job_id, settings.hub.cancel_poll);
+        if (asked_about(item)) ask(item.outcome.job_id, settings.hub.cancel_poll);
     for (const auto& [job_id, job] : running)
         ask(job_id, settings.hub.cancel_poll);
     for (const auto& [job_id, since] : probes)
@@ -139,7 +147,7 @@ void Session::Impl::on_job_status(TimePoint now, const JobStatus& status) {
                               " again and again and refuses to give it; failed here so that others get it");
     }
     if (OutboxItem* item = find_outcome(job_id)) {
-        if (item->state == State::fencing)
+        if (asked_about(*item))
             fence_outcome(now, *item, verdict, item->claimed_as.count(status.worker_id) != 0);
         return;
     }
@@ -151,7 +159,13 @@ void Session::Impl::on_job_status(TimePoint now, const JobStatus& status) {
 
 void Session::Impl::fence_outcome(TimePoint now, OutboxItem& item, const std::string& verdict, bool ours) {
     const std::string job_id = item.outcome.job_id;
+    if (!stoppable(item)) {
+        // All of it is under way, an acknowledgement may be too.
+        if (verdict == "completed" && ours) settle(job_id, nullptr);
+        return;
+    }
     if ((verdict == "claimed" && ours) || (verdict == "pending" && item.completed())) {
+        if (item.state != State::fencing) return;  // goes on
         item.state = State::ready;
         item.since = now;
         return;
@@ -208,6 +222,8 @@ std::optional<TimePoint> Session::Impl::watch_wakeup() const {
     if (watch == Watch::closed) {
         for (const auto& [job_id, job] : running)
             earlier(job.assigned_at + std::min<Ms>(watch_jobs_after, settings.hub.cancel_poll));
+        for (const auto& item : outbox)
+            if (item.on_its_way()) earlier(item.queued_at + watch_jobs_after);
         return first;
     }
     earlier(watch_needed_at + settings.watch_linger);
@@ -223,7 +239,7 @@ std::optional<TimePoint> Session::Impl::watch_wakeup() const {
     for (const auto& [job_id, since] : probes)
         due(job_id);
     for (const auto& item : outbox)
-        if (item.state == State::fencing) due(item.outcome.job_id);
+        if (asked_about(item)) due(item.outcome.job_id);
     return first;
 }
 

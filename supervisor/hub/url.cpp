@@ -211,15 +211,30 @@ Result<Target> worker_target(const config::HubSettings& settings, const std::str
     return parse_url(with_token(base_url(settings, worker_id), settings.token));
 }
 
-Result<Target> watch_target(const config::HubSettings& settings, const std::string& client_id) {
+namespace {
+
+/// The Hub's URL with another path in place of /ws/worker/<id>.
+Result<Target> beside_worker(const config::HubSettings& settings, const std::string& path,
+                             const char* connection) {
     std::string url = base_url(settings, "x");
     const auto query_at = std::min(url.find('?'), url.size());
     const auto at = url.substr(0, query_at).rfind(worker_path);
     if (at == std::string::npos)
-        return Error{"no_client_url", "the Hub's URL has no " + std::string(worker_path) +
-                                          " in it, so its client connection cannot be derived"};
-    url.replace(at, query_at - at, std::string(client_path) + percent_encode(client_id));
+        return Error{"no_client_url", "the Hub's URL has no " + std::string(worker_path) + " in it, so its " +
+                                          connection + " cannot be derived"};
+    url.replace(at, query_at - at, path);
     return parse_url(with_token(url, settings.token));
+}
+
+}  // namespace
+
+Result<Target> watch_target(const config::HubSettings& settings, const std::string& client_id) {
+    return beside_worker(settings, std::string(client_path) + percent_encode(client_id), "client connection");
+}
+
+Result<Target> bulk_target(const config::HubSettings& settings, const std::string& worker_id) {
+    return beside_worker(settings, std::string(worker_path) + percent_encode(worker_id),
+                         "connection for large results");
 }
 
 std::optional<std::string> fixed_worker_id(const config::HubSettings& settings) {

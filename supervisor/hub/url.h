@@ -37,6 +37,10 @@ Result<Target> worker_target(const config::HubSettings& settings, const std::str
 /// no such part.
 Result<Target> watch_target(const config::HubSettings& settings, const std::string& client_id);
 
+/// The connection of the same Hub for large results: /ws/worker/<id> whatever id a verbatim hub.url holds;
+/// fails as watch_target.
+Result<Target> bulk_target(const config::HubSettings& settings, const std::string& worker_id);
+
 /// The worker id that a verbatim hub.url contains: the Hub knows us by it, whatever our messages say.
 std::optional<std::string> fixed_worker_id(const config::HubSettings& settings);
 

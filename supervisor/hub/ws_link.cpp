@@ -1,9 +1,11 @@
 // The WebSocket connection: Beast, TLS and sockets live in this file and nowhere else in the hub link.
 // Callbacks, not coroutines: each step names the next one, and g++ 12 miscompiles too many co_await patterns.
 
+#include <linux/sockios.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
+#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <boost/asio/connect.hpp>
@@ -24,6 +26,9 @@
 
 #include "supervisor/base/time.h"
 #include "supervisor/hub/link.h"
+#include "supervisor/hub/liveness.h"
+#include "supervisor/hub/pacing.h"
+#include "supervisor/hub/tls_context.h"
 
 namespace emprops::hub {
 namespace {
@@ -43,8 +48,13 @@ using TlsStream = websocket::stream<beast::ssl_stream<beast::tcp_stream>>;
 constexpr Ms close_timeout{2000};
 /// After a failed write the reason for it may still arrive as a close frame (1009: too large).
 constexpr Ms last_words{500};
-/// Larger than Beast's 4 KiB: a result of 16 MiB leaves in pieces of this size, with pongs in between.
-constexpr std::size_t write_piece_bytes = 64 * 1024;
+/// A message leaves in fragments of this size, with pings and pongs in between: a third of a second at 50
+/// kB/s.
+constexpr std::size_t fragment_bytes = 16 * 1024;
+/// How soon the kernel is looked at again when it holds as much as it may.
+constexpr Ms kernel_look{20};
+/// What is read at once; a part of a message is a sign of life.
+constexpr std::size_t read_at_once = 256 * 1024;
 /// What may wait to be written, at least (see Link::queued_bytes).
 constexpr std::size_t least_queue_limit = std::size_t{64} << 20;
 /// A read buffer that grew beyond this for one large frame is given back.
@@ -86,6 +96,9 @@ class WsConnection final : public Connection, public std::enable_shared_from_thi
           tls_(std::move(tls)),
           resolver_(executor),
           deadline_(executor),
+          pace_(executor),
+          watch_(executor),
+          liveness_(settings_.idle_timeout, Clock::now()),
           ws_(executor, std::forward<StreamArgs>(stream_args)...) {}
 
     void start() override {
@@ -102,10 +115,10 @@ class WsConnection final : public Connection, public std::enable_shared_from_thi
 
     void send(std::string text, bool first) override {
         if (finished_ || closing_) return;
-        queued_bytes_ += text.size();
-        if (queued_bytes_ > std::max(least_queue_limit, 4 * settings_.send_limit))
+        if (queued_bytes_ + text.size() > std::max(least_queue_limit, 4 * settings_.send_limit))
             return finish("the Hub takes too little of what it is sent: " + std::to_string(queued_bytes_) +
                           " bytes wait to be written");
+        queued_bytes_ += text.size();
         (first ? first_ : queue_).push_back(std::move(text));
         if (open_ && !writing_) write_next();
     }
@@ -147,11 +160,12 @@ class WsConnection final : public Connection, public std::enable_shared_from_thi
         if (finished_) return;
         finished_ = true;
         deadline_.cancel();
+        pace_.cancel();
+        watch_.cancel();
         resolver_.cancel();
         socket().close();
         first_.clear();
         queue_.clear();
-        queued_bytes_ = 0;
         // Posted: handlers are never called from inside connect(), send() or close().
         if (handlers_.on_closed)
             asio::post(deadline_.get_executor(), [self = this->shared_from_this(), reason] {
@@ -252,14 +266,17 @@ class WsConnection final : public Connection, public std::enable_shared_from_thi
         step_ = "no WebSocket at " + target_.printable;
         websocket::stream_base::timeout timeouts{};
         timeouts.handshake_timeout = settings_.connect_timeout;
-        timeouts.idle_timeout = settings_.idle_timeout;
-        timeouts.keep_alive_pings = true;  // at half of the idle timeout
+        // Beast counts only what is read; see liveness.h.
+        timeouts.idle_timeout = websocket::stream_base::none();
+        timeouts.keep_alive_pings = false;
         ws_.set_option(timeouts);
+        ws_.control_callback(
+            [this](websocket::frame_type, beast::string_view) { liveness_.heard(Clock::now()); });
         ws_.set_option(websocket::stream_base::decorator([](websocket::request_type& request) {
             request.set(http::field::user_agent, "emprops-worker");
         }));
         ws_.read_message_max(settings_.receive_limit);
-        ws_.write_buffer_bytes(write_piece_bytes);
+        ws_.write_buffer_bytes(fragment_bytes);
         ws_.text(true);
         ws_.async_handshake(
             answer_, target_.authority(), target_.path_and_query,
@@ -274,7 +291,9 @@ class WsConnection final : public Connection, public std::enable_shared_from_thi
         if (failed(error)) return;
         deadline_.cancel();
         open_ = true;
+        liveness_ = Liveness(settings_.idle_timeout, Clock::now());
         read_next();
+        watch_life();
         if (handlers_.on_connected) handlers_.on_connected();
         if (open_ && !writing_ && !finished_) write_next();
     }
@@ -282,18 +301,70 @@ class WsConnection final : public Connection, public std::enable_shared_from_thi
     // ---- talk
 
     void read_next() {
-        ws_.async_read(buffer_, [self = this->shared_from_this()](error_code error, std::size_t) {
-            if (self->finished_) return;
-            if (error) return self->finish(self->read_failure(error));
-            const auto data = self->buffer_.cdata();
-            if (self->handlers_.on_frame)
-                self->handlers_.on_frame(
-                    std::string_view(static_cast<const char*>(data.data()), data.size()));
-            if (self->finished_) return;
-            self->buffer_.clear();
-            if (self->buffer_.capacity() > keep_buffer_bytes) self->buffer_ = beast::flat_buffer();
-            self->read_next();
+        ws_.async_read_some(buffer_, read_at_once,
+                            [self = this->shared_from_this()](error_code error, std::size_t) {
+                                if (self->finished_) return;
+                                if (error) return self->finish(self->read_failure(error));
+                                self->liveness_.heard(Clock::now());
+                                if (self->ws_.is_message_done()) self->received();
+                                if (!self->finished_) self->read_next();
+                            });
+    }
+
+    void received() {
+        const auto data = buffer_.cdata();
+        if (handlers_.on_frame)
+            handlers_.on_frame(std::string_view(static_cast<const char*>(data.data()), data.size()));
+        if (finished_) return;
+        buffer_.clear();
+        if (buffer_.capacity() > keep_buffer_bytes) buffer_ = beast::flat_buffer();
+    }
+
+    /// Bytes that the kernel has taken from us and the other side has not confirmed.
+    std::size_t in_kernel() {
+        int bytes = 0;
+        if (::ioctl(socket().socket().native_handle(), SIOCOUTQ, &bytes) != 0 || bytes < 0) return 0;
+        return static_cast<std::size_t>(bytes);
+    }
+
+    /// Looks at what the other side has taken since.
+    std::size_t measure() {
+        const TimePoint now = Clock::now();
+        const std::size_t unconfirmed = in_kernel();
+        // TLS makes a little more of what we count: never more confirmed than written, never less than
+        // before.
+        confirmed_ = std::max(confirmed_, taken_ - std::min<std::uint64_t>(taken_, unconfirmed));
+        liveness_.confirmed(now, confirmed_);
+        if (unconfirmed == 0 && !writing_) {
+            rate_.idle();
+        } else {
+            rate_.add(now, confirmed_);
+        }
+        return unconfirmed;
+    }
+
+    void watch_life() {
+        watch_.expires_after(std::clamp<Ms>(settings_.idle_timeout / 8, Ms(10), Ms(1000)));
+        watch_.async_wait([self = this->shared_from_this()](error_code error) {
+            if (error || self->finished_ || self->closing_) return;
+            self->measure();
+            switch (self->liveness_.look(Clock::now())) {
+                case Liveness::Verdict::dead:
+                    return self->finish("no sign of life from the Hub for " +
+                                        human_duration(self->settings_.idle_timeout));
+                case Liveness::Verdict::ping:
+                    self->ping();
+                    break;
+                case Liveness::Verdict::fine:
+                    break;
+            }
+            self->watch_life();
         });
+    }
+
+    void ping() {
+        if (std::exchange(pinging_, true)) return;
+        ws_.async_ping({}, [self = this->shared_from_this()](error_code) { self->pinging_ = false; });
     }
 
     std::string read_failure(const error_code& error) const {
@@ -303,8 +374,6 @@ class WsConnection final : public Connection, public std::enable_shared_from_thi
             if (!ws_.reason().reason.empty()) text += ", " + std::string(ws_.reason().reason.c_str());
             return text + ")";
         }
-        if (error == beast::error::timeout)
-            return "no sign of life from the Hub for " + human_duration(settings_.idle_timeout);
         if (error == websocket::error::message_too_big)
             return "the Hub sent a message above hub.receive_limit (" +
                    std::to_string(settings_.receive_limit) + " bytes)";
@@ -324,16 +393,41 @@ class WsConnection final : public Connection, public std::enable_shared_from_thi
         writing_ = true;
         current_ = std::move(next.front());
         next.pop_front();
-        ws_.async_write(asio::buffer(current_),
-                        [self = this->shared_from_this()](error_code error, std::size_t) {
-                            self->writing_ = false;
-                            if (self->finished_) return;
-                            if (error)
-                                return self->arm(last_words, "writing to the Hub failed: " + error.message());
-                            self->queued_bytes_ -= self->current_.size();
-                            self->current_ = std::string();
-                            self->write_next();
-                        });
+        written_ = 0;
+        write_fragment();
+    }
+
+    /// One fragment, when the kernel holds little enough of what went before.
+    void write_fragment() {
+        if (finished_) return;
+        if (measure() > kernel_allowance(rate_.bytes_per_second())) {
+            pace_.expires_after(kernel_look);
+            pace_.async_wait([self = this->shared_from_this()](error_code error) {
+                if (!error) self->write_fragment();
+            });
+            return;
+        }
+        const std::size_t size = std::min(fragment_bytes, current_.size() - written_);
+        ws_.async_write_some(written_ + size == current_.size(),
+                             asio::buffer(current_.data() + written_, size),
+                             [self = this->shared_from_this(), size](error_code error, std::size_t) {
+                                 self->on_written(error, size);
+                             });
+    }
+
+    void on_written(const error_code& error, std::size_t size) {
+        if (finished_) return;
+        if (error) {
+            writing_ = false;
+            return arm(last_words, "writing to the Hub failed: " + error.message());
+        }
+        written_ += size;
+        taken_ += size;
+        queued_bytes_ -= size;
+        if (written_ < current_.size()) return write_fragment();
+        writing_ = false;
+        current_ = std::string();
+        write_next();
     }
 
     void send_close() {
@@ -352,6 +446,10 @@ class WsConnection final : public Connection, public std::enable_shared_from_thi
     std::shared_ptr<ssl::context> tls_;
     tcp::resolver resolver_;
     asio::steady_timer deadline_;
+    asio::steady_timer pace_;   ///< until the kernel has room
+    asio::steady_timer watch_;  ///< the next look at the signs of life
+    Liveness liveness_;
+    RateMeter rate_;
     Ws ws_;
 
     std::vector<tcp::endpoint> addresses_;
@@ -364,36 +462,18 @@ class WsConnection final : public Connection, public std::enable_shared_from_thi
     std::deque<std::string> first_;  ///< goes before queue_
     std::deque<std::string> queue_;
     std::string current_;
+    std::size_t written_ = 0;  ///< of current_
     std::size_t queued_bytes_ = 0;
+    std::uint64_t taken_ = 0;      ///< by the kernel, since the connection began
+    std::uint64_t confirmed_ = 0;  ///< by the other side
     std::string close_reason_;
     bool open_ = false;
     bool writing_ = false;
+    bool pinging_ = false;
     bool closing_ = false;
     bool close_sent_ = false;
     bool finished_ = false;
 };
-
-Result<std::shared_ptr<ssl::context>> make_tls(const config::HubSettings& settings) {
-    auto context = std::make_shared<ssl::context>(ssl::context::tls_client);
-    error_code error;
-    const auto fail = [&](const std::string& what, const std::filesystem::path& file) {
-        return Error{"bad_tls_file", what + " " + file.string() + ": " + error.message()};
-    };
-    SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
-    context->set_verify_mode(settings.tls_verify ? ssl::verify_peer : ssl::verify_none);
-    if (context->set_default_verify_paths(error); error)
-        return fail("cannot load the system's authorities", "");
-    if (!settings.ca_file.empty())
-        if (context->load_verify_file(settings.ca_file.string(), error); error)
-            return fail("cannot use hub.ca_file", settings.ca_file);
-    if (settings.client_certificate.empty()) return context;
-    if (context->use_certificate_chain_file(settings.client_certificate.string(), error); error)
-        return fail("cannot use hub.client_certificate", settings.client_certificate);
-    const auto& key = settings.client_key.empty() ? settings.client_certificate : settings.client_key;
-    if (context->use_private_key_file(key.string(), ssl::context::pem, error); error)
-        return fail("cannot use hub.client_key", key);
-    return context;
-}
 
 class WsLink final : public Link {
   public:

@@ -17,6 +17,9 @@
 //   worker is connected;
 // - one job ends once: a completed job cannot be cancelled or failed, a cancelled one not be completed;
 // - two connections with one worker id: the newer replaces the older;
+// - a connection with the id <worker id>-bulk that has not registered may complete the jobs of that worker,
+// under
+//   the rule for the worker itself (may_report), and do nothing else; it is no worker to monitors;
 // - a job id is never taken twice; a priority that is no integer and a payload that is no object are refused.
 
 #include <functional>
@@ -65,6 +68,8 @@ class Core {
     /// `politely`: the peer said goodbye (close 1000 or 1001): a worker's jobs go back at once.
     Actions disconnected(ConnectionId connection, bool politely, const Now& now);
     Actions received(ConnectionId connection, std::string_view text, const Now& now);
+    /// A part of a message that is not complete arrived.
+    void received_part(ConnectionId connection, const Now& now);
     /// To be called several times a second.
     Actions tick(const Now& now);
 
@@ -105,6 +110,7 @@ class Core {
     void handle(Worker& worker, const ServiceRequest& message, Turn& turn);
     void set_status(Worker& worker, const std::optional<std::string>& status, Turn& turn);
     void worked(Worker& worker);
+    bool refused_for_bulk(const Worker& worker, const FromWorker& message, Turn& turn);
     bool may_report(const ActiveJob& active, const Worker& worker, std::string_view named_worker,
                     const Now& now) const;
     void adopt(ActiveJob& active, Worker& worker, const Now& now);

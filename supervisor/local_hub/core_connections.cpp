@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "supervisor/local_hub/core.h"
+#include "supervisor/local_hub/gate.h"
 
 namespace emprops::local_hub {
 
@@ -58,6 +59,7 @@ Actions Core::connected(ConnectionId connection, Role role, const std::string& i
         auto& worker = workers_[connection];
         worker.connection = connection;
         worker.id = id;
+        worker.bulk_of = owner_of_bulk(id);
         worker.last_sign = now.steady;
         worker.connected_at = now.epoch_seconds;
         const Json welcome{{"type", "connection_established"},
@@ -140,6 +142,16 @@ Actions Core::received(ConnectionId connection, std::string_view text, const Now
     }
     make_offers(turn);
     return out;
+}
+
+/// While a message is on its way its worker can say nothing else: the part counts as a sign of life of the
+/// worker and of the jobs that it holds.
+void Core::received_part(ConnectionId connection, const Now& now) {
+    const auto found = workers_.find(connection);
+    if (found == workers_.end()) return;
+    found->second.last_sign = now.steady;
+    for (const auto& job_id : found->second.held)
+        if (auto* job = active(job_id)) job->last_sign = now.steady;
 }
 
 Actions Core::tick(const Now& now) {

@@ -79,6 +79,7 @@ Json Core::stats() const {
     auto active_workers = Json::array();
     std::map<std::string, int> by_status;
     for (const auto& [connection, worker] : workers_) {
+        if (worker.bulk_of) continue;
         worker_ids.push_back(worker.id);
         if (worker.subscribed) subscribed.push_back(worker.id);
         ++by_status[worker.status];
@@ -129,7 +130,8 @@ Json Core::stats() const {
     const Json queues{
         {"priority", with_priority}, {"standard", queue_.size() - with_priority}, {"total", queue_.size()}};
     const Json jobs{{"total", total}, {"status", jobs_by_status}, {"active_jobs", running}};
-    const Json totals{{"total", workers_.size()}, {"status", by_status}, {"active_workers", active_workers}};
+    const Json totals{
+        {"total", worker_ids.size()}, {"status", by_status}, {"active_workers", active_workers}};
     return Json{
         {"connections", {{"clients", client_ids}, {"workers", worker_ids}, {"monitors", monitor_ids}}},
         {"workers", workers},

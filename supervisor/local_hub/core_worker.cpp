@@ -17,7 +17,22 @@ void Core::on_worker(Worker& worker, std::string_view text, Turn& turn) {
         refuse(worker.connection, refused->error, turn, refused->details);
         return;
     }
-    std::visit([&](const auto& message) { handle(worker, message, turn); }, std::get<FromWorker>(decoded));
+    const auto& message = std::get<FromWorker>(decoded);
+    if (refused_for_bulk(worker, message, turn)) return;
+    std::visit([&](const auto& each) { handle(worker, each, turn); }, message);
+}
+
+/// A connection for large results holds no job: its end, its silence and its status mean nothing, so it must
+/// not claim, and progress must not make it the holder.
+bool Core::refused_for_bulk(const Worker& worker, const FromWorker& message, Turn& turn) {
+    if (!worker.bulk_of || std::holds_alternative<CompleteJob>(message) ||
+        std::holds_alternative<RegisterWorker>(message))
+        return false;
+    refuse(
+        worker.connection,
+        fmt::format("{} has not registered: it may only complete the jobs of {}", worker.id, *worker.bulk_of),
+        turn);
+    return true;
 }
 
 void Core::set_status(Worker& worker, const std::optional<std::string>& status, Turn& turn) {
@@ -34,6 +49,7 @@ void Core::set_status(Worker& worker, const std::optional<std::string>& status, 
 
 void Core::handle(Worker& worker, const RegisterWorker& message, Turn& turn) {
     worker.registered = true;
+    worker.bulk_of.reset();  // a worker whose id happens to end so
     worker.leaving = false;
     worker.subscribed = message.subscribe_to_jobs;
     worker.capabilities = message.capabilities;
@@ -116,7 +132,7 @@ void Core::handle(Worker& worker, const ClaimJob& message, Turn& turn) {
 bool Core::may_report(const ActiveJob& active, const Worker& worker, std::string_view named_worker,
                       const Now& now) const {
     if (!active.holder || *active.holder == worker.connection) return true;
-    if (active.job.worker_id == worker.id || active.job.worker_id == named_worker) return true;
+    if (active.job.worker_id == worker.reports_as() || active.job.worker_id == named_worker) return true;
     return now.steady - active.last_sign >= policy_.requeue_after;
 }
 
@@ -166,6 +182,11 @@ void Core::tell_if_cancelled(Worker& worker, const std::string& job_id, Turn& tu
 
 /// A worker that never says "idle" itself is idle again when it has answered, as at the Hub.
 void Core::worked(Worker& worker) {
+    if (worker.bulk_of) {  // its worker has said since what it is; only the book is kept
+        const auto owner = worker_by_id_.find(*worker.bulk_of);
+        if (owner != worker_by_id_.end()) ++workers_.at(owner->second).jobs_processed;
+        return;
+    }
     ++worker.jobs_processed;
     if (worker.status == "working") worker.status = "idle";
 }
@@ -195,16 +216,17 @@ void Core::handle(Worker& worker, const CompleteJob& message, Turn& turn) {
         return failed(fmt::format("it is claimed by worker {}", job.worker_id));
     }
     job.status = JobStatus::completed;
-    if (job.worker_id.empty()) job.worker_id = worker.id;
+    if (job.worker_id.empty()) job.worker_id = worker.reports_as();
     const auto subscribers = done->subscribers;
     if (auto stored = finish(*done, job, &message.result, turn); !stored.ok()) {
         return failed(stored.error().message);
     }
     worked(worker);
-    publish(job, subscribers,
-            message_text("complete_job", turn.now.epoch_seconds,
-                         Json{{"job_id", job.id}, {"worker_id", worker.id}}, "result", message.result),
-            turn);
+    publish(
+        job, subscribers,
+        message_text("complete_job", turn.now.epoch_seconds,
+                     Json{{"job_id", job.id}, {"worker_id", worker.reports_as()}}, "result", message.result),
+        turn);
     acknowledge();
 }
 

@@ -84,6 +84,13 @@ std::optional<WebSocketPath> websocket_path(const Target& target) {
     return std::nullopt;
 }
 
+std::optional<std::string> owner_of_bulk(std::string_view id) {
+    constexpr std::string_view mark = "-bulk";
+    const auto name = id.substr(0, id.find_last_not_of("0123456789") + 1);
+    if (!name.ends_with(mark) || name.size() == mark.size()) return std::nullopt;
+    return std::string(name.substr(0, name.size() - mark.size()));
+}
+
 bool same_token(std::string_view expected, std::string_view given) {
     if (expected.size() != given.size()) return false;
     return CRYPTO_memcmp(expected.data(), given.data(), expected.size()) == 0;

@@ -26,6 +26,10 @@ struct WebSocketPath {
 /// /ws/{worker,client,monitor}/{id}: exactly one segment that is not empty, without an encoded slash.
 std::optional<WebSocketPath> websocket_path(const Target& target);
 
+/// A worker sends large results over a second connection with the id "<its id>-bulk" or "<its
+/// id>-bulk<number>", which does not register. The worker's id; nullopt for any other id.
+std::optional<std::string> owner_of_bulk(std::string_view id);
+
 /// In constant time.
 bool same_token(std::string_view expected, std::string_view given);
 

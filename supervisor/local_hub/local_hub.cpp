@@ -96,6 +96,7 @@ struct LocalHub::Impl {
         events.on_text = [this](ConnectionId connection, std::string_view text) {
             perform(core->received(connection, text, now()));
         };
+        events.on_part = [this](ConnectionId connection) { core->received_part(connection, now()); };
         events.on_close = [this](ConnectionId connection, bool politely) {
             logger("local_hub")
                 ->debug("connection {} ended{}", connection, politely ? "" : " without goodbye");

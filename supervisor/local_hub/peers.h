@@ -21,6 +21,8 @@ struct Offer {
 struct Worker {
     ConnectionId connection = 0;
     std::string id;
+    /// Set until it registers: a second connection of that worker, for large results.
+    std::optional<std::string> bulk_of;
     bool registered = false;
     bool subscribed = false;  ///< wants job notifications; shown to monitors, offers do not depend on it
     bool leaving = false;
@@ -36,6 +38,9 @@ struct Worker {
     std::map<std::string, TimePoint> passed_by;  ///< offers it did not take: not made again before this
     std::set<std::string> held;                  ///< jobs it has claimed or adopted
     std::set<std::string> told_cancelled;        ///< cancelled jobs that it reported on and was told about
+
+    /// Whose jobs it reports on.
+    const std::string& reports_as() const { return bulk_of ? *bulk_of : id; }
 };
 
 struct Monitor {

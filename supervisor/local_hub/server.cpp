@@ -170,7 +170,11 @@ class WsSession : public std::enable_shared_from_this<WsSession> {
         ws_.async_read_some(buffer_, read_at_once, [self = shared_from_this()](ErrorCode error, std::size_t) {
             if (error) return self->ended(error);
             if (self->buffer_.size() > self->state_->settings.max_message_bytes) return self->too_large();
-            if (self->ws_.is_message_done()) self->received();
+            if (self->ws_.is_message_done()) {
+                self->received();
+            } else if (!self->reported_) {
+                self->state_->events.on_part(self->id_);
+            }
             if (!self->gone_) self->read_next();
         });
     }

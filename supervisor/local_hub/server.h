@@ -31,6 +31,8 @@ struct ServerSettings {
 struct ServerEvents {
     std::function<void(ConnectionId, Role, const std::string& id)> on_open;
     std::function<void(ConnectionId, std::string_view text)> on_text;
+    /// A part of a text arrived and more is to come: a sign of life.
+    std::function<void(ConnectionId)> on_part;
     /// `politely`: the peer said goodbye with 1000 or 1001. Not called for a connection that we closed and
     /// told the peer so, nor after stop().
     std::function<void(ConnectionId, bool politely)> on_close;

@@ -379,6 +379,150 @@ TEST_F(TlsTest, TheTunnelOfAnHttpProxyCarriesTls) {
     EXPECT_THAT(proxy.requests()[0], ::testing::HasSubstr("Proxy-Authorization: Basic bWU6cHc=\r\n"));
 }
 
+/// Limits of seconds and a line of 200 kB/s: the result takes three seconds.
+class SlowLineTest : public HubLinkTest {
+  protected:
+    SlowLineTest() {
+        settings.bulk.at_least = 50'000;
+        settings.bulk.slow_after = Ms(200);
+        settings.bulk.pause_min = Ms(20);
+        settings.hub.keepalive_interval = Ms(200);
+        settings.hub.cancel_poll = Ms(100);
+        relay.faults.upload_per_second = 200'000;
+        hub.on_frame = [this](HubDouble::Peer& peer, const std::string& text) {
+            const auto frame = ipc::Json::parse(text, nullptr, false);
+            const std::string job = frame.value("job_id", "");
+            const std::string type = frame.value("type", "");
+            if (type == "complete_job") peer.send(R"({"type":"job_completed_ack","job_id":")" + job + "\"}");
+            if (type == "request_job_status")
+                peer.send(R"({"type":"response_job_status","job_id":")" + job + R"(","status":")" + status +
+                          R"(","worker_id":")" + claimant + "\"}");
+            if (type != "update_job_progress") return;
+            if (job == "large" && frame.value("progress", 0) == -1) ++kept_alive;
+            if (job != "other") return;
+            const TimePoint now = Clock::now();
+            if (last_sign) longest_gap = std::max(longest_gap, now - *last_sign);
+            last_sign = now;
+        };
+    }
+
+    /// "large" has ended with a large result, "other" still runs.
+    void begin() {
+        desk.free = 2;
+        start(relay.port());
+        ASSERT_TRUE(until(io, [&] { return connected(); })) << notes;
+        first = hub.peer("/ws/worker/w-");
+        give_job(hub, "other");
+        claimant = link->view().worker_id;
+        const int claims = first->count(R"("claim_job")");
+        first->send(R"({"type":"job_available","job_id":"large","job_type":"sim","job_request_payload":{}})");
+        ASSERT_TRUE(until(io, [&] { return first->count(R"("claim_job")") > claims; }));
+        first->send(R"({"type":"job_assigned","job_id":"large","job_type":"sim","priority":0,"params":{}})");
+        ASSERT_TRUE(until(io, [&] { return jobs_given.back().job_id == "large"; }));
+        finish(R"({"d":")" + std::string(600'000, 'x') + "\"}");
+    }
+    int completed() const {
+        int count = 0;
+        for (const auto& peer : hub.peers())
+            count += peer->count(R"("complete_job")");
+        return count;
+    }
+    std::shared_ptr<HubDouble::Peer> bulk() const {
+        const auto peer = hub.peer("/ws/worker/" + link->view().worker_id + "-bulk");
+        return peer && peer->open ? peer : nullptr;
+    }
+    bool done() const { return delivered == std::vector<std::string>{"large"}; }
+
+    HubDouble hub{io};
+    FaultProxy relay{io, hub.port()};
+    std::shared_ptr<HubDouble::Peer> first;
+    std::string status = "processing";
+    std::string claimant;
+    int kept_alive = 0;
+    std::optional<TimePoint> last_sign;
+    Clock::duration longest_gap{0};
+};
+
+TEST_F(SlowLineTest, ALargeResultIsDeliveredOnceAndTheOtherJobStaysAlive) {
+    begin();
+    ASSERT_TRUE(until(io, [&] { return bulk() != nullptr; })) << notes;
+    const auto second = bulk();
+    ASSERT_TRUE(until(
+        io, [&] { return done(); }, std::chrono::seconds(30)))
+        << notes;
+    EXPECT_EQ(completed(), 1);
+    EXPECT_EQ(second->count(R"("complete_job")"), 1);
+    EXPECT_EQ(second->frames.size(), 1u) << "it never registers, and says nothing else";
+    EXPECT_GE(kept_alive, 3) << "the job whose result is on its way as well";
+    EXPECT_LT(longest_gap, std::chrono::milliseconds(1500));
+    EXPECT_EQ(link->metrics().reconnects, 0u);
+}
+
+TEST_F(SlowLineTest, WhereASecondConnectionIsRefusedTheFirstOneCarriesIt) {
+    relay.faults.refuse_path = "-bulk";
+    begin();
+    ASSERT_TRUE(until(
+        io, [&] { return done(); }, std::chrono::seconds(30)))
+        << notes;
+    EXPECT_EQ(first->count(R"("complete_job")"), 1);
+    EXPECT_THAT(notes, ::testing::HasSubstr("no second connection to the Hub"));
+}
+
+TEST_F(SlowLineTest, ATokenThatIsRefusedOnlyThereMeansTheFirstOneToo) {
+    begin();
+    hub.greeting = {R"({"type":"error","error":"Authentication failed: Invalid token"})"};
+    hub.close_after_greeting = true;
+    ASSERT_TRUE(until(
+        io, [&] { return done(); }, std::chrono::seconds(30)))
+        << notes;
+    EXPECT_EQ(first->count(R"("complete_job")"), 1);
+}
+
+TEST_F(SlowLineTest, TwoCutsNameTheSlowLinkAndTheResultStillArrives) {
+    begin();
+    for (int cuts = 1; cuts <= 2; ++cuts) {
+        ASSERT_TRUE(until(io, [&] { return bulk() != nullptr; })) << notes;
+        const auto peer = bulk();
+        ASSERT_TRUE(until(io, [&] { return notes.find("leaves over") != std::string::npos; }));
+        const TimePoint begun = Clock::now();
+        ASSERT_TRUE(until(io, [&] { return Clock::now() - begun > Ms(400); }));
+        peer->close(1011, "keepalive ping timeout");
+        ASSERT_TRUE(until(io, [&] { return !peer->open; }));
+    }
+    ASSERT_TRUE(until(io, [&] {
+        return notes.find("the link is too slow for this result: 600") != std::string::npos;
+    })) << notes;
+    relay.faults.upload_per_second = 0;
+    ASSERT_TRUE(until(
+        io, [&] { return done(); }, std::chrono::seconds(30)))
+        << notes;
+    EXPECT_EQ(completed(), 1);
+}
+
+TEST_F(SlowLineTest, AResultOfAJobThatIsCancelledMeanwhileNeverArrives) {
+    begin();
+    ASSERT_TRUE(until(io, [&] { return bulk() != nullptr; })) << notes;
+    const auto second = bulk();
+    status = "cancelled";
+    ASSERT_TRUE(until(io, [&] { return !not_delivered.empty(); })) << notes;
+    EXPECT_EQ(not_delivered[0], "cancelled");
+    ASSERT_TRUE(until(io, [&] { return !second->open; }));
+    EXPECT_EQ(completed(), 0);
+}
+
+TEST_F(SlowLineTest, TheFirstConnectionMayBeCutMeanwhile) {
+    begin();
+    ASSERT_TRUE(until(io, [&] { return bulk() != nullptr; })) << notes;
+    const auto second = bulk();
+    first->close(1012, "");
+    ASSERT_TRUE(until(io, [&] { return link->metrics().reconnects == 1; })) << notes;
+    ASSERT_TRUE(until(
+        io, [&] { return done(); }, std::chrono::seconds(30)))
+        << notes;
+    EXPECT_EQ(second->count(R"("complete_job")"), 1);
+    EXPECT_EQ(completed(), 1);
+}
+
 TEST_F(HubLinkTest, AProxyThatRefusesIsNamed) {
     FaultProxy proxy(io, 0);
     proxy.refuse_with = "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n";

@@ -6,7 +6,9 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include "supervisor/base/time.h"
 #include "supervisor/hub/link.h"
+#include "tests/support/fault_proxy.h"
 #include "tests/support/hub_double.h"
 
 namespace emprops::hub {
@@ -18,10 +20,11 @@ using testing::HasSubstr;
 
 class WsLinkTest : public testing::Test {
   protected:
-    void connect() {
+    void connect(std::uint16_t port = 0) {
         const boost::asio::any_io_executor executor(io.get_executor());
         link = make_ws_link(executor, settings);
-        auto target = parse_url("ws://127.0.0.1:" + std::to_string(hub.port()) + "/ws/worker/w");
+        auto target =
+            parse_url("ws://127.0.0.1:" + std::to_string(port == 0 ? hub.port() : port) + "/ws/worker/w");
         ASSERT_TRUE(target.ok());
         Link::Handlers handlers;
         handlers.on_connected = [this] { connected = true; };
@@ -53,6 +56,43 @@ TEST_F(WsLinkTest, ASignOfLifeOvertakesWhatHasNotBegunAndNothingElse) {
     EXPECT_EQ(peer->frames[3], "result 1");
     EXPECT_EQ(peer->frames[4], "result 2");
     EXPECT_TRUE(until(io, [&] { return link->queued_bytes() == 0; }));
+}
+
+/// The kernel takes no more than it can soon pass on: the Hub's ping is answered while a large frame is on
+/// its way, what waits shrinks all the time, and a line that carries our bytes is not given up.
+TEST_F(WsLinkTest, OnASlowLinePongsGetBetweenTheFragmentsAndTheLineIsNotCut) {
+    test::FaultProxy relay(io, hub.port());
+    relay.faults.upload_per_second = 200'000;
+    settings.idle_timeout = Ms(1000);
+    connect(relay.port());
+    const auto peer = hub.peer("/ws/worker/");
+    link->send("large " + std::string(800'000, 'x'));
+    link->send("later");
+    link->send_first("sign of life");
+    ASSERT_TRUE(until(io, [&] { return link->queued_bytes() < 700'000; }));
+    peer->ping();
+    ASSERT_TRUE(until(io, [&] { return peer->pongs > 0; }));
+    EXPECT_TRUE(peer->frames.empty()) << "the frame is still on its way";
+    EXPECT_GT(link->queued_bytes(), 100'000u);
+    ASSERT_TRUE(until(
+        io, [&] { return peer->frames.size() == 3; }, std::chrono::seconds(30)))
+        << closed;
+    EXPECT_EQ(peer->frames[0].size(), 800'006u);
+    EXPECT_EQ(peer->frames[1], "sign of life");
+    EXPECT_EQ(closed, "");
+}
+
+TEST_F(WsLinkTest, ALineThatStandsStillInTheMiddleOfAFrameIsGivenUpAndSaysWhatWasLeft) {
+    test::FaultProxy relay(io, hub.port());
+    relay.faults.upload_per_second = 200'000;
+    settings.idle_timeout = Ms(500);
+    connect(relay.port());
+    link->send(std::string(800'000, 'x'));
+    ASSERT_TRUE(until(io, [&] { return link->queued_bytes() < 700'000; }));
+    relay.faults.blackhole = true;
+    ASSERT_TRUE(until(io, [&] { return !closed.empty(); }));
+    EXPECT_THAT(closed, HasSubstr("no sign of life from the Hub for 500 ms"));
+    EXPECT_GT(link->queued_bytes(), 100'000u);
 }
 
 TEST_F(WsLinkTest, AHubThatDoesNotReadDoesNotFillOurMemory) {

@@ -7,6 +7,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <functional>
+#include <string_view>
 
 namespace emprops::test {
 
@@ -38,7 +39,12 @@ struct Relay : std::enable_shared_from_this<Relay> {
               bool from_hub) {
         FaultProxy* proxy = owner();
         if (proxy == nullptr) return reset();
-        direction.buffer.resize(proxy->faults.piece_bytes);
+        const bool slow = !from_hub && proxy->faults.upload_per_second > 0;
+        if (slow) {
+            error_code ignored;
+            from.set_option(asio::socket_base::receive_buffer_size(16 * 1024), ignored);
+        }
+        direction.buffer.resize(slow ? 4096 : proxy->faults.piece_bytes);
         from.async_read_some(asio::buffer(direction.buffer),
                              [self = shared_from_this(), &from, &to, &direction, &timer, from_hub](
                                  error_code error, std::size_t size) {
@@ -51,7 +57,9 @@ struct Relay : std::enable_shared_from_this<Relay> {
               bool from_hub, std::size_t size) {
         FaultProxy* proxy = owner();
         if (proxy == nullptr) return reset();
-        const auto wait = proxy->faults.blackhole ? std::chrono::milliseconds(20) : proxy->faults.delay;
+        auto wait = proxy->faults.blackhole ? std::chrono::milliseconds(20) : proxy->faults.delay;
+        if (!from_hub && proxy->faults.upload_per_second > 0)
+            wait += std::chrono::milliseconds(1000 * size / proxy->faults.upload_per_second);
         if (wait.count() == 0) return pass(from, to, direction, timer, from_hub, size);
         timer.expires_after(wait);
         timer.async_wait(
@@ -76,6 +84,10 @@ struct Relay : std::enable_shared_from_this<Relay> {
             size = std::min<std::size_t>(size, left);
         }
         if (from_hub) seen += size;
+        const std::string_view piece(direction.buffer.data(), size);
+        if (!from_hub && !proxy->faults.refuse_path.empty() &&
+            piece.find(proxy->faults.refuse_path) != std::string_view::npos)
+            return reset();
         asio::async_write(to, asio::buffer(direction.buffer.data(), size),
                           [self = shared_from_this(), &from, &to, &direction, &timer, from_hub, cut](
                               error_code error, std::size_t) {

@@ -26,6 +26,9 @@ class FaultProxy {
         bool refuse = false;                           ///< new connections are closed at once
         std::optional<std::uint64_t> cut_after_bytes;  ///< from the hub; then both sides are reset
         std::size_t piece_bytes = 64 * 1024;           ///< largest piece read at once (small: slow reading)
+        /// Towards the hub, per connection and with small buffers, as a slow uplink; 0: as fast as it goes.
+        std::uint64_t upload_per_second = 0;
+        std::string refuse_path;  ///< a relayed request with this in its head is cut off
     };
     Faults faults;
     /// Resets every connection now.

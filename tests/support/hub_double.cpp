@@ -97,6 +97,12 @@ struct Conversation : std::enable_shared_from_this<Conversation<Ws>> {
             self->peer->close = [weak](std::uint16_t code, std::string reason) {
                 if (auto alive = weak.lock()) alive->close(code, std::move(reason));
             };
+            self->peer->ping = [weak] {
+                if (auto alive = weak.lock()) alive->ws.async_ping({}, [alive](error_code) {});
+            };
+            self->ws.control_callback([peer = self->peer](websocket::frame_type kind, beast::string_view) {
+                peer->pongs += kind == websocket::frame_type::pong ? 1 : 0;
+            });
             self->peer->stop_reading = [weak] {
                 if (auto alive = weak.lock()) alive->reading_stopped = true;
             };

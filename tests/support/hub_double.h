@@ -30,6 +30,8 @@ class HubDouble {
         std::function<void(std::string)> send;
         std::function<void(std::uint16_t code, std::string reason)> close;
         std::function<void()> stop_reading;
+        std::function<void()> ping;
+        int pongs = 0;
 
         /// Frames that contain `text`.
         int count(const std::string& text) const;

@@ -88,6 +88,9 @@ inline std::string word_of(const Action& action) {
     if (std::holds_alternative<OpenWatch>(action)) return "open watch";
     if (auto* a = std::get_if<SendWatch>(&action)) return word_of_frame(a->text);
     if (std::holds_alternative<CloseWatch>(action)) return "close watch";
+    if (auto* a = std::get_if<OpenBulk>(&action)) return "open bulk " + a->worker_id;
+    if (auto* a = std::get_if<SendBulk>(&action)) return "bulk " + word_of_frame(a->text);
+    if (std::holds_alternative<CloseBulk>(action)) return "close bulk";
     if (auto* a = std::get_if<Assigned>(&action)) return "assigned " + id(a->assignment);
     if (auto* a = std::get_if<Readopted>(&action)) return "readopted " + id(*a);
     if (auto* a = std::get_if<JobConfirmed>(&action)) return "confirmed " + id(*a);
@@ -115,6 +118,7 @@ class SessionTest : public testing::Test {
             sources.random_unit = [] { return 0.5; };
             sources.random_id = [this] { return std::to_string(++ids_); };
             sources.queued_bytes = queued_bytes;
+            sources.bulk_queued_bytes = bulk_queued_bytes;
             session_ = std::make_unique<Session>(settings, desk, sources);
         }
         return *session_;
@@ -234,7 +238,8 @@ class SessionTest : public testing::Test {
     }
 
     SessionSettings settings;
-    std::function<std::size_t()> queued_bytes;  ///< before the first use of session()
+    std::function<std::size_t()> queued_bytes;       ///< before the first use of session()
+    std::function<std::size_t()> bulk_queued_bytes;  ///< likewise
     CountingDesk desk;
     TimePoint now = TimePoint{} + std::chrono::hours(1);
     Words frames;

@@ -39,6 +39,8 @@ TEST(HubUrl, IsUsedVerbatimWithTheTokenAppended) {
     EXPECT_EQ(fixed_worker_id(settings), "fix ed");
     EXPECT_EQ(address(watch_target(settings, "w-watch")),
               "wss hub.example 443 /base/ws/client/w-watch?x=1&token=t");
+    EXPECT_EQ(address(bulk_target(settings, "fix ed-bulk")),
+              "wss hub.example 443 /base/ws/worker/fix%20ed-bulk?x=1&token=t");
     EXPECT_EQ(fixed_worker_id(config::HubSettings{}), std::nullopt);
 }
 
@@ -52,6 +54,7 @@ TEST(HubUrl, WithoutAPathIsAnAddressThatThePathIsAddedTo) {
 TEST(HubUrl, WithoutAWorkerPathHasNoClientConnection) {
     EXPECT_EQ(address(worker_target(at("ws://h/other"), "w")), "ws h 80 /other");
     EXPECT_FALSE(watch_target(at("ws://h/other"), "c").ok());
+    EXPECT_FALSE(bulk_target(at("ws://h/other"), "c").ok());
     EXPECT_EQ(fixed_worker_id(at("ws://h/other")), std::nullopt);
 }
 

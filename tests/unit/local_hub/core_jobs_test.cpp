@@ -408,6 +408,87 @@ TEST_F(CoreJobs, ABusyWorkerWithANewIdMayHaveBackTheJobThatItStillRuns) {
     EXPECT_EQ(last(w2)["type"], "error");
 }
 
+TEST_F(CoreJobs, ALargeResultMayComeOverASecondConnectionOfItsWorker) {
+    running();
+    connect(w2, Role::worker, "w1-bulk");
+    said(w2);
+    progress(w1, "j", 100);
+    complete(w2, "j", {{"large", true}});
+    EXPECT_EQ(types_said(w2), std::vector<std::string>{"job_completed_ack"});
+    EXPECT_EQ(state("j"), JobStatus::completed);
+    EXPECT_EQ(last(client)["type"], "complete_job");
+    EXPECT_EQ(last(client)["worker_id"], "w1") << "a client knows nothing of connections";
+    submit("next");
+    EXPECT_EQ(offered(w1), "") << "its worker is as busy as it has said";
+    EXPECT_EQ(offered(w2), "");
+}
+
+TEST_F(CoreJobs, ASecondConnectionMayDoNothingElse) {
+    running();
+    connect(w2, Role::worker, "w1-bulk2");
+    said(w2);
+    submit("other");
+    EXPECT_EQ(offered(w2), "");
+    progress(w2, "j");
+    EXPECT_THAT(last(w2)["error"].get<std::string>(), HasSubstr("may only complete the jobs of w1"));
+    fail(w2, "j");
+    claim(w2, "other");
+    status(w2, "leaving");
+    EXPECT_EQ(types_said(w2), (std::vector<std::string>{"error", "error", "error", "error"}));
+    EXPECT_EQ(state("j"), JobStatus::claimed);
+    EXPECT_EQ(state("other"), JobStatus::pending);
+    disconnect(w2, true);
+    EXPECT_EQ(state("j"), JobStatus::claimed) << "its end is not the end of its worker";
+    EXPECT_EQ(job("j").worker_id, "w1");
+}
+
+TEST_F(CoreJobs, ASecondConnectionOfAnotherWorkerIsRefused) {
+    running();
+    connect(w2, Role::worker, "w2-bulk");
+    complete(w2, "j");
+    EXPECT_THAT(last(w2)["error"].get<std::string>(), HasSubstr("claimed by worker w1"));
+    EXPECT_EQ(state("j"), JobStatus::claimed);
+}
+
+TEST_F(CoreJobs, AWorkerWhoseIdEndsSoIsAWorkerOnceItHasRegistered) {
+    worker(w1, "gpu-bulk");
+    submit("j");
+    EXPECT_EQ(offered(w1), "j");
+    run(w1, "j");
+    progress(w1, "j");
+    complete(w1, "j");
+    EXPECT_EQ(state("j"), JobStatus::completed);
+}
+
+TEST_F(CoreJobs, ASecondConnectionIsNoWorkerToMonitorsAndIsNotTimedOut) {
+    running();
+    connect(w2, Role::worker, "w1-bulk");
+    for (int i = 0; i < 12; ++i) {
+        pass(Ms(10'000));
+        progress(w1, "j");
+    }
+    EXPECT_EQ(closed_.count(w2), 0u);
+    connect(monitor, Role::monitor, "m");
+    const auto workers = last(monitor)["type"] == "ack" ? said(monitor)[1]["workers"] : Json();
+    EXPECT_TRUE(workers.contains("w1")) << workers;
+    EXPECT_FALSE(workers.contains("w1-bulk")) << workers;
+}
+
+TEST_F(CoreJobs, APartOfAMessageIsASignOfLifeOfTheWorkerAndItsJobs) {
+    running();
+    for (int i = 0; i < 20; ++i) {
+        pass(Ms(10'000));
+        core_->received_part(w1, now());
+    }
+    EXPECT_EQ(state("j"), JobStatus::claimed);
+    EXPECT_EQ(closed_.count(w1), 0u);
+    pass(Ms(31'000));
+    EXPECT_EQ(state("j"), JobStatus::pending) << "the line stands still";
+    pass(Ms(30'000));
+    EXPECT_EQ(closed_.count(w1), 1u);
+    core_->received_part(77, now());  // of nobody
+}
+
 TEST_F(CoreJobs, HistoryIsForgottenByAge) {
     running();
     complete(w1, "j");

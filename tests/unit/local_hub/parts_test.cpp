@@ -158,6 +158,14 @@ TEST(Gate, AWebSocketPathHasExactlyOneId) {
     }
 }
 
+TEST(Gate, TheOwnerOfASecondConnectionIsInItsId) {
+    EXPECT_EQ(owner_of_bulk("gpu-1f-bulk"), "gpu-1f");
+    EXPECT_EQ(owner_of_bulk("gpu-1f-bulk12"), "gpu-1f");
+    EXPECT_EQ(owner_of_bulk("gpu-bulk-bulk"), "gpu-bulk");
+    for (const char* id : {"gpu", "-bulk", "bulk", "gpu-bulky", "gpu-bulk-1", "gpubulk", "", "7"})
+        EXPECT_FALSE(owner_of_bulk(id)) << id;
+}
+
 TEST(Gate, OnlyPagesOfThisMachineComeIn) {
     const auto local = [](const char* origin, const char* host) {
         return from_allowed_origin(origin, host, true);
