@@ -351,7 +351,8 @@ class World {
             break;
         }
         EXPECT_EQ(dispatcher_->capacity(), told_) << "the Hub believes something else";
-        EXPECT_EQ(dispatcher_->running().size(), live_.size());
+        const std::vector<JobView> jobs = dispatcher_->running();
+        EXPECT_EQ(jobs.size(), live_.size());
         for (const auto& [type, count] : told_.free_slots) {
             int total = 0;
             for (const auto& [id, instance] : instances_) {
@@ -360,7 +361,7 @@ class World {
                     total += instance.info.concurrency - running_on(id);
             }
             int waiting = 0;
-            for (const JobView& job : dispatcher_->running())
+            for (const JobView& job : jobs)
                 waiting += job.state == JobState::held && job.job_type == type;
             EXPECT_GT(count, 0);
             EXPECT_LE(count + waiting, total) << "claimed more than can start";
