@@ -104,7 +104,14 @@ void RunningJob::service_request(const std::string& service, const std::string& 
     request.request_type = request_type;
     request.content = object_or_null(content);
     if (request.content.is_null()) request.content = Json::object();
-    std::string line = ipc::encode(request);
+    send_droppable(ipc::encode(request));
+}
+
+void RunningJob::accepted() {
+    send_droppable(ipc::encode(ipc::Accepted{job_.job_id}));
+}
+
+void RunningJob::send_droppable(std::string line) {
     std::lock_guard lock(mutex_);
     if (outlet_ != nullptr) outlet_->send_droppable(std::move(line));
 }

@@ -30,8 +30,11 @@ class RunningJob : public JobContext {
     void on_cancel(std::function<void()> callback) override { token_.on_cancel(std::move(callback)); }
     void service_request(const std::string& service, const std::string& request_type,
                          const Json& content) override;
+    void accepted() override;
 
   private:
+    void send_droppable(std::string line);
+
     Job job_;
     CancelToken token_;
     std::mutex mutex_;

@@ -222,8 +222,19 @@ TEST(JobRun, AContextThatIsUsedAfterTheJobDoesNothing) {
     job.close();
     job.progress(5, "late", "processing", nullptr);
     job.service_request("s", "r", Json::object());
+    job.accepted();
     EXPECT_TRUE(sent.progresses.empty());
     EXPECT_TRUE(sent.lines.empty());
+}
+
+TEST(JobRun, SaysWhatTheServiceHasBegun) {
+    const Ran ran = run([](const Job&, JobContext& context) {
+        context.accepted();
+        context.accepted();
+        return Json::object();
+    });
+    EXPECT_THAT(ran.sent.lines, testing::Each("{\"type\":\"accepted\",\"job_id\":\"j\"}\n"));
+    EXPECT_EQ(ran.sent.lines.size(), 2u);
 }
 
 TEST(JobRun, AConnectorWithoutProcessJobSaysSo) {

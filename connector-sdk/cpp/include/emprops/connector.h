@@ -108,9 +108,13 @@ class JobContext {
     /// still run while process_job() returns: capture values or shared_ptrs, or use CancelGuard
     /// (cancel_guard.h), which makes captures by reference safe.
     virtual void on_cancel(std::function<void()> callback) = 0;
-    /// What is sent to the outside service, for the Hub's monitors.
+    /// What is sent to the outside service, for the Hub's monitors. Also how the supervisor knows that the job
+    /// has reached the service: call it right before the job is handed over.
     virtual void service_request(const std::string& service, const std::string& request_type,
                                  const Json& content) = 0;
+    /// The service has begun this job (it does not wait there any more). If the service dies, the job that it
+    /// had begun is the one that is blamed; may be called again when it begins anew.
+    virtual void accepted() {}
 };
 
 /// The connector's own line to the supervisor, outside of jobs. Thread-safe.
