@@ -91,6 +91,18 @@ TEST(ChunkAssembly, AFloodOfEmptyPiecesIsBoundedToo) {
     EXPECT_LE(assembly.bytes(), 10'000u);
 }
 
+TEST(ChunkAssembly, AFloodOfMessagesIsBoundedInNumberAndInWork) {
+    ChunkAssembly assembly(std::size_t{256} << 20, Ms(300'000));
+    for (int i = 0; i < 200'000; ++i) {
+        Chunk chunk{std::to_string(i), "", "t", "j", 0, 2, "x"};
+        const auto outcome = assembly.add(start + Ms(i), std::move(chunk));
+        EXPECT_LE(outcome.dropped.size(), 1u);
+        ASSERT_LE(assembly.messages(), ChunkAssembly::most_messages);
+    }
+    const auto last = assembly.add(start + Ms(300'000), Chunk{"199999", "", "t", "j", 1, 2, "y"});
+    EXPECT_EQ(last.message, "xy") << "the newest one survived";
+}
+
 TEST(RefusalCache, RemembersForAWhileAndCounts) {
     RefusalCache cache(Ms(60'000));
     EXPECT_FALSE(cache.contains(start, "j"));
@@ -126,6 +138,32 @@ TEST(Announcer, AJobTypeThatHasGoneIsNotRememberedForEver) {
         EXPECT_EQ(told.registration->job_types, std::vector<std::string>{type});
     }
     EXPECT_LE(announcer.remembered_types(), 2000u);
+}
+
+TEST(Announcer, ManyJobTypesCostInProportionToTheirNumber) {
+    // With lists in lists 40,000 types took half a minute for each message. No limit of time here: it would
+    // be the machine's. A quadratic one does not end within the test's own.
+    Announcer announcer;
+    jobs::Capacity capacity;
+    std::vector<std::string> all;
+    for (int i = 0; i < 40'000; ++i)
+        all.push_back("type-" + std::to_string(100'000 + i));
+    const auto offer_from = [&](std::size_t first) {
+        capacity.job_types.assign(all.begin() + static_cast<std::ptrdiff_t>(first), all.end());
+        capacity.free_slots.clear();
+        for (const auto& type : capacity.job_types)
+            capacity.free_slots.emplace_hint(capacity.free_slots.end(), type, 1);
+    };
+    Announcer::Situation situation;
+    situation.capacity = &capacity;
+    offer_from(0);
+    EXPECT_EQ(announcer.on_connected(start, situation).job_types, all);
+    for (int i = 1; i < 50; ++i) {
+        offer_from(static_cast<std::size_t>(i % 2) * 20'000);
+        announcer.decide(start + Ms(i), situation);
+    }
+    offer_from(0);
+    EXPECT_EQ(announcer.decide(start + Ms(5'000), situation).registration->job_types, all);
 }
 
 TEST(ReconnectPolicy, DoublesUpToTheLimitAndStaysInIt) {
