@@ -13,6 +13,9 @@ constexpr Ms flapping_gap{1000};
 constexpr Ms registration_gap{1000};
 /// How long the outcome of a job is waited for before its slot is told without it (the disk is slow).
 constexpr Ms ending_patience{250};
+/// A list longer than this is not sent twice for a job that is over in a moment: the worker is busy instead.
+constexpr std::size_t long_list = 500;
+constexpr Ms narrowing_patience{100};
 /// Beyond this many the lost types are forgotten: each may then flap once more.
 constexpr std::size_t most_lost = 1000;
 
@@ -119,10 +122,21 @@ bool Announcer::nothing_new(TimePoint now, const Situation& situation) const {
 Announcement Announcer::decide(TimePoint now, const Situation& situation) {
     if (nothing_new(now, situation)) return {};
     Announcement announcement = look(now, situation);
-    const bool time_decides = flapping_until_ || ending_until_ || !returned_at_.empty();
+    const bool time_decides = flapping_until_ || ending_until_ || narrow_at_ || !returned_at_.empty();
     quiet_.reset();
     if (announcement == Announcement{} && !situation.outcomes && !time_decides) quiet_ = situation;
     return announcement;
+}
+
+bool Announcer::narrows_too_soon(TimePoint now, const Wish& want) {
+    const bool narrower = want.idle && types_.size() > long_list && want.types.size() < types_.size() &&
+                          all_in(want.types, types_) && all_in(types_, want.allowed);
+    if (!narrower) {
+        narrow_at_.reset();
+        return false;
+    }
+    if (!narrow_at_) narrow_at_ = now + narrowing_patience;
+    return now < *narrow_at_;
 }
 
 Announcement Announcer::look(TimePoint now, const Situation& situation) {
@@ -132,6 +146,10 @@ Announcement Announcer::look(TimePoint now, const Situation& situation) {
     if (waits_for_outcomes(now, situation)) {
         want.idle = want.idle && idle_;
         want.types = both(types_, want.idle ? want.types : want.allowed);
+    }
+    if (narrows_too_soon(now, want)) {
+        want.idle = false;
+        want.types = types_;
     }
     // An outcome makes us idle at the Hub, but it offers nothing then. If it takes us for idle already and
     // still should, there is nothing to say: each idle makes it scan its queue.
@@ -170,7 +188,7 @@ void Announcer::owe_registration(TimePoint now) {
 
 std::optional<TimePoint> Announcer::next_wakeup() const {
     std::optional<TimePoint> first = flapping_until_;
-    for (const auto& at : {status_owed_, registration_owed_, ending_until_})
+    for (const auto& at : {status_owed_, registration_owed_, ending_until_, narrow_at_})
         if (at && (!first || *at < *first)) first = at;
     return first;
 }

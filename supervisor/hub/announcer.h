@@ -72,6 +72,7 @@ class Announcer {
     std::vector<std::string> without_flapping(TimePoint now, const std::vector<std::string>& able);
     bool nothing_new(TimePoint now, const Situation& situation) const;
     Announcement look(TimePoint now, const Situation& situation);
+    bool narrows_too_soon(TimePoint now, const Wish& want);
     bool waits_for_outcomes(TimePoint now, const Situation& situation);
     void tell(TimePoint now, std::vector<std::string> types, bool idle);
 
@@ -86,7 +87,8 @@ class Announcer {
     std::optional<TimePoint> flapping_until_;
     std::optional<TimePoint> ending_until_;  ///< outcomes are on their way; they are waited for until then
     bool ending_late_ = false;
-    std::optional<Situation> quiet_;  ///< in this one nothing was to be said
+    std::optional<TimePoint> narrow_at_;  ///< a type of a long list is full; the list is not sent before
+    std::optional<Situation> quiet_;      ///< in this one nothing was to be said
 };
 
 }  // namespace emprops::hub

@@ -140,6 +140,45 @@ TEST(Announcer, AJobTypeThatHasGoneIsNotRememberedForEver) {
     EXPECT_LE(announcer.remembered_types(), 2000u);
 }
 
+TEST(Announcer, ALongListIsNotSentAgainForAJobThatIsOverInAMoment) {
+    Announcer announcer;
+    jobs::Capacity capacity;
+    const auto offer_types = [&](bool sim_is_free) {
+        capacity.free_slots.clear();
+        for (int i = 0; i < 5'000; ++i)
+            capacity.free_slots["many-" + std::to_string(i)] = 1;
+        capacity.free_slots["sim"] = 1;
+        capacity.job_types.clear();
+        for (const auto& [type, slots] : capacity.free_slots)
+            capacity.job_types.push_back(type);
+        if (!sim_is_free) capacity.free_slots.erase("sim");
+    };
+    Announcer::Situation situation;
+    situation.capacity = &capacity;
+    offer_types(true);
+    announcer.on_connected(start, situation);
+    announcer.decide(start, situation);
+    offer_types(false);
+    announcer.owe_status(start);
+    auto told = announcer.decide(start, situation);
+    EXPECT_FALSE(told.registration);
+    EXPECT_EQ(told.status, false);
+    offer_types(true);
+    situation.outcomes = true;
+    told = announcer.decide(start + Ms(50), situation);
+    EXPECT_FALSE(told.registration);
+    EXPECT_EQ(told.status, true);
+    situation.outcomes = false;
+    // A longer job: the others are offered again, without its type.
+    offer_types(false);
+    EXPECT_EQ(announcer.decide(start + Ms(1'000), situation).status, false);
+    EXPECT_EQ(announcer.next_wakeup(), start + Ms(1'100));
+    told = announcer.decide(start + Ms(1'100), situation);
+    ASSERT_TRUE(told.registration);
+    EXPECT_TRUE(told.registration->idle);
+    EXPECT_EQ(told.registration->job_types.size(), 5'000u);
+}
+
 TEST(Announcer, ManyJobTypesCostInProportionToTheirNumber) {
     // With lists in lists 40,000 types took half a minute for each message. No limit of time here: it would
     // be the machine's. A quadratic one does not end within the test's own.
