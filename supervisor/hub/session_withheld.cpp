@@ -67,7 +67,8 @@ std::string Session::Impl::withheld_text(const WithheldJob& job) const {
     std::string text = sentence(job, worker_id);
     if (settings.exact_id)
         text +=
-            "; this worker's id is fixed (hub.url with an id, or worker.exact_id), so it cannot come back "
+            "; this worker's id is fixed (hub.url, that is REDIS_WS_URL, or worker.exact_id), so it cannot "
+            "come back "
             "under another one: let it choose its id, or let another worker run the job";
     else
         text += "; it comes back here under a fresh id once this worker is idle, at most once a minute";
