@@ -61,7 +61,7 @@ struct HubSettings {
     Duration idle_timeout =
         40s;  ///< half-open detection: pings are sent at half of it; no byte for this long = link lost
     Duration reconnect_min = 1s;   ///< first reconnect delay, doubling with full jitter
-    Duration reconnect_max = 60s;  ///< largest reconnect delay
+    Duration reconnect_max = 10s;  ///< largest reconnect delay
     Duration bad_token_retry =
         300s;  ///< retry interval after a refused token once this process had been connected
     Duration claim_timeout = 10s;  ///< a claim without an answer for this long is given up

@@ -1,6 +1,8 @@
 // What the parts of the worker say to each other: fleet -> dispatcher -> ledger -> Hub link, and back.
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
+#include <utility>
 
 #include "supervisor/base/log.h"
 #include "supervisor/base/overload.h"
@@ -39,7 +41,11 @@ void Worker::Impl::schedule_pump() {
 void Worker::Impl::pump() {
     pump_scheduled_ = false;
     const TimePoint now = Clock::now();
-    for (auto& action : dispatcher_.take_actions())
+    if (std::exchange(capabilities_changed_, false)) refresh_capabilities();
+    auto actions = dispatcher_.take_actions();
+    for (const auto& action : actions)
+        outcomes_taken_ += std::holds_alternative<jobs::Finished>(action) ? 1 : 0;
+    for (auto& action : actions)
         perform(now, action);
     rearm_wake(now);
     check_leaving();
@@ -87,12 +93,15 @@ void Worker::Impl::perform(TimePoint now, jobs::Action& action) {
                    },
                    [&](jobs::ReportProgress& a) { link_->report_progress(a.job_id, a.number, a.progress); },
                    [&](jobs::ForwardServiceRequest& a) { link_->service_request(a.request); },
-                   [&](jobs::Finished& a) { finish(std::move(a.outcome)); },
+                   [&](jobs::Finished& a) {
+                       --outcomes_taken_;
+                       finish(std::move(a.outcome));
+                   },
                    [&](jobs::Undelivered& a) {
                        link_->undelivered(a.job_id, a.number);
                        forget(a.number);
                    },
-                   [&](jobs::CapacityChanged& a) { tell_capacity(a.capacity); },
+                   [&](jobs::CapacityChanged&) { link_->capacity_changed(); },
                    [&](jobs::Note& a) {
                        const LogContext context({a.connector, 0, a.job_id});
                        logger("jobs")->log(level_of(a.level), a.text);
@@ -125,24 +134,8 @@ void Worker::Impl::finish(jobs::Outcome outcome) {
         if (alive.expired()) return;
         --outcomes_being_written_;
         link_->deliver(std::move(*kept));
-        if (capacity_waits_ && outcomes_being_written_ == 0) {
-            capacity_waits_ = false;
-            link_->capacity_changed();
-        }
         check_leaving();
     });
-}
-
-/// Withdrawn job types go to the Hub at once, before the failure of the job whose connector died; a slot that
-/// became free waits for the outcome that freed it, so that both leave in one batch.
-void Worker::Impl::tell_capacity(const jobs::Capacity& capacity) {
-    const bool same_types = capacity.job_types == told_types_;
-    told_types_ = capacity.job_types;
-    if (same_types && outcomes_being_written_ > 0) {
-        capacity_waits_ = true;
-        return;
-    }
-    link_->capacity_changed();
 }
 
 void Worker::Impl::forget(std::uint64_t number) {
@@ -171,7 +164,7 @@ void Worker::Impl::on_ready(const process::InstanceId& id, const process::Instan
 void Worker::Impl::on_changed(const process::InstanceId& id, const process::InstanceInfo& info) {
     ready_[id] = info;
     dispatcher_.instance_changed(Clock::now(), id, info);
-    refresh_capabilities();
+    capabilities_changed_ = true;  // a connector may say it as often as it likes
     schedule_pump();
 }
 
@@ -224,10 +217,8 @@ bool Worker::Impl::configured(const std::string& connector) const {
 }
 
 bool Worker::Impl::has_ready(const std::string& connector) const {
-    for (const auto& [id, info] : ready_) {
-        if (id.connector == connector) return true;
-    }
-    return false;
+    return std::any_of(ready_.begin(), ready_.end(),
+                       [&](const auto& each) { return each.first.connector == connector; });
 }
 
 void Worker::Impl::note_service_gone(const std::string& connector) {
@@ -241,14 +232,13 @@ void Worker::Impl::note_service_gone(const std::string& connector) {
 /// One set of keys per connector, in the order of the configuration; of several instances the first one
 /// speaks.
 void Worker::Impl::refresh_capabilities() {
+    std::map<std::string, const ipc::Json*> first;
+    for (const auto& [id, info] : ready_)
+        first.try_emplace(id.connector, &info.capabilities);
     std::vector<std::pair<std::string, ipc::Json>> parts;
-    for (const auto& connector : settings().connectors) {
-        for (const auto& [id, info] : ready_) {
-            if (id.connector != connector.name) continue;
-            parts.emplace_back(id.connector, info.capabilities);
-            break;
-        }
-    }
+    for (const auto& connector : settings().connectors)
+        if (const auto said = first.find(connector.name); said != first.end())
+            parts.emplace_back(connector.name, *said->second);
     link_->set_capabilities(hub::merge_capabilities("1.0.0", parts));
 }
 
@@ -266,8 +256,9 @@ void Worker::Impl::release(TimePoint now, const std::string& job_id) {
     schedule_pump();
 }
 
-jobs::Capacity Worker::Impl::capacity() const {
-    return dispatcher_.capacity();
+/// The slot that a job freed and its outcome are told in one batch: between them lies the ledger's disk.
+bool Worker::Impl::outcome_coming() const {
+    return dispatcher_.outcome_waits() || outcomes_taken_ > 0 || outcomes_being_written_ > 0;
 }
 
 void Worker::Impl::on_hub_action(hub::Action action) {

@@ -46,7 +46,11 @@ class Worker::Impl : public process::FleetListener, public control::Operations, 
     // hub::JobDesk: called by the session, must not call back into it; what follows is done in a later turn.
     bool reserve(TimePoint now, const std::string& job_id, const std::string& job_type) override;
     void release(TimePoint now, const std::string& job_id) override;
-    jobs::Capacity capacity() const override;
+    jobs::Capacity capacity() const override { return dispatcher_.capacity(); }
+    std::shared_ptr<const jobs::Capacity> shared_capacity() const override {
+        return dispatcher_.shared_capacity();
+    }
+    bool outcome_coming() const override;
 
     // control::Operations
     ipc::Json status() const override;
@@ -86,7 +90,6 @@ class Worker::Impl : public process::FleetListener, public control::Operations, 
     void perform(TimePoint now, jobs::Action& action);
     void finish(jobs::Outcome outcome);
     void record(jobs::RecordJob& request);
-    void tell_capacity(const jobs::Capacity& capacity);
     void on_hub_action(hub::Action action);
     void on_job_confirmed(TimePoint now, std::uint64_t number);
     void forget(std::uint64_t number);
@@ -94,6 +97,7 @@ class Worker::Impl : public process::FleetListener, public control::Operations, 
     void note_service_gone(const std::string& connector);
     bool has_ready(const std::string& connector) const;
     bool configured(const std::string& connector) const;
+    bool serves(const std::string& connector, const std::string& job_type) const;
 
     // leaving
     void begin_leaving(jobs::DrainMode mode);
@@ -131,9 +135,9 @@ class Worker::Impl : public process::FleetListener, public control::Operations, 
     boost::asio::steady_timer notice_;
     std::optional<TimePoint> wake_at_;
     bool pump_scheduled_ = false;
+    bool capabilities_changed_ = false;
+    std::size_t outcomes_taken_ = 0;  ///< from the dispatcher, not given to the ledger yet
     int outcomes_being_written_ = 0;
-    bool capacity_waits_ = false;
-    std::vector<std::string> told_types_;
 
     Phase phase_ = Phase::running;
     int stop_signals_ = 0;

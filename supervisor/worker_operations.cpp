@@ -65,6 +65,14 @@ Result<> Worker::Impl::known_connector(const std::string& connector) const {
                                           names.empty() ? "none" : names)};
 }
 
+bool Worker::Impl::serves(const std::string& connector, const std::string& job_type) const {
+    return std::any_of(ready_.begin(), ready_.end(), [&](const auto& each) {
+        const auto& types = each.second.job_types;
+        return each.first.connector == connector &&
+               std::find(types.begin(), types.end(), job_type) != types.end();
+    });
+}
+
 Result<std::string> Worker::Impl::why(const std::string& connector) const {
     if (auto known = known_connector(connector); !known) return known.error();
     std::string text;
@@ -81,6 +89,8 @@ Result<std::string> Worker::Impl::why(const std::string& connector) const {
             !refusal.empty())
             text += "; " + refusal;
     }
+    for (const auto& job : link_->view().withheld)
+        if (serves(connector, job.job_type)) text += "; " + job.text;
     return text;
 }
 

@@ -88,15 +88,21 @@ Json instance(const process::InstanceStatus& s) {
     return json;
 }
 
-const char* name_of(hub::SessionView::Link link) {
-    switch (link) {
-        case hub::SessionView::Link::connected:
-            return "connected";
-        case hub::SessionView::Link::connecting:
-            return "connecting";
-        default:
-            return "waiting";
-    }
+/// `waiting`: for the next attempt, or for good.
+const char* name_of(const hub::SessionView& view, TimePoint now) {
+    if (view.link == hub::SessionView::Link::connected) return "connected";
+    if (view.link == hub::SessionView::Link::connecting && view.attempt_at <= now) return "connecting";
+    return "waiting";
+}
+
+Json withheld_jobs(const hub::SessionView& view, TimePoint now) {
+    Json list = Json::array();
+    for (const auto& job : view.withheld)
+        list.push_back({{"job_id", job.job_id},
+                        {"job_type", job.job_type},
+                        {"since_ms", std::chrono::duration_cast<Ms>(now - job.since).count()},
+                        {"why", job.text}});
+    return list;
 }
 
 }  // namespace
@@ -140,7 +146,7 @@ Json Worker::Impl::status() const {
         const std::string reason = takes_no_jobs_because(one);
         if (!reason.empty()) connectors.back()["takes_no_jobs_because"] = reason;
     }
-    return {
+    Json document = {
         {"worker",
          {{"pid", ::getpid()},
           {"state", phase_ == Phase::running && dispatcher_.draining() ? "draining"
@@ -149,7 +155,7 @@ Json Worker::Impl::status() const {
           {"state_dir", settings().worker.state_dir.string()}}},
         {"hub",
          {{"address", link_->address()},
-          {"link", name_of(view.link)},
+          {"link", name_of(view, now)},
           {"worker_id", view.worker_id},
           {"auth_refused", view.auth_refused},
           {"told_status", view.told_idle ? "idle" : "busy"},
@@ -163,6 +169,8 @@ Json Worker::Impl::status() const {
           {"not_idle", metrics.not_idle},
           {"claim_timeouts", metrics.claim_timeouts},
           {"assignments", metrics.assignments},
+          {"fresh_ids", metrics.fresh_ids},
+          {"withheld_jobs", withheld_jobs(view, now)},
           {"readoptions", metrics.readoptions},
           {"delivered", metrics.delivered},
           {"not_delivered", metrics.not_delivered},
@@ -196,6 +204,9 @@ Json Worker::Impl::status() const {
           {"poisoned", stats.poisoned_jobs}}},
         {"connectors", std::move(connectors)},
     };
+    if (view.link == hub::SessionView::Link::connecting && view.attempt_at > now)
+        document["hub"]["next_attempt_in_ms"] = std::chrono::duration_cast<Ms>(view.attempt_at - now).count();
+    return document;
 }
 
 Json Worker::Impl::jobs() const {
@@ -214,6 +225,15 @@ Json Worker::Impl::jobs() const {
             if (job.progress.progress) json["progress"] = *job.progress.progress;
         }
         list.push_back(std::move(json));
+    }
+    for (const auto& outcome : link_->view().outcomes) {
+        list.push_back({{"job_id", outcome.job_id},
+                        {"job_type", outcome.job_type},
+                        {"state", "ended"},
+                        {"attempt", 0},
+                        {"assigned_ms_ago", age(outcome.since)},
+                        {"message", outcome.completed ? "its result waits for the Hub"
+                                                      : "its failure waits to be told to the Hub"}});
     }
     return Json{{"jobs", std::move(list)}};
 }

@@ -89,16 +89,26 @@ std::string status_text(const Json& status, std::size_t width) {
     if (hub.value("link", "") == "connected") {
         link += fmt::format(" as {}, told: {} [{}]", hub.value("worker_id", ""), hub.value("told_status", ""),
                             joined(hub.at("told_job_types")));
-    } else if (!hub.value("last_error", "").empty()) {
-        link += ": " + hub.value("last_error", "");
+    } else {
+        if (hub.contains("next_attempt_in_ms"))
+            link +=
+                fmt::format(", next attempt in {}", human_duration(Ms(number(hub, "next_attempt_in_ms"))));
+        if (!hub.value("last_error", "").empty()) link += ": " + hub.value("last_error", "");
     }
     text += cut(one_line(link), width == 0 ? std::string::npos : width) + "\n";
+    // The Hub's side counts both: jobs taken from us while they ran, and outcomes that it did not want.
+    const Json not_delivered = hub.value("not_delivered", Json::object());
+    const auto cancelled = number(not_delivered, "cancelled");
     text += fmt::format(
-        "jobs    {} running, {}{} completed, {} failed, {} not reported, {} waiting for the Hub\n\n",
+        "jobs    {} running, {}{} completed, {} failed, {} cancelled, {} not reported, {} waiting for the "
+        "Hub\n",
         number(jobs, "running"),
         number(jobs, "held") > 0 ? fmt::format("{} held, ", number(jobs, "held")) : "",
-        number(jobs, "completed"), sum(jobs.at("failed")), sum(jobs.at("undelivered")),
+        number(jobs, "completed"), sum(jobs.at("failed")), cancelled, sum(not_delivered) - cancelled,
         number(hub, "outbox_depth"));
+    for (const auto& job : hub.value("withheld_jobs", Json::array()))
+        text += one_line("        " + job.value("why", "")) + "\n";
+    text += "\n";
     Table table({"CONNECTOR", "STATE", "PID", "UP", "RSS", "JOBS", "TYPES"});
     const Json& connectors = status.at("connectors");
     // Reasons are sentences: below the table, whole, where no column cuts them.

@@ -11,18 +11,25 @@ using Types = std::vector<std::string>;
 /// A job type that comes and goes is offered again at most this often.
 constexpr Ms flapping_gap{1000};
 constexpr Ms registration_gap{1000};
+/// How long the outcome of a job is waited for before its slot is told without it (the disk is slow).
+constexpr Ms ending_patience{250};
+/// A list longer than this is not sent twice for a job that is over in a moment: the worker is busy instead.
+constexpr std::size_t long_list = 500;
+constexpr Ms narrowing_patience{100};
 /// Beyond this many the lost types are forgotten: each may then flap once more.
 constexpr std::size_t most_lost = 1000;
 
-bool has(const Types& types, const std::string& type) {
-    return std::find(types.begin(), types.end(), type) != types.end();
-}
+// Job types are sorted lists without doubles here (jobs::Capacity), walked side by side: a connector may name
+// a thousand of them, and this runs with every message.
 
 Types both(const Types& a, const Types& b) {
     Types common;
-    std::copy_if(a.begin(), a.end(), std::back_inserter(common),
-                 [&](const auto& type) { return has(b, type); });
+    std::set_intersection(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(common));
     return common;
+}
+
+bool all_in(const Types& some, const Types& all) {
+    return std::includes(all.begin(), all.end(), some.begin(), some.end());
 }
 
 }  // namespace
@@ -31,8 +38,9 @@ std::vector<std::string> Announcer::without_flapping(TimePoint now, const Types&
     flapping_until_.reset();
     std::erase_if(returned_at_, [&](const auto& each) { return now - each.second >= flapping_gap; });
     if (lost_.size() > most_lost) lost_.clear();
-    for (const auto& type : types_)
-        if (!has(able, type)) lost_.insert(type);
+    std::set_difference(types_.begin(), types_.end(), able.begin(), able.end(),
+                        std::inserter(lost_, lost_.end()));
+    if (returned_at_.empty()) return able;  // nothing has come back lately
     Types allowed;
     for (const auto& type : able) {
         const auto returned = returned_at_.find(type);
@@ -52,10 +60,14 @@ Announcer::Wish Announcer::wish(TimePoint now, const Situation& situation) {
     Wish wish;
     wish.allowed = without_flapping(now, capacity.draining ? Types{} : capacity.job_types);
     Types free;
-    for (const auto& [type, slots] : capacity.free_slots)
-        if (slots > 0 && has(wish.allowed, type)) free.push_back(type);
+    auto allowed = wish.allowed.begin();
+    for (const auto& [type, slots] : capacity.free_slots) {
+        while (allowed != wish.allowed.end() && *allowed < type)
+            ++allowed;
+        if (slots > 0 && allowed != wish.allowed.end() && *allowed == type) free.push_back(type);
+    }
     wish.idle = !situation.hold && capacity.idle() && !free.empty();
-    wish.types = wish.idle ? free : both(types_, wish.allowed);
+    wish.types = wish.idle ? std::move(free) : both(types_, wish.allowed);
     return wish;
 }
 
@@ -68,6 +80,7 @@ void Announcer::tell(TimePoint now, Types types, bool idle) {
 
 Announcement::Registration Announcer::on_connected(TimePoint now, const Situation& situation) {
     types_.clear();
+    quiet_.reset();
     Wish want = wish(now, situation);
     if (!want.idle) want.types = want.allowed;
     status_owed_.reset();
@@ -83,11 +96,64 @@ void Announcer::owe_status(TimePoint not_before) {
     status_owed_ = status_owed_ ? std::min(*status_owed_, not_before) : not_before;
 }
 
+/// While they are on their way nothing more is promised than is told already.
+bool Announcer::waits_for_outcomes(TimePoint now, const Situation& situation) {
+    if (!situation.ending) {
+        ending_until_.reset();
+        ending_late_ = false;
+        return false;
+    }
+    if (ending_late_) return false;
+    if (!ending_until_) ending_until_ = now + ending_patience;
+    if (now < *ending_until_) return true;
+    ending_until_.reset();
+    ending_late_ = true;
+    return false;
+}
+
+/// With thousands of job types even looking costs; it is done with every message.
+bool Announcer::nothing_new(TimePoint now, const Situation& situation) const {
+    const auto due = [now](const std::optional<TimePoint>& at) { return at && *at <= now; };
+    return quiet_ && situation.shared && situation.shared == quiet_->shared && !situation.outcomes &&
+           situation.claim == quiet_->claim && situation.ending == quiet_->ending &&
+           situation.hold == quiet_->hold && !due(status_owed_) && !due(registration_owed_);
+}
+
 Announcement Announcer::decide(TimePoint now, const Situation& situation) {
+    if (nothing_new(now, situation)) return {};
+    Announcement announcement = look(now, situation);
+    const bool time_decides = flapping_until_ || ending_until_ || narrow_at_ || !returned_at_.empty();
+    quiet_.reset();
+    if (announcement == Announcement{} && !situation.outcomes && !time_decides) quiet_ = situation;
+    return announcement;
+}
+
+bool Announcer::narrows_too_soon(TimePoint now, const Wish& want) {
+    const bool narrower = want.idle && types_.size() > long_list && want.types.size() < types_.size() &&
+                          all_in(want.types, types_) && all_in(types_, want.allowed);
+    if (!narrower) {
+        narrow_at_.reset();
+        return false;
+    }
+    if (!narrow_at_) narrow_at_ = now + narrowing_patience;
+    return now < *narrow_at_;
+}
+
+Announcement Announcer::look(TimePoint now, const Situation& situation) {
     Announcement announcement;
     Wish want = wish(now, situation);
-    const bool must_withdraw = both(types_, want.allowed).size() != types_.size();
-    if (situation.outcomes) owe_status(now);
+    const bool must_withdraw = !all_in(types_, want.allowed);
+    if (waits_for_outcomes(now, situation)) {
+        want.idle = want.idle && idle_;
+        want.types = both(types_, want.idle ? want.types : want.allowed);
+    }
+    if (narrows_too_soon(now, want)) {
+        want.idle = false;
+        want.types = types_;
+    }
+    // An outcome makes us idle at the Hub, but it offers nothing then. If it takes us for idle already and
+    // still should, there is nothing to say: each idle makes it scan its queue.
+    if (situation.outcomes && !(idle_ && want.idle && !situation.claim)) owe_status(now);
 
     if (must_withdraw && (situation.outcomes || situation.claim || !want.idle)) {
         announcement.withdraw = Announcement::Registration{both(types_, want.allowed), false};
@@ -122,7 +188,7 @@ void Announcer::owe_registration(TimePoint now) {
 
 std::optional<TimePoint> Announcer::next_wakeup() const {
     std::optional<TimePoint> first = flapping_until_;
-    for (const auto& at : {status_owed_, registration_owed_})
+    for (const auto& at : {status_owed_, registration_owed_, ending_until_, narrow_at_})
         if (at && (!first || *at < *first)) first = at;
     return first;
 }

@@ -6,6 +6,7 @@
 // (so: a busy registration is followed by a status).
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -33,8 +34,11 @@ class Announcer {
   public:
     struct Situation {
         const jobs::Capacity* capacity = nullptr;
+        /// The same object as before: nothing in it has changed. May be missing.
+        std::shared_ptr<const jobs::Capacity> shared;
         bool outcomes = false;  ///< outcomes leave in this batch
         bool claim = false;     ///< a claim is outstanding: nothing may say idle, the status is held
+        bool ending = false;    ///< a job has ended, its outcome follows: what it freed is told with it
         bool hold = false;      ///< outcomes of an earlier connection are not settled: stay busy
     };
 
@@ -66,6 +70,10 @@ class Announcer {
     };
     Wish wish(TimePoint now, const Situation& situation);
     std::vector<std::string> without_flapping(TimePoint now, const std::vector<std::string>& able);
+    bool nothing_new(TimePoint now, const Situation& situation) const;
+    Announcement look(TimePoint now, const Situation& situation);
+    bool narrows_too_soon(TimePoint now, const Wish& want);
+    bool waits_for_outcomes(TimePoint now, const Situation& situation);
     void tell(TimePoint now, std::vector<std::string> types, bool idle);
 
     std::vector<std::string> types_;
@@ -77,6 +85,10 @@ class Announcer {
     std::set<std::string> lost_;  ///< types that were named and then became impossible; bounded
     std::map<std::string, TimePoint> returned_at_;  ///< such a type was named again, not long ago
     std::optional<TimePoint> flapping_until_;
+    std::optional<TimePoint> ending_until_;  ///< outcomes are on their way; they are waited for until then
+    bool ending_late_ = false;
+    std::optional<TimePoint> narrow_at_;  ///< a type of a long list is full; the list is not sent before
+    std::optional<Situation> quiet_;      ///< in this one nothing was to be said
 };
 
 }  // namespace emprops::hub

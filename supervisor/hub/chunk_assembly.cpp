@@ -25,6 +25,8 @@ ChunkAssembly::Outcome ChunkAssembly::add(TimePoint now, Chunk chunk) {
         message.total = chunk.total_chunks;
         message.hash = chunk.message_hash;
         message.about = chunk.original_type + " of job " + chunk.job_id;
+        message.bytes = chunk.message_id.size() + message.about.size() + message.hash.size();
+        bytes_ += message.bytes;
     } else if (message.total != chunk.total_chunks || message.hash != chunk.message_hash) {
         outcome.dropped.push_back("chunked " + message.about + ": its chunks contradict each other");
         erase(it);
@@ -56,20 +58,23 @@ ChunkAssembly::Outcome ChunkAssembly::add(TimePoint now, Chunk chunk) {
 }
 
 void ChunkAssembly::make_room(const std::string& keep, std::vector<std::string>& dropped) {
-    while (bytes_ > max_bytes_) {
+    while (bytes_ > max_bytes_ || messages_.size() > most_messages) {
         auto oldest = messages_.end();
         for (auto it = messages_.begin(); it != messages_.end(); ++it) {
             if (it->first == keep && messages_.size() > 1) continue;
             if (oldest == messages_.end() || it->second.last_chunk < oldest->second.last_chunk) oldest = it;
         }
-        dropped.push_back("chunked " + oldest->second.about +
-                          ": incomplete chunked messages need more than " + std::to_string(max_bytes_) +
-                          " bytes (hub.max_assembly_bytes)");
+        dropped.push_back(
+            "chunked " + oldest->second.about.substr(0, 200) + ": " +
+            (bytes_ > max_bytes_
+                 ? "incomplete chunked messages need more than " + std::to_string(max_bytes_) +
+                       " bytes (hub.max_assembly_bytes)"
+                 : "more than " + std::to_string(most_messages) + " chunked messages are incomplete"));
         erase(oldest);
     }
 }
 
-void ChunkAssembly::erase(std::map<std::string, Message>::iterator it) {
+void ChunkAssembly::erase(Messages::iterator it) {
     bytes_ -= it->second.bytes;
     messages_.erase(it);
 }

@@ -2,7 +2,8 @@
 // Puts chunked messages of the Hub together again. Above 1 000 000 characters the Hub cuts a message; other
 // messages come between its chunks, and several may be under way at once. Pure; owned by one connection.
 // Chunks may come in any order and twice; the md5 of the whole is verified; memory has a bound, beyond which
-// the message that has waited longest is given up; what is not completed in time is given up.
+// the message that has waited longest is given up; what is not completed in time is given up. The number of
+// messages is limited too, so that a flood of them costs as much as its chunks and no more.
 
 #include <cstddef>
 #include <cstdint>
@@ -27,6 +28,9 @@ class ChunkAssembly {
         std::vector<std::string> dropped;    ///< a sentence for each message given up
     };
 
+    /// The Hub sends two at a time at most: an offer and an assignment.
+    static constexpr std::size_t most_messages = 64;
+
     Outcome add(TimePoint now, Chunk chunk);
     /// Gives up what has waited too long; a sentence for each.
     std::vector<std::string> expire(TimePoint now);
@@ -45,12 +49,13 @@ class ChunkAssembly {
         std::size_t bytes = 0;
         TimePoint last_chunk;
     };
-    void erase(std::map<std::string, Message>::iterator it);
+    using Messages = std::map<std::string, Message>;
+    void erase(Messages::iterator it);
     void make_room(const std::string& keep, std::vector<std::string>& dropped);
 
     std::size_t max_bytes_;
     config::Duration timeout_;
-    std::map<std::string, Message> messages_;
+    Messages messages_;
     std::size_t bytes_ = 0;
 };
 

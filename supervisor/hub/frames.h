@@ -103,7 +103,16 @@ struct Chunk {
 };
 /// The Hub's errors carry their job id in the text only.
 struct HubError {
-    enum class Kind { claim_failed, not_idle, fail_refused, not_found, bad_token, other } kind = Kind::other;
+    /// `server_trouble`: it could not do what some message of ours asked; its redis is away, most likely.
+    enum class Kind {
+        claim_failed,
+        not_idle,
+        fail_refused,
+        not_found,
+        bad_token,
+        server_trouble,
+        other
+    } kind = Kind::other;
     std::string job_id;  // empty when the text names none
     std::string text;
 };

@@ -120,6 +120,8 @@ HubError classify_error(std::string text) {
         error.job_id = std::move(*missing);
     } else if (error.text.rfind("Authentication failed", 0) == 0) {
         error.kind = Kind::bad_token;
+    } else if (error.text.rfind("Server error processing message", 0) == 0) {
+        error.kind = Kind::server_trouble;
     }
     return error;
 }

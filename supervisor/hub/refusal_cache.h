@@ -22,6 +22,8 @@ class RefusalCache {
     bool contains(TimePoint now, const std::string& job_id) const;
     /// The job was ours after all, or is over: forget its refusals.
     void forget(const std::string& job_id) { jobs_.erase(job_id); }
+    /// We have another id: what was refused to the old one may be given to it.
+    void clear() { jobs_.clear(); }
 
   private:
     struct Refusal {

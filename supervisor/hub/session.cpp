@@ -8,8 +8,12 @@
 namespace emprops::hub {
 namespace {
 
-/// A connection that lived this long was a good one: the back-off begins anew.
+/// A welcomed connection begins the back-off anew. Several in a row that did not live this long do not: two
+/// workers with one id end each other's connection.
 constexpr Ms good_connection{10'000};
+constexpr int most_short_connections = 5;
+/// How long the first registration waits for the first job type.
+constexpr Ms greet_patience{300};
 /// The full worker_status goes out before every fifth heartbeat, as the Python worker does.
 constexpr unsigned full_status_every = 5;
 /// While jobs run or outcomes wait no pause is longer than this: the Hub gives a job away after 30 s without
@@ -83,25 +87,39 @@ void Session::Impl::send(std::string frame, bool urgent) {
     out.push_back(Send{std::move(frame), urgent});
 }
 
-void Session::Impl::connect_after(Ms delay) {
+void Session::Impl::connect_after(TimePoint now, Ms delay) {
     // A new id for each connection: the Hub refuses the last failer of a job by id for ever, and closes the
     // newer of two connections with one id when the older one ends.
     worker_id = settings.exact_id ? settings.id_base : settings.id_base + "-" + sources.random_id();
+    if (!settings.exact_id) {
+        withheld.clear();
+        refusals.clear();
+    }
     link = SessionView::Link::connecting;
+    attempt_at = now + delay;
     out.push_back(Connect{delay, worker_id});
 }
 
-Announcer::Situation Session::Impl::situation(TimePoint now, const jobs::Capacity& capacity) const {
+Announcer::Situation Session::Impl::situation(TimePoint now, const jobs::Capacity& capacity,
+                                              std::shared_ptr<const jobs::Capacity> shared) const {
     Announcer::Situation situation;
     situation.capacity = &capacity;
+    situation.shared = std::move(shared);
     situation.outcomes = outcomes_ready();
     situation.claim = claim.has_value();
+    situation.ending = desk.outcome_coming() && !outcome_came;
     situation.hold = fence_pending() && (!welcomed || now - welcomed_at < settings.fence_hold);
     return situation;
 }
 
+/// One registration per connection: connectors that are starting with us are waited for, for a moment.
+bool Session::Impl::greets_now(TimePoint now, const jobs::Capacity& capacity) const {
+    return ever_greeted || !capacity.job_types.empty() || capacity.draining ||
+           now - connected_at >= greet_patience;
+}
+
 void Session::Impl::greet(TimePoint now, const jobs::Capacity& capacity) {
-    greeted = true;
+    greeted = ever_greeted = true;
     const auto registration = announcer.on_connected(now, situation(now, capacity));
     say_status(registration);
     heartbeats = 0;
@@ -183,49 +201,26 @@ void Session::Impl::welcome(TimePoint now) {
 void Session::Impl::handle(TimePoint now, HubFrame frame) {
     const bool understood = !std::holds_alternative<BadFrame>(frame);
     if (understood && !std::holds_alternative<HubError>(frame)) welcome(now);
-    std::visit(
-        Overload{[&](Welcome&) {}, [&](Offer& offer) { on_offer(now, offer); },
-                 [&](Assignment& assignment) { on_assigned(now, std::move(assignment)); },
-                 [&](CompletedAck& ack) { on_ack(ack.job_id); }, [&](FailedAck& ack) { on_ack(ack.job_id); },
-                 [&](CancelJob& cancel) { take_away(now, cancel.job_id, "cancelled", cancel.reason); },
-                 [&](JobStatus& status) {
-                     note("debug", "the Hub sent the status of job " + status.job_id + " unasked");
-                 },
-                 [&](Chunk& chunk) { on_chunk(now, std::move(chunk)); },
-                 [&](HubError& error) { on_error(now, error); },
-                 [&](Ignored& ignored) {
-                     if (!ignored.known)
-                         note("debug", "the Hub sent a message of unknown type \"" +
-                                           ignored.type.substr(0, 80) + "\"; ignored");
-                 },
-                 [&](BadFrame& bad) {
-                     ++counters.bad_frames;
-                     note("warn", "the Hub sent something that is not understood: " + bad.reason);
-                 }},
-        frame);
-}
-
-void Session::Impl::on_error(TimePoint now, const HubError& error) {
-    using Kind = HubError::Kind;
-    if (!welcomed && error.kind == Kind::bad_token) {
-        // The Hub accepts every handshake and refuses a token with an error as its first message.
-        auth_refused = true;
-        last_error = error.text;
-        out.push_back(Disconnect{"the Hub refused the token"});
-        return;
-    }
-    switch (error.kind) {
-        case Kind::claim_failed:
-            return on_claim_failed(now, error);
-        case Kind::not_idle:
-            return on_claim_not_idle(now, error);
-        case Kind::fail_refused:
-            return on_ack(error.job_id);  // retries used up: it has been told, that counts
-        case Kind::not_found:
-        case Kind::bad_token:
-        case Kind::other:
-            note("warn", "the Hub reports: " + error.text.substr(0, 500));
-    }
+    std::visit(Overload{[&](Welcome&) {}, [&](Offer& offer) { on_offer(now, offer); },
+                        [&](Assignment& assignment) { on_assigned(now, std::move(assignment)); },
+                        [&](CompletedAck& ack) { on_ack(ack.job_id); },
+                        [&](FailedAck& ack) { on_failed_ack(now, ack.job_id); },
+                        [&](CancelJob& cancel) { take_away(now, cancel.job_id, "cancelled", cancel.reason); },
+                        [&](JobStatus& status) {
+                            note("debug", "the Hub sent the status of job " + status.job_id + " unasked");
+                        },
+                        [&](Chunk& chunk) { on_chunk(now, std::move(chunk)); },
+                        [&](HubError& error) { on_error(now, error); },
+                        [&](Ignored& ignored) {
+                            if (!ignored.known)
+                                note("debug", "the Hub sent a message of unknown type \"" +
+                                                  ignored.type.substr(0, 80) + "\"; ignored");
+                        },
+                        [&](BadFrame& bad) {
+                            ++counters.bad_frames;
+                            note("warn", "the Hub sent something that is not understood: " + bad.reason);
+                        }},
+               frame);
 }
 
 void Session::Impl::on_chunk(TimePoint now, Chunk chunk) {
@@ -254,9 +249,9 @@ Session::Session(SessionSettings settings, JobDesk& desk, Sources sources)
     : impl_(std::make_unique<Impl>(std::move(settings), desk, std::move(sources))) {}
 Session::~Session() = default;
 
-void Session::start(TimePoint) {
+void Session::start(TimePoint now) {
     impl_->started = true;
-    impl_->connect_after(Ms(0));
+    impl_->connect_after(now, Ms(0));
 }
 
 void Session::stop(TimePoint) {
@@ -309,25 +304,32 @@ void Session::on_disconnected(TimePoint now, const std::string& reason) {
                                          human_duration(s.settings.hub.bad_token_retry)));
         s.told_to_leave = leave;
         s.out.push_back(AuthRefused{!s.ever_welcomed, leave});
-        if (!leave) s.connect_after(s.settings.hub.bad_token_retry);
+        if (!leave) s.connect_after(now, s.settings.hub.bad_token_retry);
         return;
     }
+    if (std::exchange(s.renewing, false)) {
+        s.welcomed = false;
+        return s.connect_after(now, Ms(0));
+    }
     s.last_error = reason;
-    if (was_connected && s.welcomed && now - s.connected_at >= good_connection) s.reconnects.reset();
+    if (was_connected && s.welcomed) {
+        s.short_connections = now - s.connected_at >= good_connection ? 0 : s.short_connections + 1;
+        if (s.short_connections <= most_short_connections) s.reconnects.reset();
+    }
     s.welcomed = false;
     Ms delay = s.reconnects.next(s.sources.random_unit());
     if (!nothing_left()) delay = std::min(delay, longest_pause_while_owing);
     s.note("warn", (was_connected ? "the connection to the Hub ended: " : "no connection to the Hub: ") +
                        reason + "; next attempt in " + human_duration(delay));
-    s.connect_after(delay);
+    s.connect_after(now, delay);
 }
 
-void Session::token_changed(TimePoint) {
+void Session::token_changed(TimePoint now) {
     Impl& s = *impl_;
     if (!s.auth_refused || s.told_to_leave || s.stopped) return;
     s.auth_refused = false;
     // The refused connection may still be ending; the attempt that follows from its end has the new token.
-    if (s.link == SessionView::Link::connecting) s.connect_after(Ms(0));
+    if (s.link == SessionView::Link::connecting) s.connect_after(now, Ms(0));
 }
 
 void Session::set_capabilities(TimePoint now, ipc::Json capabilities) {
@@ -397,20 +399,23 @@ Actions Session::take_actions(TimePoint now) {
     s.last_batch = now;
     s.watch_writing(now);
     if (s.link == SessionView::Link::connected) {
-        const jobs::Capacity capacity = s.desk.capacity();
-        if (!s.greeted) s.greet(now, capacity);
-        if (s.welcomed) {
+        const auto shared = s.desk.shared_capacity();
+        const jobs::Capacity& capacity = *shared;
+        if (!s.greeted && s.greets_now(now, capacity)) s.greet(now, capacity);
+        if (s.welcomed && s.greeted) {
+            s.release_asked(now);
             s.release_unfenced(now, s.watch_enabled() ? s.settings.fence_patience : Ms(0));
-            const Announcement told = s.announcer.decide(now, s.situation(now, capacity));
+            const Announcement told = s.announcer.decide(now, s.situation(now, capacity, shared));
             if (told.withdraw) s.say_status(*told.withdraw);
             s.flush_ready(now);
             if (told.registration) s.say_status(*told.registration);
             if (told.status) s.send(encode_status(s.stamp(), *told.status ? idle_status : busy_status));
             s.keep_alive(now);
         }
-        if (now >= s.next_heartbeat) s.heartbeat(now, capacity);
+        if (s.greeted && now >= s.next_heartbeat) s.heartbeat(now, capacity);
         s.tell_connector_statuses(now);
     }
+    s.outcome_came = false;
     s.performed_bytes = s.given_bytes;
     s.steer_watch(now);
     s.steer_bulk(now);
@@ -430,6 +435,10 @@ std::optional<TimePoint> Session::next_wakeup() const {
     if (const auto at = s.bulk_wakeup()) earlier(first, *at);
     if (const OutboxItem* item = s.uploading(); item != nullptr && !item->written) earlier(first, look_again);
     if (s.link != SessionView::Link::connected) return first;
+    if (!s.greeted) {
+        earlier(first, s.connected_at + greet_patience);
+        return first;
+    }
     earlier(first, s.next_heartbeat);
     for (const auto& [connector, known] : s.connector_statuses)
         if (known.owed) earlier(first, std::max(known.sent_at + status_gap, look_again));
@@ -455,13 +464,18 @@ std::optional<TimePoint> Session::next_wakeup() const {
         if (job.held_progress) earlier(first, job.tokens_at + Ms(100));
     }
     for (const auto& item : s.outbox) {
-        if (item.state == OutboxItem::State::sent) earlier(first, item.since + s.ack_patience(item));
+        if (item.state == OutboxItem::State::sent) {
+            earlier(first, item.since + s.ack_patience(item));
+            if (item.ask_at) earlier(first, *item.ask_at);
+        }
+        if (item.state == OutboxItem::State::asking) earlier(first, item.since + ask_patience);
         if (item.state == OutboxItem::State::fencing) earlier(first, item.since + s.settings.fence_patience);
         const bool unwritten =
             item.state == OutboxItem::State::sent && !item.written && !item.bulk && s.backlog() > 0;
         if (item.state == OutboxItem::State::ready || unwritten) earlier(first, look_again);
         if (item.on_its_way()) earlier(first, item.last_sign + s.settings.hub.keepalive_interval);
     }
+    if (const auto at = s.withheld.next_look(s.last_batch)) earlier(first, *at);
     if (const auto at = s.watch_wakeup()) earlier(first, *at);
     return first;
 }
@@ -486,6 +500,11 @@ SessionView Session::view() const {
         view.told_types = impl_->announcer.told_types();
     }
     view.last_error = impl_->last_error;
+    view.attempt_at = impl_->attempt_at;
+    for (const auto& job : impl_->withheld.waiting())
+        view.withheld.push_back({job.job_id, job.job_type, job.since, impl_->withheld_text(job)});
+    for (const auto& item : impl_->outbox)
+        view.outcomes.push_back({item.outcome.job_id, item.job_type, item.completed(), item.queued_at});
     return view;
 }
 

@@ -38,6 +38,13 @@ class JobDesk {
     virtual void release(TimePoint now, const std::string& job_id) = 0;
     /// What could be taken at this moment; reservations count as taken.
     virtual jobs::Capacity capacity() const = 0;
+    /// The same; the same object as long as nothing changes, if the desk can tell that.
+    virtual std::shared_ptr<const jobs::Capacity> shared_capacity() const {
+        return std::make_shared<const jobs::Capacity>(capacity());
+    }
+    /// A job has ended here and its outcome is on its way to deliver(): the slot that it freed is told
+    /// together with it, once.
+    virtual bool outcome_coming() const { return false; }
 };
 
 /// What the session cannot know by itself. The first three must be set.
@@ -101,6 +108,7 @@ struct SessionMetrics {
     std::uint64_t not_idle = 0;        ///< "Worker is not idle"
     std::uint64_t claim_timeouts = 0;  ///< claims that were not answered
     std::uint64_t assignments = 0;
+    std::uint64_t fresh_ids = 0;    ///< reconnects for a job that the Hub kept from our id
     std::uint64_t readoptions = 0;  ///< jobs the Hub had taken back and that were claimed again
     std::uint64_t delivered = 0;
     std::map<std::string, std::uint64_t> not_delivered;  ///< by reason, running jobs taken from us included
@@ -115,12 +123,29 @@ struct SessionMetrics {
 
 /// The link as an operator sees it.
 struct SessionView {
+    /// A job that the Hub keeps from our id.
+    struct Withheld {
+        std::string job_id;
+        std::string job_type;
+        TimePoint since;
+        std::string text;  ///< a sentence: what, why, what follows
+    };
+    /// An outcome that the Hub has not taken yet.
+    struct Outcome {
+        std::string job_id;
+        std::string job_type;
+        bool completed = false;
+        TimePoint since;
+    };
     enum class Link { waiting, connecting, connected } link = Link::waiting;
     std::string worker_id;  ///< our id at the Hub on this connection
     bool auth_refused = false;
     bool told_idle = false;               ///< what the Hub was told last
     std::vector<std::string> told_types;  ///< what it was told that we can do
     std::string last_error;               ///< why the last connection ended
+    TimePoint attempt_at{};               ///< not connected: when the next attempt begins, or began
+    std::vector<Withheld> withheld;       ///< jobs that wait at the Hub and are not given to our id
+    std::vector<Outcome> outcomes;
 };
 
 class Session {

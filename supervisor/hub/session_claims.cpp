@@ -42,8 +42,9 @@ void Session::Impl::on_offer(TimePoint now, const Offer& offer) {
         return;
     }
     const bool hold = fence_pending() && now - welcomed_at < settings.fence_hold;
-    if (hold || desk.capacity().draining) return;
+    if (hold) return;
     if (!offer.bad.empty()) {
+        if (desk.shared_capacity()->draining) return;
         // Ignored, it would be offered to us first in every round; claimed, it can be failed with the reason.
         note("warn", "the offer of job " + offer.job_id + " cannot be read (" + offer.bad +
                          "); claiming it to fail it");
@@ -100,6 +101,7 @@ void Session::Impl::on_claim_failed(TimePoint now, const HubError& error) {
     if (!claim || claim->job_id != error.job_id) return;  // of a claim given up before
     note("debug", "the Hub refused the claim of job " + error.job_id);
     const bool ours = claim->readopt;
+    if (!ours && !claim->bad) withheld.claim_refused(now, error.job_id, claim->job_type);
     drop_claim(now);
     if (settings.exact_id && !ours && count >= refusals_before_fail) give_up_refused(now, error.job_id);
     if (deferred_offer && now - deferred_at < deferred_offer_lifetime) {
@@ -114,10 +116,13 @@ void Session::Impl::give_up_refused(TimePoint now, const std::string& job_id) {
     if (watch_enabled()) {
         probes[job_id] = now;
     } else {
-        refuse_assignment(now, job_id, ipc::code::lost,
-                          "the Hub offers this job to " + worker_id +
-                              " again and again and refuses to give it; failed here so that others get it");
+        refuse_assignment(now, job_id, "", ipc::code::not_started, refused_for_ever());
     }
+}
+
+std::string Session::Impl::refused_for_ever() const {
+    return "the Hub offers this job to " + worker_id +
+           " again and again and refuses to give it; failed here so that others get it";
 }
 
 void Session::Impl::on_claim_not_idle(TimePoint now, const HubError& error) {
@@ -135,12 +140,16 @@ void Session::Impl::readopted(TimePoint now, const std::string& job_id, RunningJ
     confirm(now, job_id, job);
 }
 
-void Session::Impl::refuse_assignment(TimePoint now, const std::string& job_id, const char* code,
-                                      const std::string& why) {
+void Session::Impl::refuse_assignment(TimePoint now, const std::string& job_id, const std::string& job_type,
+                                      const char* code, const std::string& why) {
     note("warn", "job " + job_id + " is given back to the Hub: " + why);
     ipc::JobError error;
     error.code = code;
     error.message = why;
+    error.retryable = error.code != ipc::code::invalid_payload;
+    const WithheldJob* known = withheld.find(job_id);
+    const std::string type = known != nullptr && job_type.empty() ? known->job_type : job_type;
+    if (lost_here(error)) withheld.failed_here(now, job_id, type, error.code);
     direct_failures.push_back(encode_fail(stamp(), job_id, error, error.code != ipc::code::not_started));
     announcer.owe_status(now);
 }
@@ -152,6 +161,7 @@ void Session::Impl::on_assigned(TimePoint now, Assignment assignment) {
     if (assignment.job_type.empty() && claimed) assignment.job_type = claim->job_type;
     announcer.owe_status(now);
     refusals.forget(job_id);
+    withheld.forget(job_id);
 
     if (const auto job = running.find(job_id); job != running.end()) {
         if (claimed) drop_claim(now);
@@ -168,14 +178,14 @@ void Session::Impl::on_assigned(TimePoint now, Assignment assignment) {
     if (claimed) claim.reset();
     if (!assignment.params) {
         if (reserved) desk.release(now, job_id);
-        return refuse_assignment(now, job_id, ipc::code::invalid_payload,
+        return refuse_assignment(now, job_id, assignment.job_type, ipc::code::invalid_payload,
                                  assignment.bad.empty() ? "its payload is no JSON object"
                                                         : "its payload cannot be read: " + assignment.bad);
     }
     if (!reserved) {
         note("info", "the Hub assigned job " + job_id + " without a claim that was waiting for it");
         if (stopped || !desk.reserve(now, job_id, assignment.job_type))
-            return refuse_assignment(now, job_id, ipc::code::not_started,
+            return refuse_assignment(now, job_id, assignment.job_type, ipc::code::not_started,
                                      "it was assigned without a claim, and no slot is free for job type \"" +
                                          assignment.job_type + "\"");
     }

@@ -2,7 +2,8 @@
 // The session's inside, for its source files only: session.cpp (connections, heartbeats, the batch),
 // session_claims.cpp (offers, claims, assignments), session_outbox.cpp (running jobs, outcomes, keep-alives),
 // session_watch.cpp (the client connection: fencing, cancel), session_bulk.cpp (large results on a connection
-// of their own). State lives here, in one place.
+// of their own), session_trouble.cpp (errors of the Hub), session_withheld.cpp (jobs that the Hub keeps from
+// our id). State lives here, in one place.
 
 #include <deque>
 #include <map>
@@ -17,8 +18,12 @@
 #include "supervisor/hub/reconnect_policy.h"
 #include "supervisor/hub/refusal_cache.h"
 #include "supervisor/hub/session.h"
+#include "supervisor/hub/withheld_jobs.h"
 
 namespace emprops::hub {
+
+/// How long an outcome waits for the answer to the question whether the Hub still wants it.
+inline constexpr Ms ask_patience{250};
 
 /// The claim that is outstanding. The Hub answers claims without an id of their own, so there is only one.
 struct Claim {
@@ -46,8 +51,10 @@ struct RunningJob {
 };
 
 struct OutboxItem {
-    enum class State { fencing, ready, sent };
+    /// `fencing`: not sent without an answer of the Hub. `asking`: the same, but not for long.
+    enum class State { fencing, asking, ready, sent };
     jobs::Outcome outcome;
+    std::string job_type;
     std::set<std::string> claimed_as;
     State state = State::fencing;
     bool sent_before = false;
@@ -57,7 +64,9 @@ struct OutboxItem {
     std::uint64_t ends_at = 0;  ///< `sent`: bytes given to the connection up to its end
     bool bulk = false;          ///< it is to leave, or has left, over the connection for large results
     Upload upload;
-    TimePoint last_sign;  ///< last message to the Hub that keeps the job ours
+    TimePoint last_sign;              ///< last message to the Hub that keeps the job ours
+    bool asked = false;               ///< `asking`: the question has left
+    std::optional<TimePoint> ask_at;  ///< `sent`: the Hub had trouble; asked about it then
 
     bool completed() const { return std::holds_alternative<jobs::Completed>(outcome.value); }
     /// It waits for the connection for large results, or has been given to it: until the Hub has it that may
@@ -83,7 +92,7 @@ struct Session::Impl {
     Impl(SessionSettings settings_in, JobDesk& desk_in, Sources sources_in);
 
     // ---- session.cpp
-    void connect_after(Ms delay);
+    void connect_after(TimePoint now, Ms delay);
     void note(const char* level, std::string text);
     void send(std::string frame, bool urgent = false);
     /// Bytes of earlier batches that wait to be written.
@@ -92,14 +101,15 @@ struct Session::Impl {
     Stamp stamp() const { return {sources.wall_seconds(), worker_id}; }
     void welcome(TimePoint now);
     void handle(TimePoint now, HubFrame frame);
-    void on_error(TimePoint now, const HubError& error);
     void on_chunk(TimePoint now, Chunk chunk);
     void heartbeat(TimePoint now, const jobs::Capacity& capacity);
+    bool greets_now(TimePoint now, const jobs::Capacity& capacity) const;
     void greet(TimePoint now, const jobs::Capacity& capacity);
     void say_status(const Announcement::Registration& registration);
     std::string full_status_frame(std::string_view status) const;
     void tell_connector_statuses(TimePoint now);
-    Announcer::Situation situation(TimePoint now, const jobs::Capacity& capacity) const;
+    Announcer::Situation situation(TimePoint now, const jobs::Capacity& capacity,
+                                   std::shared_ptr<const jobs::Capacity> shared = {}) const;
     bool usable() const { return link == SessionView::Link::connected && welcomed; }
 
     // ---- session_claims.cpp
@@ -109,8 +119,9 @@ struct Session::Impl {
     void on_claim_not_idle(TimePoint now, const HubError& error);
     void on_assigned(TimePoint now, Assignment assignment);
     void readopted(TimePoint now, const std::string& job_id, RunningJob& job);
-    void refuse_assignment(TimePoint now, const std::string& job_id, const char* code,
-                           const std::string& why);
+    void refuse_assignment(TimePoint now, const std::string& job_id, const std::string& job_type,
+                           const char* code, const std::string& why);
+    std::string refused_for_ever() const;
     void drop_claim(TimePoint now);
     void check_claim(TimePoint now);
     void reclaim(TimePoint now, const std::string& job_id);
@@ -120,6 +131,9 @@ struct Session::Impl {
     OutboxItem* find_outcome(const std::string& job_id);
     void settle(const std::string& job_id, const char* not_delivered_reason);  // nullptr: delivered
     void on_ack(const std::string& job_id);
+    void on_failed_ack(TimePoint now, const std::string& job_id);
+    void note_failure(TimePoint now, const OutboxItem& item);
+    void release_asked(TimePoint now);
     void flush_ready(TimePoint now);
     std::string outcome_frame(OutboxItem& item);
     void say_completed(const OutboxItem& item);
@@ -151,15 +165,28 @@ struct Session::Impl {
     void count_cuts_of_first(TimePoint now, const std::string& reason);
     void close_bulk();
     std::optional<TimePoint> bulk_wakeup() const;
+    // ---- session_trouble.cpp
+    void on_error(TimePoint now, const HubError& error);
+    void on_trouble(TimePoint now, const HubError& error);
+    TimePoint pause_after_trouble(TimePoint now);
+
+    // ---- session_withheld.cpp
+    const WithheldJob* withheld_due(TimePoint now) const;
+    void on_withheld_status(TimePoint now, const std::string& job_id, const std::string& verdict);
+    bool withheld_idle() const;
+    std::string withheld_text(const WithheldJob& job) const;
 
     // ---- session_watch.cpp
     bool watch_enabled() const { return settings.hub.cancel_watch && settings.watch_possible; }
     bool watch_wanted(TimePoint now) const;
+    Ms watch_age() const;
+    bool asks_first(TimePoint now, const RunningJob& job) const;
     void steer_watch(TimePoint now);
     void close_watch();
     void ask_about_jobs(TimePoint now);
     void on_job_status(TimePoint now, const JobStatus& status);
-    void fence_outcome(TimePoint now, OutboxItem& item, const std::string& verdict, bool ours);
+    void fence_outcome(TimePoint now, OutboxItem& item, const std::string& verdict,
+                       const std::string& worker);
     void watch_running(TimePoint now, const std::string& job_id, const std::string& verdict, bool ours,
                        const JobStatus& status);
     void check_cancels(TimePoint now);
@@ -177,6 +204,7 @@ struct Session::Impl {
     bool started = false;
     bool stopped = false;
     bool greeted = false;  ///< registered on this connection
+    bool ever_greeted = false;
     bool welcomed = false;
     bool ever_welcomed = false;
     bool auth_refused = false;
@@ -185,7 +213,15 @@ struct Session::Impl {
     TimePoint connected_at{};
     TimePoint welcomed_at{};
     TimePoint last_batch{};
+    TimePoint attempt_at{};
     ReconnectPolicy reconnects;
+    int short_connections = 0;  ///< welcomed ones in a row that ended soon
+    bool outcome_came = false;  ///< in this batch: what it freed is told now, whatever else is on its way
+    bool renewing = false;      ///< the connection ends for a fresh id
+    std::optional<TimePoint> renewed_at;
+    TimePoint trouble_until{};  ///< the Hub could not do something: nothing is asked again before
+    Ms trouble_pause{0};
+    TimePoint trouble_told{};
 
     TimePoint next_heartbeat{};
     unsigned heartbeats = 0;
@@ -200,6 +236,7 @@ struct Session::Impl {
     std::optional<Offer> deferred_offer;  ///< came while a claim was outstanding
     TimePoint deferred_at{};
     RefusalCache refusals;
+    WithheldJobs withheld;
     ChunkAssembly assembly;
     std::uint64_t next_number;
 
@@ -212,11 +249,13 @@ struct Session::Impl {
     std::map<std::string, TimePoint> probes;  ///< jobs refused three times: pending or somebody else's?
 
     enum class Watch { closed, opening, open } watch = Watch::closed;
+    bool watch_failed = false;  ///< `opening`: not the first attempt
     ReconnectPolicy watch_reconnects;
     TimePoint watch_needed_at{};
     struct Question {
         TimePoint at;
         bool answered = false;
+        std::optional<TimePoint> again{};  ///< the Hub could not answer: asked again then
     };
     std::map<std::string, Question> questions;  ///< the last request_job_status per job
 };

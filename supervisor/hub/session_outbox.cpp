@@ -29,6 +29,7 @@ void Session::adopt(TimePoint now, LedgerEntry entry) {
     if (entry.outcome) {
         OutboxItem item;
         item.outcome = std::move(*entry.outcome);
+        item.job_type = entry.assignment.job_type;
         item.claimed_as = std::move(claimed_as);
         item.sent_before = true;  // perhaps: nobody knows how far the earlier process came
         item.queued_at = item.since = item.last_sign = now;
@@ -129,12 +130,16 @@ void Session::deliver(TimePoint now, jobs::Outcome outcome) {
     OutboxItem item;
     item.outcome = std::move(outcome);
     item.claimed_as = std::move(job->second.claimed_as);
-    item.state = s.usable() && job->second.fenced ? State::ready : State::fencing;
+    item.job_type = job->second.job_type;
+    item.state = State::fencing;
+    if (s.usable() && job->second.fenced)
+        item.state = s.asks_first(now, job->second) ? State::asking : State::ready;
     item.queued_at = item.since = now;
     item.last_sign = job->second.last_progress;
     if (s.claim && s.claim->readopt && s.claim->job_id == job_id) s.claim.reset();
     s.running.erase(job);
     s.outbox.push_back(std::move(item));
+    s.outcome_came = true;
     if (s.usable() && !s.watch_enabled()) s.release_unfenced(now, Ms(0));
 }
 
@@ -173,6 +178,27 @@ void Session::Impl::settle(const std::string& job_id, const char* not_delivered_
 void Session::Impl::on_ack(const std::string& job_id) {
     const OutboxItem* item = find_outcome(job_id);
     if (item != nullptr && (item->state == State::sent || item->sent_before)) settle(job_id, nullptr);
+}
+
+void Session::Impl::on_failed_ack(TimePoint now, const std::string& job_id) {
+    if (const OutboxItem* item = find_outcome(job_id)) note_failure(now, *item);
+    on_ack(job_id);
+}
+
+/// The Hub has put the job back into its queue, but never gives it to this id again.
+void Session::Impl::note_failure(TimePoint now, const OutboxItem& item) {
+    const auto* failed = std::get_if<jobs::Failed>(&item.outcome.value);
+    if (failed != nullptr && lost_here(failed->error))
+        withheld.failed_here(now, item.outcome.job_id, item.job_type, failed->error.code);
+}
+
+/// Nobody answered in time whether the outcome is still wanted: it leaves.
+void Session::Impl::release_asked(TimePoint now) {
+    for (auto& item : outbox) {
+        if (item.state != State::asking || now - item.since < ask_patience) continue;
+        item.state = State::ready;
+        item.since = now;
+    }
 }
 
 std::string Session::Impl::outcome_frame(OutboxItem& item) {
@@ -224,12 +250,14 @@ void Session::Impl::flush_ready(TimePoint now) {
     direct_failures.clear();
     std::size_t waiting = backlog();
     for (auto& item : outbox) {
-        if (item.state == State::sent && item.written && now - item.since >= ack_patience(item)) {
+        const bool overdue = now - item.since >= ack_patience(item) || (item.ask_at && now >= *item.ask_at);
+        if (item.state == State::sent && item.written && overdue) {
             note("warn",
                  "the Hub has not acknowledged the outcome of job " + item.outcome.job_id + "; asking it");
             item.state = State::fencing;
             item.sent_before = true;
             item.since = now;
+            item.ask_at.reset();
         }
         if (item.state != State::ready) continue;
         const BulkLane::Way way = way_of(now, item);

@@ -21,18 +21,36 @@ bool asked_about(const OutboxItem& item) {
     return item.state == State::fencing || item.on_its_way();
 }
 
+/// The Hub writes the reason where it writes our progress, and the newer of both stands there.
+std::string cancel_reason(const std::string& message) {
+    constexpr std::string_view before = "Job cancelled: ";
+    if (message.compare(0, before.size(), before) != 0) return "cancelled at the Hub";
+    return "cancelled at the Hub: " + message.substr(before.size());
+}
+
 }  // namespace
 
 bool Session::Impl::watch_wanted(TimePoint now) const {
     if (!watch_enabled() || !usable() || stopped) return false;
     if (fence_pending() || !cancels.empty() || !probes.empty()) return true;
+    if (withheld_due(now) != nullptr) return true;
     if (std::any_of(outbox.begin(), outbox.end(), [&](const auto& item) {
             return item.on_its_way() && now - item.queued_at >= watch_jobs_after;
         }))
         return true;
-    return std::any_of(running.begin(), running.end(), [&](const auto& job) {
-        return now - job.second.assigned_at >= std::min<Ms>(watch_jobs_after, settings.hub.cancel_poll);
-    });
+    return std::any_of(running.begin(), running.end(),
+                       [&](const auto& job) { return now - job.second.assigned_at >= watch_age(); });
+}
+
+Ms Session::Impl::watch_age() const {
+    return std::min<Ms>(watch_jobs_after, settings.hub.cancel_poll);
+}
+
+/// Whether the outcome of this job waits for the question if it is still wanted: a cancel is never told to
+/// us, and what was said last about the job may be `cancel_poll` old.
+bool Session::Impl::asks_first(TimePoint now, const RunningJob& job) const {
+    if (!watch_enabled() || now - job.assigned_at < watch_age()) return false;
+    return watch == Watch::open || (watch == Watch::opening && !watch_failed);
 }
 
 void Session::Impl::close_watch() {
@@ -49,6 +67,7 @@ void Session::Impl::steer_watch(TimePoint now) {
         watch_needed_at = now;
         if (watch == Watch::closed) {
             watch = Watch::opening;
+            watch_failed = false;
             out.push_back(OpenWatch{Ms(0), worker_id + "-watch"});
         }
     } else if (watch != Watch::closed && now - watch_needed_at >= settings.watch_linger) {
@@ -70,7 +89,10 @@ void Session::on_watch_disconnected(TimePoint, const std::string& reason) {
     s.questions.clear();
     for (auto& [job_id, cancel] : s.cancels)
         cancel.sent = false;
+    for (auto& item : s.outbox)
+        if (item.state == State::asking) item.state = State::ready;
     s.watch = Impl::Watch::opening;
+    s.watch_failed = true;
     s.out.push_back(OpenWatch{s.watch_reconnects.next(s.sources.random_unit()), s.worker_id + "-watch"});
 }
 
@@ -79,13 +101,19 @@ void Session::Impl::ask_about_jobs(TimePoint now) {
         const auto last = questions.find(job_id);
         if (last != questions.end()) {
             const Ms wait = last->second.answered ? every : answer_timeout;
-            if (now - last->second.at < wait) return;
+            if (now < last->second.again.value_or(last->second.at + wait)) return;
         }
-        questions[job_id] = Question{now, false};
+        questions[job_id] = Question{now};
         out.push_back(SendWatch{encode_request_job_status(job_id)});
     };
-    for (const auto& item : outbox)
+    for (auto& item : outbox) {
         if (asked_about(item)) ask(item.outcome.job_id, settings.hub.cancel_poll);
+        if (item.state != State::asking || item.asked) continue;
+        item.asked = true;
+        questions[item.outcome.job_id] = Question{now};
+        out.push_back(SendWatch{encode_request_job_status(item.outcome.job_id)});
+    }
+    if (const WithheldJob* job = withheld_due(now)) ask(job->job_id, settings.hub.cancel_poll);
     for (const auto& [job_id, job] : running)
         ask(job_id, settings.hub.cancel_poll);
     for (const auto& [job_id, since] : probes)
@@ -112,6 +140,12 @@ void Session::on_watch_frame(TimePoint now, std::string_view text) {
     } else if (const auto* error = std::get_if<HubError>(&frame)) {
         if (error->kind == HubError::Kind::not_found) {
             s.on_job_status(now, JobStatus{error->job_id, "unknown", "", ""});
+        } else if (error->kind == HubError::Kind::server_trouble) {
+            // It names no job: all questions that have no answer may have got this one.
+            const TimePoint again = s.pause_after_trouble(now);
+            for (auto& [job_id, question] : s.questions)
+                if (!question.answered) question.again = again;
+            s.note("debug", "the Hub cannot tell the state of a job: " + error->text.substr(0, 500));
         } else {
             s.note("warn", "the Hub reports to our client connection: " + error->text.substr(0, 500));
         }
@@ -142,39 +176,46 @@ void Session::Impl::on_job_status(TimePoint now, const JobStatus& status) {
         return take_away(now, job_id, "cancelled", reason);
     }
     if (probes.erase(job_id) != 0 && verdict == "pending") {
-        refuse_assignment(now, job_id, ipc::code::lost,
-                          "the Hub offers this job to " + worker_id +
-                              " again and again and refuses to give it; failed here so that others get it");
+        refuse_assignment(now, job_id, "", ipc::code::not_started, refused_for_ever());
     }
     if (OutboxItem* item = find_outcome(job_id)) {
-        if (asked_about(*item))
-            fence_outcome(now, *item, verdict, item->claimed_as.count(status.worker_id) != 0);
+        if (item->state == State::asking && item->asked && verdict == "unknown") {
+            item->state = State::ready;  // a Hub that lost its redis takes it all the same
+        } else if (asked_about(*item) || (item->state == State::asking && item->asked)) {
+            fence_outcome(now, *item, verdict, status.worker_id);
+        }
         return;
     }
     const auto job = running.find(job_id);
+    if (job == running.end()) return on_withheld_status(now, job_id, verdict);
     // An answer to a question of before the assignment speaks of an earlier life of the job.
-    if (job == running.end() || !asked_at || *asked_at < job->second.assigned_at) return;
+    if (!asked_at || *asked_at < job->second.assigned_at) return;
     watch_running(now, job_id, verdict, job->second.claimed_as.count(status.worker_id) != 0, status);
 }
 
-void Session::Impl::fence_outcome(TimePoint now, OutboxItem& item, const std::string& verdict, bool ours) {
+void Session::Impl::fence_outcome(TimePoint now, OutboxItem& item, const std::string& verdict,
+                                  const std::string& worker) {
     const std::string job_id = item.outcome.job_id;
+    const bool ours = item.claimed_as.count(worker) != 0;
     if (!stoppable(item)) {
         // All of it is under way, an acknowledgement may be too.
         if (verdict == "completed" && ours) settle(job_id, nullptr);
         return;
     }
     if ((verdict == "claimed" && ours) || (verdict == "pending" && item.completed())) {
-        if (item.state != State::fencing) return;  // goes on
+        if (item.state != State::fencing && item.state != State::asking) return;  // goes on
         item.state = State::ready;
         item.since = now;
         return;
     }
     if (verdict == "claimed") return settle(job_id, "claimed_by_other");
-    // Sent before, the acknowledgement was lost, and the Hub shows what it made of it.
-    const bool arrived =
-        item.sent_before && ours &&
-        (item.completed() ? verdict == "completed" : verdict == "failed" || verdict == "pending");
+    // Sent before, the acknowledgement was lost, and the Hub shows what it made of it. A job that it took
+    // back while we were silent has no worker there until somebody claims it: its end is ours as well.
+    const bool ended_by_us = ours || worker.empty();
+    const bool arrived = item.sent_before && (item.completed() ? ended_by_us && verdict == "completed"
+                                                               : (ended_by_us && verdict == "failed") ||
+                                                                     (ours && verdict == "pending"));
+    if (arrived && verdict == "pending") note_failure(now, item);
     settle(job_id, arrived ? nullptr : verdict.c_str());
 }
 
@@ -185,9 +226,7 @@ void Session::Impl::watch_running(TimePoint now, const std::string& job_id, cons
         if (ours) return confirm(now, job_id, job);
         return take_away(now, job_id, "claimed_by_other", std::nullopt);
     }
-    if (verdict == "cancelled")
-        return take_away(now, job_id, verdict,
-                         status.message.empty() ? "cancelled at the Hub" : status.message);
+    if (verdict == "cancelled") return take_away(now, job_id, verdict, cancel_reason(status.message));
     if (verdict != "pending") return take_away(now, job_id, verdict, std::nullopt);
     if (job.recovered && !job.resumable) return take_away(now, job_id, verdict, std::nullopt);
     reclaim(now, job_id);
@@ -231,8 +270,8 @@ std::optional<TimePoint> Session::Impl::watch_wakeup() const {
     const auto due = [&](const std::string& job_id) {
         const auto question = questions.find(job_id);
         if (question == questions.end()) return;  // asked in the next batch
-        earlier(question->second.at +
-                (question->second.answered ? Ms(settings.hub.cancel_poll) : answer_timeout));
+        const Ms wait = question->second.answered ? Ms(settings.hub.cancel_poll) : answer_timeout;
+        earlier(question->second.again.value_or(question->second.at + wait));
     };
     for (const auto& [job_id, job] : running)
         due(job_id);
@@ -240,6 +279,7 @@ std::optional<TimePoint> Session::Impl::watch_wakeup() const {
         due(job_id);
     for (const auto& item : outbox)
         if (asked_about(item)) due(item.outcome.job_id);
+    if (const WithheldJob* job = withheld_due(last_batch)) due(job->job_id);
     return first;
 }
 

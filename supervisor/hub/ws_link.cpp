@@ -369,7 +369,8 @@ class WsConnection final : public Connection, public std::enable_shared_from_thi
 
     std::string read_failure(const error_code& error) const {
         if (closing_) return close_reason_;
-        if (error == websocket::error::closed) {
+        // Before the error: the close frame may have been read and its echo have failed.
+        if (error == websocket::error::closed || ws_.reason().code != websocket::close_code::none) {
             std::string text = "the Hub closed the connection (" + std::to_string(ws_.reason().code);
             if (!ws_.reason().reason.empty()) text += ", " + std::string(ws_.reason().reason.c_str());
             return text + ")";

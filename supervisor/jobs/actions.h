@@ -3,6 +3,7 @@
 // kept by whoever performs them. `number` is Assignment::number everywhere.
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <variant>
 
@@ -114,7 +115,7 @@ struct Undelivered {
 
 /// To the Hub side: what the worker can take has changed (never sent twice with the same value).
 struct CapacityChanged {
-    Capacity capacity;
+    std::shared_ptr<const Capacity> capacity;
 };
 
 /// To the log.

@@ -285,15 +285,22 @@ std::vector<Action> Dispatcher::take_actions() {
     return std::exchange(actions_, {});
 }
 
-Capacity Dispatcher::capacity() const {
+bool Dispatcher::outcome_waits() const {
+    return std::any_of(actions_.begin(), actions_.end(),
+                       [](const Action& action) { return std::holds_alternative<Finished>(action); });
+}
+
+std::shared_ptr<const Capacity> Dispatcher::shared_capacity() const {
     if (drain_) {
         Capacity nothing;
         nothing.draining = true;
-        return nothing;
+        return std::make_shared<const Capacity>(std::move(nothing));
     }
-    Capacity capacity = pool_.capacity();
-    if (!healthy_) capacity.free_slots.clear();
-    return capacity;
+    auto capacity = pool_.capacity();
+    if (healthy_) return capacity;
+    Capacity full = *capacity;
+    full.free_slots.clear();
+    return std::make_shared<const Capacity>(std::move(full));
 }
 
 JobView Dispatcher::view(const ActiveJob& job) const {

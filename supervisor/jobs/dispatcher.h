@@ -19,6 +19,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -159,8 +160,12 @@ class Dispatcher {
     void on_time(TimePoint now);
 
     std::vector<Action> take_actions();
+    /// The outcome of a job that has ended is among the actions that were not taken yet.
+    bool outcome_waits() const;
 
-    Capacity capacity() const;
+    Capacity capacity() const { return *shared_capacity(); }
+    /// The same object as long as nothing changes.
+    std::shared_ptr<const Capacity> shared_capacity() const;
     /// The jobs that are ours at the Hub and need keep-alives, oldest assignment first.
     std::vector<JobView> running() const;
     /// These and the ones that a connector has not let go of yet.
@@ -262,7 +267,7 @@ class Dispatcher {
     bool healthy_ = true;
     std::optional<Drain> drain_;
     std::map<std::string, Drain> connector_drains_;
-    Capacity told_;
+    std::shared_ptr<const Capacity> told_ = std::make_shared<const Capacity>();
     std::vector<Action> actions_;
 };
 

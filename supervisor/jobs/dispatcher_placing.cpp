@@ -170,10 +170,10 @@ void Dispatcher::hold(TimePoint now, ActiveJob& job) {
 }
 
 void Dispatcher::emit_capacity() {
-    Capacity now = capacity();
-    if (now == told_) return;
-    told_ = now;
-    actions_.push_back(CapacityChanged{std::move(now)});
+    auto now = shared_capacity();
+    const bool same = now == told_ || *now == *told_;
+    told_ = std::move(now);
+    if (!same) actions_.push_back(CapacityChanged{told_});
 }
 
 /// Why no instance takes this job, for a person.

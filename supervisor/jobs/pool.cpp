@@ -60,6 +60,7 @@ void Instance::set(const process::InstanceInfo& offer) {
         refusal.clear();
         took_one();
     }
+    if (offer.job_types != info.job_types) ++types_version;
     info = offer;
     // Large, and nothing here asks for them.
     info.capabilities = nullptr;
@@ -187,7 +188,19 @@ std::optional<TimePoint> Pool::next_pause_end() const {
     return next;
 }
 
-Capacity Pool::capacity() const {
+std::shared_ptr<const Capacity> Pool::capacity() const {
+    constexpr std::size_t most_known = 4;  // a job takes a slot and gives it back: it is the same few
+    Parts parts;
+    for (const auto& [id, instance] : instances_)
+        if (open(instance)) parts.emplace_back(id, instance.types_version, instance.free_slots());
+    for (const auto& [of, capacity] : known_capacities_)
+        if (of == parts) return capacity;
+    if (known_capacities_.size() == most_known) known_capacities_.pop_front();
+    known_capacities_.emplace_back(std::move(parts), std::make_shared<const Capacity>(build_capacity()));
+    return known_capacities_.back().second;
+}
+
+Capacity Pool::build_capacity() const {
     Capacity capacity;
     std::set<std::string> types;
     for (const auto& [id, instance] : instances_) {
@@ -195,7 +208,7 @@ Capacity Pool::capacity() const {
         const std::set<std::string> own(instance.info.job_types.begin(), instance.info.job_types.end());
         const int free = instance.free_slots();
         for (const std::string& type : own) {
-            types.insert(type);
+            types.insert(types.end(), type);
             if (free > 0) capacity.free_slots[type] += free;
         }
     }

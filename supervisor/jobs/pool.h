@@ -4,11 +4,16 @@
 // waits takes one slot of its type as well, so that no more is claimed than can start. Pure; owned by the
 // dispatcher.
 
+#include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "config/settings.h"
@@ -22,6 +27,7 @@ struct Instance {
     process::InstanceId id;
     process::InstanceInfo info;
     config::SupervisionSettings policy;
+    std::uint64_t types_version = 0;         ///< counts the changes of its list of types
     bool leaving = false;                    ///< the fleet takes it out of service
     bool stopping = false;                   ///< we asked for its end
     bool alone = false;                      ///< it runs a job that runs alone
@@ -95,8 +101,9 @@ class Pool {
     void end_pauses(TimePoint now);
     std::optional<TimePoint> next_pause_end() const;
 
-    /// Types and free slots of everything that serves and is not drained.
-    Capacity capacity() const;
+    /// Types and free slots of everything that serves and is not drained. Built only when it is not one of
+    /// the last few: a connector may name thousands of types, and this is asked for with every message.
+    std::shared_ptr<const Capacity> capacity() const;
 
     /// It takes jobs that are not promised to it yet.
     bool open(const Instance& instance) const;
@@ -108,6 +115,11 @@ class Pool {
     };
     std::size_t rank(const std::string& connector) const;
 
+    /// What a capacity is made of: who is open, with which list of types, how many free slots.
+    using Parts = std::vector<std::tuple<process::InstanceId, std::uint64_t, int>>;
+    Capacity build_capacity() const;
+
+    mutable std::deque<std::pair<Parts, std::shared_ptr<const Capacity>>> known_capacities_;
     std::map<process::InstanceId, Instance> instances_;
     std::map<std::string, Reservation> reservations_;  // by job_id
     std::vector<std::string> order_;

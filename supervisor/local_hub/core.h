@@ -52,6 +52,8 @@ struct Policy {
     Ms stats_at_least{5'000};
     Ms trim_every{60'000};
     int trim_at_once = 500;
+    std::size_t most_job_types = 16'384;  ///< of one worker: all its connectors together
+    std::size_t longest_job_type = 1'024;
 
     static Policy from(const config::LocalHubSettings& settings);
 };
@@ -108,6 +110,7 @@ class Core {
     void handle(Worker& worker, const FailJob& message, Turn& turn);
     void handle(Worker& worker, const ConnectorWsStatus& message, Turn& turn);
     void handle(Worker& worker, const ServiceRequest& message, Turn& turn);
+    std::string refused_types(const std::vector<std::string>& types) const;
     void set_status(Worker& worker, const std::optional<std::string>& status, Turn& turn);
     void worked(Worker& worker);
     bool refused_for_bulk(const Worker& worker, const FromWorker& message, Turn& turn);

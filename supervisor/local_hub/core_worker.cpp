@@ -47,7 +47,24 @@ void Core::set_status(Worker& worker, const std::optional<std::string>& status, 
     }
 }
 
+/// They are looked at with every offer, and shown to every monitor.
+std::string Core::refused_types(const std::vector<std::string>& types) const {
+    if (types.size() > policy_.most_job_types)
+        return fmt::format("it names {} job types, at most {} are taken", types.size(),
+                           policy_.most_job_types);
+    for (const auto& type : types) {
+        if (type.size() > policy_.longest_job_type)
+            return fmt::format("a job type of {} bytes, at most {} are taken", type.size(),
+                               policy_.longest_job_type);
+    }
+    return {};
+}
+
 void Core::handle(Worker& worker, const RegisterWorker& message, Turn& turn) {
+    if (const auto why = refused_types(message.job_types); !why.empty()) {
+        return refuse(worker.connection, fmt::format("Failed to register worker {}", worker.id), turn,
+                      Json{{"reason", why}});
+    }
     worker.registered = true;
     worker.bulk_of.reset();  // a worker whose id happens to end so
     worker.leaving = false;

@@ -41,6 +41,12 @@ std::optional<std::string> JobQueue::first(
             }
         }
     };
+    // The shorter list is walked: a worker may name many types, and a queue may hold many.
+    if (lines_.size() < types.size()) {
+        for (const auto& [type, line] : lines_)
+            if (types.contains(type)) look_through(line);
+        return best;
+    }
     for (const auto& type : types) {
         if (const auto line = lines_.find(type); line != lines_.end()) look_through(line->second);
     }

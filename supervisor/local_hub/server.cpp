@@ -14,6 +14,7 @@
 
 #include "supervisor/base/log.h"
 #include "supervisor/local_hub/gate.h"
+#include "supervisor/local_hub/incoming_budget.h"
 
 namespace emprops::local_hub {
 namespace {
@@ -47,7 +48,8 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
           settings(std::move(settings_)),
           events(std::move(events_)),
           acceptor(executor),
-          timer(executor) {}
+          timer(executor),
+          incoming(settings.max_incoming_bytes()) {}
 
     asio::any_io_executor executor;
     ServerSettings settings;
@@ -60,9 +62,17 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     std::size_t connections = 0;
     std::map<ConnectionId, std::shared_ptr<WsSession>> sessions;
     std::set<HttpSession*> http_sessions;
+    IncomingBudget incoming;
+    IncomingBudget::Holder last_holder = 0;
+    /// Who holds a part of `incoming`, and how it gives up. `stalled`: it waits for its peer.
+    std::map<IncomingBudget::Holder, std::function<void(bool stalled)>> give_up;
+    std::uint64_t queued_bytes = 0;  // waiting for all peers together
 
     Result<> open();
     void accept_next();
+    /// False: `holder` itself was given up.
+    bool takes(IncomingBudget::Holder holder, std::uint64_t bytes);
+    void drop_the_slowest();
     void forget(ConnectionId id) {
         sessions.erase(id);
         if (stopped && sessions.empty()) timer.cancel();  // nobody is left to wait for
@@ -82,8 +92,14 @@ class WsSession : public std::enable_shared_from_this<WsSession> {
     WsSession(State state, beast::tcp_stream stream, WebSocketPath path)
         : state_(std::move(state)), ws_(std::move(stream)), path_(std::move(path)) {
         ++state_->connections;
+        state_->give_up[holder_] = [this](bool stalled) { give_up(stalled); };
     }
-    ~WsSession() { --state_->connections; }
+    ~WsSession() {
+        --state_->connections;
+        state_->incoming.release(holder_);
+        state_->give_up.erase(holder_);
+        state_->queued_bytes -= queued_bytes_;
+    }
 
     void start(const http::request<http::string_body>& request, bool admitted) {
         beast::get_lowest_layer(ws_).expires_never();
@@ -95,6 +111,8 @@ class WsSession : public std::enable_shared_from_this<WsSession> {
         // read_next() checks the size. Beast's own limit would cut the connection before its 1009 can be
         // read.
         ws_.read_message_max(0);
+        // Memory doubles as a message grows, but not beyond what is read of the largest one.
+        buffer_.max_size(state_->settings.max_message_bytes + read_at_once);
         ws_.auto_fragment(false);  // one message, one frame: limits of the peers count frames
         ws_.text(true);
         // Beast copies what it needs of the request before this returns.
@@ -112,15 +130,27 @@ class WsSession : public std::enable_shared_from_this<WsSession> {
             outgoing_.push_back({std::move(frame), std::nullopt});
         }
         queued_bytes_ += size;
+        state_->queued_bytes += size;
         largest_ = std::max(largest_, size);
-        if (queued_bytes_ > state_->settings.max_queue_bytes + largest_) {
-            logger("local_hub")
-                ->warn("{} does not read what it is sent ({} MiB wait): its connection is dropped", name(),
-                       queued_bytes_ >> 20);
-            report(false);
-            return cut();
-        }
+        if (queued_bytes_ > state_->settings.max_queue_bytes + largest_) return drop_unread();
         write_next();
+        if (state_->queued_bytes > state_->settings.max_total_queue_bytes) state_->drop_the_slowest();
+    }
+
+    std::uint64_t queued_bytes() const { return gone_ ? 0 : queued_bytes_; }
+
+    void drop_unread() {
+        logger("local_hub")
+            ->warn("{} does not read what it is sent ({} MiB wait): its connection is dropped", name(),
+                   queued_bytes_ >> 20);
+        report(false);
+        cut();
+        // What is being written lives until its operation has ended.
+        while (outgoing_.size() > (writing_ ? 1u : 0u)) {
+            queued_bytes_ -= outgoing_.back().text.size();
+            state_->queued_bytes -= outgoing_.back().text.size();
+            outgoing_.pop_back();
+        }
     }
 
     /// `silent`: no event follows.
@@ -171,7 +201,10 @@ class WsSession : public std::enable_shared_from_this<WsSession> {
             if (error) return self->ended(error);
             if (self->buffer_.size() > self->state_->settings.max_message_bytes) return self->too_large();
             if (self->ws_.is_message_done()) {
+                self->state_->incoming.release(self->holder_);
                 self->received();
+            } else if (!self->state_->takes(self->holder_, self->buffer_.size())) {
+                return;
             } else if (!self->reported_) {
                 self->state_->events.on_part(self->id_);
             }
@@ -190,6 +223,20 @@ class WsSession : public std::enable_shared_from_this<WsSession> {
         }
         buffer_.consume(buffer_.size());
         if (buffer_.capacity() > (std::size_t{1} << 20)) buffer_.shrink_to_fit();
+    }
+
+    /// Too much is arriving at once. A stalled one has a read pending, whose memory only its end frees.
+    void give_up(bool stalled) {
+        logger("local_hub")
+            ->warn(
+                "{} is dropped in the middle of a message of at least {} MiB: all that is arriving is more "
+                "than {} MiB{}",
+                name(), buffer_.size() >> 20, state_->settings.max_incoming_bytes() >> 20,
+                stalled ? ", and it sends nothing more" : "");
+        report(false);
+        if (stalled) return cut();
+        buffer_ = beast::flat_buffer();
+        close(1013, "too much is arriving, try again later", true);
     }
 
     /// The close reads and forgets the rest of the message, so that a peer that still writes gets our reason.
@@ -233,6 +280,7 @@ class WsSession : public std::enable_shared_from_this<WsSession> {
             self->writing_ = false;
             if (error) return;  // the pending read tells of the end
             self->queued_bytes_ -= self->outgoing_.front().text.size();
+            self->state_->queued_bytes -= self->outgoing_.front().text.size();
             self->outgoing_.pop_front();
             self->write_next();
         });
@@ -242,6 +290,7 @@ class WsSession : public std::enable_shared_from_this<WsSession> {
     websocket::stream<beast::tcp_stream> ws_;
     WebSocketPath path_;
     ConnectionId id_ = 0;  // 0: not admitted
+    const IncomingBudget::Holder holder_ = ++state_->last_holder;
     beast::flat_buffer buffer_;
     std::deque<Outgoing> outgoing_;
     std::uint64_t queued_bytes_ = 0;
@@ -258,8 +307,11 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
     HttpSession(State state, tcp::socket socket) : state_(std::move(state)), stream_(std::move(socket)) {
         ++state_->connections;
         state_->http_sessions.insert(this);
+        state_->give_up[holder_] = [this](bool stalled) { give_up(stalled); };
     }
     ~HttpSession() {
+        state_->incoming.release(holder_);
+        state_->give_up.erase(holder_);
         state_->http_sessions.erase(this);
         --state_->connections;
     }
@@ -292,12 +344,32 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
         }
         if (websocket::is_upgrade(request)) return upgrade();
         stream_.expires_after(body_timeout);
-        http::async_read(stream_, buffer_, *parser_,
-                         [self = shared_from_this()](ErrorCode error, std::size_t) {
-                             if (self->state_->stopped) return;
-                             if (error == http::error::body_limit) return self->too_large();
-                             if (!error) self->got_request();
-                         });
+        read_body();
+    }
+
+    /// Piece by piece: what has arrived of all bodies together is limited.
+    void read_body() {
+        if (parser_->is_done()) {
+            state_->incoming.release(holder_);
+            return got_request();
+        }
+        http::async_read_some(stream_, buffer_, *parser_,
+                              [self = shared_from_this()](ErrorCode error, std::size_t) {
+                                  if (self->state_->stopped) return;
+                                  if (error == http::error::body_limit) return self->too_large();
+                                  if (error) return;
+                                  const auto held = self->parser_->get().body().size();
+                                  if (self->state_->takes(self->holder_, held)) self->read_body();
+                              });
+    }
+
+    void give_up(bool stalled) {
+        logger("local_hub")
+            ->warn("a request is dropped in the middle of its body: all that is arriving is more than {} MiB",
+                   state_->settings.max_incoming_bytes() >> 20);
+        if (stalled) return cut();
+        parser_->get().body() = std::string();
+        answer({503, R"({"detail":"too much is arriving, try again later"})"}, false);
     }
 
     void too_large() {
@@ -371,6 +443,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
     }
 
     State state_;
+    const IncomingBudget::Holder holder_ = ++state_->last_holder;
     beast::tcp_stream stream_;
     beast::flat_buffer buffer_;
     std::optional<http::request_parser<http::string_body>> parser_;
@@ -431,6 +504,22 @@ void Server::Impl::accept_next() {
         }
         self->accept_next();
     });
+}
+
+bool Server::Impl::takes(IncomingBudget::Holder holder, std::uint64_t held) {
+    bool taken = true;
+    for (const auto victim : incoming.hold(holder, held, Clock::now())) {
+        taken = taken && victim != holder;
+        if (const auto found = give_up.find(victim); found != give_up.end()) found->second(victim != holder);
+    }
+    return taken;
+}
+
+void Server::Impl::drop_the_slowest() {
+    std::shared_ptr<WsSession> slowest;
+    for (const auto& [id, session] : sessions)
+        if (!slowest || session->queued_bytes() > slowest->queued_bytes()) slowest = session;
+    if (slowest) slowest->drop_unread();
 }
 
 void Server::Impl::stop() {

@@ -2,6 +2,7 @@
 // The sockets of the hub: HTTP and WebSocket on one port (Boost.Beast, which only server.cpp sees). Knows
 // paths, tokens, origins, sizes and pings; knows nothing of jobs. Owned by LocalHub; event loop thread only.
 
+#include <algorithm>
 #include <boost/asio/any_io_executor.hpp>
 #include <cstdint>
 #include <functional>
@@ -25,7 +26,14 @@ struct ServerSettings {
     Ms idle_timeout{40'000};
     /// What may wait for a slow peer beside its largest message; more drops it.
     std::uint64_t max_queue_bytes = std::uint64_t{64} << 20;
+    /// What may wait for all peers together; beyond it the one for whom most waits is dropped.
+    std::uint64_t max_total_queue_bytes = std::uint64_t{512} << 20;
     std::size_t max_connections = 1024;
+
+    /// What may be arriving over all connections together: two of the largest messages, and never little.
+    std::uint64_t max_incoming_bytes() const {
+        return std::max(2 * max_message_bytes, std::uint64_t{64} << 20);
+    }
 };
 
 struct ServerEvents {

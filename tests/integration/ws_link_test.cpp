@@ -5,6 +5,9 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/websocket.hpp>
 
 #include "supervisor/base/time.h"
 #include "supervisor/hub/link.h"
@@ -106,6 +109,34 @@ TEST_F(WsLinkTest, AHubThatDoesNotReadDoesNotFillOurMemory) {
     ASSERT_TRUE(until(io, [&] { return !closed.empty(); }));
     EXPECT_THAT(closed, HasSubstr("takes too little"));
     EXPECT_LE(most, std::size_t{64} << 20);
+}
+
+/// A Hub that goes writes its close frame and is gone: the echo of it fails, the reason was read all the
+/// same.
+TEST_F(WsLinkTest, TheReasonOfACloseIsToldAlsoWhenItsEchoFails) {
+    namespace asio = boost::asio;
+    using asio::ip::tcp;
+    tcp::acceptor acceptor(io, {asio::ip::make_address("127.0.0.1"), 0});
+    tcp::socket peer(io);
+    boost::beast::websocket::stream<tcp::socket&> ws(peer);
+    const std::string going_away = "\x88\x02\x03\xf4";  // close, 1012
+    acceptor.async_accept(peer, [&](boost::system::error_code error) {
+        if (error) return;
+        ws.async_accept([&](boost::system::error_code failed) {
+            if (failed) return;
+            asio::write(peer, asio::buffer(going_away), failed);
+            peer.set_option(asio::socket_base::linger(true, 0), failed);
+            peer.close(failed);
+        });
+    });
+    link = make_ws_link(io.get_executor(), settings);
+    Link::Handlers handlers;
+    handlers.on_closed = [this](const std::string& reason) { closed = reason; };
+    link->connect(
+        *parse_url("ws://127.0.0.1:" + std::to_string(acceptor.local_endpoint().port()) + "/ws/worker/w"),
+        std::nullopt, std::move(handlers));
+    ASSERT_TRUE(until(io, [&] { return !closed.empty(); }));
+    EXPECT_THAT(closed, HasSubstr("the Hub closed the connection (1012)"));
 }
 
 }  // namespace

@@ -32,6 +32,7 @@ Json status(Json connectors) {
               {"worker_id", "gpu-1"},
               {"told_status", "idle"},
               {"told_job_types", {"comfyui"}},
+              {"not_delivered", {{"cancelled", 4}, {"claimed_by_other", 1}}},
               {"outbox_depth", 2}}},
             {"jobs",
              {{"running", 1},
@@ -46,7 +47,8 @@ TEST(StatusText, ShowsTheWorkerTheHubTheJobsAndEachConnector) {
         status_text(status({instance("comfyui", "busy", 12, 1), instance("sim", "backoff", 0, 1)}), 0);
     EXPECT_NE(text.find("running, up 1 s, pid 7"), std::string::npos) << text;
     EXPECT_NE(text.find("ws://hub connected as gpu-1, told: idle [comfyui]"), std::string::npos) << text;
-    EXPECT_NE(text.find("1 running, 5 completed, 3 failed, 0 not reported, 2 waiting"), std::string::npos)
+    EXPECT_NE(text.find("1 running, 5 completed, 3 failed, 4 cancelled, 1 not reported, 2 waiting"),
+              std::string::npos)
         << text;
     auto holding = status(Json::array());
     holding["jobs"]["held"] = 16;
@@ -55,6 +57,19 @@ TEST(StatusText, ShowsTheWorkerTheHubTheJobsAndEachConnector) {
     EXPECT_NE(text.find("comfyui    busy     12"), std::string::npos) << text;
     EXPECT_NE(text.find("\nsim: because\n"), std::string::npos) << "one that does not serve says why\n"
                                                                 << text;
+}
+
+TEST(StatusText, AWorkerThatWaitsForItsNextAttemptSaysHowLongAndJobsKeptFromItAreNamed) {
+    auto waits = status({instance("comfyui", "ready", 12, 1)});
+    waits["hub"]["link"] = "waiting";
+    waits["hub"]["next_attempt_in_ms"] = 40'000;
+    waits["hub"]["last_error"] = "the connection broke off";
+    waits["hub"]["withheld_jobs"] = {{{"job_id", "j1"}, {"why", "job j1 waits at the Hub"}}};
+    const auto text = status_text(waits, 0);
+    EXPECT_NE(text.find("ws://hub waiting, next attempt in 40 s: the connection broke off\n"),
+              std::string::npos)
+        << text;
+    EXPECT_NE(text.find("\n        job j1 waits at the Hub\n"), std::string::npos) << text;
 }
 
 TEST(StatusText, AReasonIsNeverCutAndOneThatServesButTakesNoJobsHasOne) {

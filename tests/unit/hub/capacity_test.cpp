@@ -11,6 +11,24 @@ TEST_F(CapacityTest, AFreshConnectionRegistersBusyAndSaysIdleOnce) {
     EXPECT_THAT(connect(), ElementsAre("register [sim] busy", "heartbeat idle"));
 }
 
+TEST_F(CapacityTest, TheFirstRegistrationWaitsAMomentForConnectorsThatAreStarting) {
+    desk.offer_types({});
+    EXPECT_THAT(connect(), IsEmpty());
+    EXPECT_THAT(pass(Ms(100)), IsEmpty());
+    desk.offer_types({{"sim", 1}});
+    EXPECT_THAT(run(), ElementsAre("register [sim] busy", "heartbeat idle"));
+    desk.offer_types({});
+    disconnect();
+    EXPECT_THAT(connect(), ElementsAre("register [] busy", "heartbeat busy")) << "no longer the first";
+}
+
+TEST_F(CapacityTest, TheFirstRegistrationDoesNotWaitForLong) {
+    desk.offer_types({});
+    connect();
+    EXPECT_THAT(pass(Ms(299)), IsEmpty());
+    EXPECT_THAT(pass(Ms(1)), ElementsAre("register [] busy", "heartbeat busy"));
+}
+
 TEST_F(CapacityTest, Step1OutcomesOfAnEarlierConnectionGoBeforeTheRealStatus) {
     connect();
     get_job("j1");
@@ -165,8 +183,9 @@ TEST_F(CapacityTest, Step7ADeadConnectorsTypesAreWithdrawnBeforeItsJobIsFailed) 
     get_job("j1");
     desk.offer_types({{"comfyui", 1}});
     session().deliver(now, failed("j1", "crashed"));
-    // While sim was full it was not named any more; nothing to withdraw, and the status comes last.
-    EXPECT_THAT(run(), ElementsAre("fail j1 crashed", "status idle"));
+    // While sim was full it was not named any more: nothing to withdraw, and the Hub takes us for idle
+    // already.
+    EXPECT_THAT(run(), ElementsAre("fail j1 crashed"));
 
     desk.offer_types({{"comfyui", 1}});
     get_job("j2", "comfyui");

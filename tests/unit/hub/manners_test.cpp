@@ -70,7 +70,10 @@ TEST_F(Manners, NoneKillsTheLinkOrLeaksASlot) {
                 if (numbers.count("never") != 0) end_job(completed("never"));
                 EXPECT_THAT(desk.reserved, IsEmpty());
                 EXPECT_EQ(desk.now_free.free_slots["sim"], 1);
-                EXPECT_THAT(end_job(completed("busy")), Contains("complete busy"));
+                Words words = end_job(completed("busy"));
+                for (auto& word : pass(Ms(250)))  // the question before it is not answered
+                    words.push_back(word);
+                EXPECT_THAT(words, Contains("complete busy"));
                 get_job("next");
                 EXPECT_THAT(end_job(completed("next")), Contains("complete next"));
             }

@@ -91,6 +91,18 @@ TEST(ChunkAssembly, AFloodOfEmptyPiecesIsBoundedToo) {
     EXPECT_LE(assembly.bytes(), 10'000u);
 }
 
+TEST(ChunkAssembly, AFloodOfMessagesIsBoundedInNumberAndInWork) {
+    ChunkAssembly assembly(std::size_t{256} << 20, Ms(300'000));
+    for (int i = 0; i < 200'000; ++i) {
+        Chunk chunk{std::to_string(i), "", "t", "j", 0, 2, "x"};
+        const auto outcome = assembly.add(start + Ms(i), std::move(chunk));
+        EXPECT_LE(outcome.dropped.size(), 1u);
+        ASSERT_LE(assembly.messages(), ChunkAssembly::most_messages);
+    }
+    const auto last = assembly.add(start + Ms(300'000), Chunk{"199999", "", "t", "j", 1, 2, "y"});
+    EXPECT_EQ(last.message, "xy") << "the newest one survived";
+}
+
 TEST(RefusalCache, RemembersForAWhileAndCounts) {
     RefusalCache cache(Ms(60'000));
     EXPECT_FALSE(cache.contains(start, "j"));
@@ -126,6 +138,71 @@ TEST(Announcer, AJobTypeThatHasGoneIsNotRememberedForEver) {
         EXPECT_EQ(told.registration->job_types, std::vector<std::string>{type});
     }
     EXPECT_LE(announcer.remembered_types(), 2000u);
+}
+
+TEST(Announcer, ALongListIsNotSentAgainForAJobThatIsOverInAMoment) {
+    Announcer announcer;
+    jobs::Capacity capacity;
+    const auto offer_types = [&](bool sim_is_free) {
+        capacity.free_slots.clear();
+        for (int i = 0; i < 5'000; ++i)
+            capacity.free_slots["many-" + std::to_string(i)] = 1;
+        capacity.free_slots["sim"] = 1;
+        capacity.job_types.clear();
+        for (const auto& [type, slots] : capacity.free_slots)
+            capacity.job_types.push_back(type);
+        if (!sim_is_free) capacity.free_slots.erase("sim");
+    };
+    Announcer::Situation situation;
+    situation.capacity = &capacity;
+    offer_types(true);
+    announcer.on_connected(start, situation);
+    announcer.decide(start, situation);
+    offer_types(false);
+    announcer.owe_status(start);
+    auto told = announcer.decide(start, situation);
+    EXPECT_FALSE(told.registration);
+    EXPECT_EQ(told.status, false);
+    offer_types(true);
+    situation.outcomes = true;
+    told = announcer.decide(start + Ms(50), situation);
+    EXPECT_FALSE(told.registration);
+    EXPECT_EQ(told.status, true);
+    situation.outcomes = false;
+    // A longer job: the others are offered again, without its type.
+    offer_types(false);
+    EXPECT_EQ(announcer.decide(start + Ms(1'000), situation).status, false);
+    EXPECT_EQ(announcer.next_wakeup(), start + Ms(1'100));
+    told = announcer.decide(start + Ms(1'100), situation);
+    ASSERT_TRUE(told.registration);
+    EXPECT_TRUE(told.registration->idle);
+    EXPECT_EQ(told.registration->job_types.size(), 5'000u);
+}
+
+TEST(Announcer, ManyJobTypesCostInProportionToTheirNumber) {
+    // With lists in lists 40,000 types took half a minute for each message. No limit of time here: it would
+    // be the machine's. A quadratic one does not end within the test's own.
+    Announcer announcer;
+    jobs::Capacity capacity;
+    std::vector<std::string> all;
+    for (int i = 0; i < 40'000; ++i)
+        all.push_back("type-" + std::to_string(100'000 + i));
+    const auto offer_from = [&](std::size_t first) {
+        capacity.job_types.assign(all.begin() + static_cast<std::ptrdiff_t>(first), all.end());
+        capacity.free_slots.clear();
+        for (const auto& type : capacity.job_types)
+            capacity.free_slots.emplace_hint(capacity.free_slots.end(), type, 1);
+    };
+    Announcer::Situation situation;
+    situation.capacity = &capacity;
+    offer_from(0);
+    EXPECT_EQ(announcer.on_connected(start, situation).job_types, all);
+    for (int i = 1; i < 50; ++i) {
+        offer_from(static_cast<std::size_t>(i % 2) * 20'000);
+        announcer.decide(start + Ms(i), situation);
+    }
+    offer_from(0);
+    EXPECT_EQ(announcer.decide(start + Ms(5'000), situation).registration->job_types, all);
 }
 
 TEST(ReconnectPolicy, DoublesUpToTheLimitAndStaysInIt) {

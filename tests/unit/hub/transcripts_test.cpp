@@ -24,6 +24,7 @@ class TranscriptTest : public SessionTest, public testing::WithParamInterface<Re
         const std::string job = frame.value("job_id", "");
         if ((type != "complete_job" && type != "fail_job") || open_jobs.erase(job) == 0) return;
         take(end_job(type == "complete_job" ? completed(job) : failed(job), "simulation"));
+        take(pass(Ms(250)));  // the outcome of a job above a second is asked about, and nobody answers here
     }
 
     void take(const Words& words) {
@@ -79,8 +80,13 @@ TEST_P(TranscriptTest, IsAnsweredAsTheReferenceDemands) {
     EXPECT_EQ(count("delivered "), recording.outcomes_acked);
     EXPECT_THAT(desk.reserved, IsEmpty()) << "a slot leaked";
     EXPECT_EQ(session().metrics(now).bad_frames, 0u);
-    // Every outcome is followed by a status: the Hub offers nothing after complete_job by itself.
+    // Every outcome is followed by a status: the Hub offers nothing after complete_job by itself. Not if it
+    // takes us for idle already: then everything that waited has been offered.
+    bool idle = false;
     for (std::size_t i = 0; i < said.size(); ++i) {
+        if (said[i].ends_with(" idle")) idle = true;
+        if (said[i].ends_with(" busy") || said[i].rfind("claim ", 0) == 0) idle = false;
+        if (idle) continue;
         const bool outcome = said[i].rfind("complete ", 0) == 0 || said[i].rfind("fail ", 0) == 0;
         if (!outcome) continue;
         ASSERT_LT(i + 1, said.size());

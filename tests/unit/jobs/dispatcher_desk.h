@@ -73,7 +73,7 @@ inline std::string describe(const Action& action) {
         std::string operator()(const Undelivered& a) {
             return "undelivered " + a.job_id + " " + to_string(a.code);
         }
-        std::string operator()(const CapacityChanged& a) { return describe(a.capacity); }
+        std::string operator()(const CapacityChanged& a) { return describe(*a.capacity); }
         std::string operator()(const Note&) { return ""; }
     };
     return std::visit(Visitor{}, action);

@@ -326,8 +326,8 @@ class World {
     void on(const Finished& action) { end(action.outcome.number, action.outcome.job_id); }
     void on(const Undelivered& action) { end(action.number, action.job_id); }
     void on(const CapacityChanged& action) {
-        EXPECT_FALSE(action.capacity == told_) << "told twice";
-        told_ = action.capacity;
+        EXPECT_FALSE(*action.capacity == told_) << "told twice";
+        told_ = *action.capacity;
     }
     void on(const Note&) {}
     void end(std::uint64_t number, const std::string& job_id) {
