@@ -10,22 +10,35 @@ fail() {
 installed() { dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q '^install ok installed$'; }
 available() { [ -n "$(apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: *//p' | grep -v '(none)')" ]; }
 
+# as_root COMMAND...: directly, or with sudo where that is possible; fails where neither is.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null 2>&1 && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+        sudo "$@"
+    else
+        return 1
+    fi
+}
+
 # The Boost headers to build with: an installed 1.81 or newer wins, else the newest the archive has of those we know.
-boost_packages() {
+boost_versions="1.81 1.83 1.84 1.88"
+boost_that_is() { # TEST: installed or available
     local v
-    for v in 1.81 1.83 1.84 1.88; do
-        if installed "libboost$v-dev"; then
+    for v in $boost_versions; do
+        if "$1" "libboost$v-dev"; then
             echo "libboost$v-dev libboost-filesystem$v-dev"
-            return
+            return 0
         fi
     done
-    for v in 1.81 1.83 1.84 1.88; do
-        if available "libboost$v-dev"; then
-            echo "libboost$v-dev libboost-filesystem$v-dev"
-            return
-        fi
-    done
-    echo "libboost1.81-dev libboost-filesystem1.81-dev"
+    return 1
+}
+boost_packages() {
+    boost_that_is installed && return
+    boost_that_is available && return
+    # A bare system has no package lists yet, or old ones.
+    as_root apt-get update -qq >/dev/null 2>&1 || true
+    boost_that_is available || echo "libboost1.81-dev libboost-filesystem1.81-dev"
 }
 
 base_packages() {
@@ -36,7 +49,7 @@ base_packages() {
 
 # need_packages PACKAGE...: installs what is missing, never removes anything, explains itself when it cannot.
 need_packages() {
-    local missing=() p sudo=""
+    local missing=() p
     command -v dpkg-query >/dev/null 2>&1 || {
         say "This is no Debian or Ubuntu system: please install by hand what these packages hold:"
         say "  $*"
@@ -45,25 +58,21 @@ need_packages() {
     }
     for p in "$@"; do installed "$p" || missing+=("$p"); done
     [ ${#missing[@]} -eq 0 ] && return 0
-    if [ "$(id -u)" != 0 ]; then
-        if command -v sudo >/dev/null 2>&1 && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
-            sudo=sudo
-        else
-            say "These packages are missing, and there is neither root nor sudo to install them:"
-            say "  ${missing[*]}"
-            say "Ask somebody who may:  apt-get install --no-remove ${missing[*]}"
-            exit 1
-        fi
+    if ! as_root true; then
+        say "These packages are missing, and there is neither root nor sudo to install them:"
+        say "  ${missing[*]}"
+        say "Ask somebody who may:  apt-get install --no-remove ${missing[*]}"
+        exit 1
     fi
     say "Installing from the system's packages: ${missing[*]}"
     local log
     log=$(mktemp)
     local options=(-y --no-remove --no-install-recommends -qq)
-    if ! DEBIAN_FRONTEND=noninteractive $sudo apt-get install "${options[@]}" "${missing[@]}" >"$log" 2>&1; then
+    local install=(env DEBIAN_FRONTEND=noninteractive apt-get install "${options[@]}" "${missing[@]}")
+    if ! as_root "${install[@]}" >"$log" 2>&1; then
         # Perhaps only the lists are missing or old: fetch them and try once more.
-        $sudo apt-get update -qq >>"$log" 2>&1
-        # A fresh list may know other Boost versions than an empty one did.
-        if ! DEBIAN_FRONTEND=noninteractive $sudo apt-get install "${options[@]}" "${missing[@]}" >"$log" 2>&1; then
+        as_root apt-get update -qq >>"$log" 2>&1
+        if ! as_root "${install[@]}" >"$log" 2>&1; then
             tail -n 15 "$log" >&2
             if installed libboost1.74-dev || installed libboost-dev; then
                 say "libboost1.74-dev is installed and cannot stand beside libboost1.81-dev, which is needed. Choices:"

@@ -665,7 +665,7 @@ Response ComfyDouble::Impl::answer(const Request& request, Ms& delay) {
         if (body.is_object() && body.contains("delete")) {
             for (const Json& id : body["delete"]) {
                 pending.erase(std::remove_if(pending.begin(), pending.end(),
-                                             [&](const Prompt& p) { return p.id == id; }),
+                                             [&](const Prompt& p) { return Json(p.id) == id; }),
                               pending.end());
             }
             broadcast_status();
@@ -687,7 +687,7 @@ Response ComfyDouble::Impl::answer(const Request& request, Ms& delay) {
     if (path == "/interrupt" && post) {
         interrupts.push_back(body);
         const bool named = body.is_object() && body.contains("prompt_id") && !options.global_interrupt;
-        if (running && (!named || running->id == body["prompt_id"])) interrupt_running();
+        if (running && (!named || Json(running->id) == body["prompt_id"])) interrupt_running();
         return empty();
     }
     if (path == "/free" && post) {

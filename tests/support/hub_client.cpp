@@ -194,7 +194,7 @@ struct HubClient::Impl {
         for (auto& [number, part] : parts)
             whole += part;
         chunks.erase(message_id);
-        if (md5_hex(whole) != chunk.at("message_hash")) {
+        if (md5_hex(whole) != chunk.at("message_hash").get<std::string>()) {
             const std::lock_guard lock(mutex);
             failure = "the hash of chunked message " + message_id + " is wrong";
             changed.notify_all();

@@ -187,7 +187,7 @@ TEST(ProtocolDocument, TablesNameTheFieldsTypesAndRequirementsOfTheSchemas) {
             const bool must = std::find(required.begin(), required.end(), name) != required.end();
             EXPECT_EQ(row.cells[2] == "required", must) << type << "." << name;
             if (member.contains("default") && member["default"].is_string()) {
-                EXPECT_EQ(word(row.cells[2]), member["default"]) << type << "." << name;
+                EXPECT_EQ(word(row.cells[2]), member["default"].get<std::string>()) << type << "." << name;
             }
         }
         std::set<std::string> in_schema;
