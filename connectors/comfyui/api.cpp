@@ -6,6 +6,7 @@
 
 #include "connectors/comfyui/errors.h"
 #include "connectors/comfyui/tolerant_json.h"
+#include "ipc/text/percent.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -82,7 +83,7 @@ std::variant<Json, AccessDenied, Unreachable> Api::get_json(const std::string& p
 }
 
 HistoryAnswer Api::history(const std::string& prompt_id) {
-    auto answer = get_json("/history/" + percent_encode(prompt_id), settings_.limits.response);
+    auto answer = get_json("/history/" + text::percent_encode(prompt_id), settings_.limits.response);
     if (auto* denied = std::get_if<AccessDenied>(&answer)) return *denied;
     if (auto* problem = std::get_if<Unreachable>(&answer)) return std::move(*problem);
     Json& value = std::get<Json>(answer);

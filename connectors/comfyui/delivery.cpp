@@ -1,6 +1,8 @@
 #include "connectors/comfyui/delivery.h"
 
 #include "connectors/comfyui/tolerant_json.h"
+#include "ipc/text/percent.h"
+#include "ipc/web/base64.h"
 
 #include <openssl/evp.h>
 
@@ -254,7 +256,7 @@ std::variant<Json, Failure> Delivery::place(const OutputFile& file, const std::s
             const auto bytes = read_file(path);
             if (!bytes) return failure("internal", "cannot read " + path + " again", true, "disk");
             inline_used_ += size;
-            entry["data"] = base64_encode(*bytes);
+            entry["data"] = web::base64_encode(*bytes);
             return entry;
         }
         if (policy == "reference") {
@@ -295,7 +297,7 @@ std::variant<Json, Failure> Delivery::place(const OutputFile& file, const std::s
         std::string shown;
         if (s3) {
             const std::string plain = free_target(targets_, fill_template(rules_.s3.key_template, fill));
-            const std::string key = percent_encode(plain, true);
+            const std::string key = text::percent_encode(plain, "/");
             std::string endpoint = rules_.s3.endpoint;
             while (!endpoint.empty() && endpoint.back() == '/') {
                 endpoint.pop_back();
@@ -307,7 +309,7 @@ std::variant<Json, Failure> Delivery::place(const OutputFile& file, const std::s
         } else {
             std::vector<std::pair<std::string, std::string>> encoded = fill;
             for (auto& pair : encoded) {
-                pair.second = percent_encode(pair.second);
+                pair.second = text::percent_encode(pair.second);
             }
             url = fill_template(rules_.http_put_url, encoded);
             const auto query_at = std::min(url.find('?'), url.size());

@@ -4,8 +4,8 @@
 #include <cctype>
 #include <set>
 
-#include "connectors/comfyui/nearest.h"
 #include "connectors/comfyui/tolerant_json.h"
+#include "ipc/text/nearest.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -55,7 +55,7 @@ std::string quoted_list(const std::vector<std::string>& words) {
 
 Failure missing_class(const std::string& class_type, const std::string& where,
                       const std::function<std::vector<std::string>()>& classes) {
-    const auto near = nearest(class_type, classes());
+    const auto near = text::nearest(class_type, classes());
     Failure failure;
     failure.code = "unsupported";  // here; another worker may have it
     failure.message =
@@ -103,7 +103,7 @@ Problem value_not_in_list(const std::string& class_type, const std::string& wher
         }
     }
     if (allowed.empty()) allowed = choices(class_type, input);  // long lists are left out of the answer
-    const auto near = nearest(wanted, allowed);
+    const auto near = text::nearest(wanted, allowed);
     Problem problem;
     problem.entry["wanted"] = wanted;
     problem.entry["nearest"] = near;

@@ -6,6 +6,7 @@
 #include "connectors/comfyui/job_run.h"
 #include "connectors/comfyui/overload.h"
 #include "connectors/comfyui/tolerant_json.h"
+#include "ipc/web/base64.h"
 
 namespace emprops::comfyui {
 
@@ -249,7 +250,7 @@ void JobRun::take_picture(Picture picture, TimePoint now) {
     if (!settings_.previews.enabled || picture.bytes.size() > settings_.previews.max_bytes) return;
     if (now - preview_at_ < settings_.previews.interval) return;
     preview_at_ = now;
-    preview_ = {{"mime_type", picture.mime_type}, {"data", base64_encode(picture.bytes)}};
+    preview_ = {{"mime_type", picture.mime_type}, {"data", web::base64_encode(picture.bytes)}};
 }
 
 /// Another submission: what the last one showed is of no account.

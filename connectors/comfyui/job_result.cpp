@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "connectors/comfyui/job_run.h"
+#include "ipc/text/percent.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -63,7 +64,7 @@ void JobRun::fail(const Outcome& outcome) {
 }
 
 std::vector<std::string> JobRun::choices(const std::string& type, const std::string& input) {
-    const auto info = api_.get_json("/object_info/" + percent_encode(type), settings_.limits.response);
+    const auto info = api_.get_json("/object_info/" + text::percent_encode(type), settings_.limits.response);
     const auto* value = std::get_if<Json>(&info);
     return value == nullptr ? std::vector<std::string>{} : choices_of(*value, type, input);
 }

@@ -1,4 +1,5 @@
 #include "supervisor/process/process_run.h"
+#include "ipc/text/people.h"
 
 #include <csignal>
 

@@ -1,4 +1,5 @@
 #include "supervisor/process/service_lifecycle.h"
+#include "ipc/text/people.h"
 
 #include <algorithm>
 #include <csignal>
