@@ -4,8 +4,8 @@
 #include <cctype>
 
 #include "config/service_fields.h"
-#include "config/text.h"
 #include "config/values.h"
+#include "ipc/text/values.h"
 
 namespace emprops::config {
 
@@ -123,7 +123,7 @@ bool ConnectorLoader::find_selected() {
     if (origin.layer == Layer::built_in) return false;
 
     out_.origins["connectors"] = origin;
-    for (const std::string& name : split_list(list)) {
+    for (const std::string& name : text::split_list(list)) {
         if (!is_connector_name(name)) {
             setter_.problem(Severity::error, origin.where,
                             "`" + name +

@@ -3,7 +3,7 @@
 #include <cctype>
 #include <map>
 
-#include "config/text.h"
+#include "ipc/text/values.h"
 
 namespace emprops::config {
 

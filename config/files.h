@@ -1,11 +1,8 @@
 #pragma once
-// Small helpers of the loader: whole files, names of places, and "did you mean". Any thread, nothing throws.
+// Small helpers of the loader: whole files, and names of places. Any thread, nothing throws.
 
 #include <filesystem>
-#include <optional>
-#include <span>
 #include <string>
-#include <string_view>
 
 #include "ipc/result.h"
 
@@ -17,8 +14,5 @@ Result<std::string> read_file(const std::filesystem::path& file, std::size_t lim
 
 /// How a file is named to a person: from the working directory if it is below it, else in full.
 std::string display_name(const std::filesystem::path& file, const std::filesystem::path& working_dir);
-
-/// The candidate nearest to a mistyped word, if one is near enough to be meant.
-std::optional<std::string> nearest(std::string_view word, std::span<const std::string> candidates);
 
 }  // namespace emprops::config

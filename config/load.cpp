@@ -7,7 +7,8 @@
 #include "config/checks.h"
 #include "config/connectors.h"
 #include "config/files.h"
-#include "config/text.h"
+#include "ipc/text/nearest.h"
+#include "ipc/text/values.h"
 
 extern char** environ;  // POSIX has no header for it
 
@@ -122,7 +123,7 @@ class Loader {
                     std::find(known.begin(), known.end(), name) != known.end()) {
                     continue;
                 }
-                if (const std::optional<std::string> meant = nearest(name, known)) {
+                if (const std::optional<std::string> meant = text::meant(name, known)) {
                     setter_.problem(Severity::warning, variable.where,
                                     "`" + name + "` sets nothing; did you mean `" + *meant + "`?");
                 }
@@ -150,7 +151,7 @@ class Loader {
                             "`hub.token_file` names " + display + ": " + text.error().message);
             return;
         }
-        const std::string_view token = trim(*text);
+        const std::string_view token = text::trim(*text);
         if (token.empty()) {
             setter_.problem(Severity::error, named->second.where,
                             "`hub.token_file` names " + display + ", which is empty");

@@ -9,8 +9,8 @@
 #include "config/fields.h"
 #include "config/load.h"
 #include "config/service_fields.h"
-#include "config/text.h"
 #include "config/values.h"
+#include "ipc/text/values.h"
 
 namespace emprops::config {
 
@@ -23,7 +23,7 @@ constexpr std::string_view hidden = "(set, hidden)";
 /// A name under which people keep secrets. A connector's variables and settings are free, so only the name
 /// can tell; rather one hidden too many.
 bool names_secret(std::string_view name) {
-    const std::string text = lower(name);
+    const std::string text = text::lower(name);
     for (const std::string_view part : {"pass", "token", "secret", "key", "auth", "credential", "cookie"}) {
         if (text.find(part) != std::string::npos) return true;
     }
@@ -163,7 +163,7 @@ std::string default_of(const Field& field) {
 std::string wrapped(std::string_view text, std::size_t width, std::string_view prefix) {
     std::string result;
     std::string line;
-    for (const std::string& word : split_list(text, ' ')) {
+    for (const std::string& word : text::split_list(text, ' ')) {
         if (!line.empty() && line.size() + 1 + word.size() > width) {
             result += std::string(prefix) + line + "\n";
             line.clear();

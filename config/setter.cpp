@@ -4,8 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "config/files.h"
-#include "config/text.h"
 #include "config/values.h"
+#include "ipc/text/nearest.h"
+#include "ipc/text/values.h"
 
 namespace emprops::config {
 
@@ -69,7 +70,7 @@ void Setter::set_from(const VariableSource& source, std::span<const std::string>
         // The origin of a table is that of its entries; a variable holds the whole of it.
         json entries;
         if (is_table(field.kind)) {
-            for (const std::string& item : split_list(variable.value))
+            for (const std::string& item : text::split_list(variable.value))
                 entries[item.substr(0, item.find('='))];
         }
         note(field, assign_text(field, variable.value, slot, source.base), entries, full_key,
@@ -89,7 +90,7 @@ void Setter::set(const Field& field, const Override& override, std::string_view 
     }
     json value = field.kind == Kind::json ? free_value(override.value) : json(override.value);
     if (field.kind == Kind::json) {
-        const std::vector<std::string> parts = split_list(below, '.');
+        const std::vector<std::string> parts = text::split_list(below, '.');
         for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
             json outer = json::object();
             outer[*part] = std::move(value);
@@ -106,7 +107,7 @@ void Setter::set(const Field& field, const Override& override, std::string_view 
 void Setter::unknown_key(const std::string& where, const std::string& full_key,
                          std::span<const std::string> candidates) {
     const std::string message = "unknown key `" + full_key + "`";
-    std::optional<std::string> meant = nearest(full_key, candidates);
+    std::optional<std::string> meant = text::meant(full_key, candidates);
     if (!meant) {  // the right key in the wrong table, or the name of a variable
         const std::string last = full_key.substr(full_key.rfind('.') + 1);
         for (const Field& field : fields()) {

@@ -5,7 +5,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "config/text.h"
+#include "ipc/text/values.h"
 
 namespace emprops::config {
 
@@ -43,7 +43,7 @@ std::filesystem::path absolute(const std::string& text, const std::filesystem::p
 }
 
 std::optional<std::string> level_name(std::string_view text) {
-    const std::string name = lower(text);
+    const std::string name = text::lower(text);
     if (name == "warning") return "warn";
     if (name == "critical" || name == "fatal") return "error";
     if (name == "notset") return "trace";
@@ -101,7 +101,7 @@ struct Storer {
             return {};
         }
         const std::optional<bool> parsed =
-            value.is_string() ? parse_bool(value.get_ref<const std::string&>()) : std::nullopt;
+            value.is_string() ? text::parse_bool(value.get_ref<const std::string&>()) : std::nullopt;
         if (!parsed) return must_be("true or false");
         *slot = *parsed;
         return {};
@@ -120,7 +120,7 @@ struct Storer {
             *slot = *level;
             return {};
         }
-        const auto known = std::find(field.choices.begin(), field.choices.end(), lower(text));
+        const auto known = std::find(field.choices.begin(), field.choices.end(), text::lower(text));
         if (known != field.choices.end()) {
             *slot = std::string(*known);
             return {};
@@ -139,10 +139,11 @@ struct Storer {
         static const std::string spelling =
             "a time such as \"500ms\", \"10s\", \"5m\", \"1h\" or a number of seconds";
         std::optional<Duration> parsed;
-        if (value.is_string()) parsed = parse_duration(value.get_ref<const std::string&>());
+        if (value.is_string()) parsed = text::parse_duration(value.get_ref<const std::string&>());
         if (value.is_number()) {
             const double seconds = value.get<double>();
-            if (seconds >= 0 && seconds <= max_duration_s) parsed = Duration(std::llround(seconds * 1000));
+            if (seconds >= 0 && seconds <= text::max_duration_s)
+                parsed = Duration(std::llround(seconds * 1000));
         }
         if (!parsed) return must_be(spelling);
         const double seconds = static_cast<double>(parsed->count()) / 1000.0;
@@ -165,7 +166,7 @@ struct Storer {
     Message operator()(std::uint64_t* slot) const {
         if (field.kind != Kind::bytes) return store_integer(*slot);
         std::optional<Bytes> parsed;
-        if (value.is_string()) parsed = parse_bytes(value.get_ref<const std::string&>());
+        if (value.is_string()) parsed = text::parse_bytes(value.get_ref<const std::string&>());
         if (value.is_number_integer() && value.get<double>() >= 0) parsed = value.get<Bytes>();
         if (!parsed) return must_be("a size such as \"512KiB\", \"16MiB\", \"10MB\" or a number of bytes");
         const auto size = static_cast<double>(*parsed);
@@ -181,7 +182,7 @@ struct Storer {
 
     template <class T>
     Message operator()(std::optional<T>* slot) const {
-        if (value.is_string() && trim(value.get_ref<const std::string&>()).empty()) {
+        if (value.is_string() && text::trim(value.get_ref<const std::string&>()).empty()) {
             slot->reset();
             return {};
         }
@@ -200,7 +201,7 @@ struct Storer {
     Message operator()(std::vector<std::string>* slot) const {
         std::vector<std::string> items;
         if (field.kind == Kind::words && value.is_string()) {
-            auto words = split_words(value.get_ref<const std::string&>());
+            auto words = text::split_words(value.get_ref<const std::string&>());
             if (!words) return "has a quote that is not closed";
             items = std::move(*words);
         } else {
@@ -304,28 +305,29 @@ struct Storer {
 
 /// The text of a variable as the JSON that the same value in TOML would be.
 json text_as_json(const Field& field, std::string_view text) {
-    const std::string_view trimmed = trim(text);
+    const std::string_view trimmed = text::trim(text);
     switch (field.kind) {
         case Kind::integer:
-            if (const auto number = parse_integer(trimmed)) return *number;
+            if (const auto number = text::parse_integer(trimmed)) return *number;
             return std::string(text);
         case Kind::number:
-            if (const auto number = parse_double(trimmed)) return *number;
+            if (const auto number = text::parse_double(trimmed)) return *number;
             return std::string(text);
         case Kind::choice:
             return std::string(trimmed);
         case Kind::names:
-            return split_list(text);
+            return text::split_list(text);
         case Kind::paths:
-            return split_list(text, ':');
+            return text::split_list(text, ':');
         case Kind::numbers: {
             json numbers = json::array();
-            for (const std::string& item : split_list(text)) {
+            for (const std::string& item : text::split_list(text)) {
                 const std::size_t dash = item.find('-', 1);
-                const auto first = parse_integer(trim(std::string_view(item).substr(0, dash)));
-                const auto last = dash == std::string::npos
-                                      ? first
-                                      : parse_integer(trim(std::string_view(item).substr(dash + 1)));
+                const auto first = text::parse_integer(text::trim(std::string_view(item).substr(0, dash)));
+                const auto last =
+                    dash == std::string::npos
+                        ? first
+                        : text::parse_integer(text::trim(std::string_view(item).substr(dash + 1)));
                 constexpr std::int64_t most = 65536;  // a bound for the loop, not a rule
                 if (!first || !last || *last < *first || *last - *first > most) return std::string(text);
                 for (std::int64_t number = *first; number <= *last; ++number)
@@ -336,11 +338,11 @@ json text_as_json(const Field& field, std::string_view text) {
         case Kind::variables:
         case Kind::levels: {
             json table = json::object();
-            for (const std::string& item : split_list(text)) {
+            for (const std::string& item : text::split_list(text)) {
                 const std::size_t equals = item.find('=');
                 if (equals == std::string::npos) return std::string(text);
-                table[std::string(trim(std::string_view(item).substr(0, equals)))] =
-                    std::string(trim(std::string_view(item).substr(equals + 1)));
+                table[std::string(text::trim(std::string_view(item).substr(0, equals)))] =
+                    std::string(text::trim(std::string_view(item).substr(equals + 1)));
             }
             return table;
         }

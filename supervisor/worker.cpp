@@ -5,6 +5,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "ipc/text/people.h"
 #include "supervisor/base/exit_codes.h"
 #include "supervisor/base/log.h"
 #include "supervisor/base/privacy.h"

@@ -6,6 +6,8 @@
 
 #include "connectors/comfyui/errors.h"
 #include "connectors/comfyui/tolerant_json.h"
+#include "ipc/text/percent.h"
+#include "ipc/text/utf8.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -14,7 +16,7 @@ constexpr int recent_prompts = 32;
 constexpr std::uint64_t max_answer = 128ull << 20;  // of JSON, which takes many times that when it is parsed
 
 std::string first_line(std::string text) {
-    text = cut_text(text.substr(0, text.find('\n')), 300);
+    text = std::string(text::cut(text.substr(0, text.find('\n')), 300));
     while (!text.empty() && (text.back() == '\r' || text.back() == ' ')) {
         text.pop_back();
     }
@@ -86,7 +88,8 @@ std::variant<Json, AccessDenied, Unreachable> Api::get_json(const std::string& p
 
 HistoryAnswer Api::history(const std::string& prompt_id) {
     Repairs repairs;
-    auto answer = get_json("/history/" + percent_encode(prompt_id), settings_.limits.response, &repairs);
+    auto answer =
+        get_json("/history/" + text::percent_encode(prompt_id), settings_.limits.response, &repairs);
     if (auto* denied = std::get_if<AccessDenied>(&answer)) return *denied;
     if (auto* problem = std::get_if<Unreachable>(&answer)) return std::move(*problem);
     Json& value = std::get<Json>(answer);

@@ -1,6 +1,8 @@
 #include "connectors/comfyui/delivery.h"
 
 #include "connectors/comfyui/tolerant_json.h"
+#include "ipc/text/percent.h"
+#include "ipc/web/base64.h"
 
 #include <algorithm>
 #include <chrono>

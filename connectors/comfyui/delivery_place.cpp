@@ -12,6 +12,9 @@
 #include "connectors/comfyui/delivery.h"
 #include "connectors/comfyui/strip.h"
 #include "connectors/comfyui/tolerant_json.h"
+#include "ipc/text/percent.h"
+#include "ipc/text/utf8.h"
+#include "ipc/web/base64.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -154,7 +157,7 @@ std::optional<std::string> Delivery::place_inline(const std::string& path, std::
         return {};
     }
     inline_used_ += size;
-    entry["data"] = base64_encode(*bytes);
+    entry["data"] = web::base64_encode(*bytes);
     return {};
 }
 
@@ -207,7 +210,7 @@ std::optional<Failure> Delivery::place_by_put(const OutputFile& file, const std:
     std::string shown;
     if (s3) {
         const std::string plain = free_target(targets_, fill_template(rules_.s3.key_template, fill));
-        const std::string key = percent_encode(plain, true);
+        const std::string key = text::percent_encode(plain, "/");
         std::string endpoint = rules_.s3.endpoint;
         while (!endpoint.empty() && endpoint.back() == '/') {
             endpoint.pop_back();
@@ -219,7 +222,7 @@ std::optional<Failure> Delivery::place_by_put(const OutputFile& file, const std:
     } else {
         Values encoded = fill;
         for (auto& pair : encoded) {
-            pair.second = percent_encode(pair.second);
+            pair.second = text::percent_encode(pair.second);
         }
         url = fill_template(rules_.http_put_url, encoded);
         const auto query_at = std::min(url.find('?'), url.size());
@@ -258,7 +261,8 @@ std::optional<Failure> Delivery::put_http(const std::string& path, const std::st
         const auto answer = api_.http().send(put);
         if (const auto* response = std::get_if<HttpResponse>(&answer)) {
             if (response->status >= 200 && response->status < 300) return {};
-            why = "HTTP " + std::to_string(response->status) + " " + cut_text(response->body, 300);
+            why = "HTTP " + std::to_string(response->status) + " " +
+                  std::string(text::cut(response->body, 300));
             if (response->status < 500 && response->status != 429) break;
         } else {
             why = no_answer(answer)->what;

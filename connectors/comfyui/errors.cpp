@@ -4,8 +4,9 @@
 #include <cctype>
 #include <set>
 
-#include "connectors/comfyui/nearest.h"
 #include "connectors/comfyui/tolerant_json.h"
+#include "ipc/text/nearest.h"
+#include "ipc/text/utf8.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -27,7 +28,7 @@ std::string trimmed(std::string text, std::size_t limit = 2000) {
     while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0) {
         text.pop_back();
     }
-    return text.size() > limit ? cut_text(std::move(text), limit) + "..." : text;
+    return text::shortened(text, limit);
 }
 
 std::string describe(const std::string& id, const std::string& class_type, const std::vector<Node>& nodes) {
@@ -55,7 +56,7 @@ std::string quoted_list(const std::vector<std::string>& words) {
 
 Failure missing_class(const std::string& class_type, const std::string& where,
                       const std::function<std::vector<std::string>()>& classes) {
-    const auto near = nearest(class_type, classes());
+    const auto near = text::nearest(class_type, classes());
     Failure failure;
     failure.code = "unsupported";  // here; another worker may have it
     failure.message =
@@ -103,7 +104,7 @@ Problem value_not_in_list(const std::string& class_type, const std::string& wher
         }
     }
     if (allowed.empty()) allowed = choices(class_type, input);  // long lists are left out of the answer
-    const auto near = nearest(wanted, allowed);
+    const auto near = text::nearest(wanted, allowed);
     Problem problem;
     problem.entry["wanted"] = wanted;
     problem.entry["nearest"] = near;

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "connectors/comfyui/prompt_id.h"
+#include "ipc/web/base64.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -149,7 +150,7 @@ Result<std::map<std::string, std::string>> provide_inputs(
         if (!input.url.empty()) {
             done = persist([&] { return fetch_url(api.http(), input.url, path, what, rules, cancelled); });
         } else {
-            auto bytes = base64_decode(input.base64);
+            auto bytes = web::base64_decode(input.base64);
             if (!bytes.ok()) return Error{"invalid_payload", what + " is neither a URL nor base64"};
             if (bytes->size() > rules.max_bytes) {
                 return Error{"invalid_payload", what + " has " + std::to_string(bytes->size()) +

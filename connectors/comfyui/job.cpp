@@ -6,6 +6,7 @@
 #include "connectors/comfyui/job_run.h"
 #include "connectors/comfyui/overload.h"
 #include "connectors/comfyui/tolerant_json.h"
+#include "ipc/web/base64.h"
 
 namespace emprops::comfyui {
 

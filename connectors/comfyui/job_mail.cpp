@@ -2,6 +2,7 @@
 
 #include "connectors/comfyui/job_run.h"
 #include "connectors/comfyui/overload.h"
+#include "ipc/web/base64.h"
 
 namespace emprops::comfyui {
 
@@ -43,7 +44,7 @@ void JobRun::take_picture(Picture picture, TimePoint now) {
     const bool shown = settings_.previews.enabled && picture.bytes.size() <= settings_.previews.max_bytes &&
                        now - preview_at_ >= settings_.previews.interval;
     Json preview;
-    if (shown) preview = {{"mime_type", picture.mime_type}, {"data", base64_encode(picture.bytes)}};
+    if (shown) preview = {{"mime_type", picture.mime_type}, {"data", web::base64_encode(picture.bytes)}};
     if (pictures_.on_picture(std::move(picture.node), std::move(picture.mime_type), std::move(picture.bytes)))
         return;
     if (!shown) return;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "connectors/comfyui/job_run.h"
+#include "ipc/text/utf8.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -22,7 +23,7 @@ void JobRun::need_socket() {
     if (node == nullptr) return;
     const auto& targets = payload_.targets;
     if (!targets.empty() && std::find(targets.begin(), targets.end(), node->id) == targets.end()) return;
-    const std::string what = "node " + cut_text(node->id, 100) + " (" + node->class_type +
+    const std::string what = "node " + std::string(text::cut(node->id, 100)) + " (" + node->class_type +
                              ") sends its pictures over ComfyUI's WebSocket only";
     if (shared_.socket == nullptr) {
         raise(Failure{

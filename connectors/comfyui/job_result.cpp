@@ -5,6 +5,7 @@
 #include <map>
 
 #include "connectors/comfyui/job_run.h"
+#include "ipc/text/percent.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -141,7 +142,7 @@ std::string extension_of_picture(const std::string& mime_type) {
 }  // namespace
 
 std::vector<std::string> JobRun::choices(const std::string& type, const std::string& input) {
-    const auto info = api_.get_json("/object_info/" + percent_encode(type), settings_.limits.response);
+    const auto info = api_.get_json("/object_info/" + text::percent_encode(type), settings_.limits.response);
     const auto* value = std::get_if<Json>(&info);
     return value == nullptr ? std::vector<std::string>{} : choices_of(*value, type, input);
 }

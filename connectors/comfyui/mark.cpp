@@ -1,6 +1,7 @@
 #include "connectors/comfyui/mark.h"
 
 #include "connectors/comfyui/tolerant_json.h"
+#include "ipc/text/utf8.h"
 
 namespace emprops::comfyui {
 
@@ -14,13 +15,13 @@ bool is_ours(const Json& mark, const std::string& space) {
 }
 
 std::string owner_text(const std::string& prompt_id, const Json& mark) {
-    if (!mark.is_object()) return "somebody else's prompt " + cut_text(prompt_id, 100);
+    if (!mark.is_object()) return "somebody else's prompt " + std::string(text::cut(prompt_id, 100));
     const auto text = [&](const char* key) {
         const Json value = mark.value(key, Json());
-        return value.is_string() ? cut_text(value.get<std::string>(), 100) : std::string("?");
+        return value.is_string() ? std::string(text::cut(value.get<std::string>(), 100)) : std::string("?");
     };
-    return "the prompt " + cut_text(prompt_id, 100) + " of another worker (job " + text("job_id") +
-           ", connector " + text("connector") + ")";
+    return "the prompt " + std::string(text::cut(prompt_id, 100)) + " of another worker (job " +
+           text("job_id") + ", connector " + text("connector") + ")";
 }
 
 std::optional<int> submission_of(const Json& mark, const OwnMark& own) {

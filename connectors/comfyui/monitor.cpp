@@ -4,6 +4,7 @@
 
 #include "connectors/comfyui/errors.h"
 #include "connectors/comfyui/lease.h"
+#include "ipc/text/percent.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -155,7 +156,7 @@ void Monitor::refresh_capabilities(const Json& system_stats) {
             if (!folder.is_string() || models.size() >= 50) continue;
             const std::string name = folder;
             if (name == "custom_nodes" || name == "configs") continue;
-            auto names = ask("/models/" + percent_encode(name));
+            auto names = ask("/models/" + text::percent_encode(name));
             if (!names || !names->is_array() || names->empty()) continue;
             while (names->size() > max_models_per_folder) {
                 names->erase(names->size() - 1);

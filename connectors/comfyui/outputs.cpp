@@ -10,6 +10,7 @@
 
 #include "connectors/comfyui/tolerant_json.h"
 #include "connectors/comfyui/url.h"
+#include "ipc/text/percent.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -65,7 +66,7 @@ std::optional<Named> view_link(std::string_view text) {
                             : key == "subfolder" ? &named.subfolder
                             : key == "type"      ? &named.type
                                                  : nullptr;
-        if (into != nullptr) *into = percent_decode(pair.substr(std::min(equals + 1, pair.size())));
+        if (into != nullptr) *into = text::percent_decode(pair.substr(std::min(equals + 1, pair.size())));
     }
     if (named.filename.empty() || !is_type(named.type)) return {};
     return named;

@@ -8,6 +8,7 @@
 #include "connectors/comfyui/prompt_id.h"
 #include "connectors/comfyui/tolerant_json.h"
 #include "ipc/envelope.h"
+#include "ipc/text/utf8.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -265,7 +266,7 @@ Result<Payload> read_payload(std::string_view text) {
         const bool there = std::any_of(payload.nodes.begin(), payload.nodes.end(),
                                        [&](const Node& node) { return node.id == id; });
         if (!there) {
-            return refuse("outputs.nodes names \"" + cut_text(id, 100) +
+            return refuse("outputs.nodes names \"" + std::string(text::cut(id, 100)) +
                           "\", and the workflow has no node of that id");
         }
     }

@@ -5,6 +5,7 @@
 
 #include "connectors/comfyui/overload.h"
 #include "connectors/comfyui/tolerant_json.h"
+#include "ipc/text/utf8.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -45,7 +46,8 @@ std::string missing_text(const std::vector<MissingPictures>& missing) {
         const MissingPictures& one = missing[i];
         text += (i > 0 ? "; " : "") + std::to_string(one.arrived) + " of " +
                 (one.expected ? std::to_string(*one.expected) : std::string("an unknown number of")) +
-                " pictures of node " + cut_text(one.node, 100) + " (" + cut_text(one.class_type, 100) + ")";
+                " pictures of node " + std::string(text::cut(one.node, 100)) + " (" +
+                std::string(text::cut(one.class_type, 100)) + ")";
     }
     if (missing.size() > shown) text += "; and of " + std::to_string(missing.size() - shown) + " more nodes";
     return text;

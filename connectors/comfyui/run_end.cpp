@@ -2,6 +2,7 @@
 
 #include "connectors/comfyui/run_parts.h"
 #include "connectors/comfyui/tolerant_json.h"
+#include "ipc/text/utf8.h"
 
 namespace emprops::comfyui {
 
@@ -49,7 +50,7 @@ void Run::conclude(const Json& entry, TimePoint now) {
             "interrupted");
     }
     if (!is_success(entry)) {
-        const std::string word = cut_text(status_of(entry), 100);
+        const std::string word = std::string(text::cut(status_of(entry), 100));
         outcome_.outputs = outputs.is_object() ? std::move(outputs) : Json::object();
         return fail("service_error",
                     word == "error" ? "ComfyUI reports that the prompt failed and gives no reason"
@@ -178,7 +179,9 @@ void Run::node_failed(NodeError error, TimePoint now) {
     }
     if (is_sticky_gpu_fault(error)) {
         asides_.push_back(RestartService{
-            "a GPU fault that only a restart cures: " + cut_text(error.message, 200), true, {}});
+            "a GPU fault that only a restart cures: " + std::string(text::cut(error.message, 200)),
+            true,
+            {}});
     }
     outcome_.node_error = std::move(error);
     finish(Outcome::Kind::node_failed);

@@ -7,7 +7,9 @@
 #include <fstream>
 #include <utility>
 
-#include "connectors/comfyui/nearest.h"
+#include "ipc/text/nearest.h"
+#include "ipc/text/values.h"
+#include "ipc/web/base64.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -39,17 +41,9 @@ Field text(std::string key, Where<std::string> where) {
 
 Field flag(std::string key, Where<bool> where) {
     return {std::move(key), [where](Settings& s, const Json& value) -> Complaint {
-                std::string word = as_text(value);
-                for (char& c : word) {
-                    c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-                }
-                if (word == "true" || word == "1" || word == "yes" || word == "on") {
-                    where(s) = true;
-                } else if (word == "false" || word == "0" || word == "no" || word == "off" || word.empty()) {
-                    where(s) = false;
-                } else {
-                    return "must be true or false";
-                }
+                const auto parsed = text::parse_bool(as_text(value));
+                if (!parsed) return "must be true or false";
+                where(s) = *parsed;
                 return {};
             }};
 }
@@ -70,7 +64,7 @@ Field number(std::string key, Where<int> where, int min, int max) {
 
 Field duration(std::string key, Where<Ms> where) {
     return {std::move(key), [where](Settings& s, const Json& value) -> Complaint {
-                const auto parsed = parse_duration(as_text(value));
+                const auto parsed = text::parse_duration(as_text(value));
                 // Zero would mean "no limit", and there is no wait without one.
                 if (!parsed || *parsed < Ms{1})
                     return "must be a time above zero such as \"10s\" or \"5min\"";
@@ -81,7 +75,7 @@ Field duration(std::string key, Where<Ms> where) {
 
 Field size(std::string key, Where<std::uint64_t> where) {
     return {std::move(key), [where](Settings& s, const Json& value) -> Complaint {
-                const auto parsed = parse_size(as_text(value));
+                const auto parsed = text::parse_bytes(as_text(value));
                 if (!parsed) return "must be a size such as \"16MiB\" or a number of bytes";
                 where(s) = *parsed;
                 return {};
@@ -364,7 +358,8 @@ Result<Ok> put_server_together(Settings& settings, ServerParts& parts) {
                      "username/password and bearer_token are both set; ComfyUI's proxy takes one"};
     }
     if (basic)
-        settings.headers["Authorization"] = "Basic " + base64_encode(parts.username + ":" + parts.password);
+        settings.headers["Authorization"] =
+            "Basic " + web::base64_encode(parts.username + ":" + parts.password);
     if (!parts.bearer.empty()) settings.headers["Authorization"] = "Bearer " + parts.bearer;
     return Ok{};
 }
@@ -405,34 +400,6 @@ Result<Ok> check_policies(const Settings& settings) {
 
 }  // namespace
 
-std::optional<Ms> parse_duration(const std::string& text) {
-    double value = 0;
-    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (code != std::errc{} || !std::isfinite(value) || value < 0) return {};
-    const std::string unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
-    double factor = 0;
-    if (unit == "ms") factor = 1;
-    if (unit.empty() || unit == "s") factor = 1e3;
-    if (unit == "min" || unit == "m") factor = 60e3;
-    if (unit == "h") factor = 3600e3;
-    if (unit == "d") factor = 86400e3;
-    if (factor == 0 || value * factor > 1e12) return {};
-    return Ms{static_cast<std::int64_t>(value * factor)};
-}
-
-std::optional<std::uint64_t> parse_size(const std::string& text) {
-    double value = 0;
-    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (code != std::errc{} || !std::isfinite(value) || value < 0) return {};
-    const std::string unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
-    static const std::map<std::string, double> units{
-        {"", 1},     {"B", 1},        {"kB", 1e3},        {"KB", 1e3},          {"MB", 1e6},
-        {"GB", 1e9}, {"KiB", 1024.0}, {"MiB", 1048576.0}, {"GiB", 1073741824.0}};
-    const auto unit_at = units.find(unit);
-    if (unit_at == units.end() || value * unit_at->second > 1e18) return {};
-    return static_cast<std::uint64_t>(value * unit_at->second);
-}
-
 Result<Settings> load_settings(const Json& given, const EnvLookup& environment) {
     Settings settings;
     ServerParts parts;
@@ -445,7 +412,7 @@ Result<Settings> load_settings(const Json& given, const EnvLookup& environment) 
     }
     for (const auto& [key, value] : given.items()) {
         if (std::find(keys.begin(), keys.end(), key) == keys.end()) {
-            const auto near = nearest(key, keys, 1);
+            const auto near = text::nearest(key, keys, 1);
             return Error{"configuration", "unknown setting \"" + key + "\"" +
                                               (near.empty() ? "" : "; did you mean \"" + near[0] + "\"?")};
         }

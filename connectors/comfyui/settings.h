@@ -131,9 +131,4 @@ using EnvLookup = std::function<std::optional<EnvValue>(std::string_view name)>;
 /// what it may be.
 Result<Settings> load_settings(const Json& settings, const EnvLookup& environment);
 
-/// "500ms", "10s", "5min", "2h" or a number of seconds.
-std::optional<Ms> parse_duration(const std::string& text);
-/// "16MiB", "10MB", "1GiB" or a number of bytes.
-std::optional<std::uint64_t> parse_size(const std::string& text);
-
 }  // namespace emprops::comfyui

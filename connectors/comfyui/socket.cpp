@@ -1,4 +1,5 @@
 #include "connectors/comfyui/socket.h"
+#include "ipc/text/percent.h"
 
 #include <algorithm>
 #include <atomic>
@@ -122,7 +123,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
     void handshake() {
         tcp_layer().expires_never();
-        const std::string target = settings_.server.prefix + "/ws?clientId=" + percent_encode(client_id_);
+        const std::string target =
+            settings_.server.prefix + "/ws?clientId=" + text::percent_encode(client_id_);
         const bool v6 = settings_.server.host.find(':') != std::string::npos;
         const std::string host = (v6 ? "[" + settings_.server.host + "]" : settings_.server.host) + ":" +
                                  std::to_string(settings_.server.port);

@@ -190,13 +190,4 @@ std::string text_of(const Json& object, const char* key) {
     return at->is_string() ? at->get<std::string>() : dump(*at);
 }
 
-std::string cut_text(std::string text, std::size_t limit) {
-    if (text.size() <= limit) return text;
-    while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0U) == 0x80U) {
-        --limit;
-    }
-    text.resize(limit);
-    return text;
-}
-
 }  // namespace emprops::comfyui

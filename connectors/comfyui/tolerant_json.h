@@ -30,9 +30,6 @@ std::optional<Json> parse_tolerant(std::string_view text, Repairs* repairs = nul
 /// JSON text on one line, invalid UTF-8 replaced: for values that came from outside.
 std::string dump(const Json& value);
 
-/// At most `limit` bytes, not cut in the middle of a character.
-std::string cut_text(std::string text, std::size_t limit);
-
 /// A member as text: a string as it is, anything else as JSON; empty if there is none or it is null.
 std::string text_of(const Json& object, const char* key);
 

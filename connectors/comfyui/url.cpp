@@ -1,19 +1,12 @@
 #include "connectors/comfyui/url.h"
+#include "ipc/text/percent.h"
+#include "ipc/text/values.h"
 
-#include <array>
 #include <cctype>
 #include <charconv>
-#include <cstdint>
 
 namespace emprops::comfyui {
 namespace {
-
-int hex_value(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
 
 Error bad_url(std::string_view text, const std::string& why) {
     // What stands before an "@" may be a password: never repeat it.
@@ -22,23 +15,7 @@ Error bad_url(std::string_view text, const std::string& why) {
     return {"invalid_url", "\"" + shown + "\" is no usable web address: " + why};
 }
 
-constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
 }  // namespace
-
-std::string percent_decode(std::string_view text) {
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 &&
-            hex_value(text[i + 2]) >= 0) {
-            out += static_cast<char>(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
-            i += 2;
-        } else {
-            out += text[i];
-        }
-    }
-    return out;
-}
 
 std::string Url::text() const {
     const bool v6 = host.find(':') != std::string::npos;
@@ -51,10 +28,7 @@ Result<Url> parse_url(std::string_view text) {
     if (colon == std::string_view::npos) {
         return bad_url(text, "it must begin with http:// or https://");
     }
-    std::string scheme;
-    for (const char c : text.substr(0, colon)) {
-        scheme += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    }
+    const std::string scheme = text::lower(text.substr(0, colon));
     if (scheme == "http" || scheme == "ws") {
         url.scheme = "http";
     } else if (scheme == "https" || scheme == "wss") {
@@ -79,8 +53,8 @@ Result<Url> parse_url(std::string_view text) {
     if (const auto at = authority.rfind('@'); at != std::string_view::npos) {
         const std::string_view user = authority.substr(0, at);
         const auto split = user.find(':');
-        url.username = percent_decode(user.substr(0, split));
-        if (split != std::string_view::npos) url.password = percent_decode(user.substr(split + 1));
+        url.username = text::percent_decode(user.substr(0, split));
+        if (split != std::string_view::npos) url.password = text::percent_decode(user.substr(split + 1));
         authority.remove_prefix(at + 1);
     }
     std::string_view port;
@@ -110,84 +84,12 @@ Result<Url> parse_url(std::string_view text) {
     return url;
 }
 
-std::string percent_encode(std::string_view text, bool keep_slash) {
-    static constexpr std::string_view digits = "0123456789ABCDEF";
-    std::string out;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        const bool plain = (byte < 0x80 && std::isalnum(byte) != 0) || c == '-' || c == '.' || c == '_' ||
-                           c == '~' || (keep_slash && c == '/');
-        if (plain) {
-            out += c;
-        } else {
-            out += '%';
-            out += digits[byte >> 4];
-            out += digits[byte & 15];
-        }
-    }
-    return out;
-}
-
 std::string query(const std::vector<std::pair<std::string, std::string>>& pairs) {
     std::string out;
     for (const auto& [key, value] : pairs) {
         out += out.empty() ? '?' : '&';
-        out += percent_encode(key) + "=" + percent_encode(value);
+        out += text::percent_encode(key) + "=" + text::percent_encode(value);
     }
-    return out;
-}
-
-std::string base64_encode(std::string_view bytes) {
-    std::string out;
-    out.reserve((bytes.size() + 2) / 3 * 4);
-    for (std::size_t i = 0; i < bytes.size(); i += 3) {
-        const auto left = bytes.size() - i;
-        std::uint32_t block = 0;
-        for (std::size_t k = 0; k < 3; ++k) {
-            block = (block << 8) | (k < left ? static_cast<unsigned char>(bytes[i + k]) : 0U);
-        }
-        out += alphabet[(block >> 18) & 63];
-        out += alphabet[(block >> 12) & 63];
-        out += left > 1 ? alphabet[(block >> 6) & 63] : '=';
-        out += left > 2 ? alphabet[block & 63] : '=';
-    }
-    return out;
-}
-
-Result<std::string> base64_decode(std::string_view text) {
-    static const auto table = [] {
-        std::array<int, 256> values{};
-        values.fill(-1);
-        for (std::size_t i = 0; i < alphabet.size(); ++i) {
-            values[static_cast<unsigned char>(alphabet[i])] = static_cast<int>(i);
-        }
-        values['-'] = 62;
-        values['_'] = 63;
-        return values;
-    }();
-    std::string out;
-    out.reserve(text.size() / 4 * 3);
-    std::uint32_t block = 0;
-    int bits = 0;
-    std::size_t digits = 0;
-    bool padded = false;
-    for (const char c : text) {
-        if (c == ' ' || c == '\n' || c == '\r' || c == '\t') continue;
-        if (c == '=') {
-            padded = true;
-            continue;
-        }
-        const int value = table[static_cast<unsigned char>(c)];
-        if (value < 0 || padded) return Error{"invalid_base64", "the text is not base64"};
-        ++digits;
-        block = (block << 6) | static_cast<std::uint32_t>(value);
-        bits += 6;
-        if (bits >= 8) {
-            bits -= 8;
-            out += static_cast<char>((block >> bits) & 255);
-        }
-    }
-    if (digits % 4 == 1) return Error{"invalid_base64", "the base64 text is cut off"};
     return out;
 }
 

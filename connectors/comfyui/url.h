@@ -1,5 +1,5 @@
 #pragma once
-// Web addresses and the little encoding they need. Pure functions.
+// Web addresses. Pure functions.
 
 #include <string>
 #include <string_view>
@@ -27,14 +27,7 @@ struct Url {
 /// password).
 Result<Url> parse_url(std::string_view text);
 
-/// Everything but RFC 3986 unreserved characters as %XX; "/" too unless `keep_slash`.
-std::string percent_encode(std::string_view text, bool keep_slash = false);
-std::string percent_decode(std::string_view text);
 /// "?a=b&c=d", or "" without pairs.
 std::string query(const std::vector<std::pair<std::string, std::string>>& pairs);
-
-std::string base64_encode(std::string_view bytes);
-/// Also takes the URL alphabet, missing padding and white space; an Error for anything else.
-Result<std::string> base64_decode(std::string_view text);
 
 }  // namespace emprops::comfyui

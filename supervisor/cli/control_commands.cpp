@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "ipc/text/percent.h"
 #include "supervisor/base/exit_codes.h"
 #include "supervisor/base/log_format.h"
 #include "supervisor/base/time.h"
@@ -87,7 +88,7 @@ int follow(const Common& common, const ControlOptions& options, const std::strin
 
 std::string path_of(const std::string& verb, const ControlOptions& options) {
     if (verb == "reload" || verb == "cancel" || options.name.empty()) return "/v1/" + verb;
-    return "/v1/connectors/" + control::Client::escape(options.name) + "/" + verb;
+    return "/v1/connectors/" + text::percent_encode(options.name) + "/" + verb;
 }
 
 /// Polls `status` until the change is there. Returns the exit code; says what it waited for in vain.
@@ -123,13 +124,13 @@ int show_jobs(const Common& common, const ControlOptions& options) {
 }
 
 int show_why(const Common& common, const ControlOptions& options) {
-    return show_page(common, options, "/v1/why/" + control::Client::escape(options.name),
+    return show_page(common, options, "/v1/why/" + text::percent_encode(options.name),
                      [](const Json& page) { return one_line(page.value("why", "")) + "\n"; });
 }
 
 int show_logs(const Common& common, const ControlOptions& options) {
     const std::string path =
-        options.name.empty() ? "/v1/logs" : "/v1/logs/" + control::Client::escape(options.name);
+        options.name.empty() ? "/v1/logs" : "/v1/logs/" + text::percent_encode(options.name);
     // A followed log begins with the last lines, so that none is lost in between.
     if (options.follow) return follow(common, options, path + "?follow=1");
     return show_page(common, options, path, [](const Json& page) {
@@ -141,7 +142,7 @@ int show_logs(const Common& common, const ControlOptions& options) {
 }
 
 int show_trace(const Common& common, const ControlOptions& options) {
-    return follow(common, options, "/v1/trace/" + control::Client::escape(options.name));
+    return follow(common, options, "/v1/trace/" + text::percent_encode(options.name));
 }
 
 int operate(const Common& common, const std::string& verb, const ControlOptions& options) {

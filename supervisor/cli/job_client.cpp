@@ -7,7 +7,8 @@
 #include <utility>
 
 #include "ipc/envelope.h"
-#include "supervisor/base/digest.h"
+#include "ipc/text/people.h"
+#include "ipc/web/digest.h"
 #include "supervisor/hub/frames.h"
 #include "supervisor/hub/url.h"
 

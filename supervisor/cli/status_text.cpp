@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "ipc/text/people.h"
 #include "supervisor/base/log_format.h"
 #include "supervisor/base/time.h"
 #include "supervisor/cli/table.h"

@@ -73,12 +73,4 @@ std::size_t terminal_width() {
     return size.ws_col;
 }
 
-std::string human_bytes(std::uint64_t bytes) {
-    const auto value = static_cast<double>(bytes);
-    if (bytes >= (1ull << 30)) return fmt::format("{:.1f} GiB", value / (1ull << 30));
-    if (bytes >= (1ull << 20)) return fmt::format("{:.0f} MiB", value / (1ull << 20));
-    if (bytes >= (1ull << 10)) return fmt::format("{:.0f} KiB", value / (1ull << 10));
-    return fmt::format("{} B", bytes);
-}
-
 }  // namespace emprops::cli

@@ -30,7 +30,4 @@ std::string cut(const std::string& text, std::size_t width);
 /// Columns of the terminal on stdout; 0 if stdout is no terminal.
 std::size_t terminal_width();
 
-/// "1.2 GiB", "34 MiB", "512 KiB", "17 B".
-std::string human_bytes(std::uint64_t bytes);
-
 }  // namespace emprops::cli

@@ -111,18 +111,4 @@ Result<> Client::follow(const std::string& path,
     return Ok{};
 }
 
-std::string Client::escape(const std::string& text) {
-    std::string escaped;
-    for (const char c : text) {
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                           c == '-' || c == '_' || c == '.';
-        if (plain) {
-            escaped += c;
-        } else {
-            escaped += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-        }
-    }
-    return escaped;
-}
-
 }  // namespace emprops::control

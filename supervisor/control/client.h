@@ -24,9 +24,6 @@ class Client {
     Result<> follow(const std::string& path,
                     const std::function<bool(const std::string& line)>& on_line) const;
 
-    /// `text` as one path segment.
-    static std::string escape(const std::string& text);
-
   private:
     Result<ipc::Json> request(const std::string& path, const std::string* body) const;
     Error unreachable(const std::string& why) const;

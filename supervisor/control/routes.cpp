@@ -7,30 +7,6 @@
 namespace emprops::control {
 namespace {
 
-std::optional<std::string> percent_decode(std::string_view text) {
-    std::string decoded;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] != '%') {
-            decoded += text[i];
-            continue;
-        }
-        const auto digit = [&](std::size_t at) -> int {
-            if (at >= text.size()) return -1;
-            const char c = text[at];
-            if (c >= '0' && c <= '9') return c - '0';
-            if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-            if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-            return -1;
-        };
-        const int high = digit(i + 1);
-        const int low = digit(i + 2);
-        if (high < 0 || low < 0) return std::nullopt;
-        decoded += static_cast<char>(high * 16 + low);
-        i += 2;
-    }
-    return decoded;
-}
-
 Answer failure(int status, const std::string& code, const std::string& message) {
     return {status, Json{{"error", {{"code", code}, {"message", message}}}}, {}};
 }
@@ -117,8 +93,8 @@ Answer handle_get(Operations& operations, const std::vector<std::string>& parts,
         return {200, Json{{"connector", name}, {"why", why.value()}}, {}};
     }
     if (!parts.empty() && parts.size() <= 2 && parts[0] == "logs") {
-        const auto wanted = request.query.find("follow");
-        if (wanted != request.query.end() && wanted->second == "1") {
+        const auto wanted = request.target.query.find("follow");
+        if (wanted != request.target.query.end() && wanted->second == "1") {
             return follow([&operations, name](OnLine on_line) {
                 return operations.follow_log(name, std::move(on_line));
             });
@@ -137,41 +113,14 @@ Answer handle_get(Operations& operations, const std::vector<std::string>& parts,
 
 }  // namespace
 
-bool parse_target(std::string_view target, Request& request) {
-    if (target.empty() || target[0] != '/') return false;
-    const auto mark = target.find('?');
-    const auto path = percent_decode(target.substr(0, mark));
-    if (!path) return false;
-    request.path = *path;
-    if (mark == std::string_view::npos) return true;
-    std::string_view query = target.substr(mark + 1);
-    while (!query.empty()) {
-        const auto end = query.find('&');
-        const auto pair = query.substr(0, end);
-        const auto equals = pair.find('=');
-        const auto key = percent_decode(pair.substr(0, equals));
-        const auto value =
-            percent_decode(equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1));
-        if (!key || !value) return false;
-        request.query[*key] = *value;
-        if (end == std::string_view::npos) break;
-        query.remove_prefix(end + 1);
-    }
-    return true;
-}
-
 Answer handle(Operations& operations, const Request& request) {
-    constexpr std::string_view prefix = "/v1/";
-    if (!request.path.starts_with(prefix))
+    std::vector<std::string> parts = request.target.segments;
+    if (!request.target.well_formed)
+        return failure(400, "bad_request", "the request target is not a valid path");
+    if (parts.empty() || parts.front() != "v1")
         return failure(404, "not_found", "paths begin with /v1/; see supervisor/control/README.md");
-    std::vector<std::string> parts;
-    std::string_view rest = std::string_view(request.path).substr(prefix.size());
-    while (!rest.empty()) {
-        const auto slash = rest.find('/');
-        parts.emplace_back(rest.substr(0, slash));
-        if (slash == std::string_view::npos) break;
-        rest.remove_prefix(slash + 1);
-    }
+    parts.erase(parts.begin());
+    if (!parts.empty() && parts.back().empty()) parts.pop_back();  // "/v1/status/"
     if (request.method == "GET") return handle_get(operations, parts, request);
     if (request.method != "POST") return failure(405, "bad_method", "only GET and POST are known");
     Json body = Json::object();

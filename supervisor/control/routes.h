@@ -3,19 +3,17 @@
 // sockets. Paths are documented in control/README.md; they are a promise.
 
 #include <functional>
-#include <map>
 #include <string>
-#include <string_view>
 
+#include "ipc/web/request_target.h"
 #include "supervisor/control/operations.h"
 
 namespace emprops::control {
 
 struct Request {
-    std::string method;                        // GET, POST
-    std::string path;                          // decoded, without the query
-    std::map<std::string, std::string> query;  // decoded
-    std::string body;                          // JSON object or empty
+    std::string method;  ///< GET, POST
+    web::RequestTarget target;
+    std::string body;  ///< JSON object or empty
 };
 
 struct Answer {
@@ -25,9 +23,6 @@ struct Answer {
     /// listens.
     std::function<Result<Subscription>(OnLine)> stream;
 };
-
-/// Splits "/v1/x%2Fy?a=b" into path and query. False: not a valid target.
-bool parse_target(std::string_view target, Request& request);
 
 /// Never throws for bad input: 400 for a malformed request, 404 for unknown paths and names, 405 for a wrong
 /// method, 409 for an operation that is refused; the body then is {"error":{"code","message"}}.

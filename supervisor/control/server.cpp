@@ -89,14 +89,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
         request.method = std::string(message.method_string());
         request.body = message.body();
         const auto target = message.target();
-        Answer answer;
-        if (parse_target({target.data(), target.size()}, request)) {
-            answer = handle(*shared_->operations, request);
-        } else {
-            answer.status = 400;
-            answer.body = Json{
-                {"error", {{"code", "bad_request"}, {"message", "the request target is not a valid path"}}}};
-        }
+        request.target = web::RequestTarget::parse({target.data(), target.size()});
+        Answer answer = handle(*shared_->operations, request);
         if (!answer.stream) return send(answer);
         auto subscription = answer.stream([weak = weak_from_this()](const std::string& line) {
             if (const auto self = weak.lock()) self->push_line(line);

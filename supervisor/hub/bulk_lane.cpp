@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "ipc/text/people.h"
 #include "supervisor/hub/pacing.h"
 
 namespace emprops::hub {

@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "supervisor/base/digest.h"
+#include "ipc/text/people.h"
+#include "ipc/web/digest.h"
 
 namespace emprops::hub {
 namespace {

@@ -1,4 +1,5 @@
 #include "supervisor/hub/frames.h"
+#include "ipc/text/utf8.h"
 
 #include <algorithm>
 
@@ -44,14 +45,7 @@ std::string safe_text(std::string text) {
     constexpr std::size_t limit_bytes = 1000;
     for (char& c : text)
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-    if (text.size() > limit_bytes) {
-        std::size_t cut = limit_bytes;
-        while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0) == 0x80)
-            --cut;
-        text.resize(cut);
-        text += "...";
-    }
-    return text;
+    return text::shortened(text, limit_bytes);
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 #include <random>
 #include <utility>
 
-#include "supervisor/base/digest.h"
+#include "ipc/web/digest.h"
 #include "supervisor/hub/link.h"
 
 namespace emprops::hub {

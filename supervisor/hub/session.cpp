@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ipc/text/people.h"
+#include "ipc/text/utf8.h"
 #include "supervisor/base/overload.h"
 #include "supervisor/hub/session_impl.h"
 
@@ -32,11 +34,7 @@ constexpr Ms exact_id_refusal_memory{2'000};
 constexpr std::size_t most_text_bytes = 1000;
 
 void cut_text(std::string& text) {
-    if (text.size() <= most_text_bytes) return;
-    std::size_t end = most_text_bytes;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
-        --end;
-    text.resize(end);
+    text.resize(text::cut(text, most_text_bytes).size());
 }
 
 std::size_t encoded_size(const ipc::Json& value) {

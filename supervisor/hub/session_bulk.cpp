@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "supervisor/base/bytes.h"
+#include "ipc/text/people.h"
 #include "supervisor/hub/pacing.h"
 #include "supervisor/hub/session_impl.h"
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ipc/text/people.h"
 #include "supervisor/hub/session_impl.h"
 
 namespace emprops::hub {

@@ -1,4 +1,6 @@
 #include "supervisor/hub/url.h"
+#include "ipc/text/percent.h"
+#include "ipc/text/values.h"
 
 #include <algorithm>
 #include <charconv>
@@ -9,21 +11,6 @@ namespace {
 
 constexpr std::string_view worker_path = "/ws/worker/";
 constexpr std::string_view client_path = "/ws/client/";
-
-std::string lower(std::string_view text) {
-    std::string small(text);
-    for (char& c : small)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    return small;
-}
-
-bool starts_with(std::string_view text, std::string_view with) {
-    return text.substr(0, with.size()) == with;
-}
-
-bool ends_with(std::string_view text, std::string_view with) {
-    return text.size() >= with.size() && text.substr(text.size() - with.size()) == with;
-}
 
 struct HostPort {
     std::string host;
@@ -76,7 +63,7 @@ std::string without_token(std::string_view query) {
         const auto end = query.find('&');
         const std::string_view part = query.substr(0, end);
         query = end == std::string_view::npos ? std::string_view() : query.substr(end + 1);
-        if (starts_with(lower(part), "token=")) continue;
+        if (text::lower(part).starts_with("token=")) continue;
         kept += kept.empty() ? "?" : "&";
         kept += part;
     }
@@ -96,36 +83,36 @@ std::string base_url(const config::HubSettings& settings, const std::string& wor
     if (!settings.url.empty()) {
         const bool slash = settings.url.back() == '/';
         return settings.url.substr(0, settings.url.size() - (slash ? 1 : 0)) + std::string(worker_path) +
-               percent_encode(worker_id);
+               text::percent_encode(worker_id);
     }
     std::string host = settings.host;
     if (host.find(':') != std::string::npos && host.front() != '[') host = "[" + host + "]";
     std::string url = settings.tls ? "wss://" : "ws://";
     url += host;
     if (settings.port) url += ":" + std::to_string(*settings.port);
-    return url + std::string(worker_path) + percent_encode(worker_id);
+    return url + std::string(worker_path) + text::percent_encode(worker_id);
 }
 
 std::string with_token(std::string url, const std::string& token) {
     url = url.substr(0, url.find('#'));
     if (token.empty()) return url;
-    return url + (url.find('?') == std::string::npos ? "?" : "&") + "token=" + percent_encode(token);
+    return url + (url.find('?') == std::string::npos ? "?" : "&") + "token=" + text::percent_encode(token);
 }
 
 std::string getenv_text(const char* upper_name) {
     const char* value = std::getenv(upper_name);
-    if (value == nullptr || *value == '\0') value = std::getenv(lower(upper_name).c_str());
+    if (value == nullptr || *value == '\0') value = std::getenv(text::lower(upper_name).c_str());
     return value == nullptr ? "" : value;
 }
 
 bool is_loopback(const std::string& host) {
-    return host == "localhost" || host == "::1" || starts_with(host, "127.");
+    return host == "localhost" || host == "::1" || host.starts_with("127.");
 }
 
 bool bypasses_proxy(std::string_view no_proxy, const Target& target) {
-    const std::string host = lower(target.host);
+    const std::string host = text::lower(target.host);
     if (is_loopback(host)) return true;
-    const std::string list = lower(no_proxy) + ",";
+    const std::string list = text::lower(no_proxy) + ",";
     std::size_t begin = 0;
     for (std::size_t end = list.find(','); end != std::string::npos;
          begin = end + 1, end = list.find(',', begin)) {
@@ -135,43 +122,12 @@ bool bypasses_proxy(std::string_view no_proxy, const Target& target) {
         if (entry == "*" || entry == host || entry == host + ":" + std::to_string(target.port)) return true;
         if (entry.front() == '*') entry.erase(0, 1);
         if (entry.front() != '.') entry.insert(0, ".");
-        if (ends_with(host, entry)) return true;
+        if (host.ends_with(entry)) return true;
     }
     return false;
 }
 
 }  // namespace
-
-std::string percent_encode(std::string_view text) {
-    constexpr const char* digits = "0123456789ABCDEF";
-    std::string encoded;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                           c == '-' || c == '.' || c == '_' || c == '~';
-        if (plain) {
-            encoded += c;
-        } else {
-            encoded += {'%', digits[byte >> 4], digits[byte & 15]};
-        }
-    }
-    return encoded;
-}
-
-std::string percent_decode(std::string_view text) {
-    std::string decoded;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        unsigned byte = 0;
-        if (text[i] == '%' && i + 2 < text.size() &&
-            std::from_chars(text.data() + i + 1, text.data() + i + 3, byte, 16).ptr == text.data() + i + 3) {
-            decoded += static_cast<char>(byte);
-            i += 2;
-        } else {
-            decoded += text[i];
-        }
-    }
-    return decoded;
-}
 
 std::string Target::authority() const {
     std::string text = host.find(':') == std::string::npos ? host : "[" + host + "]";
@@ -185,7 +141,7 @@ Result<Target> parse_url(const std::string& url) {
         return Error{"bad_url", "the Hub's URL \"" + without_secrets(text) + "\" " + what};
     };
     Target target;
-    const std::string scheme = lower(text.substr(0, text.find("://")));
+    const std::string scheme = text::lower(text.substr(0, text.find("://")));
     if (scheme != "ws" && scheme != "wss") return fail("does not begin with ws:// or wss://");
     target.tls = scheme == "wss";
     const std::string_view rest = text.substr(scheme.size() + 3);
@@ -229,11 +185,12 @@ Result<Target> beside_worker(const config::HubSettings& settings, const std::str
 }  // namespace
 
 Result<Target> watch_target(const config::HubSettings& settings, const std::string& client_id) {
-    return beside_worker(settings, std::string(client_path) + percent_encode(client_id), "client connection");
+    return beside_worker(settings, std::string(client_path) + text::percent_encode(client_id),
+                         "client connection");
 }
 
 Result<Target> bulk_target(const config::HubSettings& settings, const std::string& worker_id) {
-    return beside_worker(settings, std::string(worker_path) + percent_encode(worker_id),
+    return beside_worker(settings, std::string(worker_path) + text::percent_encode(worker_id),
                          "connection for large results");
 }
 
@@ -242,7 +199,7 @@ std::optional<std::string> fixed_worker_id(const config::HubSettings& settings) 
     const std::string path = settings.url.substr(0, settings.url.find_first_of("?#"));
     const auto at = path.rfind(worker_path);
     if (at == std::string::npos || at + worker_path.size() == path.size()) return std::nullopt;
-    return percent_decode(path.substr(at + worker_path.size()));
+    return text::percent_decode(path.substr(at + worker_path.size()));
 }
 
 ProxyEnvironment read_proxy_environment() {
@@ -260,7 +217,7 @@ Result<std::optional<Proxy>> choose_proxy(const config::HubSettings& settings,
     std::string_view rest = url;
     const auto scheme_end = rest.find("://");
     if (scheme_end != std::string_view::npos) {
-        if (lower(rest.substr(0, scheme_end)) != "http")
+        if (text::lower(rest.substr(0, scheme_end)) != "http")
             return Error{"bad_proxy", "the proxy for the Hub must be http://host:port (" +
                                           std::string(rest.substr(0, scheme_end)) + ":// is not supported)"};
         rest = rest.substr(scheme_end + 3);
@@ -268,7 +225,7 @@ Result<std::optional<Proxy>> choose_proxy(const config::HubSettings& settings,
     rest = rest.substr(0, rest.find('/'));
     Proxy proxy;
     if (const auto at = rest.rfind('@'); at != std::string_view::npos) {
-        proxy.user_password = percent_decode(rest.substr(0, at));
+        proxy.user_password = text::percent_decode(rest.substr(0, at));
         rest = rest.substr(at + 1);
     }
     const auto host = split_host_port(rest);

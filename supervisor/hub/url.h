@@ -44,10 +44,6 @@ Result<Target> bulk_target(const config::HubSettings& settings, const std::strin
 /// The worker id that a verbatim hub.url contains: the Hub knows us by it, whatever our messages say.
 std::optional<std::string> fixed_worker_id(const config::HubSettings& settings);
 
-/// Everything but letters, digits and "-._~" as %XX.
-std::string percent_encode(std::string_view text);
-std::string percent_decode(std::string_view text);
-
 /// HTTPS_PROXY and relatives as the process environment has them.
 struct ProxyEnvironment {
     std::string https_proxy;

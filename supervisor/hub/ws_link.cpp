@@ -24,6 +24,8 @@
 #include <utility>
 #include <vector>
 
+#include "ipc/text/people.h"
+#include "ipc/web/base64.h"
 #include "supervisor/base/time.h"
 #include "supervisor/hub/link.h"
 #include "supervisor/hub/liveness.h"
@@ -59,15 +61,6 @@ constexpr std::size_t read_at_once = 256 * 1024;
 constexpr std::size_t least_queue_limit = std::size_t{64} << 20;
 /// A read buffer that grew beyond this for one large frame is given back.
 constexpr std::size_t keep_buffer_bytes = 1 << 20;
-
-std::string base64(const std::string& text) {
-    std::string encoded(4 * ((text.size() + 2) / 3), '\0');
-    std::vector<unsigned char> out(encoded.size() + 1);
-    EVP_EncodeBlock(out.data(), reinterpret_cast<const unsigned char*>(text.data()),
-                    static_cast<int>(text.size()));
-    encoded.assign(out.begin(), out.end() - 1);
-    return encoded;
-}
 
 /// One attempt and the connection it becomes. Kept alive by its pending operations.
 class Connection {
@@ -215,7 +208,8 @@ class WsConnection final : public Connection, public std::enable_shared_from_thi
         proxy_request_ = {http::verb::connect, authority, 11};
         proxy_request_.set(http::field::host, authority);
         if (!proxy_->user_password.empty())
-            proxy_request_.set(http::field::proxy_authorization, "Basic " + base64(proxy_->user_password));
+            proxy_request_.set(http::field::proxy_authorization,
+                               "Basic " + web::base64_encode(proxy_->user_password));
         http::async_write(socket(), proxy_request_,
                           [self = this->shared_from_this()](error_code error, std::size_t) {
                               if (!self->failed(error)) self->read_proxy_answer();

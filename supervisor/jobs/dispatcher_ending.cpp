@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "supervisor/base/bytes.h"
+#include "ipc/text/people.h"
 #include "supervisor/jobs/dispatcher.h"
 #include "supervisor/jobs/job_errors.h"
 #include "supervisor/process/evidence.h"

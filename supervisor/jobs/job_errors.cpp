@@ -1,4 +1,6 @@
 #include "supervisor/jobs/job_errors.h"
+#include "ipc/text/people.h"
+#include "ipc/text/utf8.h"
 
 #include <csignal>
 #include <utility>
@@ -15,19 +17,10 @@ ipc::JobError make(const char* code, std::string message, bool retryable = true)
     return {code, std::move(message), retryable, {}};
 }
 
-/// At most `quoted_bytes` of a line, cut before a UTF-8 sequence, not inside it.
-std::string shortened(const std::string& line) {
-    if (line.size() <= quoted_bytes) return line;
-    std::size_t end = quoted_bytes;
-    while (end > 0 && (static_cast<unsigned char>(line[end]) & 0xC0) == 0x80)
-        --end;
-    return line.substr(0, end) + "…";
-}
-
 std::string last_words(const process::DeathReport& report) {
     for (auto line = report.stderr_tail.rbegin(); line != report.stderr_tail.rend(); ++line) {
         if (line->find_first_not_of(" \t\r") != std::string::npos)
-            return "; its last line on stderr: \"" + shortened(*line) + "\"";
+            return "; its last line on stderr: \"" + text::shortened(*line, quoted_bytes, "…") + "\"";
     }
     return "";
 }

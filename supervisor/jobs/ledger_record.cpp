@@ -6,7 +6,7 @@
 
 #include "ipc/codec.h"
 #include "ipc/envelope.h"
-#include "supervisor/base/digest.h"
+#include "ipc/web/digest.h"
 
 namespace emprops::jobs {
 namespace {

@@ -2,14 +2,11 @@
 
 #include <nlohmann/json.hpp>
 
-#include "supervisor/base/digest.h"
+#include "ipc/text/utf8.h"
+#include "ipc/web/digest.h"
 
 namespace emprops::local_hub {
 namespace {
-
-bool begins_character(char c) {
-    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-}
 
 /// Byte ranges of at most `limit` characters each.
 std::vector<std::string_view> cut(std::string_view text, std::size_t limit) {
@@ -17,7 +14,7 @@ std::vector<std::string_view> cut(std::string_view text, std::size_t limit) {
     std::size_t start = 0;
     std::size_t characters = 0;
     for (std::size_t i = 0; i < text.size(); ++i) {
-        if (!begins_character(text[i])) continue;
+        if (!text::begins_character(text[i])) continue;
         if (characters == limit) {
             pieces.push_back(text.substr(start, i - start));
             start = i;

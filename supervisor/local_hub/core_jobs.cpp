@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "ipc/text/people.h"
 #include "supervisor/local_hub/core.h"
 
 namespace emprops::local_hub {

@@ -5,36 +5,6 @@
 namespace emprops::local_hub {
 namespace {
 
-int hex_value(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
-std::string percent_decoded(std::string_view text, bool plus_is_space) {
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 &&
-            hex_value(text[i + 2]) >= 0) {
-            out += static_cast<char>(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
-            i += 2;
-        } else if (text[i] == '+' && plus_is_space) {
-            out += ' ';
-        } else {
-            out += text[i];
-        }
-    }
-    return out;
-}
-
-std::string_view cut_front(std::string_view& text, char separator) {
-    const auto end = text.find(separator);
-    const auto front = text.substr(0, end);
-    text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
-    return front;
-}
-
 std::string_view without_port(std::string_view host) {
     if (host.starts_with('[')) return host.substr(0, host.find(']') + 1);
     return host.substr(0, host.find(':'));
@@ -54,27 +24,7 @@ bool is_ipv4(std::string_view text) {
 
 }  // namespace
 
-Target Target::parse(std::string_view target) {
-    Target parsed;
-    const auto question = target.find('?');
-    auto path = target.substr(0, question);
-    auto query = question == std::string_view::npos ? std::string_view() : target.substr(question + 1);
-    if (path.starts_with('/')) path.remove_prefix(1);
-    if (!path.empty()) {
-        const bool ends_with_slash = path.ends_with('/');
-        while (!path.empty())
-            parsed.segments.push_back(percent_decoded(cut_front(path, '/'), false));
-        if (ends_with_slash) parsed.segments.emplace_back();
-    }
-    while (!query.empty()) {
-        auto pair = cut_front(query, '&');
-        const auto key = percent_decoded(cut_front(pair, '='), true);
-        parsed.query[key] = percent_decoded(pair, true);
-    }
-    return parsed;
-}
-
-std::optional<WebSocketPath> websocket_path(const Target& target) {
+std::optional<WebSocketPath> websocket_path(const web::RequestTarget& target) {
     const auto& parts = target.segments;
     if (parts.size() != 3 || parts[0] != "ws" || parts[2].empty()) return std::nullopt;
     if (parts[2].find('/') != std::string::npos) return std::nullopt;

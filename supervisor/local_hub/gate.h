@@ -1,22 +1,14 @@
 #pragma once
-// Who may come in: paths, tokens, and the checks that keep pages of a browser out. Pure.
+// Who may come in: tokens, paths, and the checks that keep pages of a browser out. Pure.
 
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "ipc/web/request_target.h"
 #include "supervisor/local_hub/types.h"
 
 namespace emprops::local_hub {
-
-/// A request target, decoded. An undecodable "%" stays as it is.
-struct Target {
-    std::vector<std::string> segments;  ///< "/api/jobs/a%2Fb" -> {"api", "jobs", "a/b"}
-    std::map<std::string, std::string> query;
-
-    static Target parse(std::string_view target);
-};
 
 struct WebSocketPath {
     Role role = Role::client;
@@ -24,7 +16,7 @@ struct WebSocketPath {
 };
 
 /// /ws/{worker,client,monitor}/{id}: exactly one segment that is not empty, without an encoded slash.
-std::optional<WebSocketPath> websocket_path(const Target& target);
+std::optional<WebSocketPath> websocket_path(const web::RequestTarget& target);
 
 /// A worker sends large results over a second connection with the id "<its id>-bulk" or "<its
 /// id>-bulk<number>", which does not register. The worker's id; nullopt for any other id.

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <map>
 
-#include "supervisor/base/digest.h"
+#include "ipc/web/digest.h"
 #include "supervisor/base/log.h"
 #include "supervisor/local_hub/core.h"
 #include "supervisor/local_hub/gate.h"
@@ -135,7 +135,7 @@ struct LocalHub::Impl {
     // ---- REST
 
     void handle(const HttpRequest& request, Reply reply) {
-        const auto& path = Target::parse(request.target).segments;
+        const auto& path = web::RequestTarget::parse(request.target).segments;
         const bool jobs = path.size() >= 2 && path[0] == "api" && path[1] == "jobs";
         if (path.empty() && request.method == "GET") return reply(rest_alive());
         if (jobs && path.size() == 2 && request.method == "POST") return submit(request, std::move(reply));

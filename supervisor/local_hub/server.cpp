@@ -376,7 +376,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
         answer({413, R"({"detail":"the request is larger than local_hub.max_message_bytes"})"}, false);
     }
 
-    bool has_token(const Target& target, bool in_header_too) const {
+    bool has_token(const web::RequestTarget& target, bool in_header_too) const {
         const auto& token = state_->settings.token;
         if (token.empty()) return true;
         if (const auto given = target.query.find("token");
@@ -390,7 +390,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
     }
 
     void upgrade() {
-        const auto target = Target::parse(text_of(parser_->get().target()));
+        const auto target = web::RequestTarget::parse(text_of(parser_->get().target()));
         auto path = websocket_path(target);
         if (!path) return answer({403, R"({"detail":"not a WebSocket path of the hub"})"}, false);
         const bool admitted = has_token(target, false);
@@ -403,7 +403,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
         const bool keep_alive = request.keep_alive();
         ErrorCode unknown;
         const auto peer = stream_.socket().remote_endpoint(unknown).address();
-        if (!peer.is_loopback() && !has_token(Target::parse(text_of(request.target())), true)) {
+        if (!peer.is_loopback() && !has_token(web::RequestTarget::parse(text_of(request.target())), true)) {
             return answer({401, R"({"detail":"Invalid token"})"}, false);
         }
         stream_.expires_never();  // a waiting submit has a limit of its own

@@ -1,6 +1,7 @@
 #include "supervisor/process/evidence.h"
 
 #include "ipc/codec.h"
+#include "ipc/text/utf8.h"
 
 namespace emprops::process {
 
@@ -19,18 +20,11 @@ std::string without_newline(std::string line) {
 }  // namespace
 
 std::string_view cut_view(std::string_view text) {
-    if (text.size() <= shown_line_bytes) return text;
-    std::size_t end = shown_line_bytes;
-    // Not into the middle of a UTF-8 character.
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
-        --end;
-    return text.substr(0, end);
+    return text::cut(text, shown_line_bytes);
 }
 
 std::string cut(std::string_view text) {
-    std::string shown(cut_view(text));
-    if (shown.size() < text.size()) shown += "...";
-    return shown;
+    return text::shortened(text, shown_line_bytes);
 }
 
 std::string shown(const ipc::ToConnector& message) {

@@ -1,8 +1,9 @@
 #include "supervisor/process/process_run.h"
+#include "ipc/text/people.h"
 
 #include <csignal>
 
-#include "supervisor/base/bytes.h"
+#include "ipc/text/people.h"
 
 namespace emprops::process {
 

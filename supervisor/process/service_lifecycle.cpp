@@ -1,9 +1,10 @@
 #include "supervisor/process/service_lifecycle.h"
+#include "ipc/text/people.h"
 
 #include <algorithm>
 #include <csignal>
 
-#include "supervisor/base/bytes.h"
+#include "ipc/text/people.h"
 
 namespace emprops::process {
 

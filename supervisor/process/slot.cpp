@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <csignal>
 
+#include "ipc/text/people.h"
 #include "supervisor/base/log.h"
 #include "supervisor/base/overload.h"
 #include "supervisor/process/child_environment.h"

@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "supervisor/base/bytes.h"
+#include "ipc/text/people.h"
 
 namespace emprops::process {
 

@@ -10,7 +10,7 @@
 #include <cstring>
 #include <system_error>
 
-#include "supervisor/base/digest.h"
+#include "ipc/web/digest.h"
 #include "supervisor/process/unique_fd.h"
 
 namespace emprops::process {

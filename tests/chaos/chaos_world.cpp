@@ -7,7 +7,7 @@
 #include <iterator>
 #include <thread>
 
-#include "supervisor/base/digest.h"
+#include "ipc/web/digest.h"
 
 namespace emprops::test {
 namespace {

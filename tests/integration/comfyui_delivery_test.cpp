@@ -9,6 +9,7 @@
 #include <future>
 
 #include "connectors/comfyui/url.h"
+#include "ipc/web/base64.h"
 #include "tests/support/comfyui_connector.h"
 #include "tests/support/comfyui_double.h"
 
@@ -107,7 +108,7 @@ TEST(ComfyUiPictures, ThatDidNotAllComeMakeItRunAgainWithAGraphThatTheCacheDoesN
     connector.give("job", socket_graph());
     const Json outcome = connector.outcome("job");
     ASSERT_THAT(files(outcome), SizeIs(3)) << outcome;
-    EXPECT_EQ(files(outcome)[2]["data"], comfyui::base64_encode(png + "2"));
+    EXPECT_EQ(files(outcome)[2]["data"], web::base64_encode(png + "2"));
     EXPECT_EQ(files(outcome)[2]["type"], "websocket");
     EXPECT_THAT(notes(outcome), HasSubstr("only 2 of 3 pictures of node 2"));
     ASSERT_THAT(comfy.posts(), SizeIs(2));
@@ -326,7 +327,7 @@ TEST(ComfyUiDelivery, ATextThatNamesAFileIsOneIfComfyUiHasIt) {
     connector.give("job", graph());
     const Json outcome = connector.outcome("job");
     ASSERT_THAT(files(outcome), SizeIs(1)) << outcome;
-    EXPECT_EQ(files(outcome)[0]["data"], comfyui::base64_encode("mesh"));
+    EXPECT_EQ(files(outcome)[0]["data"], web::base64_encode("mesh"));
     ASSERT_THAT(outcome["result"]["output"]["texts"], SizeIs(1));
     EXPECT_EQ(outcome["result"]["output"]["texts"][0]["text"], "not there.png");
 }

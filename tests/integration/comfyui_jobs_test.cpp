@@ -10,6 +10,7 @@
 #include "connectors/comfyui/outputs.h"
 #include "connectors/comfyui/prompt_id.h"
 #include "connectors/comfyui/url.h"
+#include "ipc/web/base64.h"
 #include "tests/support/comfyui_connector.h"
 #include "tests/support/comfyui_double.h"
 
@@ -53,7 +54,7 @@ TEST(ComfyUiJob, ReturnsImagesVideoAudioAndTextsOfEveryKey) {
     const Json& output = outcome["result"]["output"];
     EXPECT_EQ(outcome["result"]["status"], "success");
     ASSERT_THAT(output["files"], SizeIs(3)) << output;
-    EXPECT_EQ(output["files"][0]["data"], comfyui::base64_encode("png bytes"));
+    EXPECT_EQ(output["files"][0]["data"], web::base64_encode("png bytes"));
     EXPECT_EQ(output["files"][0]["size"], 9);
     EXPECT_EQ(output["files"][0]["sha256"],
               "d013614dc14a37ee20fe92005737ab7d3427e7e93580ad56ef8a42205e7f7a4e");
@@ -87,7 +88,7 @@ TEST(ComfyUiJob, UploadsInputsIntoAFolderOfItsOwnAndPutsTheirNamesIntoTheGraph) 
     connector.give("../evil", {{"workflow", workflow},
                                {"inputs",
                                 {{"photo",
-                                  {{"data", "data:image/png;base64," + comfyui::base64_encode("picture")},
+                                  {{"data", "data:image/png;base64," + web::base64_encode("picture")},
                                    {"filename", "../../p.png"}}}}}});
     ASSERT_EQ(connector.outcome("../evil")["type"], "result");
     const auto uploads = comfy.uploads();
@@ -238,7 +239,7 @@ TEST(ComfyUiJob, AnUploadThatFailsForAMomentIsTriedAgain) {
     ASSERT_TRUE(connector.wait_available());
     Json workflow = Json::parse(load_workflow("load_scale_invert_save"));
     workflow["1"]["inputs"]["image"] = {{"$input", "photo"}};
-    const Json payload = {{"workflow", workflow}, {"inputs", {{"photo", comfyui::base64_encode("picture")}}}};
+    const Json payload = {{"workflow", workflow}, {"inputs", {{"photo", web::base64_encode("picture")}}}};
     connector.give("job-1", payload);
     EXPECT_EQ(connector.outcome("job-1")["type"], "result");
     comfy.fail_uploads(1'000'000);
@@ -258,7 +259,7 @@ TEST(ComfyUiJob, ThePreflightComesBeforeTheUploads) {
     connector.give("job", {{"workflow",
                             {{"1", {{"class_type", "EmptyImage"}, {"inputs", {{"x", {{"$input", "a"}}}}}}},
                              {"2", {{"class_type", "NoSuchNode"}, {"inputs", Json::object()}}}}},
-                           {"inputs", {{"a", comfyui::base64_encode("picture")}}}});
+                           {"inputs", {{"a", web::base64_encode("picture")}}}});
     EXPECT_EQ(code(connector.outcome("job")), "unsupported");
     EXPECT_TRUE(comfy.uploads().empty() && comfy.posts().empty());
 }
@@ -303,8 +304,7 @@ TEST(ComfyUiJob, ItsFilesLieInAFolderOfItsOwnThatIsRemovedHoweverItEnds) {
         for (const char* kind : {"input/", "output/"}) {
             std::filesystem::create_directories(folder / (kind + own));
         }
-        connector.give(job,
-                       {{"workflow", workflow}, {"inputs", {{"photo", comfyui::base64_encode("picture")}}}});
+        connector.give(job, {{"workflow", workflow}, {"inputs", {{"photo", web::base64_encode("picture")}}}});
         EXPECT_EQ(connector.outcome(job)["type"], job == "succeeds" ? "result" : "failed");
         EXPECT_EQ(comfy.posts().back()["prompt"]["9"]["inputs"]["filename_prefix"], own + "/mine");
         EXPECT_FALSE(std::filesystem::exists(folder / ("input/" + own))) << job;
@@ -361,8 +361,7 @@ TEST(ComfyUiJob, PicturesOfSaveImageWebsocketAreOutputs) {
     const Json outcome = connector.outcome("job-1");
     ASSERT_EQ(outcome["type"], "result") << outcome;
     ASSERT_THAT(outcome["result"]["output"]["files"], SizeIs(1)) << outcome;
-    EXPECT_EQ(outcome["result"]["output"]["files"][0]["data"],
-              comfyui::base64_encode("picture over the socket"));
+    EXPECT_EQ(outcome["result"]["output"]["files"][0]["data"], web::base64_encode("picture over the socket"));
 }
 
 }  // namespace

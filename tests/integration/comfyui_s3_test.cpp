@@ -13,7 +13,7 @@
 #include <filesystem>
 
 #include "connectors/comfyui/http.h"
-#include "supervisor/base/digest.h"
+#include "ipc/web/digest.h"
 #include "tests/support/comfyui_connector.h"
 #include "tests/support/comfyui_double.h"
 

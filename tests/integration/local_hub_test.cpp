@@ -6,7 +6,7 @@
 
 #include <fstream>
 
-#include "supervisor/base/digest.h"
+#include "ipc/web/digest.h"
 #include "tests/support/hub_client.h"
 #include "tests/support/running_hub.h"
 #include "tests/support/temp_dir.h"

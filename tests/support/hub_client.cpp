@@ -14,7 +14,7 @@
 #include <stdexcept>
 #include <thread>
 
-#include "supervisor/base/digest.h"
+#include "ipc/web/digest.h"
 
 namespace emprops::test {
 namespace {

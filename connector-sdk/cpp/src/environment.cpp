@@ -1,4 +1,5 @@
 #include "emprops/environment.h"
+#include "ipc/text/values.h"
 
 #include <algorithm>
 #include <cctype>
@@ -100,10 +101,9 @@ double env_double(std::string_view name, double fallback, DoubleRange range) {
 bool env_bool(std::string_view name, bool fallback) {
     const auto found = env_find(name);
     if (!found) return fallback;
-    std::string text = trimmed(found->value);
-    std::transform(text.begin(), text.end(), text.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return text == "true" || text == "1" || text == "yes";
+    const auto parsed = text::parse_bool(found->value);
+    if (!parsed) reject(found->name, found->value, "true or false (also 1, yes, on, 0, no, off)");
+    return *parsed;
 }
 
 std::string setting_string(const Json& settings, std::string_view key, const std::string& fallback) {

@@ -27,13 +27,6 @@ TEST(Table, CutNeverSplitsACharacter) {
     EXPECT_EQ(cut("abc", 1), "…");
 }
 
-TEST(HumanBytes, PicksAUnit) {
-    EXPECT_EQ(human_bytes(17), "17 B");
-    EXPECT_EQ(human_bytes(512 * 1024), "512 KiB");
-    EXPECT_EQ(human_bytes(34ull << 20), "34 MiB");
-    EXPECT_EQ(human_bytes(1288490188), "1.2 GiB");
-}
-
 TEST(Table, LongCellsInTheMiddleAreCutToo) {
     Table table({"JOB", "TYPES", "MESSAGE"});
     table.add({std::string(60, 'j'), std::string(200, 't'), "some message that is long"});

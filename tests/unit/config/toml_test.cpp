@@ -184,21 +184,6 @@ TEST_F(ConfigFile, ContradictionsAreNamedWhereTheyWereWritten) {
     }
 }
 
-TEST_F(ConfigFile, ASocketPathThatTheSystemCannotHoldIsRefused) {
-    toml("worker.state_dir = \"/" + std::string(120, 'x') + "\"\n");
-    EXPECT_FALSE(load().ok());
-    request.overrides = {"control.enabled=false"};
-    EXPECT_TRUE(load().ok());
-}
-
-TEST(Nearest, SuggestsOnlyWhatCouldHaveBeenMeant) {
-    const std::vector<std::string> words{"hub.url", "hub.token", "hub.token_file"};
-    EXPECT_EQ(nearest("hub.tokne", words), "hub.token");
-    EXPECT_EQ(nearest("hub.ur", words), "hub.url");
-    EXPECT_EQ(nearest("hub.something", words), std::nullopt);
-    EXPECT_EQ(nearest("", words), std::nullopt);
-}
-
 TEST(DisplayName, IsShortBelowTheWorkingDirectoryAndFullElsewhere) {
     EXPECT_EQ(display_name("/w/a/b.toml", "/w"), "a/b.toml");
     EXPECT_EQ(display_name("/w/./b.toml", "/w/"), "b.toml");

@@ -1,63 +1,3 @@
-#include "config/values.h"
-
-#include <gtest/gtest.h>
-
-#include <nlohmann/json.hpp>
-
-#include "config/text.h"
-
-namespace emprops::config {
-namespace {
-
-using nlohmann::json;
-
-TEST(Text, DurationsAreNumbersWithUnitsOrSeconds) {
-    EXPECT_EQ(parse_duration("500ms"), 500ms);
-    EXPECT_EQ(parse_duration("10s"), 10s);
-    EXPECT_EQ(parse_duration(" 1.5 s "), 1500ms);
-    EXPECT_EQ(parse_duration("5m"), 5min);
-    EXPECT_EQ(parse_duration("5min"), 5min);
-    EXPECT_EQ(parse_duration("1h"), 1h);
-    EXPECT_EQ(parse_duration("7d"), 168h);
-    EXPECT_EQ(parse_duration("20"), 20s);
-    EXPECT_EQ(parse_duration("0"), 0s);
-}
-
-TEST(Text, WhatIsNoDurationIsNotGuessed) {
-    for (const char* text : {"", "s", "-1s", "1x", "1.2.3s", "1 0s", "ten", "1e3", "99999999d", "nan"}) {
-        EXPECT_EQ(parse_duration(text), std::nullopt) << text;
-    }
-}
-
-TEST(Text, SizesKnowBinaryAndDecimalUnits) {
-    EXPECT_EQ(parse_bytes("16MiB"), 16 * MiB);
-    EXPECT_EQ(parse_bytes("512 kib"), 512 * KiB);
-    EXPECT_EQ(parse_bytes("10MB"), 10'000'000U);
-    EXPECT_EQ(parse_bytes("1GiB"), 1024 * MiB);
-    EXPECT_EQ(parse_bytes("0"), 0U);
-    for (const char* text : {"", "MiB", "-1", "1XB", "9999999999TB"}) {
-        EXPECT_EQ(parse_bytes(text), std::nullopt) << text;
-    }
-}
-
-TEST(Text, BooleansAreThoseOfThePythonWorkerAndTheirOpposites) {
-    for (const char* text : {"true", "TRUE", "1", "yes", "Yes", "on"})
-        EXPECT_EQ(parse_bool(text), true) << text;
-    for (const char* text : {"false", "0", "NO", "off", ""})
-        EXPECT_EQ(parse_bool(text), false) << text;
-    for (const char* text : {"maybe", "2", "tru"})
-        EXPECT_EQ(parse_bool(text), std::nullopt) << text;
-}
-
-TEST(Text, CommandsAreSplitLikeAShellWould) {
-    using Words = std::vector<std::string>;
-    EXPECT_EQ(split_words("python3  'my file.py' --x=\"a b\" c\\ d ''"),
-              (Words{"python3", "my file.py", "--x=a b", "c d", ""}));
-    EXPECT_EQ(split_words("\"a\\\"b\" 'c\\d'"), (Words{"a\"b", "c\\d"}));
-    EXPECT_EQ(split_words("   "), Words{});
-    EXPECT_EQ(split_words("a 'b"), std::nullopt);
-}
-
 struct Assigning : testing::Test {
     Settings settings;
     ConnectorSettings connector;
@@ -167,8 +107,8 @@ TEST_F(Assigning, WhatIsRenderedReadsBackAsTheSameValue) {
         ASSERT_TRUE(from_text("supervision", "job_timeout", text));
         const std::string rendered =
             render(*find_field("supervision", "job_timeout"), &connector.supervision.job_timeout);
-        EXPECT_EQ(parse_duration(std::string_view(rendered).substr(1, rendered.size() - 2)),
-                  parse_duration(text));
+        EXPECT_EQ(text::parse_duration(std::string_view(rendered).substr(1, rendered.size() - 2)),
+                  text::parse_duration(text));
     }
     EXPECT_EQ(toml_string("a\"b\n\x7f"), "\"a\\\"b\\n\\u007F\"");
     EXPECT_EQ(toml_value({{"a b", 1}, {"c", {true, "x"}}}), "{ \"a b\" = 1, c = [true, \"x\"] }");

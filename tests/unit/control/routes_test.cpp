@@ -52,7 +52,7 @@ Answer ask(FakeOperations& operations, const std::string& method, const std::str
     Request request;
     request.method = method;
     request.body = body;
-    EXPECT_TRUE(parse_target(target, request)) << target;
+    request.target = web::RequestTarget::parse(target);
     return handle(operations, request);
 }
 
@@ -119,14 +119,12 @@ TEST(ControlRoutes, BadRequestsAreRefusedWithAReason) {
     EXPECT_EQ(reload.body["error"]["message"], "emprops-worker.toml:3: unknown key");
 }
 
-TEST(ControlRoutes, TargetsAreDecoded) {
-    Request request;
-    ASSERT_TRUE(parse_target("/v1/why/a%20b%2f?x=%31&y&z=", request));
-    EXPECT_EQ(request.path, "/v1/why/a b/");
-    EXPECT_EQ(request.query.at("x"), "1");
-    EXPECT_EQ(request.query.at("y"), "");
-    EXPECT_FALSE(parse_target("no-slash", request));
-    EXPECT_FALSE(parse_target("/bad%2", request));
+TEST(ControlRoutes, TargetsAreDecodedAndBadOnesRefused) {
+    FakeOperations operations;
+    EXPECT_EQ(ask(operations, "POST", "/v1/connectors/a%20b%2fc/start").status, 200);
+    EXPECT_THAT(operations.calls, testing::Contains("start a b/c"));
+    EXPECT_EQ(ask(operations, "GET", "no-slash").status, 400);
+    EXPECT_EQ(ask(operations, "GET", "/v1/why/bad%2").status, 400);
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <random>
 
-#include "supervisor/base/digest.h"
+#include "ipc/web/digest.h"
 #include "supervisor/hub/announcer.h"
 #include "supervisor/hub/chunk_assembly.h"
 #include "supervisor/hub/reconnect_policy.h"

@@ -84,26 +84,6 @@ TEST(HubUrl, ThatCannotBeUsedIsNamedWithoutUserAndPassword) {
     }
 }
 
-TEST(PercentCoding, IsReversibleForEveryByte) {
-    std::string all;
-    for (int i = 0; i < 256; ++i)
-        all += static_cast<char>(i);
-    EXPECT_EQ(percent_decode(percent_encode(all)), all);
-    EXPECT_EQ(percent_decode("100%"), "100%");
-    EXPECT_EQ(percent_decode("%4"), "%4");
-    EXPECT_EQ(percent_decode("%zz"), "%zz");
-    EXPECT_EQ(percent_decode("%41"), "A");
-}
-
-std::string proxy_for(const std::string& url, const ProxyEnvironment& environment,
-                      const std::string& configured = "") {
-    auto settings = at(url);
-    settings.proxy = configured;
-    const auto proxy = choose_proxy(settings, environment, *worker_target(settings, "w"));
-    if (!proxy.ok()) return proxy.error().message;
-    return *proxy ? (*proxy)->host + ":" + std::to_string((*proxy)->port) : "direct";
-}
-
 TEST(Proxy, FollowsTheEnvironmentAndItsExceptions) {
     const ProxyEnvironment environment{"http://secure:1", "plain:2", " .corp, x.org:8001 ,10.0.0.1"};
     EXPECT_EQ(proxy_for("wss://hub.example", environment), "secure:1");

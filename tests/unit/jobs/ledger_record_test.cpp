@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "supervisor/base/digest.h"
+#include "ipc/web/digest.h"
 
 namespace emprops::jobs::test {
 namespace {

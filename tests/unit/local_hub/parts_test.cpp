@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "supervisor/base/digest.h"
+#include "ipc/web/digest.h"
 #include "supervisor/local_hub/chunking.h"
 #include "supervisor/local_hub/gate.h"
 #include "supervisor/local_hub/messages.h"
@@ -141,15 +141,15 @@ TEST(Encode, LargeValuesAreSplicedAndTextIsEscaped) {
 }
 
 TEST(Gate, TargetsAreSplitAndDecoded) {
-    const auto target = Target::parse("/ws/worker/a%20b?token=x%26y+z&empty");
+    const auto target = web::RequestTarget::parse("/ws/worker/a%20b?token=x%26y+z&empty");
     EXPECT_EQ(target.segments, (std::vector<std::string>{"ws", "worker", "a b"}));
     EXPECT_EQ(target.query.at("token"), "x&y z");
-    EXPECT_TRUE(Target::parse("/").segments.empty());
-    EXPECT_EQ(Target::parse("/a%zz%4").segments[0], "a%zz%4");
+    EXPECT_TRUE(web::RequestTarget::parse("/").segments.empty());
+    EXPECT_EQ(web::RequestTarget::parse("/a%zz%4").segments[0], "a%zz%4");
 }
 
 TEST(Gate, AWebSocketPathHasExactlyOneId) {
-    const auto path = [](const char* text) { return websocket_path(Target::parse(text)); };
+    const auto path = [](const char* text) { return websocket_path(web::RequestTarget::parse(text)); };
     EXPECT_EQ(path("/ws/worker/w")->role, Role::worker);
     EXPECT_EQ(path("/ws/monitor/m?x=y")->id, "m");
     for (const auto* wrong :

@@ -1,6 +1,7 @@
 // What people see of a connector: evidence, cut lines, the sentence of a death.
 
 #include "supervisor/process/evidence.h"
+#include "ipc/text/people.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,5 @@
 #include "supervisor/process/lifecycle.h"
+#include "ipc/text/people.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

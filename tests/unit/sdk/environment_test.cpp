@@ -49,15 +49,17 @@ TEST_F(Environment, AnEmptyVariableCountsAsSet) {
     EXPECT_THAT(error_of([] { env_int("SDK_TEST", 5); }), HasSubstr("WORKER_SDK_TEST is empty"));
 }
 
-TEST_F(Environment, TrueAndOneAndYesAreTrueAndAllElseIsFalse) {
-    for (const char* yes : {"true", "TRUE", "1", "Yes", " yes "}) {
+TEST_F(Environment, BooleansAreReadAsTheWorkerReadsThem) {
+    for (const char* yes : {"true", "TRUE", "1", "Yes", " yes ", "on"}) {
         set("SDK_TEST", yes);
         EXPECT_TRUE(env_bool("SDK_TEST", false)) << yes;
     }
-    for (const char* no : {"false", "0", "on", "y", ""}) {
+    for (const char* no : {"false", "0", "OFF", "no", ""}) {
         set("SDK_TEST", no);
         EXPECT_FALSE(env_bool("SDK_TEST", true)) << no;
     }
+    set("SDK_TEST", "y");
+    EXPECT_THAT(error_of([] { env_bool("SDK_TEST", true); }), HasSubstr("SDK_TEST"));
 }
 
 TEST_F(Environment, NumbersAreReadWholeOrNotAtAll) {

@@ -38,7 +38,7 @@ std::optional<EnvValue> env_find(std::string_view name);
 std::string env_string(std::string_view name, const std::string& fallback);
 std::int64_t env_int(std::string_view name, std::int64_t fallback, IntRange range = {});
 double env_double(std::string_view name, double fallback, DoubleRange range = {});
-/// true, 1 and yes (any case) are true; everything else is false, as in the Python worker.
+/// true, 1, yes, on and false, 0, no, off in any case; empty is false, as in the Python worker.
 bool env_bool(std::string_view name, bool fallback);
 
 /// The same from a JSON object (`hello.settings`, or a payload); a value of another type throws.

@@ -1,4 +1,4 @@
-#include "config/text.h"
+#include "ipc/text/values.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 #include <cmath>
 #include <span>
 
-namespace emprops::config {
+namespace emprops::text {
 
 std::string_view trim(std::string_view text) {
     while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front())) != 0)
@@ -78,16 +78,16 @@ constexpr std::array<Unit, 10> byte_units = {{{"B", 1},
 
 }  // namespace
 
-std::optional<Duration> parse_duration(std::string_view text) {
+std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
     const std::optional<double> seconds = parse_with_unit(text, duration_units, 1);
     if (!seconds || *seconds > max_duration_s) return {};
-    return Duration(std::llround(*seconds * 1000));
+    return std::chrono::milliseconds(std::llround(*seconds * 1000));
 }
 
-std::optional<Bytes> parse_bytes(std::string_view text) {
+std::optional<std::uint64_t> parse_bytes(std::string_view text) {
     const std::optional<double> bytes = parse_with_unit(text, byte_units, 1);
     if (!bytes || *bytes > max_bytes) return {};
-    return static_cast<Bytes>(std::llround(*bytes));
+    return static_cast<std::uint64_t>(std::llround(*bytes));
 }
 
 std::optional<bool> parse_bool(std::string_view text) {
@@ -108,8 +108,6 @@ std::vector<std::string> split_list(std::string_view text, char separator) {
     }
 }
 
-/// A command line as a shell would split it: spaces, single and double quotes, backslash. Nothing is
-/// expanded.
 std::optional<std::vector<std::string>> split_words(std::string_view text) {
     std::vector<std::string> words;
     std::string word;
@@ -146,4 +144,4 @@ std::optional<std::vector<std::string>> split_words(std::string_view text) {
     return words;
 }
 
-}  // namespace emprops::config
+}  // namespace emprops::text

@@ -2,22 +2,22 @@
 // The spellings of values in text: numbers with units, booleans, lists, command lines. Pure functions, any
 // thread; null means "not one of these".
 
+#include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "config/settings.h"
+namespace emprops::text {
 
-namespace emprops::config {
-
-/// The longest Duration that a setting can have: 100 years.
+/// The longest time that is understood: 100 years.
 inline constexpr double max_duration_s = 100.0 * 366 * 24 * 3600;
 
 /// "1.5s", "500ms", "5m", "1h", "7d", "20" (seconds).
-std::optional<Duration> parse_duration(std::string_view text);
+std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
 /// "16MiB", "512KiB", "10MB", "1024" (bytes); up to 2^62.
-std::optional<Bytes> parse_bytes(std::string_view text);
+std::optional<std::uint64_t> parse_bytes(std::string_view text);
 /// true/1/yes/on and false/0/no/off in any case; empty is false, as the Python worker had it.
 std::optional<bool> parse_bool(std::string_view text);
 std::optional<std::int64_t> parse_integer(std::string_view text);
@@ -34,4 +34,4 @@ std::string_view trim(std::string_view text);
 /// ASCII only.
 std::string lower(std::string_view text);
 
-}  // namespace emprops::config
+}  // namespace emprops::text

@@ -1,4 +1,4 @@
-#include "supervisor/base/digest.h"
+#include "ipc/web/digest.h"
 
 #include <gtest/gtest.h>
 

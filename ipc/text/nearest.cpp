@@ -1,22 +1,11 @@
-#include "connectors/comfyui/nearest.h"
+#include "ipc/text/nearest.h"
 
 #include <algorithm>
-#include <cctype>
 #include <utility>
 
-namespace emprops::comfyui {
-namespace {
+#include "ipc/text/values.h"
 
-std::string lower(std::string_view text) {
-    std::string out(text.substr(0, 200));  // the cost is quadratic, and names are short
-    for (char& c : out) {
-        c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    }
-    return out;
-}
-
-}  // namespace
-
+namespace emprops::text {
 std::size_t edit_distance(std::string_view a, std::string_view b) {
     std::vector<std::size_t> before_last, last(b.size() + 1), now(b.size() + 1);
     for (std::size_t j = 0; j <= b.size(); ++j) {
@@ -38,12 +27,14 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
     return last[b.size()];
 }
 
-std::vector<std::string> nearest(std::string_view wanted, const std::vector<std::string>& allowed,
+std::vector<std::string> nearest(std::string_view wanted, std::span<const std::string> allowed,
                                  std::size_t count) {
-    const std::string needle = lower(wanted);
+    // The cost is quadratic, and names are short.
+    constexpr std::size_t compared_bytes = 200;
+    const std::string needle = lower(wanted.substr(0, compared_bytes));
     std::vector<std::pair<std::size_t, std::string>> ranked;
     for (const std::string& word : allowed) {
-        const std::string candidate = lower(word);
+        const std::string candidate = lower(std::string_view(word).substr(0, compared_bytes));
         std::size_t distance = edit_distance(needle, candidate);
         // "v1-5.safetensors" for "SD15/v1-5.safetensors": one inside the other is near whatever the length.
         const bool inside =
@@ -62,4 +53,18 @@ std::vector<std::string> nearest(std::string_view wanted, const std::vector<std:
     return out;
 }
 
-}  // namespace emprops::comfyui
+std::optional<std::string> meant(std::string_view word, std::span<const std::string> allowed) {
+    const std::string* best = nullptr;
+    std::size_t best_distance = std::max<std::size_t>(2, word.size() / 4) + 1;
+    for (const std::string& candidate : allowed) {
+        const std::size_t edits = edit_distance(word, candidate);
+        if (edits < best_distance && edits < std::max(word.size(), candidate.size())) {
+            best = &candidate;
+            best_distance = edits;
+        }
+    }
+    if (best == nullptr) return {};
+    return *best;
+}
+
+}  // namespace emprops::text

@@ -1,4 +1,4 @@
-#include "supervisor/base/time.h"
+#include "ipc/text/people.h"
 
 #include <gtest/gtest.h>
 
@@ -18,6 +18,15 @@ TEST(HumanDuration, ShowsTwoUnitsAtMost) {
     EXPECT_EQ(human_duration(3h + 4min), "3 h 4 min");
     EXPECT_EQ(human_duration(72h), "3 d");
     EXPECT_EQ(human_duration(-3s), "-3 s");
+}
+
+TEST(HumanBytes, PicksAUnit) {
+    EXPECT_EQ(human_bytes(17), "17 B");
+    EXPECT_EQ(human_bytes(512 * 1024), "512 KiB");
+    EXPECT_EQ(human_bytes(34ull << 20), "34 MiB");
+    EXPECT_EQ(human_bytes(1288490188), "1.2 GiB");
+    EXPECT_EQ(human_bytes(120ull << 20), "120 MiB");
+    EXPECT_EQ(human_bytes(0), "0 B");
 }
 
 }  // namespace

@@ -1,0 +1,74 @@
+#include "ipc/text/values.h"
+
+#include <gtest/gtest.h>
+
+namespace emprops {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint64_t KiB = 1024;
+constexpr std::uint64_t MiB = 1024 * KiB;
+
+#include "config/values.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "ipc/text/values.h"
+
+namespace emprops::config {
+namespace {
+
+using nlohmann::json;
+
+TEST(Text, DurationsAreNumbersWithUnitsOrSeconds) {
+    EXPECT_EQ(text::parse_duration("500ms"), 500ms);
+    EXPECT_EQ(text::parse_duration("10s"), 10s);
+    EXPECT_EQ(text::parse_duration(" 1.5 s "), 1500ms);
+    EXPECT_EQ(text::parse_duration("5m"), 5min);
+    EXPECT_EQ(text::parse_duration("5min"), 5min);
+    EXPECT_EQ(text::parse_duration("1h"), 1h);
+    EXPECT_EQ(text::parse_duration("7d"), 168h);
+    EXPECT_EQ(text::parse_duration("20"), 20s);
+    EXPECT_EQ(text::parse_duration("0"), 0s);
+}
+
+TEST(Text, WhatIsNoDurationIsNotGuessed) {
+    for (const char* text : {"", "s", "-1s", "1x", "1.2.3s", "1 0s", "ten", "1e3", "99999999d", "nan"}) {
+        EXPECT_EQ(text::parse_duration(text), std::nullopt) << text;
+    }
+}
+
+TEST(Text, SizesKnowBinaryAndDecimalUnits) {
+    EXPECT_EQ(text::parse_bytes("16MiB"), 16 * MiB);
+    EXPECT_EQ(text::parse_bytes("512 kib"), 512 * KiB);
+    EXPECT_EQ(text::parse_bytes("10MB"), 10'000'000U);
+    EXPECT_EQ(text::parse_bytes("1GiB"), 1024 * MiB);
+    EXPECT_EQ(text::parse_bytes("0"), 0U);
+    for (const char* text : {"", "MiB", "-1", "1XB", "9999999999TB"}) {
+        EXPECT_EQ(text::parse_bytes(text), std::nullopt) << text;
+    }
+}
+
+TEST(Text, BooleansAreThoseOfThePythonWorkerAndTheirOpposites) {
+    for (const char* text : {"true", "TRUE", "1", "yes", "Yes", "on"})
+        EXPECT_EQ(text::parse_bool(text), true) << text;
+    for (const char* text : {"false", "0", "NO", "off", ""})
+        EXPECT_EQ(text::parse_bool(text), false) << text;
+    for (const char* text : {"maybe", "2", "tru"})
+        EXPECT_EQ(text::parse_bool(text), std::nullopt) << text;
+}
+
+TEST(Text, CommandsAreSplitLikeAShellWould) {
+    using Words = std::vector<std::string>;
+    EXPECT_EQ(text::split_words("python3  'my file.py' --x=\"a b\" c\\ d ''"),
+              (Words{"python3", "my file.py", "--x=a b", "c d", ""}));
+    EXPECT_EQ(text::split_words("\"a\\\"b\" 'c\\d'"), (Words{"a\"b", "c\\d"}));
+    EXPECT_EQ(text::split_words("   "), Words{});
+    EXPECT_EQ(text::split_words("a 'b"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace emprops
