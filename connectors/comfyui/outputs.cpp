@@ -44,7 +44,7 @@ class Collector {
                         text_or(value, "subfolder", ""),
                         text_or(value, "type", "output"),
                         {}};
-        if (file.type == "input") {  // 5.2: what a node shows of its own source
+        if (file.type == "input") {  // what a node shows of its own source: connectors/comfyui/API.md 5.2
             ++out_.inputs_left_out;
             return;
         }

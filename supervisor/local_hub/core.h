@@ -2,7 +2,7 @@
 // The rules of the hub: who is offered which job, who may report on it, when it is taken back. Pure but for
 // the Store: events and the time in, actions out. Owned by LocalHub; event loop thread only.
 //
-// Where it differs from the EmProps Redis Hub, on purpose (hub-protocol.md names the defects):
+// Where it differs from the EmProps Redis Hub, on purpose (ipc/hub/PROTOCOL.md 8 has the defects):
 // - offers are fair: the idle worker that waited longest is next, and an offered job is offered to nobody
 // else
 //   for some seconds; an offer that is not taken goes to the others;
