@@ -190,7 +190,7 @@ void Run::looked_before_sending(Where where, const Json& entry, TimePoint now) {
     }
     if (phase_ == Phase::lookup) {
         if (noted_) {
-            // It may be there under an id that the server made.
+            // The prompt may be there under an id that the server made.
             look_step_ = 3;
             return;
         }

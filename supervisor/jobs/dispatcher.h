@@ -7,14 +7,12 @@
 // After each call the owner takes the actions and performs them in order; calls that an action leads to
 // (recorded after RecordJob, instance_leaving after StopInstance) are ordinary calls.
 //
-//   reserve --> assigned --> RecordJob --> recorded --> GiveJob --> progress ... --> result/failed -->
-//   Finished
-//      |            |                                     |  instance_gone: resume, or Finished(crashed, ...)
-//    release     no instance: held (30 s)                 |  cancel/withdraw: Undelivered, CancelJob, slot
-//    kept
-//                                                         |    until the connector answers or is stopped
-//                                                         |  job_timeout, no_progress: Finished, then as
-//                                                         cancel
+//   reserve -> assigned -> RecordJob -> recorded -> GiveJob -> progress ... -> result, failed -> Finished
+//      |           |                                  |
+//   release    no instance: held (30 s)               +-- instance_gone: resumed, or Finished(crashed, ...)
+//                                                     +-- cancel, withdraw: Undelivered, CancelJob; the slot
+//                                                     |   is kept until the connector answers or is stopped
+//                                                     +-- job_timeout, no_progress: Finished, then as cancel
 
 #include <cstddef>
 #include <cstdint>
@@ -91,7 +89,7 @@ class Dispatcher {
     void instance_changed(TimePoint now, const process::InstanceId& id, const process::InstanceInfo& info);
     /// No new jobs for it (it is being stopped, or replaced); what it holds goes on.
     void instance_leaving(TimePoint now, const process::InstanceId& id);
-    /// Its process has ended and everything it wrote has been delivered here before.
+    /// The instance's process has ended, and everything that it wrote has been delivered here before.
     void instance_gone(TimePoint now, const process::InstanceId& id, const process::DeathReport& report);
 
     /// The fleet did not take a GiveJob (too much waits for its stdin, or it is leaving): nothing was sent.
@@ -157,7 +155,7 @@ class Dispatcher {
     Capacity capacity() const;
     /// The jobs that are ours at the Hub and need keep-alives, oldest assignment first.
     std::vector<JobView> running() const;
-    /// These and the ones that a connector has not let go of yet.
+    /// Those of running(), and the jobs that a connector has not let go of yet.
     std::vector<JobView> jobs() const;
     /// True when nothing is ours and no connector (or not the named one) holds a job.
     bool quiet() const;

@@ -30,9 +30,9 @@ class Service {
     class Owner {
       public:
         virtual ~Owner() = default;
-        /// State, usable() or why() are other ones now.
+        /// The state, usable() or why() has changed.
         virtual void on_service_changed() = 0;
-        /// It ended and nobody had planned that. `report.jobs_held` are the jobs that ran then.
+        /// The service ended, and nobody had planned that. `report.jobs_held` are the jobs that ran then.
         virtual void on_service_died(const DeathReport& report) = 0;
         virtual std::vector<std::string> jobs_held() const = 0;
     };
@@ -53,7 +53,7 @@ class Service {
     /// New settings: restarts it, when the running jobs have ended, unless it is stopped.
     void configure(const config::ConnectorSettings& settings);
     void job_given();
-    /// Its instance's jobs have begun or ended.
+    /// Jobs of the instance have begun or ended.
     void jobs_changed();
 
     bool usable() const { return lifecycle_.usable(); }
