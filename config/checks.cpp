@@ -218,7 +218,7 @@ class Checker {
         }
     }
 
-    /// Two companion processes cannot share a port: the second would wait for the first for ever.
+    /// Two companion processes cannot share a port: the second would wait for the first forever.
     void service_ports() {
         std::map<unsigned, std::string> users;
         for (const ConnectorSettings& connector : settings_.connectors) {

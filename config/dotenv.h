@@ -6,8 +6,7 @@
 //   KEY='a # b $x'       nothing is special but \' and \\ ; may go over several lines
 //   KEY="a\n\"b\" ${X}"  escapes \\ \' \" \a \b \f \n \r \t \v ; may go over several lines
 //   KEY=${HOST}:1        ${X} and ${X:-default}, unquoted and in double quotes; X from `known`, then from
-//   above.
-//                        An unknown X is empty. `$X` without braces and everything in single quotes is
+//                        above. An unknown X is empty. `$X` without braces and everything in single quotes is
 //                        literal (python-dotenv expands ${X} there too).
 //   KEY=                 set, and empty
 // The last line of a name wins. A line that is none of these is a problem, never skipped.

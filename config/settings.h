@@ -29,7 +29,7 @@ inline constexpr Duration off{0};
 
 struct WorkerSettings {
     std::string id;         ///< first part of the id at the Hub; empty: host name. `-<8 hex>` is appended
-    bool exact_id = false;  ///< send `id` to the Hub as it is (the Hub then refuses our failed jobs for ever)
+    bool exact_id = false;  ///< send `id` to the Hub as it is (the Hub then refuses our failed jobs forever)
     std::filesystem::path
         state_dir;  ///< ledger, lock and control socket; empty: XDG state folder or /var/lib/emprops-worker
     Duration heartbeat_interval = 20s;    ///< 1 s..45 s; the Hub drops a worker after 60 s without one

@@ -54,8 +54,7 @@ struct JobError {
     Json details;  // object or null
 };
 
-// ---- supervisor -> connector
-// -------------------------------------------------------------------------------
+// ---- supervisor -> connector ---------------------------------------------------------------------------
 
 struct Hello {
     std::vector<int> protocol_versions{protocol_version};
@@ -96,8 +95,7 @@ struct Shutdown {
 
 using ToConnector = std::variant<Hello, Job, Cancel, Ping, Drain, Shutdown>;
 
-// ---- connector -> supervisor
-// -------------------------------------------------------------------------------
+// ---- connector -> supervisor ---------------------------------------------------------------------------
 
 struct Features {
     bool cancel = false;

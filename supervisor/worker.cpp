@@ -67,8 +67,7 @@ Worker::Impl::Impl(boost::asio::io_context& loop, WorkerOptions options, std::fu
 
 Worker::Impl::~Impl() = default;
 
-// ---- start
-// --------------------------------------------------------------------------------------------------
+// ---- start ---------------------------------------------------------------------------------------------
 
 Result<> Worker::Impl::start() {
     hub_ = settings().hub;
@@ -186,8 +185,7 @@ void Worker::Impl::configure_connectors() {
     schedule_pump();
 }
 
-// ---- leaving
-// ------------------------------------------------------------------------------------------------
+// ---- leaving -------------------------------------------------------------------------------------------
 
 void Worker::Impl::on_stop_signal(const std::string& name) {
     ++stop_signals_;

@@ -68,8 +68,7 @@ void Worker::Impl::rearm_wake(TimePoint now) {
     });
 }
 
-// ---- dispatcher -> everybody
-// --------------------------------------------------------------------------------
+// ---- dispatcher -> everybody ---------------------------------------------------------------------------
 
 void Worker::Impl::perform(TimePoint now, jobs::Action& action) {
     std::visit(Overload{
@@ -143,8 +142,7 @@ void Worker::Impl::forget(std::uint64_t number) {
     ledger_->remove(number, [](Result<>) {});
 }
 
-// ---- fleet -> dispatcher
-// ------------------------------------------------------------------------------------
+// ---- fleet -> dispatcher -------------------------------------------------------------------------------
 
 void Worker::Impl::on_ready(const process::InstanceId& id, const process::InstanceInfo& info) {
     ready_[id] = info;
@@ -242,8 +240,7 @@ void Worker::Impl::refresh_capabilities() {
     link_->set_capabilities(hub::merge_capabilities("1.0.0", parts));
 }
 
-// ---- Hub -> dispatcher
-// --------------------------------------------------------------------------------------
+// ---- Hub -> dispatcher ---------------------------------------------------------------------------------
 
 bool Worker::Impl::reserve(TimePoint now, const std::string& job_id, const std::string& job_type) {
     const bool taken = dispatcher_.reserve(now, job_id, job_type);

@@ -41,7 +41,7 @@ std::vector<std::string> names_missing_in(const std::vector<config::ConnectorSet
     return names;
 }
 
-/// Its process goes on, on the same port.
+/// Only the settings of the companion service differ: the connector's process can stay, and so can the port.
 bool only_service_differs(const std::string& name, const config::Settings& old, const config::Settings& neu) {
     const auto named = [&](const config::ConnectorSettings& each) { return each.name == name; };
     const auto before = std::find_if(old.connectors.begin(), old.connectors.end(), named);

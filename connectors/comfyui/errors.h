@@ -17,7 +17,7 @@ namespace emprops::comfyui {
 
 /// Why a job failed: what the connector throws as JobFailure.
 struct Failure {
-    std::string code;  ///< of PROTOCOL.md
+    std::string code;  ///< of ipc/PROTOCOL.md
     std::string message;
     bool retryable = true;
     Json details = Json::object();

@@ -127,7 +127,7 @@ void Monitor::probe() {
         }
     }
     if (gone) capabilities_at_ = {};  // another ComfyUI may come back
-    // It takes long and holds up ComfyUI: the first time, then rarely and only while no job runs.
+    // The request takes long and holds up ComfyUI: once at the start, then rarely and only while no job runs.
     const TimePoint now = std::chrono::steady_clock::now();
     if (problem.empty() && now >= capabilities_at_ && (last_capabilities_.is_null() || boxes_.empty())) {
         capabilities_at_ = now + settings_.capabilities_interval;

@@ -177,7 +177,7 @@ class Collector {
     }
     void file(const std::string& node, const std::string& kind, Named named, const std::string& format,
               const std::string& named_by = {}) {
-        if (named.type == "input") {  // 5.2: what a node shows of its own source
+        if (named.type == "input") {  // what a node shows of its own source: connectors/comfyui/API.md 5.2
             ++out_.inputs_left_out;
             return;
         }

@@ -52,7 +52,7 @@ std::string common_folder(std::string_view work_dir) {
     return std::string(work_dir.substr(0, work_dir.find_last_of('/') + 1));
 }
 
-/// A value that stays the same for all instances and for ever; empty where it cannot be stored.
+/// A value that is the same for all instances and never changes; empty where it cannot be stored.
 std::string stored_random(const std::string& folder, std::string_view connector) {
     const std::filesystem::path path = folder + "." + std::string(connector) + "-scope";
     const auto read = [&] {
@@ -80,7 +80,7 @@ std::string stored_random(const std::string& folder, std::string_view connector)
     return read();
 }
 
-// Made once for this connector; it only has to be the same for ever.
+// Made once for this connector; all that matters is that it never changes.
 constexpr std::string_view root_space = "5a2c9f5e-6f0b-4a53-9d3c-0c1f3e6b7a10";
 
 }  // namespace

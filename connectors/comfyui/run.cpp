@@ -63,7 +63,8 @@ void Run::begin_lookup(int submission, TimePoint now) {
 }
 
 Action Run::next(TimePoint now) {
-    // Between the looks of 6.9 no limit cuts in, unless ComfyUI does not let a look be finished.
+    // Between the looks of connectors/comfyui/API.md 6.9 no limit cuts in, unless ComfyUI does not let a
+    // look be finished.
     if (phase_ != Phase::finished && (look_step_ == 0 || unreachable_since_)) check_limits(now);
     if (!asides_.empty()) {
         Action action = std::move(asides_.front());

@@ -2,11 +2,16 @@
 // One job's way through ComfyUI as a state machine: what to ask ComfyUI next, and when the prompt is over,
 // lost, stuck or withdrawn. No I/O, no clock: the shell does what next() says and tells the answer.
 //
-// Rules it keeps (sections of the ComfyUI API study in brackets): WebSocket events are hints, queue and
-// history are the truth [6.8]; "lost" is history empty, not in the queue, history still empty [6.9]; the end
-// is read from the history, also when the events said success [6.4]; a POST whose answer was lost or is a 500
-// may have been queued, so look before sending again [4.5]; events may come before the POST's answer [4.6];
-// an ExecutionBlocked message is no failure [6.5]. Every wait has a limit.
+// The rules that it keeps, with the section that gives the reason:
+// - WebSocket events are hints; queue and history are the truth (connectors/comfyui/API.md 6.8).
+// - A prompt is lost if it is not in the history, not in the queue and again not in the history
+//   (connectors/comfyui/API.md 6.9).
+// - The end is read from the history, even when the events said success (connectors/comfyui/API.md 6.4).
+// - A POST whose answer was lost or is a 500 may have been queued: look before sending again
+//   (connectors/comfyui/API.md 4.5).
+// - Events may come before the answer to the POST (connectors/comfyui/API.md 4.6).
+// - An ExecutionBlocked message is no failure (connectors/comfyui/API.md 6.5).
+// - Every wait has a limit.
 // A prompt is known by its id, or by its mark (mark.h) where the server made an id of its own.
 // What identifies an assignment: a resumed job whose earlier process noted the submission goes on with that
 // one, and its failure is this job's failure. Without a note, an earlier success is taken, a failure is not.

@@ -174,7 +174,7 @@ void Run::check_limits(TimePoint now) {
             now);
     }
     if (!running_since_ && head_since_ && since(*head_since_, now) >= limits.no_progress) {
-        // It may be a long one that is all right: only the monitor decides, much later, that nothing moves.
+        // That prompt may be long and healthy: only the monitor decides, much later, that nothing moves.
         asides_.push_back(Blocked{head_, head_mark_, *head_since_});
         return begin_withdraw(
             failed_outcome("service_unavailable",

@@ -1,4 +1,4 @@
-// Looking (6.9): what queue and history say before and while a prompt runs.
+// Looking (connectors/comfyui/API.md 6.9): what queue and history say before and while a prompt runs.
 
 #include "connectors/comfyui/run_parts.h"
 
@@ -206,7 +206,7 @@ void Run::looked_before_sending(Where where, const Json& entry, TimePoint now) {
     }
     if (phase_ == Phase::lookup) {
         if (noted_) {
-            // It may be there under an id that the server made.
+            // The prompt may be there under an id that the server made.
             look_step_ = 3;
             return;
         }
@@ -309,7 +309,7 @@ void Run::looked_while_following(Where where, const Json& entry, TimePoint now) 
                 running_since_ = now;
                 sign(now);
             }
-            // 6.8: a socket can be up and yet get no directed messages any more.
+            // A socket can be up and yet get no directed messages any more (connectors/comfyui/API.md 6.8).
             if (socket_up_ && directed_ && since(std::max(last_sign_, up_since_), now) > deaf_after_) {
                 asides_.push_back(Reconnect{});
                 deaf_after_ *= 2;

@@ -1,7 +1,7 @@
 // The part of the run that takes a prompt back: cancel, time limits, a prompt that ComfyUI took only in part.
 // Delete it from the queue, look, interrupt it only if it is the one that runs, look again until it is gone
-// [7]. Servers before September 2025 ignore the id of an interrupt and stop whatever runs: hence the look
-// before each one, on all versions.
+// (connectors/comfyui/API.md 7). Servers before September 2025 ignore the id of an interrupt and stop
+// whatever runs, so there is a look before each interrupt, on all versions.
 
 #include "connectors/comfyui/run_parts.h"
 

@@ -41,7 +41,7 @@ std::string overlong_line(const std::string& job_id, std::size_t bytes) {
     return line;
 }
 
-/// Deaf and mute; `seconds` unset: for ever.
+/// Neither reads nor writes; `seconds` unset: until it is killed.
 void sleep_deaf(std::optional<double> seconds) {
     const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds.value_or(1e9));
     while (std::chrono::steady_clock::now() < end)
@@ -64,13 +64,13 @@ pid_t leave_child_behind(bool own_session, double seconds) {
     // Only async-signal-safe calls here: other threads existed.
     ::signal(SIGTERM, SIG_DFL);
     if (own_session) ::setsid();
-    ::alarm(static_cast<unsigned>(seconds) + 1);  // so that a failed test does not leave it for ever
+    ::alarm(static_cast<unsigned>(seconds) + 1);  // so that a failed test does not leave it forever
     while (true)
         ::pause();
 }
 
 void flood_progress(const std::string& job_id, std::size_t bytes) {
-    // One block again and again: a gigabyte shall cost the reader its time, not us.
+    // One block again and again: a gigabyte must cost the reader time, not this process.
     constexpr std::size_t block = 256 * 1024;
     std::string lines;
     for (std::size_t n = 0; lines.size() < block; ++n)

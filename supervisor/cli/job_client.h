@@ -46,7 +46,7 @@ class JobClient {
         std::function<void(const std::string& job_id, const std::string& why)> failed;
         /// The Hub was never reached, or refused us: nothing more will come. `refused`: it was the token.
         std::function<void(const std::string& why, bool refused)> unreachable;
-        /// It is not known whether the Hub took a job; a whole sentence. Nothing more will come.
+        /// Nobody knows whether the Hub took a job; `why` is a whole sentence. Nothing more will come.
         std::function<void(const std::string& why)> uncertain;
     };
     struct Limits {

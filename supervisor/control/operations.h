@@ -22,7 +22,7 @@ class Operations {
   public:
     virtual ~Operations() = default;
 
-    /// The worker, the Hub link, every connector instance (documented in control/README.md).
+    /// The worker, the Hub link, every connector instance (documented in README.md).
     virtual Json status() const = 0;
     /// {"jobs":[...]}: what runs here now and what waits to be delivered.
     virtual Json jobs() const = 0;

@@ -1,6 +1,6 @@
 #pragma once
 // The control API's requests as a pure mapping: method and path in, an operation called, an answer out. No
-// sockets. Paths are documented in control/README.md; they are a promise.
+// sockets. Paths are documented in README.md; they are a promise.
 
 #include <functional>
 #include <string>

@@ -153,7 +153,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     void write_next() {
         if (writing_) return;
         if (queue_.empty()) {
-            deadline_.cancel();  // nothing is owed: a quiet log may be followed for ever
+            deadline_.cancel();  // nothing is owed: a quiet log may be followed without end
             return;
         }
         arm_deadline();

@@ -23,7 +23,7 @@ constexpr unsigned full_status_every = 5;
 constexpr Ms longest_pause_while_owing{5'000};
 /// The Hub is told of one connector's state at most this often.
 constexpr Ms status_gap{1000};
-/// What this much costs no time worth overtaking.
+/// Below this many waiting bytes a heartbeat need not overtake them: they are written soon.
 constexpr std::size_t small_backlog = 64 * 1024;
 /// How often a crowded connection is looked at again.
 constexpr Ms crowded_look{200};
@@ -86,7 +86,7 @@ void Session::Impl::send(std::string frame, bool urgent) {
 }
 
 void Session::Impl::connect_after(TimePoint now, Ms delay) {
-    // A new id for each connection: the Hub refuses the last failer of a job by id for ever, and closes the
+    // A new id for each connection: the Hub refuses the last failer of a job by id forever, and closes the
     // newer of two connections with one id when the older one ends.
     worker_id = settings.exact_id ? settings.id_base : settings.id_base + "-" + sources.random_id();
     if (!settings.exact_id) {

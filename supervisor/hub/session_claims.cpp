@@ -128,7 +128,7 @@ std::string Session::Impl::refused_for_ever() const {
 
 void Session::Impl::on_claim_not_idle(TimePoint now, const HubError& error) {
     ++counters.not_idle;
-    // It can belong to a duplicate claim of a job that runs here: never touch that one.
+    // The error can belong to a repeated claim of a job that runs here: that job must not be disturbed.
     if (!claim || claim->job_id != error.job_id) return;
     drop_claim(now);
     announcer.owe_status(std::max(now, announcer.last_status() + not_idle_gap));

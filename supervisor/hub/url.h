@@ -1,6 +1,7 @@
 #pragma once
-// Addresses: the Hub's URL as the reference worker builds it, the client URL beside it, and which proxy leads
-// there. Pure functions. The token appears in Target::path_and_query and nowhere else.
+// Addresses: the Hub's URL as the Python worker builds it (ipc/hub/PROTOCOL.md 1.2), the client URL beside
+// it, and which proxy leads there. Pure functions. The token appears in Target::path_and_query and nowhere
+// else.
 
 #include <cstdint>
 #include <optional>

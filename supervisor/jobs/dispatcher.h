@@ -7,14 +7,13 @@
 // After each call the owner takes the actions and performs them in order; calls that an action leads to
 // (recorded after RecordJob, instance_leaving after StopInstance) are ordinary calls.
 //
-//   reserve --> assigned --> RecordJob --> recorded --> GiveJob --> progress ... --> result/failed -->
-//   Finished
-//      |            |                                     |  instance_gone: resume, or Finished(crashed, ...)
-//    release     no instance: held (30 s), one slot of    |  cancel/withdraw: Undelivered, CancelJob, slot
-//                its type kept; then back to the Hub      |    kept until the connector answers or is stopped
-//                                                         |  refused: held as well
-//                                                         |  job_timeout, no_progress: Finished, then as
-//                                                         cancel
+//   reserve -> assigned -> RecordJob -> recorded -> GiveJob -> progress ... -> result, failed -> Finished
+//      |           |                                  |
+//   release    no instance: held (30 s), one slot     +-- instance_gone: resumed, or Finished(crashed, ...)
+//              of its type kept; then back to         +-- refused: held as well
+//              the Hub                                +-- cancel, withdraw: Undelivered, CancelJob; the slot
+//                                                     |   is kept until the connector answers or is stopped
+//                                                     +-- job_timeout, no_progress: Finished, then as cancel
 
 #include <cstddef>
 #include <cstdint>
@@ -91,7 +90,7 @@ class Dispatcher {
     void instance_changed(TimePoint now, const process::InstanceId& id, const process::InstanceInfo& info);
     /// No new jobs for it (it is being stopped, or replaced); what it holds goes on.
     void instance_leaving(TimePoint now, const process::InstanceId& id);
-    /// Its process has ended and everything it wrote has been delivered here before.
+    /// The instance's process has ended, and everything that it wrote has been delivered here before.
     void instance_gone(TimePoint now, const process::InstanceId& id, const process::DeathReport& report);
 
     /// The companion service of an instance ended and nobody had planned that
@@ -168,7 +167,7 @@ class Dispatcher {
     std::shared_ptr<const Capacity> shared_capacity() const;
     /// The jobs that are ours at the Hub and need keep-alives, oldest assignment first.
     std::vector<JobView> running() const;
-    /// These and the ones that a connector has not let go of yet.
+    /// Those of running(), and the jobs that a connector has not let go of yet.
     std::vector<JobView> jobs() const;
     /// Slots that count of an instance; nullopt: it is not known.
     std::optional<int> slots(const process::InstanceId& id) const;

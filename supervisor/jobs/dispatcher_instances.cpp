@@ -241,7 +241,7 @@ void Dispatcher::protocol_error(TimePoint now, const process::InstanceId& id,
     }
     if (job->live())
         finish(now, *job, Failed{ipc::JobError{code, text, code != ipc::code::result_too_large, {}}});
-    // Was it the job's last line or one on its way? If it still runs, it shall end; if not, this is ignored.
+    // The line may have been the job's last. If the job still runs it must end; if not, this is ignored.
     actions_.push_back(CancelJob{id, job->id(), text});
     actions_.push_back(JobUnanswered{id, job->id()});
     pool_.find(id)->unanswered.insert(job->id());

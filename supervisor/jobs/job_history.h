@@ -40,7 +40,7 @@ class JobHistory {
     const Poison* poison(const std::string& job_id) const;
     std::size_t poisoned() const;
 
-    /// It completed: whatever was wrong with it is over.
+    /// The job completed: what was noted about its failures does not count any more.
     void forget(const std::string& job_id);
     std::size_t size() const { return index_.size(); }
 

@@ -4,8 +4,8 @@
 // event loop; all methods are called there and never block on the disk: one thread of the ledger's own
 // writes, groups the syncs of what has piled up meanwhile, and posts `done` back to the executor.
 //
-// Order of use:  RecordJob -> record_assignment -> (job runs) -> record_outcome -> (sent, acknowledged) ->
-// remove
+// Order of use:
+//   RecordJob -> record_assignment -> (job runs) -> record_outcome -> (sent, acknowledged) -> remove
 //
 // Full or read-only disk: `done` gets the Error, the health callback says so once, the record is kept in
 // memory and written as soon as the disk allows. The caller goes on: gives the job, sends the outcome.
@@ -40,7 +40,7 @@ struct LedgerOptions {
     Ms retry_interval{2'000};            ///< how often a refusing disk is tried again
 };
 
-/// What is noted about an assignment beside itself.
+/// What the ledger keeps about an assignment besides the assignment itself.
 struct AssignmentNote {
     std::vector<std::string> claimed_as;  ///< our ids at the Hub under which it was claimed
     std::string connector;                ///< may be empty (no instance yet)

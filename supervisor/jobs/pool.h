@@ -71,7 +71,7 @@ class Pool {
                   const config::SupervisionSettings& policy);
     Instance* find(const process::InstanceId& id);
     const Instance* find(const process::InstanceId& id) const;
-    /// Its reservations move to other instances where possible.
+    /// Reservations of the instance move to others where possible.
     void remove(const process::InstanceId& id);
     const std::map<process::InstanceId, Instance>& instances() const { return instances_; }
 

@@ -9,8 +9,8 @@
 namespace emprops::jobs {
 
 /// The bytes of a non-empty object are passed on as they are. The Hub swallows an empty result and never
-/// tells the client (hub-protocol, quirk 9), so that `{}` becomes {"status":"success"}, and a value that is
-/// no object becomes {"status":"success","output":VALUE}. An object whose `status` is "failed" is a failure,
+/// tells the client (ipc/hub/PROTOCOL.md 8.9). So `{}` becomes {"status":"success"}, and a value that is no
+/// object becomes {"status":"success","output":VALUE}. An object whose `status` is "failed" is a failure,
 /// as it was for the Python worker: its `error` is the message, or an object with `code`, `message`,
 /// `retryable`.
 std::variant<Completed, Failed> judge_result(ipc::RawJson result);

@@ -1,7 +1,6 @@
 #pragma once
-// The words in which jobs are spoken of between the Hub side (supervisor/hub), the dispatcher and the ledger:
-// offers, claims, assignments, outcomes, capacity. Nothing here knows of frames or connector lines. Plain
-// values.
+// The values that the Hub side (supervisor/hub), the dispatcher and the ledger exchange about jobs: offers,
+// claims, assignments, outcomes, capacity. Nothing here knows of frames or connector lines.
 
 #include <cstdint>
 #include <map>

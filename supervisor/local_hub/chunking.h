@@ -1,6 +1,6 @@
 #pragma once
 // The Hub's way to send a large message to a worker: text of more than 1 000 000 characters is cut into
-// `chunked_message` frames (hub-protocol.md section 6). Pure.
+// `chunked_message` frames (ipc/hub/PROTOCOL.md 6). Pure.
 
 #include <cstddef>
 #include <string>

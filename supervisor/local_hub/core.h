@@ -2,16 +2,14 @@
 // The rules of the hub: who is offered which job, who may report on it, when it is taken back. Pure but for
 // the Store: events and the time in, actions out. Owned by LocalHub; event loop thread only.
 //
-// Where it differs from the EmProps Redis Hub, on purpose (hub-protocol.md names the defects):
+// Where it differs from the EmProps Redis Hub, on purpose (ipc/hub/PROTOCOL.md 8 has the defects):
 // - offers are fair: the idle worker that waited longest is next, and an offered job is offered to nobody
-// else
-//   for some seconds; an offer that is not taken goes to the others;
+//   else for some seconds; an offer that is not taken goes to the others;
 // - a cancel reaches the worker: {"type":"cancel_job","job_id","reason"};
 // - a lost worker's jobs go back after requeue_after, at once when it said that it leaves; a job whose worker
 //   is silent goes back after stale_claim_after, to its old place in the queue;
 // - every attempt that ended without a result counts (failed, worker lost, worker silent), but not "drained",
-// a
-//   worker that leaves, a job that no connector began (`begun: false`), or a restart of this hub; the
+//   a worker that leaves, a job that no connector began (`begun: false`), or a restart of this hub; the
 //   max_attempts-th fails the job for good;
 // - `retryable: false` fails the job for good; the last failer is passed over only while another eligible
 //   worker is connected;

@@ -1,5 +1,5 @@
 #pragma once
-// Messages of the Hub's protocol (hub-protocol.md sections 2 and 3) <-> text. Pure. Payloads, results and
+// Messages of the Hub's protocol (ipc/hub/PROTOCOL.md 2 and 3) <-> text. Pure. Payloads, results and
 // other large values are JSON text that is spliced byte for byte. Field defaults, lax types and error texts
 // are the Hub's, because its workers and clients depend on them.
 

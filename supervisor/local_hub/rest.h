@@ -1,5 +1,5 @@
 #pragma once
-// The REST side (hub-protocol.md 3.4) as texts. Pure.
+// The REST side (ipc/hub/PROTOCOL.md 3.4) as texts. Pure.
 
 #include <optional>
 #include <string>

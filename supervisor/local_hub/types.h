@@ -23,7 +23,7 @@ struct Now {
     double epoch_seconds = 0;
 };
 
-/// The Hub's words for the state of a job (hub-protocol: "values").
+/// The Hub's words for the state of a job (ipc/hub/PROTOCOL.md 4.8).
 enum class JobStatus { pending, claimed, completed, failed, cancelled };
 
 constexpr std::string_view name_of(JobStatus status) {

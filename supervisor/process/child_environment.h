@@ -29,7 +29,7 @@ std::string for_service(const std::string& text, const config::ConnectorSettings
 /// EMPROPS_SERVICE_URL, unless its service has no port.
 std::map<std::string, std::string> child_environment(const config::ConnectorSettings& settings, int index,
                                                      const std::vector<std::string>& own);
-/// Likewise for its companion service: the base list and the service's own table, nothing else.
+/// The variables of its companion service: the base list and the service's own table, nothing else.
 std::map<std::string, std::string> service_environment(const config::ConnectorSettings& settings, int index,
                                                        const std::vector<std::string>& own);
 /// environ as a list.

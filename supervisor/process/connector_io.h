@@ -33,7 +33,7 @@ struct IoEvents {
     /// No byte was taken for write_timeout: what was begun is incomplete, the process must not be used any
     /// more.
     std::function<void()> on_stalled;
-    /// It closed its stdin.
+    /// The process closed its stdin.
     std::function<void()> on_stdin_closed;
 };
 

@@ -36,7 +36,7 @@ class ConnectorProcess {
         virtual void on_message(ConnectorProcess& process, ipc::FromConnector message) = 0;
         virtual void on_broken_line(ConnectorProcess& process, const std::optional<std::string>& job_id,
                                     const std::string& code, const std::string& message) = 0;
-        /// It closed a pipe although it lives; `what` completes "it ...".
+        /// A live process closed a pipe; `what` completes "it ...".
         virtual void on_pipe_closed(ConnectorProcess& process, const std::string& what) = 0;
         virtual void on_stalled(ConnectorProcess& process) = 0;
         virtual void on_trace(ConnectorProcess& process, TraceLine::Kind kind, const std::string& text) = 0;
@@ -73,7 +73,7 @@ class ConnectorProcess {
     void close_stdin_after_writing();
     /// See ConnectorIo::finish.
     void finish(Ms limit, std::function<void()> done);
-    /// Its end: what the rate limits have kept out of the log goes there now, the last lines with `tail`.
+    /// At the end: logs how much the rate limits kept out of the log, and with `tail` the last lines.
     void log_what_was_dropped(bool tail);
     /// Everything known about its end, but for what the Lifecycle knows.
     DeathReport death_report(const std::optional<ExitStatus>& exit) const;

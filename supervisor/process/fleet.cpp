@@ -119,7 +119,7 @@ class Fleet::Impl : public SlotContext, public std::enable_shared_from_this<Flee
 
     FleetListener* listener_;
     std::vector<std::unique_ptr<Connector>> connectors_;
-    std::vector<std::unique_ptr<Slot>> surplus_;  // slots of a connector that shall have fewer instances
+    std::vector<std::unique_ptr<Slot>> surplus_;  // slots of connectors whose number of instances was reduced
     asio::steady_timer timer_;
     std::deque<News> news_;
     bool delivering_ = false;

@@ -33,7 +33,7 @@ class ProcessHost;
 class FleetListener {
   public:
     virtual ~FleetListener() = default;
-    /// It said `ready`: jobs may be given.
+    /// The instance said `ready`: jobs may be given.
     virtual void on_ready(const InstanceId& id, const InstanceInfo& info) = 0;
     /// `status` or `capabilities` changed what it offers. At most ten times a second; the newest wins.
     virtual void on_changed(const InstanceId& id, const InstanceInfo& info) = 0;
@@ -47,7 +47,7 @@ class FleetListener {
     /// and always comes before its job's result.
     virtual void on_message(const InstanceId& id, ipc::FromConnector message) = 0;
     /// A line that broke the protocol. `job_id`: the job it concerns (named in the line, or the only one
-    /// held), which shall fail with `code` (result_too_large, protocol_error) and `message`. Once per job.
+    /// held), which must fail with `code` (result_too_large, protocol_error) and `message`. Once per job.
     virtual void on_protocol_error(const InstanceId& id, const std::optional<std::string>& job_id,
                                    const std::string& code, const std::string& message) = 0;
     /// The outside service of a connector as its last `status` said it, or its companion service as we see it

@@ -12,10 +12,9 @@
 //         |                                job given |  | ended    |  | 5 in 5 min          |
 //         |                                          v  |          |  +-> breaker_open -----+ trial
 //         +------------- any time ----------------- busy  --------+                  each 5 min
-//                                                     exit
+//                                                         exit
 //      failed: exit 78, foreign protocol version, init_failed that is not retryable. Left by new settings or
-//      an
-//              operator's start or restart only.
+//              an operator's start or restart only.
 //
 // A death while stopping for a reason of ours that is no misbehaviour (restart, recycle) starts the next
 // process at once. An overlapped restart does not show as a state: the old process stays ready/busy while a
@@ -83,7 +82,7 @@ class Lifecycle {
     Actions job_ended(std::uint64_t generation, TimePoint now);
     void pong(std::uint64_t generation, std::uint64_t id);
     Actions stdin_stalled(std::uint64_t generation, TimePoint now);
-    /// It can do nothing useful any more ("it closed its stdout") and has a moment to exit by itself.
+    /// The process can do nothing useful any more ("it closed its stdout"); it has a moment to exit.
     void expect_exit(std::uint64_t generation, const std::string& why, TimePoint now);
     /// The exit was seen; stdout is still being read.
     Actions exit_seen(std::uint64_t generation, TimePoint now);

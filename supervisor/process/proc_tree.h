@@ -17,7 +17,7 @@ struct ProcStat {
     char state = '?';  ///< R, S, D, Z, T, ...
     pid_t parent = 0;
     pid_t group = 0;
-    std::uint64_t started = 0;  ///< in clock ticks since boot: with the pid it names one process for ever
+    std::uint64_t started = 0;  ///< in clock ticks since boot: with the pid it names one process forever
 };
 std::optional<ProcStat> proc_stat(pid_t pid);
 

@@ -100,7 +100,7 @@ Error start_failed(const std::string& what) {
     return {"start_failed", what};
 }
 
-/// How a pid is addressed without the danger that it has become somebody else meanwhile.
+/// A process, addressed so that its pid cannot have become another process's in the meantime.
 UniqueFd open_pid(pid_t pid) {
     return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
 }
@@ -253,7 +253,7 @@ Result<int> OsProcessHost::launch(const LaunchSpec& spec, const ChildSetup& setu
     }
     if (problem.empty()) return launcher.pid;
     if (launcher.pid > 0) {
-        // It has reported its failure and is in _exit; or Boost failed after the fork, then it is of no use.
+        // The child has reported its failure and is in _exit; or Boost failed after the fork: it is useless.
         ::kill(launcher.pid, SIGKILL);
         ::waitpid(launcher.pid, nullptr, 0);
     }

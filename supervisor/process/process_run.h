@@ -95,7 +95,7 @@ class ProcessRun {
     void job_given() { ++jobs_, ++jobs_given_; }
     void job_ended(TimePoint now, Actions& out);
     void pong(std::uint64_t id);
-    /// It can do nothing useful any more and should exit by itself ("it closed its stdout"); soon it is
+    /// The process can do nothing useful any more ("it closed its stdout"); it has a moment to exit, then is
     /// stopped.
     void expect_exit(const std::string& why, TimePoint now);
     /// No new jobs; running ones finish within `limit`, then the stop ladder.

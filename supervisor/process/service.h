@@ -30,9 +30,9 @@ class Service {
     class Owner {
       public:
         virtual ~Owner() = default;
-        /// State, usable() or why() are other ones now.
+        /// The state, usable() or why() has changed.
         virtual void on_service_changed() = 0;
-        /// It ended and nobody had planned that. `report.jobs_held` are the jobs that ran then.
+        /// The service ended, and nobody had planned that. `report.jobs_held` are the jobs that ran then.
         virtual void on_service_died(const DeathReport& report) = 0;
         virtual std::vector<std::string> jobs_held() const = 0;
     };
@@ -56,7 +56,7 @@ class Service {
     void judged(int pid, ServiceVerdict verdict, const std::string& text);
     void job_given();
     void job_done() { lifecycle_.job_done(); }
-    /// Its instance's jobs have begun or ended.
+    /// Jobs of the instance have begun or ended.
     void jobs_changed();
 
     bool usable() const { return lifecycle_.usable(); }

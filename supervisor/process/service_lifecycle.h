@@ -18,7 +18,7 @@
 //
 // Usable, that is: its instance may get jobs, is only `healthy`. Planned ends (operator, new settings,
 // recycle) wait for the running jobs and count for nothing; all others count in the breaker, what the
-// connector asked for among them, so that no connector can make its service restart for ever. What a job did
+// connector asked for among them, so that no connector can make its service restart endlessly. What a job did
 // (ServiceVerdict) does not count: the job is stopped instead.
 
 #include <cstdint>
@@ -90,11 +90,11 @@ class ServiceLifecycle {
     ServiceActions start(TimePoint now);
     /// When the running jobs have ended, at most drain_timeout later. Forgets failures.
     ServiceActions restart(const std::string& text, TimePoint now);
-    /// Its connector asks for it: at once, whatever runs; counts as a death. Ignored unless it serves.
+    /// The connector asks for a restart: at once, whatever runs; counts as a death. Ignored unless it serves.
     ServiceActions restart_asked(const std::string& text, TimePoint now);
     /// Stop ladder now; stays stopped.
     ServiceActions stop(const std::string& text, TimePoint now);
-    /// Likewise, and nothing is started any more.
+    /// Stops as above, and nothing is started any more.
     ServiceActions shutdown(TimePoint now);
     /// New settings; they hold from now on, what it is started with for the next process. Forgets failures.
     void configure(ServiceOptions options);

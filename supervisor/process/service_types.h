@@ -26,7 +26,7 @@ const char* to_string(ServiceState state);
 /// Counts over all processes of one service.
 struct ServiceCounters {
     std::uint64_t starts = 0;
-    std::uint64_t deaths = 0;          ///< ends that nobody planned, hangs and asked restarts among them
+    std::uint64_t deaths = 0;          ///< unplanned ends, hangs, restarts that the connector asked for
     std::uint64_t restarts_asked = 0;  ///< `restart_service` messages of the connector
     std::uint64_t recycles = 0;        ///< max_jobs, max_rss, max_vram, max_age
     std::uint64_t probes_missed = 0;

@@ -76,7 +76,7 @@ void Slot::stop(const std::string& text) {
 }
 
 void Slot::restart(const std::string& text) {
-    // It is left alone if it runs, and tried again if it waits.
+    // A running service is left alone, a waiting one is tried again.
     if (service_ && !service_removed_) service_->start();
     carry_out(lifecycle_.restart(StopReason::restart, text, Clock::now()));
 }

@@ -40,7 +40,7 @@ class Slot : public ConnectorProcess::Owner, public Service::Owner {
     void restart(const std::string& text);
     void shutdown();
     void kill();
-    /// Its companion service alone; nothing happens without one.
+    /// Restarts the companion service alone; nothing happens without one.
     void restart_service(const std::string& text);
     /// New settings: restarts what is not stopped by an operator, connector and service each if its own
     /// changed.
@@ -58,7 +58,7 @@ class Slot : public ConnectorProcess::Owner, public Service::Owner {
 
     /// Nothing is left of it but processes that SIGKILL could not end, for so long that waiting is useless.
     bool hopeless(TimePoint now) const;
-    /// Likewise of its connector processes alone; true if there are none.
+    /// The same, looking at connector processes only; true if there are none.
     bool connectors_hopeless(TimePoint now) const;
     /// "comfyui (pid 4711)", for each process.
     std::string process_names() const;
@@ -103,7 +103,7 @@ class Slot : public ConnectorProcess::Owner, public Service::Owner {
 
     void configure_service();
     void service_follows();
-    /// It is ours, and its instance may get jobs.
+    /// The service works and stays configured: jobs may be given to the connector.
     bool service_serves() const { return service_->usable() && !service_removed_; }
     std::string service_reason() const;
     bool waits_to_start() const;
@@ -155,8 +155,8 @@ class Slot : public ConnectorProcess::Owner, public Service::Owner {
     std::map<std::uint64_t, Entry> processes_;
     std::vector<OrphanedJob> orphaned_jobs_;
     std::unique_ptr<Service> service_;
-    bool service_removed_ = false;   // it leaves, there shall be none any more
-    std::uint64_t started_for_ = 0;  // the start of the service that the connector was tried again for
+    bool service_removed_ = false;   // the settings name no service any more; the old one is leaving
+    std::uint64_t started_for_ = 0;  // number of the service's start after which the connector was started
     bool leaving_ = false;
     bool service_usable_ = true;  // as the listener was told
     ServiceState service_state_ = ServiceState::stopped;

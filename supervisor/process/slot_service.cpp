@@ -43,7 +43,7 @@ void Slot::restart_service(const std::string& text) {
     if (service_ && !service_removed_ && lifecycle_.wanted()) service_->restart(text);
 }
 
-/// It outlives its connector: jobs end first, then the connector leaves, then it is stopped.
+/// The service outlives its connector: jobs end first, then the connector leaves, then the service stops.
 void Slot::service_follows() {
     if (!service_) return;
     service_->jobs_changed();
@@ -110,8 +110,9 @@ bool Slot::waits_to_start() const {
     return lifecycle_.state() == State::backoff || lifecycle_.state() == State::breaker_open;
 }
 
-/// A connector that cannot live without its service may have died often while that was starting: what those
-/// deaths were about is over. Once per start of the service, lest its own faults restart it without end.
+/// A connector that cannot live without its service may have died often while the service was starting. The
+/// cause of those deaths is gone now, so the connector starts without waiting for its back-off or breaker;
+/// once per start of the service, so that its own faults do not restart it endlessly.
 void Slot::start_for_service() {
     if (!waits_to_start()) return;
     boost::asio::post(context_.executor, guarded([this] {

@@ -26,10 +26,10 @@ class WorkDirs {
     /// Creates the instance's folder, owned by `user` if there is one. Links are never followed.
     Result<std::filesystem::path> make_instance(const std::string& connector, int index,
                                                 const std::optional<UserIds>& user);
-    /// Likewise for its companion service that runs as another user: <connector>-<index>-service.
+    /// The same for a companion service that runs as another user: <connector>-<index>-service.
     Result<std::filesystem::path> make_service(const std::string& connector, int index,
                                                const std::optional<UserIds>& user);
-    /// Likewise for a job. An existing folder is kept: a resumed job finds what its first process wrote.
+    /// The same for a job. An existing folder is kept: a resumed job finds what its first process wrote.
     Result<std::filesystem::path> make_job(const std::string& connector, int index, const std::string& job_id,
                                            const std::optional<UserIds>& user);
     /// The job goes on at another index: its folder moves along.

@@ -71,7 +71,7 @@ void answer(int fd, const fs::path& folder) {
         while (true)
             ::pause();
     }
-    ::alarm(600);  // so that a failed test does not leave it for ever
+    ::alarm(600);  // so that a failed test does not leave it forever
     int listener = -1;
     std::vector<int> unanswered;
     while (true) {

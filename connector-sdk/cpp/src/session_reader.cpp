@@ -17,7 +17,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t max_input_line_bytes = std::size_t{128} << 20;  // PROTOCOL.md, lines to a connector
+constexpr std::size_t max_input_line_bytes = std::size_t{128} << 20;  // ipc/PROTOCOL.md, Limits
 // Below the steps of the supervisor's stop ladder, so that we end by ourselves.
 constexpr auto end_of_input_limit = std::chrono::milliseconds(2000);
 constexpr auto terminate_limit = std::chrono::milliseconds(4000);

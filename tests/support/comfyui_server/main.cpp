@@ -39,7 +39,7 @@ ComfyScript script(std::chrono::milliseconds time) {
 
 int serve(const fs::path& folder, const std::string& instance, std::uint16_t port) {
     std::ofstream(folder / ("pids-" + instance), std::ios::app) << ::getpid() << std::endl;
-    ::alarm(600);  // so that a failed test does not leave it for ever
+    ::alarm(600);  // so that a failed test does not leave it forever
     while (fs::exists(folder / "slow"))
         std::this_thread::sleep_for(10ms);
     std::ofstream journal(folder / ("journal-" + instance), std::ios::app);

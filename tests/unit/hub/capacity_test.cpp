@@ -1,4 +1,5 @@
-// The eleven capacity steps of the hub link, and the heartbeats, against a hub with hostile ordering.
+// The eleven capacity steps of the hub link (ipc/hub/PROTOCOL.md 9; Step1 is 9.1), and the heartbeats,
+// against a hub with hostile ordering.
 
 #include "session_fixture.h"
 

@@ -1,5 +1,5 @@
 // Recorded conversations with the real Hub: its side is fed to the session at the recorded times, and what
-// the session says must be what the reference demands of a worker.
+// the session says must be what the protocol demands of a worker (ipc/hub/PROTOCOL.md).
 
 #include <fstream>
 

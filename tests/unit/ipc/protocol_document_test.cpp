@@ -1,4 +1,4 @@
-// PROTOCOL.md, the schemas and the codec say the same, or these tests fail.
+// ipc/PROTOCOL.md, the schemas and the codec say the same, or these tests fail.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -25,7 +25,7 @@ struct Temper {
     int concurrency = 1;
     ipc::Features features{.cancel = true, .ping = true};
     unsigned crashes = 0;        ///< dies in mid-job
-    unsigned hangs = 0;          ///< job and pings unanswered for ever
+    unsigned hangs = 0;          ///< job and pings unanswered forever
     unsigned last_words = 0;     ///< dies right after the result
     unsigned hands_back = 0;     ///< not_started
     unsigned bad_starts = 0;     ///< dies before ready

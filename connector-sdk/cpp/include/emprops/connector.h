@@ -27,7 +27,7 @@ namespace emprops {
 
 using Json = nlohmann::json;
 
-/// Throw it from process_job() to fail the job with a code of PROTOCOL.md ("invalid_payload",
+/// Throw it from process_job() to fail the job with a code of ipc/PROTOCOL.md ("invalid_payload",
 /// "service_unavailable", ...) or one of your own, prefixed with the connector's name and a dot. Any other
 /// exception fails the job with code "internal" and its what().
 class JobFailure : public std::runtime_error {
