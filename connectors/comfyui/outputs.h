@@ -18,8 +18,8 @@ struct OutputFile {
     std::string kind;  ///< the key it stood under: images, gifs, audio, 3d, ...
     std::string filename;
     std::string subfolder;
-    std::string type;       ///< output, temp or input
-    std::string mime_type;  ///< by the name, else what ComfyUI says (video helper packs)
+    std::string type;        ///< output, temp or input
+    std::string mime_type;   ///< by the name, else what ComfyUI says (video helper packs)
     std::string named_by{};  ///< not empty: named by this text only, and a file only if ComfyUI has it
     bool operator==(const OutputFile&) const = default;
 };

@@ -127,9 +127,8 @@ struct Note {
     std::string text;
 };
 
-using Action =
-    std::variant<RecordJob, GiveJob, CancelJob, JobUnanswered, JobEnded, ReplaceInstance, StopInstance,
-                 JudgeService, ReportProgress, ForwardServiceRequest, Finished, Undelivered, CapacityChanged,
-                 Note>;
+using Action = std::variant<RecordJob, GiveJob, CancelJob, JobUnanswered, JobEnded, ReplaceInstance,
+                            StopInstance, JudgeService, ReportProgress, ForwardServiceRequest, Finished,
+                            Undelivered, CapacityChanged, Note>;
 
 }  // namespace emprops::jobs

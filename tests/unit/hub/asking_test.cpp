@@ -22,7 +22,8 @@ TEST_F(AskingTest, TheOutcomeOfALongJobWaitsForTheAnswerAndTheNextClaimDoesNot) 
     EXPECT_THAT(end_job(completed("j1")), ElementsAre("status idle", "ask j1"));
     EXPECT_THAT(frame(offer("j2")), ElementsAre("claim j2"));
     EXPECT_THAT(watch(job_status("j1", "claimed", "w-1")), ElementsAre("progress j1 100", "complete j1"));
-    EXPECT_THAT(frame(assigned("j2")), ElementsAre("progress j2 0", "assigned j2#2", "status busy", "ask j2"));
+    EXPECT_THAT(frame(assigned("j2")),
+                ElementsAre("progress j2 0", "assigned j2#2", "status busy", "ask j2"));
 }
 
 TEST_F(AskingTest, ACancelledJobIsNotReported) {
