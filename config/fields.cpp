@@ -281,8 +281,7 @@ std::vector<Field> make_fields() {
         supervision(&S::no_new_privs, "no_new_privs", K::boolean,
                     "The child and its children gain no rights by setuid programs."),
         supervision(&S::user, "user", K::text, "Run as this user (needs root); empty: as the worker."),
-        supervision(&S::nice, "nice", K::integer,
-                    "Scheduling priority, -20 to 19; unset: as the worker.")
+        supervision(&S::nice, "nice", K::integer, "Scheduling priority, -20 to 19; unset: as the worker.")
             .range(-20, 19),
         supervision(&S::cpu_affinity, "cpu_affinity", K::numbers, "CPU numbers it may run on; empty: all.")
             .range(0, 1023),

@@ -118,8 +118,7 @@ std::vector<Field> service_fields() {
         policy(&S::no_new_privs, "no_new_privs", K::boolean,
                "It and its children gain no rights by setuid programs; as the connector."),
         policy(&S::user, "user", K::text, "Run as this user (needs root); as the connector."),
-        policy(&S::nice, "nice", K::integer,
-               "Scheduling priority, -20 to 19; unset: as the worker.")
+        policy(&S::nice, "nice", K::integer, "Scheduling priority, -20 to 19; unset: as the worker.")
             .range(-20, 19),
         policy(&S::cpu_affinity, "cpu_affinity", K::numbers, "CPU numbers it may run on; empty: all.")
             .range(0, 1023),
