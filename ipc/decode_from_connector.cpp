@@ -10,7 +10,6 @@ namespace emprops::ipc {
 namespace {
 
 constexpr std::size_t max_stray_bytes = 4096;
-constexpr int max_concurrency = 1000;
 
 Features to_features(const std::vector<std::string>& names) {
     const auto has = [&](const char* name) {

@@ -7,7 +7,7 @@ namespace emprops::ipc {
 namespace {
 
 constexpr std::int64_t max_int = std::numeric_limits<int>::max();
-constexpr std::int64_t max_concurrency = 1000;
+
 constexpr std::int64_t max_ms = std::int64_t{1} << 53;
 
 Hello read_hello(FieldReader& in) {

@@ -56,6 +56,9 @@ struct JobError {
 
 // ---- supervisor -> connector ---------------------------------------------------------------------------
 
+/// Jobs at a time that a connector may be configured for or declare.
+inline constexpr int max_concurrency = 1000;
+
 struct Hello {
     std::vector<int> protocol_versions{protocol_version};
     std::string worker_id;
