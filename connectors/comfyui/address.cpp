@@ -1,11 +1,14 @@
 #include "connectors/comfyui/address.h"
 
 #include <arpa/inet.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstring>
+#include <memory>
 
 namespace emprops::comfyui {
 namespace {
@@ -63,6 +66,48 @@ bool is_public(const sockaddr* address) {
         std::array<unsigned char, 16> bytes{};
         std::memcpy(bytes.data(), &in.sin6_addr, bytes.size());
         return is_public_v6(bytes);
+    }
+    return false;
+}
+
+namespace {
+
+std::string lower(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    }
+    while (out.size() > 1 && out.back() == '.') {
+        out.pop_back();
+    }
+    return out;
+}
+
+}  // namespace
+
+bool is_loopback_name(std::string_view host) {
+    const std::string name = lower(host);
+    if (name == "localhost" || name.ends_with(".localhost") || name == "::1") return true;
+    in_addr address{};
+    if (inet_pton(AF_INET, name.c_str(), &address) != 1) return false;
+    return (ntohl(address.s_addr) >> 24) == 127;
+}
+
+bool is_public_host(const std::string& host) {
+    const std::string name = lower(host);
+    if (is_loopback_name(name)) return false;
+    const bool literal = name.find(':') != std::string::npos;
+    if (!literal && name.find('.') == std::string::npos) return false;
+    for (const char* end : {".local", ".internal", ".lan", ".home", ".corp", ".home.arpa", ".localdomain"}) {
+        if (name.ends_with(end)) return false;
+    }
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo* found = nullptr;
+    if (getaddrinfo(name.c_str(), nullptr, &hints, &found) != 0) return false;
+    const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, &freeaddrinfo);
+    for (const addrinfo* at = found; at != nullptr; at = at->ai_next) {
+        if (is_public(at->ai_addr)) return true;
     }
     return false;
 }

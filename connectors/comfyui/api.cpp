@@ -64,12 +64,13 @@ PostAnswer Api::post_prompt(std::string body) {
     return ServerError{response.status, first_line(response.body)};
 }
 
-std::variant<Json, AccessDenied, Unreachable> Api::get_json(const std::string& path, Ms timeout) {
+std::variant<Json, AccessDenied, Unreachable> Api::get_json(const std::string& path, Ms timeout,
+                                                            Repairs* repairs) {
     auto answer = http_.send(request("GET", path, timeout));
     if (auto problem = no_answer(answer)) return std::move(*problem);
     auto& response = std::get<HttpResponse>(answer);
     if (response.status == 200) {
-        if (auto value = parse_tolerant(response.body)) return std::move(*value);
+        if (auto value = parse_tolerant(response.body, repairs)) return std::move(*value);
     }
     if (is_access_problem(response.status, response.content_type)) return AccessDenied{response.status};
     Unreachable problem{"GET " + path + " answered HTTP " + std::to_string(response.status) +
@@ -82,14 +83,15 @@ std::variant<Json, AccessDenied, Unreachable> Api::get_json(const std::string& p
 }
 
 HistoryAnswer Api::history(const std::string& prompt_id) {
-    auto answer = get_json("/history/" + percent_encode(prompt_id), settings_.limits.response);
+    Repairs repairs;
+    auto answer = get_json("/history/" + percent_encode(prompt_id), settings_.limits.response, &repairs);
     if (auto* denied = std::get_if<AccessDenied>(&answer)) return *denied;
     if (auto* problem = std::get_if<Unreachable>(&answer)) return std::move(*problem);
     Json& value = std::get<Json>(answer);
     if (!value.is_object()) return Unreachable{"GET /history answered no object"};
     const auto entry = value.find(prompt_id);
     if (entry == value.end() || !entry->is_object()) return NoEntry{};
-    return Entry{std::move(*entry)};
+    return Entry{std::move(*entry), repairs.not_finite, repairs.too_deep};
 }
 
 RecentAnswer Api::recent() {
@@ -171,9 +173,21 @@ Result<std::string> Api::upload(const std::string& file, const std::string& name
     return plain ? stored : folder.get<std::string>() + "/" + stored;
 }
 
+namespace {
+
+std::string view_path(const OutputFile& file) {
+    return "/view" + query({{"filename", file.filename}, {"subfolder", file.subfolder}, {"type", file.type}});
+}
+
+}  // namespace
+
 std::string Api::view_url(const OutputFile& file) const {
-    return settings_.server.text() + "/view" +
-           query({{"filename", file.filename}, {"subfolder", file.subfolder}, {"type", file.type}});
+    return settings_.server.text() + view_path(file);
+}
+
+std::string Api::public_view_url(const OutputFile& file) const {
+    const std::string& base = settings_.outputs.reference_base_url;
+    return (base.empty() ? settings_.server.text() : base) + view_path(file);
 }
 
 std::variant<Api::Downloaded, Api::Missing, Error> Api::download(const OutputFile& file,

@@ -12,6 +12,7 @@
 #include "connectors/comfyui/outputs.h"
 #include "connectors/comfyui/run.h"
 #include "connectors/comfyui/settings.h"
+#include "connectors/comfyui/tolerant_json.h"
 
 namespace emprops::comfyui {
 
@@ -34,7 +35,8 @@ class Api {
     bool free_memory();
 
     /// A GET that answers in JSON: the value, or why not.
-    std::variant<Json, AccessDenied, Unreachable> get_json(const std::string& path, Ms timeout);
+    std::variant<Json, AccessDenied, Unreachable> get_json(const std::string& path, Ms timeout,
+                                                           Repairs* repairs = nullptr);
 
     /// Uploads a file of this machine; the value is how a node names it ("subfolder/name").
     Result<std::string> upload(const std::string& file, const std::string& name,
@@ -50,6 +52,8 @@ class Api {
     std::variant<Downloaded, Missing, Error> download(const OutputFile& file, const std::string& path);
 
     std::string view_url(const OutputFile& file) const;
+    /// The same for somebody else: with reference_base_url.
+    std::string public_view_url(const OutputFile& file) const;
     HttpClient& http() { return http_; }
 
   private:

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "connectors/comfyui/address.h"
 #include "connectors/comfyui/lease.h"
 
 namespace emprops::comfyui {
@@ -17,6 +18,10 @@ void ComfyUi::initialize(const ConnectorSettings& given, ConnectorContext& conte
     auto loaded = load_settings(given.settings, [](std::string_view name) { return env_find(name); });
     if (!loaded.ok()) throw ConfigurationError(loaded.error().message);
     settings_ = std::move(*loaded);
+    if (!given.hub.empty()) {
+        const auto hub = parse_url(given.hub);
+        settings_.client_is_here = hub.ok() && is_loopback_name(hub->host);
+    }
     for (const std::string& warning : settings_.warnings) {
         context.log("warn", warning);
     }
@@ -36,8 +41,9 @@ void ComfyUi::initialize(const ConnectorSettings& given, ConnectorContext& conte
         SocketHandlers handlers;
         handlers.on_text = [this](std::string_view frame) { boxes_.on_text(frame); };
         handlers.on_binary = [this](std::string_view frame) { boxes_.on_binary(frame); };
+        handlers.on_bytes = [this](std::size_t count) { boxes_.on_bytes(count); };
         handlers.on_state = [this, &context](bool up, const std::string& reason) {
-            boxes_.on_state(up);
+            boxes_.on_state(up, reason);
             if (!up) monitor_->look_now();
             // Each try fails with the same words; people need them once.
             const bool refused = !up && reason.find("WebSocket handshake") != std::string::npos;
@@ -49,7 +55,7 @@ void ComfyUi::initialize(const ConnectorSettings& given, ConnectorContext& conte
         socket_ = std::make_unique<Socket>(settings_, client_id, std::move(handlers));
     }
     shared_ = std::make_unique<Shared>(Shared{settings_, *names_, client_id, given.connector, given.instance,
-                                              given.work_dir, boxes_, etas_, object_info_, *monitor_,
+                                              given.work_dir, boxes_, etas_, object_info_, deaths_, *monitor_,
                                               socket_.get()});
 }
 

@@ -29,6 +29,7 @@ class ComfyUi : public Connector {
     Mailboxes boxes_;
     EtaBook etas_;
     ObjectInfo object_info_;
+    DeathBook deaths_;
     std::string refusal_;  // why there is no WebSocket, as last told; socket thread only
     std::unique_ptr<Monitor> monitor_;
     std::unique_ptr<Socket> socket_;  // after the monitor: its handlers use it

@@ -2,16 +2,11 @@
 
 #include "connectors/comfyui/tolerant_json.h"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
-#include <memory>
-#include <sstream>
 #include <utility>
 
 namespace emprops::comfyui {
@@ -23,50 +18,6 @@ constexpr int first_pause = 300;  // ms
 
 Failure failure(std::string code, std::string message, bool retryable, const char* error_class) {
     return {std::move(code), std::move(message), retryable, {{"class", error_class}}};
-}
-
-struct DigestDeleter {
-    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-};
-
-std::optional<std::string> sha256_of_file(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    const std::unique_ptr<EVP_MD_CTX, DigestDeleter> context(EVP_MD_CTX_new());
-    if (!file || !context || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1) return {};
-    std::vector<char> block(std::size_t{1} << 16);
-    while (file) {
-        file.read(block.data(), static_cast<std::streamsize>(block.size()));
-        EVP_DigestUpdate(context.get(), block.data(), static_cast<std::size_t>(file.gcount()));
-    }
-    if (file.bad()) return {};
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned length = 0;
-    EVP_DigestFinal_ex(context.get(), digest.data(), &length);
-    static constexpr std::string_view digits = "0123456789abcdef";
-    std::string out;
-    for (unsigned i = 0; i < length; ++i) {
-        out += digits[digest[i] >> 4];
-        out += digits[digest[i] & 15];
-    }
-    return out;
-}
-
-std::optional<std::string> read_file(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    std::ostringstream bytes;
-    bytes << file.rdbuf();
-    if (!file) {
-        std::error_code error;
-        if (fs::file_size(path, error) != 0 || error) return {};
-    }
-    return bytes.str();
-}
-
-bool begins_as_png(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    std::array<char, 8> head{};
-    file.read(head.data(), head.size());
-    return is_png({head.data(), static_cast<std::size_t>(file.gcount())});
 }
 
 bool write_output(const std::string& path, std::string_view bytes) {
@@ -200,8 +151,7 @@ std::variant<Json, Failure> Delivery::deliver_bytes(const OutputFile& file, cons
     return placed;
 }
 
-std::vector<std::pair<std::string, std::string>> Delivery::values(const OutputFile& file,
-                                                                  const std::string& sha256) const {
+Delivery::Values Delivery::values(const OutputFile& file, const std::string& sha256) const {
     const fs::path name(file.filename);
     std::string extension = name.extension().string();
     if (!extension.empty()) extension.erase(0, 1);
@@ -210,160 +160,6 @@ std::vector<std::pair<std::string, std::string>> Delivery::values(const OutputFi
             {"filename", file.filename}, {"stem", name.stem().string()},
             {"ext", extension},          {"sha256", sha256},
             {"date", today()},           {"subfolder", file.subfolder}};
-}
-
-std::variant<Json, Failure> Delivery::place(const OutputFile& file, const std::string& path,
-                                            bool in_comfyui) {
-    if (rules_.strip_metadata && begins_as_png(path)) {
-        const auto bytes = read_file(path);
-        if (bytes && is_png(*bytes)) {
-            auto stripped = strip_png_metadata(*bytes);
-            // A broken PNG must not slip through with its workflow inside.
-            if (!stripped.ok()) {
-                return failure(
-                    "service_error",
-                    "\"" + file.filename + "\": metadata cannot be stripped: " + stripped.error().message,
-                    false, "strip_metadata");
-            }
-            if (!write_output(path, *stripped))
-                return failure("internal", "cannot write " + path + " (disk full?)", true, "disk");
-        }
-    }
-    std::error_code error;
-    const std::uint64_t size = fs::file_size(path, error);
-    const auto sha256 = sha256_of_file(path);
-    if (error || !sha256) return failure("internal", "cannot read " + path + " again", true, "disk");
-    Json entry = {{"node", file.node},
-                  {"kind", file.kind},
-                  {"filename", file.filename},
-                  {"subfolder", file.subfolder},
-                  {"type", file.type},
-                  {"mime_type", file.mime_type},
-                  {"size", size},
-                  {"sha256", *sha256}};
-    const auto fill = values(file, *sha256);
-    std::string spilled;
-    for (const std::string& policy : rules_.deliver) {
-        entry["delivery"] = policy;
-        if (policy == "inline") {
-            if (!fits_inline(rules_, inline_used_, size)) {
-                spilled = "it has " + std::to_string(size) + " bytes, and inline_max_bytes allows " +
-                          std::to_string(rules_.inline_max_bytes) + " for all files and texts of a job";
-                continue;
-            }
-            const auto bytes = read_file(path);
-            if (!bytes) return failure("internal", "cannot read " + path + " again", true, "disk");
-            inline_used_ += size;
-            entry["data"] = base64_encode(*bytes);
-            return entry;
-        }
-        if (policy == "reference") {
-            // A link into ComfyUI would lead to the picture with its metadata still in it.
-            if (!in_comfyui || rules_.strip_metadata) {
-                spilled += std::string(spilled.empty() ? "" : "; ") +
-                           (in_comfyui ? "reference cannot strip metadata" : "it is not stored in ComfyUI");
-                continue;
-            }
-            entry["url"] = api_.view_url(file);
-            return entry;
-        }
-        if (policy == "directory") {
-            const fs::path base = fs::path(rules_.directory).lexically_normal();
-            const fs::path target = free_target(
-                targets_,
-                (base / fill_template(rules_.directory_template, fill)).lexically_normal().string());
-            const auto inside = target.lexically_relative(base);
-            if (inside.empty() || *inside.begin() == "..") {
-                return failure("internal", "directory_template leads out of directory", false,
-                               "configuration");
-            }
-            fs::create_directories(target.parent_path(), error);
-            const fs::path partial = target.string() + ".part";
-            fs::copy_file(path, partial, fs::copy_options::overwrite_existing, error);
-            if (!error) fs::rename(partial, target, error);
-            if (error) {
-                return failure(
-                    "comfyui.delivery_failed",
-                    "cannot copy \"" + file.filename + "\" to " + target.string() + ": " + error.message(),
-                    true, "delivery");
-            }
-            entry["path"] = target.string();
-            return entry;
-        }
-        const bool s3 = policy == "s3";
-        std::string url;
-        std::string shown;
-        if (s3) {
-            const std::string plain = free_target(targets_, fill_template(rules_.s3.key_template, fill));
-            const std::string key = percent_encode(plain, true);
-            std::string endpoint = rules_.s3.endpoint;
-            while (!endpoint.empty() && endpoint.back() == '/') {
-                endpoint.pop_back();
-            }
-            url = endpoint + "/" + rules_.s3.bucket + "/" + key;
-            shown = rules_.s3.public_url.empty() ? url : rules_.s3.public_url + "/" + key;
-            entry["bucket"] = rules_.s3.bucket;
-            entry["key"] = plain;
-        } else {
-            std::vector<std::pair<std::string, std::string>> encoded = fill;
-            for (auto& pair : encoded) {
-                pair.second = percent_encode(pair.second);
-            }
-            url = fill_template(rules_.http_put_url, encoded);
-            const auto query_at = std::min(url.find('?'), url.size());
-            shown = free_target(targets_, url.substr(0, query_at));
-            url = shown + url.substr(query_at);  // a presigned URL's query is a secret
-        }
-        if (auto failed = put_http(path, url, file, s3)) return std::move(*failed);
-        entry["url"] = shown;
-        return entry;
-    }
-    return failure("result_too_large",
-                   "\"" + file.filename + "\" (node " + file.node + ") cannot be delivered: " + spilled +
-                       "; raise inline_max_bytes (up to 11.5 MiB, as the Hub takes 16 MiB of base64) or add "
-                       "reference, directory, http_put or s3 "
-                       "to deliver",
-                   false, "too_large");
-}
-
-std::optional<Failure> Delivery::put_http(const std::string& path, const std::string& url,
-                                          const OutputFile& file, bool s3) {
-    HttpRequest put;
-    put.method = "PUT";
-    put.url = url;
-    put.body_file = path;
-    put.headers["Content-Type"] = file.mime_type;
-    put.connect_timeout = settings_.limits.connect;
-    put.timeout = settings_.limits.download;
-    put.verify_tls = rules_.verify_tls;
-    put.ca_file = rules_.ca_file;
-    put.cancelled = cancelled_;
-    if (s3) {
-        put.s3 = HttpRequest::Signature{rules_.s3.region, rules_.s3.access_key, rules_.s3.secret_key};
-        if (!rules_.s3.session_token.empty()) put.headers["x-amz-security-token"] = rules_.s3.session_token;
-        const auto hash = sha256_of_file(path);
-        if (hash) put.headers["x-amz-content-sha256"] = *hash;
-    } else {
-        for (const auto& [name, value] : rules_.http_put_headers) {
-            put.headers[name] = value;
-        }
-    }
-    std::string why;
-    for (int attempt = 1; attempt <= put_tries; ++attempt) {
-        const auto answer = api_.http().send(put);
-        if (const auto* response = std::get_if<HttpResponse>(&answer)) {
-            if (response->status >= 200 && response->status < 300) return {};
-            why = "HTTP " + std::to_string(response->status) + " " + cut_text(response->body, 300);
-            if (response->status < 500 && response->status != 429) break;
-        } else {
-            why = no_answer(answer)->what;
-        }
-        if (attempt < put_tries && pause_(Ms{first_pause * attempt})) break;
-    }
-    return failure("comfyui.delivery_failed",
-                   "cannot store \"" + file.filename + "\" by " + (s3 ? "s3" : "http_put") + " at " +
-                       url.substr(0, url.find('?')) + ": " + why,
-                   true, "delivery");
 }
 
 }  // namespace emprops::comfyui

@@ -48,14 +48,27 @@ class Delivery {
     void remove_delivered();
     /// The same for a picture that came over the WebSocket.
     std::variant<Json, Failure> deliver_bytes(const OutputFile& file, const std::string& bytes);
+    /// Not empty: links were given out that not everybody can open; the reason, for people.
+    const std::string& local_links() const { return local_links_; }
 
   private:
+    using Values = std::vector<std::pair<std::string, std::string>>;
+
     void remember_delivered(const OutputFile& file);
+    // delivery_place.cpp; each fills `entry`, or says why it is not the destination for this file
     std::variant<Json, Failure> place(const OutputFile& file, const std::string& path, bool in_comfyui);
+    std::optional<Failure> strip(const OutputFile& file, const std::string& path) const;
+    std::optional<std::string> place_inline(const std::string& path, std::uint64_t size, Json& entry,
+                                            std::optional<Failure>& failed);
+    std::optional<std::string> place_reference(const OutputFile& file, bool in_comfyui, Json& entry);
+    std::optional<Failure> place_in_directory(const OutputFile& file, const std::string& path,
+                                              const Values& fill, Json& entry);
+    std::optional<Failure> place_by_put(const OutputFile& file, const std::string& path, bool s3,
+                                        const Values& fill, Json& entry);
+    std::string advice(const std::vector<std::string>& spilled) const;
     std::optional<Failure> put_http(const std::string& path, const std::string& url, const OutputFile& file,
                                     bool s3);
-    std::vector<std::pair<std::string, std::string>> values(const OutputFile& file,
-                                                            const std::string& sha256) const;
+    Values values(const OutputFile& file, const std::string& sha256) const;
 
     Api& api_;
     const Settings& settings_;
@@ -67,6 +80,9 @@ class Delivery {
     std::set<std::string> targets_;       // of this job: two files of one name must not overwrite each other
     std::vector<std::string> delivered_;  // files of ComfyUI's that are to be removed
     int count_ = 0;
+    std::optional<bool> reachable_;  // ComfyUI's own address, for everybody
+    std::string local_links_;
+    bool link_refused_ = false;
 };
 
 }  // namespace emprops::comfyui

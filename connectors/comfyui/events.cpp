@@ -108,23 +108,63 @@ SocketMessage read_message(std::string_view frame) {
     return {};
 }
 
+std::optional<std::string_view> progress_state_prompt(std::string_view frame) {
+    std::size_t at = 0;
+    const auto takes = [&](std::string_view token) {
+        while (at < frame.size() && frame[at] == ' ') {
+            ++at;
+        }
+        if (frame.substr(at, token.size()) != token) return false;
+        at += token.size();
+        return true;
+    };
+    for (const std::string_view token : {"{", "\"type\"", ":", "\"progress_state\"", ",", "\"data\"", ":",
+                                         "{", "\"prompt_id\"", ":", "\""}) {
+        if (!takes(token)) return {};
+    }
+    const auto end = frame.find_first_of("\\\"", at);
+    if (end == std::string_view::npos || frame[end] != '"') return {};
+    return frame.substr(at, end - at);
+}
+
+std::string picture_type(std::string_view picture, std::string_view said) {
+    const auto starts = [&](std::string_view with, std::size_t at = 0) {
+        return picture.size() >= at && picture.substr(at, with.size()) == with;
+    };
+    if (starts("\x89PNG\r\n\x1a\n")) return "image/png";
+    if (starts("\xFF\xD8\xFF")) return "image/jpeg";
+    if (starts("RIFF") && starts("WEBP", 8)) return "image/webp";
+    if (starts("GIF8")) return "image/gif";
+    if (starts("ftypavif", 4) || starts("ftypavis", 4)) return "image/avif";
+    if (starts("BM")) return "image/bmp";
+    if (starts(std::string_view("II*\0", 4)) || starts(std::string_view("MM\0*", 4))) return "image/tiff";
+    return said.empty() ? "application/octet-stream" : std::string(said);
+}
+
 std::optional<Preview> read_preview(std::string_view frame) {
     if (frame.size() < 8) return {};
     const std::uint32_t type = big_endian(frame, 0);
     const std::uint32_t second = big_endian(frame, 4);
     Preview preview;
     if (type == 1) {
-        if (second != 1 && second != 2) return {};
-        preview.mime_type = second == 1 ? "image/jpeg" : "image/png";
+        // 1 and 2 are ComfyUI's own words; nodes of others send what they like, and the bytes tell.
+        const char* said = second == 1 ? "image/jpeg" : second == 2 ? "image/png" : "";
         preview.picture = frame.substr(8);
+        preview.mime_type = picture_type(preview.picture, said);
+        if (preview.mime_type != "application/octet-stream") return preview;
+        preview.picture = frame.substr(4);  // without the word for the format
+        preview.mime_type = picture_type(preview.picture, "");
+        if (preview.mime_type == "application/octet-stream") return {};
         return preview;
     }
     if (type != 4 || second > frame.size() - 8) return {};
     const auto about = parse_tolerant(frame.substr(8, second));
     if (!about || !about->is_object()) return {};
     preview.prompt_id = text_of(*about, "prompt_id");
-    preview.mime_type = text_of(*about, "image_type");
+    preview.node = text_of(*about, "display_node_id");
+    if (preview.node.empty()) preview.node = text_of(*about, "node_id");
     preview.picture = frame.substr(8 + second);
+    preview.mime_type = picture_type(preview.picture, text_of(*about, "image_type"));
     return preview;
 }
 

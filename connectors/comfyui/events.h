@@ -58,6 +58,7 @@ using EventBody = std::variant<Started, Cached, Executing, NodeProgress, Progres
 struct Event {
     std::string prompt_id;  ///< empty for the "current node" message after a reconnect (no id on the wire)
     EventBody body;
+    std::size_t bytes = 0;  ///< of the frame that it came in
 };
 
 /// `status`, which everybody gets.
@@ -70,15 +71,23 @@ using SocketMessage = std::variant<std::monostate, Event, QueueStatus>;
 /// Reads a text frame; monostate for what does not concern us (other types, custom nodes, broken text).
 SocketMessage read_message(std::string_view text);
 
+/// The prompt of a `progress_state` frame, without parsing the frame: it names every node that has begun, and
+/// comes with each step. nullopt for other messages, and for one that is not written as ComfyUI writes it.
+std::optional<std::string_view> progress_state_prompt(std::string_view frame);
+
 /// The same for a message's {"type","data"} pair, as the history's status.messages holds them.
 std::optional<Event> read_event(const std::string& type, const Json& data);
 
 /// A picture out of a binary frame.
 struct Preview {
     std::string prompt_id;  ///< empty for the legacy frame, which names none
+    std::string node;       ///< display id where known; empty for the legacy frame
     std::string mime_type;
     std::string_view picture;  ///< into the frame
 };
+
+/// What a picture is: by its first bytes, else what was said about it.
+std::string picture_type(std::string_view picture, std::string_view said);
 
 /// Reads a binary frame; nullopt for text frames (type 3), unknown types and wrong lengths.
 std::optional<Preview> read_preview(std::string_view frame);

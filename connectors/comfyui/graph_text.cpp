@@ -65,9 +65,10 @@ std::vector<Place> places(std::string_view text) {
     return out;
 }
 
-/// Where the strings of ID/inputs/filename_prefix begin.
-std::vector<std::pair<std::string, std::size_t>> prefixes(std::string_view text) {
-    std::vector<std::pair<std::string, std::size_t>> out;
+/// Calls `object` with the path and the place of each "{", and `string` with those of each string that is a
+/// value; of a path, "" is the graph, then the node's id, then "inputs", then the input's name.
+template <class Object, class String>
+void walk(std::string_view text, const Object& object, const String& string) {
     std::vector<std::string> path;  // the key under which each open object or array stands
     std::string key;
     bool is_key = false;  // a string that comes now is one
@@ -75,6 +76,7 @@ std::vector<std::pair<std::string, std::size_t>> prefixes(std::string_view text)
         const char c = text[at];
         if (c == '{' || c == '[') {
             path.push_back(std::exchange(key, {}));
+            if (c == '{') object(path, at);
             is_key = c == '{';
         } else if ((c == '}' || c == ']') && !path.empty()) {
             path.pop_back();
@@ -90,12 +92,24 @@ std::vector<std::pair<std::string, std::size_t>> prefixes(std::string_view text)
                 at = next;
                 continue;
             }
-            // path: "" (the graph), node id, "inputs"
-            if (path.size() == 3 && path[2] == "inputs" && key == "filename_prefix")
-                out.emplace_back(path[1], at);
+            string(path, key, at);
             at = end - 1;
         }
     }
+}
+
+bool is_inputs(const std::vector<std::string>& path) {
+    return path.size() == 3 && path[2] == "inputs";
+}
+
+/// Where the strings of ID/inputs/filename_prefix begin.
+std::vector<std::pair<std::string, std::size_t>> prefixes(std::string_view text) {
+    std::vector<std::pair<std::string, std::size_t>> out;
+    walk(
+        text, [](const auto&, std::size_t) {},
+        [&](const auto& path, const std::string& key, std::size_t at) {
+            if (is_inputs(path) && key == "filename_prefix") out.emplace_back(path[1], at);
+        });
     return out;
 }
 
@@ -145,6 +159,24 @@ std::string with_output_folder(std::string_view graph_text, const std::vector<No
         out += folder + "/";
         from = begin + 1;
     }
+    return out + std::string(graph_text.substr(from));
+}
+
+std::string with_fresh_input(std::string_view graph_text, const std::set<std::string>& nodes,
+                             const std::string& value) {
+    std::string out;
+    std::size_t from = 0;
+    walk(
+        graph_text,
+        [&](const auto& path, std::size_t at) {
+            if (!is_inputs(path) || nodes.count(path[1]) == 0) return;
+            out += graph_text.substr(from, at + 1 - from);
+            out += "\"emprops_fresh\":" + dump(value);
+            const std::size_t next = skip_space(graph_text, at + 1);
+            if (next < graph_text.size() && graph_text[next] != '}') out += ",";
+            from = at + 1;
+        },
+        [](const auto&, const std::string&, std::size_t) {});
     return out + std::string(graph_text.substr(from));
 }
 

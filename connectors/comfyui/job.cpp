@@ -10,7 +10,7 @@
 namespace emprops::comfyui {
 
 Registration::Registration(Mailboxes& boxes, std::string job_id)
-    : boxes_(boxes), job_id_(std::move(job_id)), box_(std::make_shared<Mailbox>()) {
+    : boxes_(boxes), job_id_(std::move(job_id)), box_(boxes.make_box()) {
     boxes_.add_job(job_id_);
 }
 Registration::~Registration() {
@@ -39,13 +39,12 @@ JobRun::JobRun(const Shared& shared, const Job& job, JobContext& context, Payloa
       own_folder_(input_subfolder(shared.names.space(), job.job_id)),
       run_(
           rules(), payload_.nodes,
-          [this](int n) { return shared_.names.prompt(job_.job_id, mark_.payload, n); }, Clock::now()) {
+          [this](int n) { return shared_.names.prompt(job_.job_id, mark_.payload, n); }, Clock::now()),
+      pictures_(payload_.nodes, settings_.websocket_nodes, max_picture_bytes) {
+    const std::ofstream begun(begun_path());  // a resume sees by it that this folder is the one of the earlier process
     register_prompt();
     run_.on_socket(shared_.boxes.socket_up(), Clock::now());
     context_.on_cancel([box = registration_.box()] { box->wake(); });
-    for (const Node& node : payload_.nodes) {
-        if (node.class_type == "SaveImageWebsocket") socket_savers_.insert(node.id);
-    }
 }
 
 Json JobRun::go() {
@@ -53,14 +52,21 @@ Json JobRun::go() {
         drive();
         const Outcome& outcome = run_.outcome();
         if (outcome.abandoned) shared_.monitor.see_off(outcome.unwanted, outcome.doubtful);
-        if (outcome.kind != Outcome::Kind::succeeded) {
-            // What the prompt may still read stays where it is.
-            if (!outcome.abandoned) clean_up(true);
-            fail(outcome);
+        const bool succeeded = outcome.kind == Outcome::Kind::succeeded;
+        if (succeeded) {
+            shared_.deaths.ended_well(death_key());
+            wait_for_pictures();
+            if (pictures_again()) continue;
+        } else {
+            shared_.deaths.died(death_key(), outcome.deaths);
+            if (!allow_partial() || files_left(outcome).empty()) fail(outcome);
         }
         std::optional<Json> result;
         try {
-            result = deliver(outcome);
+            result = succeeded ? deliver(outcome)
+                               : deliver(outcome, "not all of the workflow was done (allow_partial): " +
+                                                      failure_of(outcome).message);
+            if (!result && !succeeded) fail(outcome);
         } catch (const JobFailure&) {
             clean_up(false);  // the outputs stay: the next assignment takes them
             throw;
@@ -82,9 +88,16 @@ RunRules JobRun::rules() const {
     out.limits = settings_.limits;
     out.poll_interval = settings_.poll_interval;
     out.max_resubmissions = settings_.max_resubmissions;
-    out.allow_partial = payload_.allow_partial.value_or(settings_.allow_partial);
+    out.allow_partial = allow_partial();
     out.resume = job_.resume;
     out.resume_from = job_.resume ? read_note() : std::nullopt;
+    // It notes each submission before it sends it; where it did not, it sent none. But the folder goes when
+    // the supervisor dies.
+    std::error_code ignored;
+    const bool same_folder = std::filesystem::exists(begun_path(), ignored);
+    out.may_be_sent = out.resume_from.has_value() || !same_folder;
+    out.deaths_before = shared_.deaths.of(death_key());
+    out.machine_is_sick = shared_.deaths.others(death_key());
     out.mark = mark_;
     return out;
 }
@@ -114,6 +127,11 @@ void JobRun::drive() {
     while (true) {
         read_mail(Clock::now());
         if (context_.cancelled() && !withdrawing_) {
+            // The next supervisor gives this job again, and its prompt is looked for.
+            if (context_.supervisor_gone()) {
+                raise(Failure{"drained", "the supervisor has gone; the prompt was left in ComfyUI", true,
+                              Json::object()});
+            }
             withdrawing_ = true;
             api_.hurry(std::max(settings_.limits.cancel / 4, Ms{500}));
             run_.cancel(Clock::now());
@@ -124,8 +142,13 @@ void JobRun::drive() {
             if (!attached) shared_.monitor.keep(run_.prompt_id());
         }
         attached = run_.attached();
+        if (run_.begun() && begun_ != run_.submission()) {
+            begun_ = run_.submission();
+            context_.accepted();  // if ComfyUI dies now, this job is the one that it ran
+        }
         const Action action = run_.next(Clock::now());
         if (std::holds_alternative<Finish>(action)) return;
+        if (std::holds_alternative<Wait>(action)) tell();
         act(action);
         tell();
     }
@@ -176,6 +199,7 @@ void JobRun::act(const Action& action) {
 }
 
 PostAnswer JobRun::post(const SendPrompt& send) {
+    need_socket();
     if (!provided_) {
         provided_ = true;
         provide();
@@ -184,8 +208,13 @@ PostAnswer JobRun::post(const SendPrompt& send) {
     write_note();
     // An earlier prompt of this id may have been given up on: this one is wanted.
     shared_.monitor.keep(send.prompt_id);
+    context_.service_request("comfyui", "prompt",
+                             {{"url", settings_.server.text()},
+                              {"prompt_id", run_.prompt_id()},
+                              {"nodes", payload_.nodes.size()}});
     return api_.post_prompt(
-        prompt_body(graph_, payload_, shared_.client_id, send.prompt_id, mark_json(mark_, send.submission)));
+        prompt_body(refresh_.empty() ? graph_ : with_fresh_input(graph_, refresh_, send.prompt_id), payload_,
+                    shared_.client_id, send.prompt_id, mark_json(mark_, send.submission)));
 }
 
 /// Inputs are brought only when the prompt is really sent: a resumed job finds its prompt with them.
@@ -202,10 +231,6 @@ void JobRun::provide() {
     if (!graph.ok()) raise(graph.error());
     graph_ = std::move(*graph);
     if (settings_.own_output_folder()) graph_ = with_output_folder(graph_, payload_.nodes, own_folder_);
-    context_.service_request("comfyui", "prompt",
-                             {{"url", settings_.server.text()},
-                              {"prompt_id", run_.prompt_id()},
-                              {"nodes", payload_.nodes.size()}});
 }
 
 void JobRun::check_before_sending() {
@@ -219,45 +244,54 @@ void JobRun::check_before_sending() {
 void JobRun::read_mail(TimePoint until) {
     for (Letter& letter : registration_.box()->take(until)) {
         const TimePoint now = Clock::now();
-        std::visit(Overload{[&](const Event& event) {
-                                run_.on_event(event, now);
-                                if (event.prompt_id != run_.prompt_id()) return;
-                                if (std::holds_alternative<Started>(event.body)) run_began_ = now;
-                                if (const auto* node = std::get_if<Executing>(&event.body))
-                                    node_ = node->node;
-                                if (std::holds_alternative<Ended>(event.body)) node_.clear();
-                                progress_.on_event(event.body);
+        std::visit(Overload{[&](const Event& event) { take_event(event, now); },
+                            [&](const SocketUp& socket) {
+                                run_.on_socket(socket.up, now);
+                                pictures_.on_socket(socket.up);
                             },
-                            [&](const SocketUp& socket) { run_.on_socket(socket.up, now); },
-                            [&](Picture& picture) { take_picture(std::move(picture), now); }},
+                            [&](Picture& picture) { take_picture(std::move(picture), now); },
+                            [&](const RawState& state) {
+                                const SocketMessage message = read_message(state.text);
+                                if (const auto* event = std::get_if<Event>(&message)) take_event(*event, now);
+                                const TimePoint done = Clock::now();
+                                registration_.box()->state_read(std::chrono::duration_cast<Ms>(done - now),
+                                                                done);
+                            },
+                            [&](const Missed&) { pictures_.on_missed(); }},
                    letter);
     }
+}
+
+void JobRun::take_event(const Event& event, TimePoint now) {
+    run_.on_event(event, now);
+    if (event.prompt_id != run_.prompt_id()) return;
+    heard_ = true;
+    if (std::holds_alternative<Started>(event.body)) run_began_ = now;
+    if (const auto* node = std::get_if<Executing>(&event.body)) node_ = node->node;
+    if (std::holds_alternative<Ended>(event.body)) node_.clear();
+    pictures_.on_event(event.body);
+    progress_.on_event(event.body);
 }
 
 void JobRun::take_picture(Picture picture, TimePoint now) {
     // A frame without an id is ours only while our prompt is the running one.
     if (picture.prompt_id.empty() ? node_.empty() : picture.prompt_id != run_.prompt_id()) return;
-    if (socket_savers_.count(node_) > 0 && picture.mime_type == "image/png") {
-        if (picture_bytes_ + picture.bytes.size() > max_picture_bytes) {
-            ++pictures_dropped_;
-            return;
-        }
-        picture_bytes_ += picture.bytes.size();
-        pictures_.emplace_back(node_, std::move(picture.bytes));
+    const bool shown = settings_.previews.enabled && picture.bytes.size() <= settings_.previews.max_bytes &&
+                       now - preview_at_ >= settings_.previews.interval;
+    Json preview;
+    if (shown) preview = {{"mime_type", picture.mime_type}, {"data", base64_encode(picture.bytes)}};
+    if (pictures_.on_picture(std::move(picture.node), std::move(picture.mime_type), std::move(picture.bytes)))
         return;
-    }
-    if (!settings_.previews.enabled || picture.bytes.size() > settings_.previews.max_bytes) return;
-    if (now - preview_at_ < settings_.previews.interval) return;
+    if (!shown) return;
     preview_at_ = now;
-    preview_ = {{"mime_type", picture.mime_type}, {"data", base64_encode(picture.bytes)}};
+    preview_ = std::move(preview);
 }
 
 /// Another submission: what the last one showed is of no account.
 void JobRun::begin_again() {
     progress_.restart();
-    pictures_.clear();
-    picture_bytes_ = 0;
-    pictures_dropped_ = 0;
+    pictures_.restart();
+    heard_ = false;
     node_.clear();
     run_began_.reset();
     preview_ = nullptr;

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "connectors/comfyui/deaths.h"
 #include "connectors/comfyui/mailbox.h"
 #include "connectors/comfyui/monitor.h"
 #include "connectors/comfyui/object_info.h"
@@ -24,6 +25,7 @@ struct Shared {
     Mailboxes& boxes;
     EtaBook& etas;
     ObjectInfo& object_info;
+    DeathBook& deaths;
     Monitor& monitor;
     Socket* socket = nullptr;  ///< null: polling only
 };

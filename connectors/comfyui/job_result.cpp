@@ -1,6 +1,8 @@
 // The end of a job: its result or its failure.
 
+#include <algorithm>
 #include <filesystem>
+#include <map>
 
 #include "connectors/comfyui/job_run.h"
 
@@ -31,7 +33,7 @@ void raise(const Error& error) {
     throw JobFailure(error.code, error.message, !permanent, {{"class", class_for(error.code)}});
 }
 
-void JobRun::fail(const Outcome& outcome) {
+Failure JobRun::failure_of(const Outcome& outcome) {
     Failure failure = outcome.failure;
     switch (outcome.kind) {
         case Outcome::Kind::cancelled:
@@ -57,10 +59,86 @@ void JobRun::fail(const Outcome& outcome) {
         case Outcome::Kind::succeeded:
             break;
     }
+    return failure;
+}
+
+/// What nodes had put out before the prompt failed, and where it still lies.
+Json JobRun::files_left(const Outcome& outcome) const {
+    constexpr std::size_t most = 100;
+    Json out = Json::array();
+    for (const OutputFile& file :
+         collect_outputs(outcome.outputs, output_rules_.temp, payload_.outputs.nodes).files) {
+        if (!file.named_by.empty() || out.size() >= most) continue;
+        out.push_back({{"node", file.node},
+                       {"kind", file.kind},
+                       {"filename", file.filename},
+                       {"subfolder", file.subfolder},
+                       {"type", file.type},
+                       {"url", api_.public_view_url(file)}});
+    }
+    return out;
+}
+
+void JobRun::fail(const Outcome& outcome) {
+    Failure failure = failure_of(outcome);
+    Json left = files_left(outcome);
+    // What the prompt may still read stays where it is, and so does what is named here.
+    if (!outcome.abandoned) clean_up(left.empty());
     failure.details["prompt_id"] = outcome.prompt_id;
     if (!outcome.notes.empty()) failure.details["notes"] = outcome.notes;
+    if (!left.empty()) {
+        failure.message +=
+            "; " + std::to_string(left.size()) +
+            " files of other nodes lie in ComfyUI's folders (details.files), and allow_partial "
+            "would deliver them";
+        failure.details["files"] = std::move(left);
+    }
     raise(failure);
 }
+
+bool JobRun::is_asked_for(const std::string& node) const {
+    const auto& wanted = payload_.outputs.nodes;
+    return wanted.empty() || std::any_of(wanted.begin(), wanted.end(),
+                                         [&](const auto& each) { return is_of_node(node, each); });
+}
+
+/// What is to be delivered, previews too where there is nothing else; says so in `notes`. `pictures`: there
+/// are some that came over the WebSocket.
+Outputs JobRun::outputs_of_run(const Outcome& outcome, bool pictures, Json& notes) const {
+    const auto& nodes = payload_.outputs.nodes;
+    Outputs outputs = collect_outputs(outcome.outputs, output_rules_.temp, nodes);
+    if (!outputs.files.empty() || pictures) return outputs;
+    if (outputs.temp_left_out > 0 && outputs.texts.empty() && payload_.outputs.temp != false) {
+        outputs = collect_outputs(outcome.outputs, true, nodes);
+        notes.push_back(
+            "the workflow has preview nodes only: the previews (type temp) were delivered, since there was "
+            "nothing else. Add SaveImage or another saving node, or ask for previews with outputs.temp");
+    } else if (outputs.temp_left_out > 0) {
+        notes.push_back(std::to_string(outputs.temp_left_out) +
+                        " previews (type temp) were left out, and there was no other file: outputs.temp "
+                        "asks for them");
+    } else if (outputs.texts.empty() && outputs.others_left_out > 0) {
+        notes.push_back("the nodes in outputs.nodes put out nothing; " +
+                        std::to_string(outputs.others_left_out) + " other nodes did");
+    } else if (outputs.texts.empty() && outputs.inputs_left_out > 0) {
+        notes.push_back("the workflow put out nothing but its own input files");
+    } else if (outputs.texts.empty()) {
+        notes.push_back("the workflow put out no file and no text");
+    }
+    return outputs;
+}
+
+namespace {
+
+std::string extension_of_picture(const std::string& mime_type) {
+    static const std::map<std::string, std::string> known{
+        {"image/png", ".png"}, {"image/jpeg", ".jpg"},  {"image/webp", ".webp"}, {"image/gif", ".gif"},
+        {"image/bmp", ".bmp"}, {"image/avif", ".avif"}, {"image/tiff", ".tiff"}};
+    const auto at = known.find(mime_type);
+    return at == known.end() ? ".bin" : at->second;
+}
+
+}  // namespace
 
 std::vector<std::string> JobRun::choices(const std::string& type, const std::string& input) {
     const auto info = api_.get_json("/object_info/" + percent_encode(type), settings_.limits.response);
@@ -80,9 +158,15 @@ std::vector<std::string> JobRun::classes() {
 }
 
 /// The result; nullopt when ComfyUI no longer has a file.
-std::optional<Json> JobRun::deliver(const Outcome& outcome) {
+std::optional<Json> JobRun::deliver(const Outcome& outcome, const std::string& note) {
     const TimePoint began = Clock::now();
-    const Outputs outputs = collect_outputs(outcome.outputs, output_rules_.temp, payload_.outputs.nodes);
+    auto pictures = pictures_.take(outcome.outputs);
+    pictures.erase(std::remove_if(pictures.begin(), pictures.end(),
+                                  [this](const auto& each) { return !is_asked_for(each.node); }),
+                   pictures.end());
+    Json notes = outcome.notes;
+    if (!note.empty()) notes.push_back(note);
+    Outputs outputs = outputs_of_run(outcome, !pictures.empty(), notes);
     std::uint64_t text_bytes = 0;
     for (const OutputText& text : outputs.texts) {
         text_bytes += text.text.size();
@@ -98,7 +182,7 @@ std::optional<Json> JobRun::deliver(const Outcome& outcome) {
         referenced = referenced || entry.at("delivery") == "reference";
         files.push_back(std::move(entry));
     };
-    const std::size_t total = outputs.files.size() + pictures_.size();
+    const std::size_t total = outputs.files.size() + pictures.size();
     const auto tell_file = [&](const std::string& name) {
         const double share =
             static_cast<double>(files.size()) / static_cast<double>(std::max<std::size_t>(total, 1));
@@ -108,23 +192,30 @@ std::optional<Json> JobRun::deliver(const Outcome& outcome) {
         if (cancelled_()) raise(Failure{"cancelled", "cancelled while delivering", false, Json::object()});
         tell_file(file.filename);
         auto entry = delivery.deliver(file);
-        if (std::holds_alternative<Delivery::FilesGone>(entry)) return {};
+        if (std::holds_alternative<Delivery::FilesGone>(entry)) {
+            if (file.named_by.empty()) return {};
+            outputs.texts.push_back({file.node, file.kind, file.named_by});  // it was a text after all
+            continue;
+        }
         if (auto* failure = std::get_if<Failure>(&entry)) raise(*failure);
         take(std::move(std::get<Json>(entry)));
     }
-    for (std::size_t i = 0; i < pictures_.size(); ++i) {
-        const auto& [node, bytes] = pictures_[i];
-        if (!payload_.outputs.nodes.empty() &&
-            std::find(payload_.outputs.nodes.begin(), payload_.outputs.nodes.end(), node) ==
-                payload_.outputs.nodes.end()) {
-            continue;
-        }
-        const OutputFile file{node, "images",    "websocket_" + std::to_string(i + 1) + ".png",
-                              "",   "websocket", "image/png"};
+    for (std::size_t i = 0; i < pictures.size(); ++i) {
+        const SocketPicture& picture = pictures[i];
+        const OutputFile file{picture.node,
+                              "images",
+                              "websocket_" + std::to_string(i + 1) + extension_of_picture(picture.mime_type),
+                              "",
+                              "websocket",
+                              picture.mime_type};
         tell_file(file.filename);
-        auto entry = delivery.deliver_bytes(file, bytes);
+        auto entry = delivery.deliver_bytes(file, picture.bytes);
         if (auto* failure = std::get_if<Failure>(&entry)) raise(*failure);
         take(std::move(std::get<Json>(entry)));
+    }
+    if (!delivery.local_links().empty()) {
+        notes.push_back("the links of this result are not for everybody: " + delivery.local_links() +
+                        "; reference_base_url makes them usable elsewhere");
     }
     Json texts = Json::array();
     for (const OutputText& text : outputs.texts) {
@@ -149,13 +240,6 @@ std::optional<Json> JobRun::deliver(const Outcome& outcome) {
                    {"texts", std::move(texts)},
                    {"timing", std::move(timing)},
                    {"cached_nodes", outcome.cached_nodes}};
-    Json notes = outcome.notes;
-    const int dropped = registration_.box()->pictures_dropped() + pictures_dropped_;
-    if (dropped > 0 && !socket_savers_.empty()) {
-        notes.push_back(std::to_string(dropped) +
-                        " pictures that came over the WebSocket were dropped: they were too many, or "
-                        "came faster than they were taken");
-    }
     if (!notes.empty()) output["notes"] = std::move(notes);
     if (outputs.temp_left_out > 0) output["temp_files_left_out"] = outputs.temp_left_out;
     if (outputs.inputs_left_out > 0) output["input_files_left_out"] = outputs.inputs_left_out;

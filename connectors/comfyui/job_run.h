@@ -9,6 +9,7 @@
 #include "connectors/comfyui/inputs.h"
 #include "connectors/comfyui/job.h"
 #include "connectors/comfyui/lease.h"
+#include "connectors/comfyui/pictures.h"
 
 namespace emprops::comfyui {
 
@@ -49,19 +50,33 @@ class JobRun {
     void provide();
     void check_before_sending();
     void read_mail(TimePoint until);
+    void take_event(const Event& event, TimePoint now);
     void take_picture(Picture picture, TimePoint now);
     void begin_again();
     void tell();
     void tell(double percent, const std::string& message, const Json& details);
     std::string note_path() const { return job_.work_dir + "/comfyui-submission"; }
+    std::string begun_path() const { return job_.work_dir + "/comfyui-begun"; }
     std::optional<int> read_note() const;
     void write_note();
+    std::string death_key() const { return job_.job_id + "\n" + mark_.payload; }
+
+    bool allow_partial() const { return payload_.allow_partial.value_or(settings_.allow_partial); }
+
+    // job_pictures.cpp
+    void need_socket();
+    void wait_for_pictures();
+    bool pictures_again();
 
     // job_result.cpp
     [[noreturn]] void fail(const Outcome& outcome);
+    Failure failure_of(const Outcome& outcome);
+    Json files_left(const Outcome& outcome) const;
+    bool is_asked_for(const std::string& node) const;
+    Outputs outputs_of_run(const Outcome& outcome, bool pictures, Json& notes) const;
     std::vector<std::string> choices(const std::string& type, const std::string& input);
     std::vector<std::string> classes();
-    std::optional<Json> deliver(const Outcome& outcome);
+    std::optional<Json> deliver(const Outcome& outcome, const std::string& note = {});
     void clean_up(bool outputs_too);
 
     const Shared& shared_;
@@ -84,11 +99,11 @@ class JobRun {
     bool provided_ = false;
     bool withdrawing_ = false;
     std::optional<int> noted_;
-    std::string node_;  // executing now
-    std::set<std::string> socket_savers_;
-    std::vector<std::pair<std::string, std::string>> pictures_;  // node, PNG
-    std::size_t picture_bytes_ = 0;
-    int pictures_dropped_ = 0;
+    std::optional<int> begun_;       // the submission of which the supervisor knows that ComfyUI has begun it
+    std::string node_;               // executing now
+    SocketPictures pictures_;        // over the WebSocket only
+    std::set<std::string> refresh_;  // nodes that the cache must not answer
+    bool heard_ = false;             // an event of this submission
     std::optional<TimePoint> run_began_;
     TimePoint preview_at_{};
     Json preview_;

@@ -20,6 +20,7 @@ struct OutputFile {
     std::string subfolder;
     std::string type;       ///< output, temp or input
     std::string mime_type;  ///< by the name, else what ComfyUI says (video helper packs)
+    std::string named_by{};  ///< not empty: named by this text only, and a file only if ComfyUI has it
     bool operator==(const OutputFile&) const = default;
 };
 
@@ -35,20 +36,21 @@ struct Outputs {
     std::vector<OutputText> texts;
     int temp_left_out = 0;    ///< temp files that were not wanted
     int inputs_left_out = 0;  ///< files of type input: the job's own sources
+    int others_left_out = 0;  ///< nodes that put something out and were not asked for
 };
 
-/// Walks all nodes and keys of a history entry's `outputs`. A list's elements that are objects with a string
-/// `filename` are files; strings and other values are texts (but for `animated`, whose booleans describe
-/// files). One file reported twice is one file. `nodes` empty: all.
+/// Whether an output of `id` is meant by the node `wanted`: itself, or of its expansion ("9.0.0.2").
+bool is_of_node(const std::string& id, const std::string& wanted);
+
+/// Walks all nodes and keys of a history entry's `outputs`. Files are, at any depth: objects with a
+/// `filename` (or a `name` and a `type` or `subfolder`), [filename, subfolder, type], links to /view, and,
+/// under any key but `text` and the like, texts that are a path with the ending of a media file. Other values
+/// are texts, but for `animated` (booleans that describe files) and announcements of pictures on the
+/// WebSocket. One file reported twice is one file. `nodes` empty: all.
 Outputs collect_outputs(const Json& outputs, bool with_temp, const std::vector<std::string>& nodes = {});
 
 /// By the extension; application/octet-stream when unknown.
 std::string mime_type_of(std::string_view filename);
-
-/// A PNG without its tEXt, zTXt, iTXt and eXIf chunks (the whole workflow stands in them); other chunks stay
-/// byte for byte with their checksums. Error if `png` is no well-formed PNG.
-Result<std::string> strip_png_metadata(std::string_view png);
-bool is_png(std::string_view bytes);
 
 /// Fills {job_id}, {prompt_id}, {node}, {kind}, {filename}, {stem}, {ext}, {sha256}, {date} (UTC, yyyy-mm-dd)
 /// in a template. Values are made safe for paths: no separators, no "..", no control characters.

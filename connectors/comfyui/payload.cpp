@@ -261,6 +261,14 @@ Result<Payload> read_payload(std::string_view text) {
             payload.targets = std::move(*targets);
         }
     }
+    for (const std::string& id : payload.outputs.nodes) {
+        const bool there = std::any_of(payload.nodes.begin(), payload.nodes.end(),
+                                       [&](const Node& node) { return node.id == id; });
+        if (!there) {
+            return refuse("outputs.nodes names \"" + cut_text(id, 100) +
+                          "\", and the workflow has no node of that id");
+        }
+    }
     for (const std::string& key : wanted_inputs(payload.graph_text)) {
         const bool there = std::any_of(payload.inputs.begin(), payload.inputs.end(),
                                        [&](const InputFile& file) { return file.key == key; });

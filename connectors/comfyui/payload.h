@@ -5,6 +5,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -62,6 +63,11 @@ Result<std::string> substitute_inputs(std::string_view graph_text,
 /// those that save models), so that a job's files lie in a folder of its own; every other byte stays.
 std::string with_output_folder(std::string_view graph_text, const std::vector<Node>& nodes,
                                const std::string& folder);
+
+/// Puts an input that no node knows into these nodes: ComfyUI ignores it when it runs them, but its cache
+/// does not answer. Every other byte stays.
+std::string with_fresh_input(std::string_view graph_text, const std::set<std::string>& nodes,
+                             const std::string& value);
 
 /// The keys that a graph asks for with {"$input": key}, each once.
 std::vector<std::string> wanted_inputs(std::string_view graph_text);

@@ -20,16 +20,16 @@ Progress::Progress(const std::vector<Node>& nodes) {
     for (const Node& node : nodes) {
         nodes_.emplace(node.id, node);
     }
+    recount();
 }
 
-bool Progress::on_event(const EventBody& event) {
-    const std::string before = message();
-    const double percent_before = percent_;
+void Progress::on_event(const EventBody& event) {
     if (std::holds_alternative<Started>(event)) {
         running_ = true;
     } else if (const auto* cached = std::get_if<Cached>(&event)) {
         running_ = true;
         cached_.insert(cached->nodes.begin(), cached->nodes.end());
+        recount();
     } else if (const auto* executing = std::get_if<Executing>(&event)) {
         running_ = true;
         // Without progress_state (servers before July 2025) the next node means that the last one is done.
@@ -38,56 +38,83 @@ bool Progress::on_event(const EventBody& event) {
             if (parts.empty() ||
                 (parts.size() == 1 && parts.count(current_) > 0 && parts[current_].max == 0)) {
                 parts[current_].finished = true;
+                changed(current_);
             }
         }
         current_ = executing->node;
-        parts_[current_];
+        see(current_);
     } else if (const auto* step = std::get_if<NodeProgress>(&event)) {
         const std::string display = nodes_.count(step->node) > 0 ? step->node : current_;
+        see(display);
         Part& part = parts_[display][step->node];
         part.value = step->value;
         part.max = step->max;
         part.fraction = step->max > 0 ? std::clamp(step->value / step->max, 0.0, 1.0) : 0;
+        changed(display);
     } else if (const auto* state = std::get_if<ProgressState>(&event)) {
         running_ = true;
+        std::set<std::string> displays;
         for (const NodeState& node : state->nodes) {
+            see(node.display_id);
+            displays.insert(node.display_id);
             Part& part = parts_[node.display_id][node.id];
             part.finished = node.finished;
             part.fraction = node.max > 0 ? std::clamp(node.value / node.max, 0.0, 1.0) : 0;
             part.value = node.value;
             part.max = node.max;
         }
+        for (const std::string& display : displays) {
+            changed(display);
+        }
     } else if (const auto* executed = std::get_if<Executed>(&event)) {
-        if (cached_.count(executed->node) == 0) parts_[executed->node][executed->node].finished = true;
+        if (cached_.count(executed->node) == 0) {
+            see(executed->node);
+            parts_[executed->node][executed->node].finished = true;
+            changed(executed->node);
+        }
     } else if (std::holds_alternative<Succeeded>(event)) {
         percent_ = run_share;
     }
-    recount();
-    return percent_ != percent_before || message() != before;
 }
 
+/// Counts the nodes anew: after what says which of them will run.
 void Progress::recount() {
-    std::size_t total = 0;
+    total_ = 0;
+    done_ = 0;
+    shares_.clear();
     for (const auto& entry : nodes_) {
         const bool seen = parts_.count(entry.first) > 0;
         if (cached_.count(entry.first) == 0 &&
             (expected_.empty() || seen || expected_.count(entry.first) > 0)) {
-            ++total;
+            ++total_;
         }
     }
-    double done = 0;
     for (const auto& [id, parts] : parts_) {
-        if (cached_.count(id) > 0) continue;
-        if (nodes_.count(id) == 0) ++total;  // a node that the graph as sent did not have
-        double sum = 0;
-        for (const auto& entry : parts) {
-            sum += entry.second.finished ? 1.0 : entry.second.fraction;
-        }
-        if (!parts.empty()) done += sum / static_cast<double>(parts.size());
+        // A node that the graph as sent did not have counts too.
+        if (nodes_.count(id) == 0 && cached_.count(id) == 0) ++total_;
+        changed(id);
     }
-    if (total == 0) return;
-    const double now = run_share * std::min(1.0, done / static_cast<double>(total));
-    percent_ = std::max(percent_, now);
+}
+
+void Progress::see(const std::string& display) {
+    if (!parts_.try_emplace(display).second || cached_.count(display) > 0) return;
+    const bool counted = nodes_.count(display) > 0 && (expected_.empty() || expected_.count(display) > 0);
+    if (!counted) ++total_;
+}
+
+void Progress::changed(const std::string& display) {
+    if (cached_.count(display) > 0) return;
+    const auto& parts = parts_[display];
+    double sum = 0;
+    for (const auto& entry : parts) {
+        sum += entry.second.finished ? 1.0 : entry.second.fraction;
+    }
+    double& share = shares_[display];
+    done_ -= share;
+    share = parts.empty() ? 0 : sum / static_cast<double>(parts.size());
+    done_ += share;
+    if (total_ > 0)
+        percent_ = std::max(percent_, run_share * std::min(1.0, done_ / static_cast<double>(total_)));
 }
 
 bool Progress::on_position(int position, int length) {
@@ -107,11 +134,13 @@ void Progress::expect_outputs(const std::vector<std::string>& outputs) {
         if (node == nodes_.end() || !expected_.insert(id).second) continue;
         open.insert(open.end(), node->second.sources.begin(), node->second.sources.end());
     }
+    recount();
 }
 
 void Progress::restart() {
     parts_.clear();
     cached_.clear();
+    recount();
     current_.clear();
     running_ = false;
     position_ = -1;

@@ -22,8 +22,8 @@ class Progress {
   public:
     explicit Progress(const std::vector<Node>& nodes);
 
-    /// Takes an event of this job's prompt. True if there is something new to tell.
-    bool on_event(const EventBody& event);
+    /// Takes an event of this job's prompt. Costs little, however large the graph is.
+    void on_event(const EventBody& event);
     /// Place in ComfyUI's queue: 0 = running, 1 = next. True if it changed.
     bool on_position(int position, int length);
     /// The queue names the output nodes that ComfyUI accepted: only they and what they need will run.
@@ -41,6 +41,8 @@ class Progress {
 
   private:
     void recount();
+    void see(const std::string& display);
+    void changed(const std::string& display);
 
     struct Part {
         double fraction = 0;
@@ -51,6 +53,9 @@ class Progress {
     std::set<std::string> expected_;  // nodes that will run; empty: all
     std::set<std::string> cached_;
     std::map<std::string, std::map<std::string, Part>> parts_;  // display node -> node or expansion -> part
+    std::map<std::string, double> shares_;                      // display node -> how much of it is done
+    std::size_t total_ = 0;                                     // nodes that count
+    double done_ = 0;                                           // sum of shares_
     std::string current_;
     double percent_ = 0;
     int position_ = -1;

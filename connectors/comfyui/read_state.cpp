@@ -38,6 +38,20 @@ std::string status_of(const Json& entry) {
     return entry.contains(at) && entry.at(at).is_string() ? entry.at(at).get<std::string>() : "success";
 }
 
+bool is_success(const Json& entry) {
+    if (status_of(entry) != "success") return false;
+    const Json status = entry.value("status", Json());
+    if (!status.is_object()) return true;
+    if (status.value("completed", Json()) == Json(false)) return false;
+    const Json messages = status.value("messages", Json());
+    return std::none_of(messages.begin(), messages.end(), [](const Json& message) {
+        if (!message.is_array() || message.size() < 2 || !message[0].is_string()) return false;
+        const auto event = read_event(message[0], message[1]);
+        const auto* error = event ? std::get_if<NodeError>(&event->body) : nullptr;
+        return error != nullptr && !error->blocked;
+    });
+}
+
 Json mark_of(const Json& entry) {
     return entry.contains("prompt") && entry.at("prompt").is_array() && entry.at("prompt").size() > 3 &&
                    entry.at("prompt")[3].is_object()

@@ -43,6 +43,8 @@ void Run::begin_lookup(int submission, TimePoint now) {
     server_errors_ = 0;
     position_ = -1;
     doubtful_ = started_ = executing_seen_ = success_seen_ = settling_ = attached_ = false;
+    was_gone_ = of_earlier_ = false;
+    event_bytes_ = 0;
     directed_ = true;
     error_seen_.reset();
     event_outputs_.clear();
@@ -96,6 +98,24 @@ Action Run::next(TimePoint now) {
     return AskHistory{prompt_id_};
 }
 
+/// For people, and never without end, since what comes from outside may repeat itself.
+void Run::note(std::string text) {
+    constexpr std::size_t most = 50;
+    if (outcome_.notes.size() < most) outcome_.notes.push_back(std::move(text));
+}
+
+/// The prompt of this submission is not in ComfyUI: it is sent, unless an earlier process may have begun to.
+void Run::not_there(TimePoint now) {
+    if (rules_.resume && rules_.may_be_sent && !looked_for_earlier_) {
+        looked_for_earlier_ = of_earlier_ = true;
+        doubt("an earlier process of this job may have begun to send it", now);
+        look_at_ = now + retry_pause / 4;
+        return;
+    }
+    phase_ = Phase::post;
+    post_at_ = now;
+}
+
 void Run::doubt(std::string what, TimePoint now) {
     last_problem_ = std::move(what);
     phase_ = Phase::doubt;
@@ -123,7 +143,7 @@ void Run::on_post(const PostAnswer& answer, TimePoint now) {
                     outcome.refusal = {{"node_errors", accepted.node_errors}};
                     begin_withdraw(std::move(outcome), now);
                 } else if (partial) {
-                    outcome_.notes.push_back("ComfyUI refused some outputs; the others ran (allow_partial)");
+                    note("ComfyUI refused some outputs; the others ran (allow_partial)");
                 }
             },
             [&](const Refused& refused) {
@@ -175,6 +195,7 @@ void Run::attach(TimePoint now) {
     answer_lost_ = phase_ == Phase::doubt;
     phase_ = Phase::follow;
     attached_ = true;
+    looked_for_earlier_ = true;
     noted_ = false;
     doubt_since_.reset();
     look_step_ = 0;

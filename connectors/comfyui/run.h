@@ -10,6 +10,9 @@
 // A prompt is known by its id, or by its mark (mark.h) where the server made an id of its own.
 // What identifies an assignment: a resumed job whose earlier process noted the submission goes on with that
 // one, and its failure is this job's failure. Without a note, an earlier success is taken, a failure is not.
+// A POST that an earlier process may have begun is looked for like one whose answer was lost.
+// A prompt that vanishes while it runs, as ComfyUI ends, took ComfyUI with it for all we know: after the
+// second time the job is not sent any more.
 //
 // Owned by the thread that runs the job; events from the socket thread come to it through a mailbox.
 
@@ -39,6 +42,9 @@ struct RunRules {
     bool allow_partial = false;
     bool resume = false;             ///< an earlier process of ours had this job
     std::optional<int> resume_from;  ///< the submission that it noted before it sent it
+    bool may_be_sent = true;         ///< of resume: that process may have begun to send a prompt
+    int deaths_before = 0;           ///< of ComfyUI, while an earlier run of this job was the one that ran
+    bool machine_is_sick = false;    ///< another job saw it die too, and none ended well since
     OwnMark mark;                    ///< an empty space: prompts are known by their ids only
 };
 
@@ -71,7 +77,8 @@ using PostAnswer = std::variant<Accepted, Refused, ServerError, AccessDenied, Un
 struct NoEntry {};  ///< history: pending, running, deleted or unknown
 struct Entry {
     Json entry;
-};  ///< history: finished
+    int not_finite = 0, too_deep = 0;  ///< values that could not be kept
+};                                     ///< history: finished
 using HistoryAnswer = std::variant<NoEntry, Entry, AccessDenied, Unreachable>;
 struct Recent {
     Json entries;  ///< id -> entry
@@ -92,6 +99,9 @@ using QueueAnswer = std::variant<Queue, AccessDenied, Unreachable>;
 
 /// "success" or "error" of a history entry; "success" where an old server says nothing.
 std::string status_of(const Json& entry);
+/// Whether a history entry is of a prompt that did all that it should: no other word than "success",
+/// complete, and no error among its messages.
+bool is_success(const Json& entry);
 
 /// extra_data.emprops of a history entry; null for other people's prompts.
 Json mark_of(const Json& entry);
@@ -157,8 +167,10 @@ struct Outcome {
     std::vector<std::string> unwanted;  ///< of abandoned: its possible ids
     bool doubtful = false;              ///< of abandoned: ComfyUI did not show it yet, and may do so later
     bool maybe_old =
-        false;             ///< of succeeded: files may be gone (an earlier process or assignment, the cache)
-    bool earlier = false;  ///< of succeeded: made by an earlier assignment
+        false;              ///< of succeeded: files may be gone (an earlier process or assignment, the cache)
+    bool earlier = false;   ///< of succeeded: made by an earlier assignment
+    bool was_over = false;  ///< of succeeded: it had ended before it was looked at
+    int deaths = 0;         ///< ComfyUI ended so many times while this job's prompt was the one that ran
 };
 
 class Run {
@@ -180,6 +192,9 @@ class Run {
     /// After a success: files that the history names are gone (a cached run names old files). True if the
     /// prompt is run once more, with the cache cleared.
     bool files_gone(TimePoint now);
+    /// After a success: pictures that travel over the WebSocket did not all come. True if the prompt is run
+    /// once more; the shell changes the graph so that the cache does not answer.
+    bool pictures_missing(const std::string& why, TimePoint now);
 
     /// The id whose events concern this job now; register it before a SendPrompt is carried out.
     const std::string& prompt_id() const { return prompt_id_; }
@@ -187,6 +202,8 @@ class Run {
     int submission() const { return submission_; }
     /// The prompt of submission() is, or may be, in ComfyUI for this assignment: what a resume must know.
     bool attached() const { return attached_; }
+    /// ComfyUI has begun the prompt of submission().
+    bool begun() const { return started_ || running_since_.has_value(); }
     /// 0 running, n-th in the queue otherwise, -1 unknown; and the queue's length.
     int position() const { return position_; }
     int queue_length() const { return queue_length_; }
@@ -198,7 +215,9 @@ class Run {
 
     // run.cpp: asking and sending
     void begin_lookup(int submission, TimePoint now);
+    void note(std::string text);
     void doubt(std::string what, TimePoint now);
+    void not_there(TimePoint now);
     void attach(TimePoint now);
     void finish(Outcome::Kind kind);
     void fail(std::string code, std::string message, bool retryable, const char* error_class);
@@ -217,10 +236,11 @@ class Run {
     // run_end.cpp: the end of a prompt
     void conclude(const Json& entry, TimePoint now);
     void conclude_success(Json outputs, TimePoint now);
+    void take_entry(const Entry& entry);
     bool all_cached() const;
     void note_lost_answer();
     void node_failed(NodeError error, TimePoint now);
-    void again_with_free_memory(const std::string& note, TimePoint now);
+    void again_with_free_memory(const std::string& why, TimePoint now);
     // run_events.cpp: events and limits
     void settle(Ms delay, TimePoint now);
     Ms silence(TimePoint now) const;
@@ -245,6 +265,9 @@ class Run {
     int resubmissions_ = 0;
     bool memory_freed_ = false;
     bool rerun_ = false;
+    bool pictures_rerun_ = false;
+    bool looked_for_earlier_ = false;  // resume: a POST of the earlier process was waited for
+    bool of_earlier_ = false;          // the doubt is about that POST
     int post_tries_ = 0;
     int server_errors_ = 0;
     std::deque<Action> asides_;  // Reconnect, RestartService, Blocked
@@ -258,6 +281,8 @@ class Run {
     bool answer_lost_ = false;  // of the POST that was taken
     bool doubtful_ = false;     // a POST of this submission may have been taken
     std::optional<TimePoint> unreachable_since_;
+    bool was_gone_ = false;  // ComfyUI, or the socket to it, since this submission runs
+    int not_finite_ = 0, too_deep_ = 0;
     std::string last_problem_;
     std::optional<long> access_status_;
 
@@ -282,6 +307,7 @@ class Run {
     TimePoint settling_since_;
     std::optional<NodeError> error_seen_;
     std::map<std::string, Json> event_outputs_;
+    std::size_t event_bytes_ = 0;
     std::optional<TimePoint> started_at_, loading_since_;
 
     bool cancelled_ = false;

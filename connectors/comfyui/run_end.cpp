@@ -48,9 +48,15 @@ void Run::conclude(const Json& entry, TimePoint now) {
             "somebody stopped the prompt in ComfyUI (its stop button, or another program's interrupt)", true,
             "interrupted");
     }
-    if (status_of(entry) == "error") {
-        return fail("service_error", "ComfyUI reports that the prompt failed and gives no reason", false,
-                    "node_error");
+    if (!is_success(entry)) {
+        const std::string word = cut_text(status_of(entry), 100);
+        outcome_.outputs = outputs.is_object() ? std::move(outputs) : Json::object();
+        return fail("service_error",
+                    word == "error" ? "ComfyUI reports that the prompt failed and gives no reason"
+                    : word == "success"
+                        ? "ComfyUI reports that the prompt was not completed, and gives no reason"
+                        : "ComfyUI reports neither success nor an error, but \"" + word + "\"",
+                    false, "node_error");
     }
     if (!outputs.is_object()) outputs = Json::object();
     if (output_nodes_.empty()) output_nodes_ = outputs_of(entry);
@@ -68,8 +74,21 @@ void Run::conclude_success(Json outputs, TimePoint now) {
     }
     outcome_.outputs = std::move(outputs);
     if (answer_lost_) note_lost_answer();
+    if (not_finite_ > 0) {
+        note(
+            std::to_string(not_finite_) +
+            " numbers of the outputs were NaN or infinite: JSON has no word for them, and they are left out");
+    }
+    if (too_deep_ > 0) {
+        note(std::to_string(too_deep_) + " values of the outputs were nested too deep, and are left out");
+    }
     outcome_.maybe_old = outcome_.maybe_old || !outcome_.cached_nodes.empty();
     finish(Outcome::Kind::succeeded);
+}
+
+void Run::take_entry(const Entry& entry) {
+    not_finite_ = entry.not_finite;
+    too_deep_ = entry.too_deep;
 }
 
 /// The answer to the POST names the outputs that ComfyUI refused. Without it, what it ran must tell.
@@ -91,7 +110,7 @@ void Run::note_lost_answer() {
     for (const std::string& leaf : leaves) {
         if (!output_nodes_.empty()) text += (leaf == *leaves.begin() ? "; not run: node " : ", ") + leaf;
     }
-    outcome_.notes.push_back(std::move(text));
+    note(std::move(text));
 }
 
 bool Run::all_cached() const {
@@ -128,17 +147,28 @@ void Run::node_failed(NodeError error, TimePoint now) {
     finish(Outcome::Kind::node_failed);
 }
 
-void Run::again_with_free_memory(const std::string& note, TimePoint now) {
-    outcome_.notes.push_back(note);
+void Run::again_with_free_memory(const std::string& why, TimePoint now) {
+    note(why);
     begin_lookup(submission_ + 1, now);
     phase_ = Phase::free_memory;
+}
+
+bool Run::pictures_missing(const std::string& why, TimePoint now) {
+    if (outcome_.kind != Outcome::Kind::succeeded || pictures_rerun_ || submission_ >= highest_submission)
+        return false;
+    pictures_rerun_ = true;
+    outcome_.maybe_old = outcome_.earlier = outcome_.was_over = false;
+    outcome_.outputs = Json::object();
+    note(why);
+    begin_lookup(submission_ + 1, now);
+    return true;
 }
 
 bool Run::files_gone(TimePoint now) {
     // A run of this job that made everything anew has no reason to name files that are not there.
     if (outcome_.kind != Outcome::Kind::succeeded || rerun_ || !outcome_.maybe_old) return false;
     rerun_ = true;
-    outcome_.maybe_old = outcome_.earlier = false;
+    outcome_.maybe_old = outcome_.earlier = outcome_.was_over = false;
     again_with_free_memory("files that ComfyUI named were gone; ran again", now);
     return true;
 }

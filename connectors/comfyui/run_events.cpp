@@ -32,6 +32,7 @@ void Run::on_socket(bool up, TimePoint now) {
         up_since_ = now;
     } else {
         down_since_ = now;
+        was_gone_ = true;
     }
     // What was said while nobody listened is not said again: look at once.
     if (phase_ == Phase::follow && look_step_ == 0) look_at_ = std::min(look_at_, now);
@@ -53,36 +54,37 @@ void Run::on_event(const Event& event, TimePoint now) {
         position_ = 0;
     }
     std::visit(
-        Overload{[&](const Started&) {}, [&](const Cached& cached) { outcome_.cached_nodes = cached.nodes; },
-                 [&](const Executing& executing) {
-                     executing_seen_ = true;
-                     if (loading_since_) {
-                         outcome_.timing.load =
-                             outcome_.timing.load.value_or(Ms{0}) + since(*loading_since_, now);
-                         loading_since_.reset();
-                     }
-                     const auto node = loads_.find(executing.node);
-                     if (node != loads_.end() && node->second) loading_since_ = now;
-                 },
-                 [&](const NodeProgress&) {}, [&](const ProgressState&) {},
-                 [&](const Executed& executed) {
-                     if (executed.output.is_object()) merge(event_outputs_[executed.node], executed.output);
-                 },
-                 [&](const Succeeded&) {
-                     success_seen_ = true;
-                     settle(Ms{100}, now);
-                 },
-                 [&](const Interrupted&) { settle(Ms{100}, now); },
-                 [&](const NodeError& error) {
-                     if (error.blocked) {
-                         outcome_.notes.push_back("node \"" + error.node +
-                                                  "\" blocked its branch: " + cut_text(error.message, 300));
-                         return;
-                     }
-                     error_seen_ = error;
-                     settle(Ms{100}, now);
-                 },
-                 [&](const Ended&) { settle(Ms{0}, now); }},
+        Overload{
+            [&](const Started&) {}, [&](const Cached& cached) { outcome_.cached_nodes = cached.nodes; },
+            [&](const Executing& executing) {
+                executing_seen_ = true;
+                if (loading_since_) {
+                    outcome_.timing.load = outcome_.timing.load.value_or(Ms{0}) + since(*loading_since_, now);
+                    loading_since_.reset();
+                }
+                const auto node = loads_.find(executing.node);
+                if (node != loads_.end() && node->second) loading_since_ = now;
+            },
+            [&](const NodeProgress&) {}, [&](const ProgressState&) {},
+            [&](const Executed& executed) {
+                event_bytes_ += event.bytes;
+                if (executed.output.is_object() && event_bytes_ <= max_event_outputs)
+                    merge(event_outputs_[executed.node], executed.output);
+            },
+            [&](const Succeeded&) {
+                success_seen_ = true;
+                settle(Ms{100}, now);
+            },
+            [&](const Interrupted&) { settle(Ms{100}, now); },
+            [&](const NodeError& error) {
+                if (error.blocked) {
+                    note("node \"" + error.node + "\" blocked its branch: " + cut_text(error.message, 300));
+                    return;
+                }
+                error_seen_ = error;
+                settle(Ms{100}, now);
+            },
+            [&](const Ended&) { settle(Ms{0}, now); }},
         event.body);
 }
 

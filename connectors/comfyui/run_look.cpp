@@ -6,7 +6,9 @@ namespace emprops::comfyui {
 namespace {
 
 constexpr int max_post_tries = 4;
-constexpr Ms doubt_period{4'000};  // a POST that timed out may still be on its way through validation
+// A POST that timed out, or whose sender was killed, may still be on its way through validation. Only time in
+// which ComfyUI answers counts: its loop answers nobody while a node validates.
+constexpr Ms doubt_period{4'000};
 
 const QueueItem* find(const std::vector<QueueItem>& items, const std::string& id) {
     const auto at =
@@ -28,6 +30,7 @@ void Run::on_history(const HistoryAnswer& answer, TimePoint now) {
     if (phase_ == Phase::scan) return scan_history(answer, now);
     if (const auto* entry = std::get_if<Entry>(&answer)) {
         whole_look();
+        take_entry(*entry);
         looked(Where::finished, entry->entry, now);
     } else if (look_step_ == 0) {
         look_step_ = 1;
@@ -50,7 +53,7 @@ bool Run::adopt(const Queue& queue, TimePoint now) {
             }
             if (!number || *number > highest_submission) continue;
             // While in doubt about one submission, only that one answers the question.
-            const bool any = phase_ == Phase::scan || (phase_ == Phase::lookup && !attached_);
+            const bool any = phase_ == Phase::scan || (phase_ == Phase::lookup && !attached_) || of_earlier_;
             if ((any ? *number >= submission_ || phase_ == Phase::scan : *number == submission_) &&
                 *number > best) {
                 best = *number;
@@ -134,6 +137,17 @@ void Run::look_problem(const std::variant<AccessDenied, Unreachable>& problem, T
     } else {
         access_status_.reset();
         last_problem_ = std::get<Unreachable>(problem).what;
+        const bool gone = std::get<Unreachable>(problem).gone;
+        was_gone_ = was_gone_ || gone;
+        // With the process its queue is gone; where only the way to it is, the monitor goes on.
+        if (gone && phase_ == Phase::withdraw) {
+            abandon();
+            return end_withdraw();
+        }
+        if (gone && phase_ == Phase::scan && cancelled_) {
+            abandon();
+            return finish(Outcome::Kind::cancelled);
+        }
     }
     look_at_ = now + std::min(rules_.poll_interval, retry_pause);
 }
@@ -157,7 +171,7 @@ void Run::looked(Where where, const Json& entry, TimePoint now) {
 
 void Run::looked_before_sending(Where where, const Json& entry, TimePoint now) {
     if (where == Where::running || where == Where::pending) {
-        if (phase_ == Phase::lookup) outcome_.notes.push_back("found the prompt again that was sent before");
+        if (phase_ == Phase::lookup || of_earlier_) note("found the prompt again that was sent before");
         attach(now);
         if (cancelled_) {  // while it was looked for
             cancelled_ = false;
@@ -167,16 +181,17 @@ void Run::looked_before_sending(Where where, const Json& entry, TimePoint now) {
         return;
     }
     if (where == Where::finished) {
-        const bool success = status_of(entry) == "success";
+        const bool success = is_success(entry);
         // In doubt, or noted by the earlier process: this assignment's own prompt ended already. Else it is
         // an earlier assignment's: its success is this job's result; its failure is the reason why the job
         // came again.
         if (phase_ == Phase::doubt || noted_ || success) {
-            if (phase_ == Phase::lookup) {
-                outcome_.notes.push_back("the prompt had been run before; took its result");
+            if (phase_ == Phase::lookup || of_earlier_) {
+                note("the prompt had been run before; took its result");
                 // An earlier process may have delivered the files and removed them.
                 outcome_.maybe_old = true;
-                outcome_.earlier = !noted_;
+                outcome_.earlier = !noted_ && !of_earlier_;
+                outcome_.was_over = true;
             }
             attach(now);
             conclude(entry, now);
@@ -194,9 +209,7 @@ void Run::looked_before_sending(Where where, const Json& entry, TimePoint now) {
             look_step_ = 3;
             return;
         }
-        phase_ = Phase::post;
-        post_at_ = now;
-        return;
+        return not_there(now);
     }
     // Doubt: ComfyUI does not know it. Not yet, perhaps.
     if (server_errors_ >= 2) {
@@ -236,7 +249,7 @@ void Run::on_recent(const RecentAnswer& answer, TimePoint now) {
     }
     if (phase_ == Phase::scan) {
         if (found == nullptr) return scan_over({}, now);
-        if (status_of(*found) != "success") return scan_over(best, now);
+        if (!is_success(*found)) return scan_over(best, now);
         begin_lookup(best, now);
     }
     if (found != nullptr) {
@@ -245,7 +258,9 @@ void Run::on_recent(const RecentAnswer& answer, TimePoint now) {
     }
     noted_ = false;
     doubt_since_.reset();
-    post_at_ = phase_ == Phase::doubt ? now + retry_pause : now;
+    if (phase_ == Phase::lookup) return not_there(now);
+    post_at_ = of_earlier_ ? now : now + retry_pause;
+    of_earlier_ = doubtful_ = false;
     phase_ = Phase::post;
 }
 
@@ -257,8 +272,9 @@ void Run::scan_history(const HistoryAnswer& answer, TimePoint now) {
         --scan_;  // after submission 0 comes -1, the recent history
         return;
     }
-    if (status_of(entry->entry) != "success") return scan_over(scan_, now);
+    if (!is_success(entry->entry)) return scan_over(scan_, now);
     begin_lookup(scan_, now);
+    take_entry(*entry);
     looked_before_sending(Where::finished, entry->entry, now);
 }
 
@@ -304,22 +320,38 @@ void Run::looked_while_following(Where where, const Json& entry, TimePoint now) 
 }
 
 void Run::lost(TimePoint now) {
+    constexpr int most_deaths = 2;
     // The end was seen on the socket, and somebody cleared the history before we read it.
     if (error_seen_) return node_failed(*error_seen_, now);
-    if (success_seen_ && !event_outputs_.empty()) {
-        outcome_.notes.push_back("the history entry was gone; outputs are those that the events named");
+    if (success_seen_ && !event_outputs_.empty() && event_bytes_ <= max_event_outputs) {
+        note("the history entry was gone; outputs are those that the events named");
         return conclude_success(Json(event_outputs_), now);
     }
-    if (resubmissions_ >= rules_.max_resubmissions || submission_ >= highest_submission) {
+    // Nobody can take the running prompt out of the queue; with the process it goes.
+    const bool died = begun() && was_gone_;
+    if (died) ++outcome_.deaths;
+    const int deaths = rules_.deaths_before + outcome_.deaths;
+    if (died && deaths >= most_deaths && !rules_.machine_is_sick) {
+        fail("poison",
+             "this workflow ended the ComfyUI process " + std::to_string(deaths) +
+                 " times: it vanished with it while it was the one that ran. It is not sent again",
+             false, "ended_comfyui");
+        return;
+    }
+    if (resubmissions_ >= rules_.max_resubmissions || submission_ >= highest_submission ||
+        deaths >= most_deaths) {
         fail("lost",
              "the prompt vanished from ComfyUI without a result" +
                  std::string(resubmissions_ > 0 ? ", again after it was sent once more" : "") +
-                 "; ComfyUI was restarted, or somebody cleared its queue or history",
+                 (died ? "; ComfyUI ended while it ran"
+                       : "; ComfyUI was restarted, or somebody cleared its queue or history") +
+                 (died && rules_.machine_is_sick ? ", as it did with another job before" : ""),
              true, "lost");
         return;
     }
     ++resubmissions_;
-    outcome_.notes.push_back("the prompt vanished from ComfyUI and was sent again");
+    note(died ? "ComfyUI ended while the prompt ran; it was sent again"
+              : "the prompt vanished from ComfyUI and was sent again");
     begin_lookup(submission_ + 1, now);
 }
 

@@ -11,6 +11,7 @@ namespace emprops::comfyui {
 constexpr int highest_submission = 16;
 constexpr Ms retry_pause{1'000};
 constexpr Ms first_deaf_after{60'000};
+constexpr std::size_t max_event_outputs = std::size_t{32} << 20;  // the history has them too
 
 inline Ms since(TimePoint then, TimePoint now) {
     return std::chrono::duration_cast<Ms>(now - then);

@@ -77,7 +77,7 @@ void Run::looked_while_withdrawing(Where where, const Json& entry, TimePoint now
         case Where::finished: {
             doubtful_ = false;
             // Over a time limit, and done in the last moment: that is a result all the same.
-            if (after_withdraw_.kind == Outcome::Kind::failed && status_of(entry) == "success")
+            if (after_withdraw_.kind == Outcome::Kind::failed && is_success(entry))
                 return conclude(entry, now);
             break;
         }

@@ -131,24 +131,33 @@ Field header_map(std::string key, Where<std::map<std::string, std::string>> wher
             }};
 }
 
+/// A list, or in a variable the words with commas between them.
+std::vector<std::string> word_list(const Json& value) {
+    std::vector<std::string> words;
+    if (value.is_array()) {
+        for (const Json& word : value) {
+            words.push_back(as_text(word));
+        }
+        return words;
+    }
+    std::string word;
+    for (const char c : as_text(value) + ",") {
+        if (c == ',') {
+            while (!word.empty() && word.back() == ' ') {
+                word.pop_back();
+            }
+            if (!word.empty()) words.push_back(std::exchange(word, {}));
+        } else if (c != ' ' || !word.empty()) {
+            word += c;
+        }
+    }
+    return words;
+}
+
 Field policies(std::string key) {
     return {
         std::move(key), [](Settings& s, const Json& value) -> Complaint {
-            std::vector<std::string> words;
-            if (value.is_array()) {
-                for (const Json& word : value) {
-                    words.push_back(as_text(word));
-                }
-            } else {
-                std::string word;
-                for (const char c : as_text(value) + ",") {
-                    if (c == ',') {
-                        if (!word.empty()) words.push_back(std::exchange(word, {}));
-                    } else if (c != ' ') {
-                        word += c;
-                    }
-                }
-            }
+            std::vector<std::string> words = word_list(value);
             static const std::vector<std::string> known{"inline", "reference", "directory", "http_put", "s3"};
             for (const std::string& word : words) {
                 if (std::find(known.begin(), known.end(), word) == known.end()) {
@@ -174,6 +183,14 @@ std::vector<Field> fields(ServerParts& parts) {
         flag("verify_tls", AT(bool, verify_tls)),
         text("ca_file", AT(std::string, ca_file)),
         flag("websocket", AT(bool, websocket)),
+        {"websocket_nodes",
+         [](Settings& s, const Json& value) -> Complaint {
+             if (!value.is_string() && !value.is_array()) return "must be a list of node classes";
+             for (std::string& word : word_list(value)) {
+                 s.websocket_nodes.push_back(std::move(word));
+             }
+             return {};
+         }},
         header_map("headers", [](Settings& s) -> std::map<std::string, std::string>& { return s.headers; }),
         text("job_type", AT(std::string, job_type)),
         number("concurrency", AT(int, concurrency), 1, 64),
@@ -200,6 +217,19 @@ std::vector<Field> fields(ServerParts& parts) {
         number("input_max_redirects", AT(int, inputs.max_redirects), 0, 20),
         flag("input_allow_private", AT(bool, inputs.allow_private)),
         policies("deliver"),
+        {"reference_base_url",
+         [](Settings& s, const Json& value) -> Complaint {
+             const std::string word = as_text(value);
+             const auto url = parse_url(word);
+             if (!url.ok() || !url->username.empty())
+                 return "must be an http(s) address without a password, such as "
+                        "\"https://comfy.example.org\"";
+             s.outputs.reference_base_url = word;
+             while (s.outputs.reference_base_url.ends_with('/')) {
+                 s.outputs.reference_base_url.pop_back();
+             }
+             return {};
+         }},
         size("inline_max_bytes", AT(std::uint64_t, outputs.inline_max_bytes)),
         size("max_file_bytes", AT(std::uint64_t, outputs.max_file_bytes)),
         flag("deliver_temp", AT(bool, outputs.temp)),

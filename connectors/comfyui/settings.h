@@ -59,13 +59,15 @@ struct S3Settings {
 /// Where result files go. A job's `outputs` object may override what is harmless (see README).
 struct OutputSettings {
     std::vector<std::string> deliver{"inline", "reference"};  ///< tried in this order, per file
+    /// What a client puts before /view to reach ComfyUI; empty: the address that we use ourselves.
+    std::string reference_base_url;
     std::uint64_t inline_max_bytes = 10ull << 20;  ///< all inline files and texts of a job; see max_inline
     std::uint64_t max_file_bytes = 4ull << 30;     ///< one file, whatever the policy
     bool temp = false;                             ///< deliver previews (type temp) too
     /// Of the servers of http_put and s3: what is said about ComfyUI's own TLS does not hold for them.
     bool verify_tls = true;
     std::string ca_file;
-    bool strip_metadata = false;  ///< cut text chunks (the whole workflow) out of PNG files
+    bool strip_metadata = false;  ///< take the workflow and other metadata out of files
     std::string directory;        ///< folder for `directory`
     std::string directory_template = "{job_id}/{node}/{filename}";
     std::string http_put_url;  ///< template for `http_put`
@@ -85,6 +87,8 @@ struct Settings {
     bool verify_tls = true;
     std::string ca_file;
     bool websocket = true;  ///< false: poll only (a proxy that cannot pass WebSockets)
+    /// Classes of nodes that send one picture over the WebSocket with each step of their progress bar.
+    std::vector<std::string> websocket_nodes{"SaveImageWebsocket"};
 
     std::string job_type = "comfyui";
     int concurrency = 1;
@@ -112,6 +116,9 @@ struct Settings {
     /// Prefix filename_prefix of save nodes with a sub-folder of the job's own. Not set: with comfyui_folder.
     std::optional<bool> output_subfolder;
     bool own_output_folder() const { return output_subfolder.value_or(!comfyui_folder.empty()); }
+
+    /// The Hub is on this machine, and so is whoever asks it: what is no setting, and comes from `hello`.
+    bool client_is_here = true;
 
     std::vector<std::string> warnings;  ///< about settings that were not taken as given
 };

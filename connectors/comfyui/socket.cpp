@@ -159,9 +159,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
     void read() {
         with_stream([&](auto& ws) {
-            ws.async_read(buffer_, [self = shared_from_this()](error_code result, std::size_t) {
+            // In pieces: a large picture on a slow line shows that it comes.
+            ws.async_read_some(buffer_, 0, [self = shared_from_this()](error_code result, std::size_t count) {
                 if (self->failed(result, "reading")) return;
-                self->deliver();
+                if (self->handlers_.on_bytes) self->handlers_.on_bytes(count);
+                bool whole = false;
+                self->with_stream([&](auto& stream) { whole = stream.is_message_done(); });
+                if (whole) self->deliver();
                 if (!self->over_) self->read();
             });
         });
@@ -216,7 +220,11 @@ class Socket::Impl {
     void reconnect() {
         asio::post(io_, [this] {
             pause_ = first_pause;
-            if (const auto current = connection_) current->close("asked to reconnect");
+            if (const auto current = connection_) {
+                current->close("asked to reconnect");
+            } else if (!stopping_ && timer_.cancel() > 0) {
+                connect();
+            }
         });
     }
 

@@ -15,6 +15,7 @@ struct SocketHandlers {
     std::function<void(std::string_view)> on_text;
     std::function<void(std::string_view)> on_binary;
     std::function<void(bool up, const std::string& reason)> on_state;
+    std::function<void(std::size_t)> on_bytes;  ///< came, of a frame that may not be whole yet
 };
 
 class Socket {
@@ -26,7 +27,7 @@ class Socket {
     Socket(const Socket&) = delete;
     Socket& operator=(const Socket&) = delete;
 
-    /// Closes the connection and makes a new one. From any thread.
+    /// Closes the connection and makes a new one; tries at once where it would have waited. From any thread.
     void reconnect();
 
   private:

@@ -15,6 +15,17 @@ int hex_value(char c) {
     return -1;
 }
 
+Error bad_url(std::string_view text, const std::string& why) {
+    // What stands before an "@" may be a password: never repeat it.
+    const auto at = text.rfind('@');
+    const std::string shown(at == std::string_view::npos ? text : text.substr(at + 1));
+    return {"invalid_url", "\"" + shown + "\" is no usable web address: " + why};
+}
+
+constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+}  // namespace
+
 std::string percent_decode(std::string_view text) {
     std::string out;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -28,17 +39,6 @@ std::string percent_decode(std::string_view text) {
     }
     return out;
 }
-
-Error bad_url(std::string_view text, const std::string& why) {
-    // What stands before an "@" may be a password: never repeat it.
-    const auto at = text.rfind('@');
-    const std::string shown(at == std::string_view::npos ? text : text.substr(at + 1));
-    return {"invalid_url", "\"" + shown + "\" is no usable web address: " + why};
-}
-
-constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-}  // namespace
 
 std::string Url::text() const {
     const bool v6 = host.find(':') != std::string::npos;

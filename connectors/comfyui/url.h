@@ -29,6 +29,7 @@ Result<Url> parse_url(std::string_view text);
 
 /// Everything but RFC 3986 unreserved characters as %XX; "/" too unless `keep_slash`.
 std::string percent_encode(std::string_view text, bool keep_slash = false);
+std::string percent_decode(std::string_view text);
 /// "?a=b&c=d", or "" without pairs.
 std::string query(const std::vector<std::pair<std::string, std::string>>& pairs);
 

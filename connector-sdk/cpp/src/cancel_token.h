@@ -14,7 +14,8 @@ namespace emprops::sdk {
 
 class CancelToken {
   public:
-    enum class Cause { cancel, leave };
+    /// `gone`: as leave, but nobody asked: the supervisor is dead.
+    enum class Cause { cancel, leave, gone };
 
     CancelToken() = default;
     ~CancelToken() { join(); }

@@ -26,6 +26,9 @@ class RunningJob : public JobContext {
                   const Json& details) override;
     bool cancelled() const override { return token_.cancelled(); }
     std::string cancel_reason() const override { return token_.reason(); }
+    bool supervisor_gone() const override {
+        return token_.cancelled() && token_.cause() == CancelToken::Cause::gone;
+    }
     bool wait_cancelled(std::chrono::milliseconds duration) override { return token_.wait(duration); }
     void on_cancel(std::function<void()> callback) override { token_.on_cancel(std::move(callback)); }
     void service_request(const std::string& service, const std::string& request_type,

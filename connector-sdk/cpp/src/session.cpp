@@ -21,7 +21,8 @@ Session::Session(Connector& connector, std::string name, ProtocolDescriptors des
       name_(std::move(name)),
       in_fd_(descriptors.in),
       max_line_bytes_(ipc::Hello{}.max_line_bytes),
-      writer_(descriptors.out, [this] { leave("the supervisor reads no more", pipe_gone_limit); }) {
+      writer_(descriptors.out,
+              [this] { leave("the supervisor reads no more", pipe_gone_limit, CancelToken::Cause::gone); }) {
     current_session = this;
 }
 
@@ -114,7 +115,7 @@ void Session::run_on_thread(RunningJob& run, JobThread& slot) {
     changed_.notify_all();
 }
 
-void Session::leave(const std::string& reason, std::chrono::milliseconds limit) {
+void Session::leave(const std::string& reason, std::chrono::milliseconds limit, CancelToken::Cause cause) {
     std::lock_guard lock(mutex_);
     if (immortal_) return;
     const auto deadline = std::chrono::steady_clock::now() + limit;
@@ -122,7 +123,7 @@ void Session::leave(const std::string& reason, std::chrono::milliseconds limit) 
     leave_deadline_ = std::min(leave_deadline_.value_or(deadline), deadline);
     draining_ = true;
     for (auto& [job_id, run] : jobs_)
-        run->token().cancel(reason, CancelToken::Cause::leave);
+        run->token().cancel(reason, cause);
     changed_.notify_all();
     wake_pipe_.wake(0);  // the reader has a deadline to watch now
 }

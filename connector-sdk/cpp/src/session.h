@@ -74,7 +74,8 @@ class Session : public ConnectorContext {
     [[noreturn]] void leave_by_force();
 
     void run_on_thread(RunningJob& run, JobThread& slot);
-    void leave(const std::string& reason, std::chrono::milliseconds limit);
+    void leave(const std::string& reason, std::chrono::milliseconds limit,
+               CancelToken::Cause cause = CancelToken::Cause::leave);
     void send_when_ready(std::string line);
 
     Connector& connector_;

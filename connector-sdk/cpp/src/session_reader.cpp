@@ -65,7 +65,8 @@ void Session::read_loop() {
                 already_leaving = leave_deadline_.has_value();
             }
             // After `shutdown` the supervisor closes stdin at once, and the grace still holds.
-            if (!already_leaving) leave("the supervisor closed stdin", end_of_input_limit);
+            if (!already_leaving)
+                leave("the supervisor closed stdin", end_of_input_limit, CancelToken::Cause::gone);
         }
     }
 }

@@ -111,6 +111,10 @@ class JobContext {
     /// still run while process_job() returns: capture values or shared_ptrs, or use CancelGuard
     /// (cancel_guard.h), which makes captures by reference safe.
     virtual void on_cancel(std::function<void()> callback) = 0;
+    /// True once cancelled() is true because the supervisor has gone without a word: the next one will give
+    /// this job again, with `resume` where the connector has that feature. What the job has begun in an
+    /// outside service, and can find there again, is then better left alone than taken back.
+    virtual bool supervisor_gone() const { return false; }
     /// What is sent to the outside service, for the Hub's monitors. Also how the supervisor knows that the
     /// job has reached the service: call it right before the job is handed over.
     virtual void service_request(const std::string& service, const std::string& request_type,
