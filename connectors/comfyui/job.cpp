@@ -41,13 +41,23 @@ JobRun::JobRun(const Shared& shared, const Job& job, JobContext& context, Payloa
           rules(), payload_.nodes,
           [this](int n) { return shared_.names.prompt(job_.job_id, mark_.payload, n); }, Clock::now()),
       pictures_(payload_.nodes, settings_.websocket_nodes, max_picture_bytes) {
-    const std::ofstream begun(begun_path());  // a resume sees by it that this folder is the one of the earlier process
+    const std::ofstream begun(
+        begun_path());  // a resume sees by it that this folder is the one of the earlier process
     register_prompt();
     run_.on_socket(shared_.boxes.socket_up(), Clock::now());
     context_.on_cancel([box = registration_.box()] { box->wake(); });
 }
 
 Json JobRun::go() {
+    constexpr int most_deaths = 2;
+    if (const int deaths = shared_.deaths.of(death_key());
+        deaths >= most_deaths && !shared_.deaths.others(death_key())) {
+        raise(Failure{"poison",
+                      "this workflow ended the ComfyUI process " + std::to_string(deaths) +
+                          " times before; it is not sent again",
+                      false,
+                      {{"class", "ended_comfyui"}}});
+    }
     while (true) {
         drive();
         const Outcome& outcome = run_.outcome();

@@ -8,7 +8,7 @@ namespace emprops::test {
 using Json = nlohmann::json;
 
 ComfyConnector::ComfyConnector(const std::string& server_url, Json settings, const std::string& work_root,
-                               int instance)
+                               int instance, const std::string& hub)
     : work_root_(work_root.empty() ? folder_.path().string() : work_root), instance_(instance) {
     const Json defaults = {{"server_url", server_url},        {"polling_interval", "200ms"},
                            {"status_interval", "100ms"},      {"connect_timeout", "2s"},
@@ -28,6 +28,7 @@ ComfyConnector::ComfyConnector(const std::string& server_url, Json settings, con
                             {"worker_id", "test-0a1b2c3d"},
                             {"connector", "comfyui"},
                             {"instance", instance},
+                            {"hub", hub},
                             {"settings", settings},
                             {"max_line_bytes", 24 << 20},
                             {"work_dir", work_dir},

@@ -16,7 +16,7 @@ class ComfyConnector {
   public:
     /// Starts it with `settings` (server_url and short limits are filled in) and says hello.
     ComfyConnector(const std::string& server_url, nlohmann::json settings = nlohmann::json::object(),
-                   const std::string& work_root = {}, int instance = 0);
+                   const std::string& work_root = {}, int instance = 0, const std::string& hub = {});
 
     /// Waits until it says that jobs may come.
     bool wait_available(Ms deadline = Ms(10'000));

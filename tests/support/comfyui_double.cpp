@@ -211,6 +211,7 @@ struct ComfyDouble::Impl {
     void broadcast_status();
     void send_to(const std::string& client_id, const std::string& text, const std::string& binary);
     void start_next();
+    void enqueue(Prompt prompt);
     void play(const std::string& id);
     void end_prompt(Json entry);
     void interrupt_running();
@@ -501,8 +502,19 @@ void ComfyDouble::Impl::end_prompt(Json entry) {
     entry["prompt"] = item(done);
     history[done.id] = std::move(entry);
     broadcast_status();
-    send_to(done.client_id, event("executing", {{"node", nullptr}, {"prompt_id", done.id}}), {});
-    start_next();
+    Ms last{0};
+    for (const auto& message : done.script.late) {
+        last = std::max(last, message.at);
+        after(message.at, [this, message, id = done.id, client = done.client_id] {
+            send_to(client, replace_all(message.text, "$ID", id), message.binary);
+        });
+    }
+    const auto end = [this, id = done.id, client = done.client_id] {
+        send_to(client, event("executing", {{"node", nullptr}, {"prompt_id", id}}), {});
+        start_next();
+    };
+    if (done.script.late.empty()) return end();
+    after(last + Ms{1}, end);
 }
 
 void ComfyDouble::Impl::interrupt_running() {
@@ -525,6 +537,12 @@ void ComfyDouble::Impl::interrupt_running() {
                {"messages", Json::array({said("execution_start", {{"prompt_id", id}, {"timestamp", 0}}),
                                          said("execution_interrupted", data)})}}}});
     });
+}
+
+void ComfyDouble::Impl::enqueue(Prompt prompt) {
+    pending.push_back(std::move(prompt));
+    broadcast_status();
+    after(Ms{1}, [this] { start_next(); });
 }
 
 Response ComfyDouble::Impl::post_prompt(const Request& request, Ms& delay) {
@@ -560,10 +578,12 @@ Response ComfyDouble::Impl::post_prompt(const Request& request, Ms& delay) {
         response = reply(http::int_to_status(static_cast<unsigned>(script.status)), script.answer,
                          text ? "text/plain; charset=utf-8" : "application/json; charset=utf-8");
     }
-    if (queue) {
-        pending.push_back(std::move(prompt));
-        broadcast_status();
-        after(Ms{1}, [this] { start_next(); });
+    if (queue && script.accept_delay > Ms{0}) {
+        delay = std::max(delay, script.accept_delay);
+        after(script.accept_delay,
+              [this, prompt = std::move(prompt)]() mutable { enqueue(std::move(prompt)); });
+    } else if (queue) {
+        enqueue(std::move(prompt));
     }
     return response;
 }

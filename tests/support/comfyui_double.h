@@ -30,11 +30,15 @@ struct ComfyScript {
     std::vector<Message> messages;  ///< up to and with execution_success / error / interrupted
     nlohmann::json history;         ///< null: never ends (until it is interrupted)
     std::chrono::milliseconds history_delay{0};  ///< between the last message and the entry
-    bool stuck = false;                          ///< an interrupt has no effect: the worker thread is dead
+    /// Messages that come only after the entry, `at` counted from it, and before the end (executing null).
+    std::vector<Message> late;
+    bool stuck = false;  ///< an interrupt has no effect: the worker thread is dead
 
     // faults
     bool queued_despite_500 = false;            ///< answers 500, runs all the same
     std::chrono::milliseconds answer_delay{0};  ///< the POST is answered this much later (events come first)
+    /// The prompt gets into the queue this much later, whether its sender is still there or not.
+    std::chrono::milliseconds accept_delay{0};
     std::optional<std::chrono::milliseconds> drop_sockets_at;  ///< all sockets are reset
     std::optional<std::chrono::milliseconds> forget_at;        ///< the prompt vanishes without a trace
     std::optional<std::chrono::milliseconds> die_at;           ///< the process ends ...

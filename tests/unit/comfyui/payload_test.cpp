@@ -68,6 +68,41 @@ TEST(Payload, TheShapeOfAGraphKnowsNoIdsAndNoConstants) {
               shape(R"({"1":{"class_type":"B","inputs":{}}})"));
 }
 
+TEST(Payload, AnUnknownNodeInOutputsNodesIsAnErrorThatNamesIt) {
+    const std::string graph = R"({"9":{"class_type":"SaveImage","inputs":{}}})";
+    EXPECT_TRUE(read_payload("{\"prompt\":" + graph + R"(,"outputs":{"nodes":["9"]}})").ok());
+    const auto wrong = read_payload("{\"prompt\":" + graph + R"(,"outputs":{"nodes":["9","77"]}})");
+    ASSERT_FALSE(wrong.ok());
+    EXPECT_EQ(wrong.error().code, "invalid_payload");
+    EXPECT_THAT(wrong.error().message, HasSubstr("outputs.nodes names \"77\""));
+}
+
+TEST(Graph, AFreshInputGoesIntoTheNamedNodesAndEveryOtherByteStays) {
+    EXPECT_EQ(with_fresh_input(R"({"1":{"inputs": { "a" : {"inputs":{}},"s":"\"2\":{"},"class_type":"X"},
+ "2":{"class_type":"Y","inputs":{ }},"3":{"inputs":{"x":1.10}}})",
+                               {"1", "2"}, "v"),
+              R"({"1":{"inputs": {"emprops_fresh":"v", "a" : {"inputs":{}},"s":"\"2\":{"},"class_type":"X"},
+ "2":{"class_type":"Y","inputs":{"emprops_fresh":"v" }},"3":{"inputs":{"x":1.10}}})");
+}
+
+TEST(Progress, OfALargeGraphIsTheSameHoweverItsEventsCome) {
+    std::string text;
+    for (int i = 0; i < 300; ++i) {
+        text += (i > 0 ? ",\"" : "\"") + std::to_string(i) + R"(":{"class_type":"A","inputs":{}})";
+    }
+    const auto payload = read_payload("{" + text + "}");
+    Progress progress(payload->nodes);
+    progress.on_event(Started{});
+    progress.on_event(Cached{{"0", "1"}});
+    for (int i = 2; i < 151; ++i) {
+        const std::string id = std::to_string(i);
+        progress.on_event(Executing{id});
+        progress.on_event(ProgressState{{{id, id, 1, 1, true}, {id + ".0.1", id, 1, 1, true}}});
+    }
+    progress.on_event(Executing{"not in the graph"});
+    EXPECT_NEAR(progress.percent(), 95 * 149.0 / 298, 1e-9);
+}
+
 TEST(Progress, CountsOnlyWhatWillRunAndNamesTheNode) {
     const auto payload = read_payload(
         R"({"1":{"class_type":"A","inputs":{}},"2":{"class_type":"KSampler","inputs":{"m":["1",0]},"_meta":{"title":"Face"}},"3":{"class_type":"Loose","inputs":{}}})");

@@ -340,5 +340,175 @@ TEST(Run, ALostAnswerIsNotedUnlessAllOutputsAreKnownToRun) {
     }
 }
 
+// ---- a POST that an earlier process began
+
+TEST(Run, APromptThatAnEarlierProcessMayHaveSentIsLookedForBeforeItIsSentAgain) {
+    for (const bool noted : {true, false}) {
+        RunRules rules = marked(true);
+        if (noted) rules.resume_from = 0;
+        Comfy late(rules);
+        late.go(Ms{2'000});
+        EXPECT_EQ(late.log, "") << "it may be on its way";
+        late.running("p0");
+        late.go(Ms{5'000});
+        late.history["p0"] = good_entry;
+        late.go(Ms{20'000});
+        EXPECT_EQ(late.log, "") << noted;
+        EXPECT_EQ(late.run.outcome().kind, Outcome::Kind::succeeded);
+        Comfy never(rules);
+        never.on_post = [&] { never.history["p0"] = good_entry; };
+        never.go(Ms{20'000});
+        EXPECT_EQ(never.log, "post p0;") << noted;
+    }
+}
+
+TEST(Run, TimeInWhichComfyUiIsSilentDoesNotCountForThatEither) {
+    Comfy comfy(marked(true));
+    comfy.go(Ms{1'000});
+    comfy.down = true;
+    comfy.go(Ms{60'000});
+    comfy.down = false;
+    comfy.go(Ms{62'000});
+    EXPECT_EQ(comfy.log, "");
+    comfy.running("p0");
+    comfy.go(Ms{70'000});
+    EXPECT_EQ(comfy.log, "");
+    EXPECT_TRUE(comfy.run.begun());
+}
+
+TEST(Run, AProcessThatSentNothingIsNotWaitedFor) {
+    RunRules rules = marked(true);
+    rules.may_be_sent = false;
+    Comfy comfy(rules);
+    comfy.on_post = [&] { comfy.history["p0"] = good_entry; };
+    comfy.go(Ms{1'000});
+    EXPECT_EQ(comfy.log, "post p0;");
+}
+
+TEST(Run, ACancelWhileAnEarlierPostIsLookedForIsWatched) {
+    Comfy comfy(marked(true));
+    comfy.go(Ms{1'000});
+    comfy.run.cancel(comfy.now);
+    comfy.go(Ms{20'000});
+    EXPECT_EQ(comfy.run.outcome().kind, Outcome::Kind::cancelled);
+    EXPECT_TRUE(comfy.run.outcome().abandoned && comfy.run.outcome().doubtful);
+}
+
+// ---- ComfyUI ends
+
+/// ComfyUI runs every prompt that it gets for a second, and ends then.
+void kills(Comfy& comfy) {
+    comfy.on_post = [&] { comfy.running("p" + std::to_string(comfy.run.submission())); };
+    for (int i = 1; i <= 5 && !comfy.finished; ++i) {
+        comfy.go(Ms{i * 20'000 - 10'000});
+        comfy.gone = true;
+        comfy.go(Ms{i * 20'000 - 5'000});
+        comfy.gone = false;
+        comfy.queue = Queue{};
+        comfy.go(Ms{i * 20'000 - 4'000});
+    }
+}
+
+TEST(Run, AWorkflowThatEndsComfyUiTwiceIsNotSentAgain) {
+    RunRules rules;
+    rules.max_resubmissions = 8;
+    Comfy comfy(rules);
+    kills(comfy);
+    EXPECT_EQ(comfy.log, "post p0;post p1;");
+    EXPECT_EQ(comfy.run.outcome().failure.code, "poison");
+    EXPECT_FALSE(comfy.run.outcome().failure.retryable);
+    EXPECT_THAT(comfy.run.outcome().failure.message, testing::HasSubstr("ended the ComfyUI process 2 times"));
+    EXPECT_EQ(comfy.run.outcome().deaths, 2);
+}
+
+TEST(Run, DeathsOfEarlierAttemptsCountAndASickMachineAccusesNoJob) {
+    RunRules rules;
+    rules.deaths_before = 1;
+    Comfy comfy(rules);
+    kills(comfy);
+    EXPECT_EQ(comfy.log, "post p0;");
+    EXPECT_EQ(comfy.run.outcome().failure.code, "poison");
+    rules.machine_is_sick = true;
+    Comfy sick(rules);
+    kills(sick);
+    EXPECT_EQ(sick.log, "post p0;");
+    EXPECT_EQ(sick.run.outcome().failure.code, "lost");
+    EXPECT_TRUE(sick.run.outcome().failure.retryable);
+}
+
+TEST(Run, APromptThatOnlyWaitedWhenComfyUiEndedIsNotBlamed) {
+    Comfy comfy;
+    comfy.on_post = [&] { comfy.pending("p" + std::to_string(comfy.run.submission()), true); };
+    for (int i = 1; i <= 3 && !comfy.finished; ++i) {
+        comfy.go(Ms{i * 20'000});
+        comfy.gone = true;
+        comfy.go(Ms{i * 20'000 + 5'000});
+        comfy.gone = false;
+        comfy.queue = Queue{};
+        comfy.go(Ms{i * 20'000 + 9'000});
+    }
+    EXPECT_EQ(comfy.run.outcome().failure.code, "lost");
+    EXPECT_EQ(comfy.run.outcome().deaths, 0);
+}
+
+TEST(Run, ACancelWhileComfyUiIsGoneEndsAtOnceAndThePromptIsWatched) {
+    Comfy comfy;
+    comfy.on_post = [&] { comfy.running("p0"); };
+    comfy.go(Ms{1'000});
+    comfy.gone = true;
+    comfy.run.cancel(comfy.now);
+    comfy.go(Ms{2'000});
+    EXPECT_TRUE(comfy.finished);
+    EXPECT_EQ(comfy.run.outcome().kind, Outcome::Kind::cancelled);
+    EXPECT_TRUE(comfy.run.outcome().abandoned);
+}
+
+// ---- what is a success
+
+TEST(Run, AStatusThatIsNotPlainSuccessIsNone) {
+    const Json error =
+        Json::parse(R"([["execution_error",{"prompt_id":"p0","node_id":"12","exception_type":"E"}]])");
+    const Json blocked =
+        Json::parse(R"([["execution_error",{"prompt_id":"p0","exception_type":"ExecutionBlocked"}]])");
+    const auto entry = [](const Json& status) {
+        return Json{{"outputs", good_entry["outputs"]}, {"status", status}};
+    };
+    EXPECT_TRUE(is_success(entry({{"status_str", "success"}, {"completed", true}, {"messages", blocked}})));
+    EXPECT_TRUE(is_success({{"outputs", Json::object()}}));  // an old server says nothing
+    const Json bad[] = {{{"status_str", "partial_success"}, {"completed", true}},
+                        {{"status_str", "success"}, {"completed", false}},
+                        {{"status_str", "success"}, {"messages", error}}};
+    for (const Json& status : bad) {
+        EXPECT_FALSE(is_success(entry(status))) << status;
+        Comfy comfy;
+        comfy.on_post = [&] { comfy.history["p0"] = entry(status); };
+        comfy.go(Ms{20'000});
+        EXPECT_NE(comfy.run.outcome().kind, Outcome::Kind::succeeded) << status;
+        EXPECT_EQ(comfy.run.outcome().outputs, good_entry["outputs"]) << "what was saved is named";
+        EXPECT_EQ(comfy.log, "post p0;");
+    }
+}
+
+TEST(Run, ValuesThatWereLostAreNoted) {
+    Comfy comfy;
+    comfy.lost_numbers = 3;
+    comfy.on_post = [&] { comfy.history["p0"] = good_entry; };
+    comfy.go(Ms{20'000});
+    ASSERT_EQ(comfy.run.outcome().notes.size(), 1u);
+    EXPECT_THAT(comfy.run.outcome().notes[0], testing::HasSubstr("3 numbers of the outputs were NaN"));
+}
+
+TEST(Run, MissingPicturesAreMadeAgainOnce) {
+    Comfy comfy;
+    comfy.on_post = [&] { comfy.history["p" + std::to_string(comfy.run.submission())] = good_entry; };
+    comfy.go(Ms{20'000});
+    EXPECT_TRUE(comfy.run.pictures_missing("2 of 3", comfy.now));
+    comfy.finished = false;
+    comfy.go(Ms{40'000});
+    EXPECT_EQ(comfy.log, "post p0;post p1;");
+    EXPECT_EQ(comfy.run.outcome().notes, std::vector<std::string>{"2 of 3"});
+    EXPECT_FALSE(comfy.run.pictures_missing("2 of 3", comfy.now));
+}
+
 }  // namespace
 }  // namespace emprops::comfyui

@@ -39,9 +39,10 @@ class Comfy {
                 run.on_post(
                     post_answer ? *post_answer : PostAnswer{Accepted{send->prompt_id, Json::object()}}, now);
             } else if (const auto* ask = std::get_if<AskHistory>(&action)) {
-                run.on_history(down ? HistoryAnswer{Unreachable{"down"}}
+                run.on_history(gone   ? HistoryAnswer{Unreachable{"gone", false, true}}
+                               : down ? HistoryAnswer{Unreachable{"down"}}
                                : history.count(ask->prompt_id) > 0
-                                   ? HistoryAnswer{Entry{history[ask->prompt_id]}}
+                                   ? HistoryAnswer{Entry{history[ask->prompt_id], lost_numbers}}
                                    : HistoryAnswer{NoEntry{}},
                                now);
             } else if (std::holds_alternative<AskRecent>(action)) {
@@ -52,7 +53,10 @@ class Comfy {
                 }
                 run.on_recent(Recent{entries}, now);
             } else if (std::holds_alternative<AskQueue>(action)) {
-                run.on_queue(down || queue_down ? QueueAnswer{Unreachable{"down"}} : QueueAnswer{queue}, now);
+                run.on_queue(gone                 ? QueueAnswer{Unreachable{"gone", false, true}}
+                             : down || queue_down ? QueueAnswer{Unreachable{"down"}}
+                                                  : QueueAnswer{queue},
+                             now);
             } else if (const auto* stop = std::get_if<Interrupt>(&action)) {
                 log += "interrupt " + stop->prompt_id + ";";
                 run.on_done(true, now);
@@ -85,6 +89,8 @@ class Comfy {
     std::map<std::string, Json> history;
     std::optional<PostAnswer> post_answer;
     std::function<void()> on_post;
+    int lost_numbers = 0;
+    bool gone = false;  // nobody is there; `down`: no answer
     bool down = false, queue_down = false, finished = false, ask_recent = false;
     std::string log;
 };

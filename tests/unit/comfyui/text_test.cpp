@@ -157,25 +157,6 @@ TEST(Template, KeepsValuesFromLeavingTheirPlace) {
     EXPECT_EQ(fill_template("{x}{y}", {{"x", "{y}"}, {"y", "1"}}), "{y}1");
 }
 
-std::string chunk(const std::string& type, const std::string& data) {
-    std::string out;
-    for (int shift = 24; shift >= 0; shift -= 8) {
-        out += static_cast<char>((data.size() >> shift) & 255);
-    }
-    return out + type + data + "CRC!";
-}
-
-TEST(Png, LosesItsTextsAndNothingElse) {
-    const std::string head("\x89PNG\r\n\x1a\n", 8);
-    const std::string png = head + chunk("IHDR", "0123456789abc") + chunk("tEXt", "prompt{...}") +
-                            chunk("IDAT", "data") + chunk("iTXt", "x") + chunk("IEND", "");
-    const auto stripped = strip_png_metadata(png + "trailing");
-    ASSERT_TRUE(stripped.ok());
-    EXPECT_EQ(*stripped, head + chunk("IHDR", "0123456789abc") + chunk("IDAT", "data") + chunk("IEND", ""));
-    EXPECT_FALSE(strip_png_metadata(png.substr(0, png.size() - 3)).ok());
-    EXPECT_FALSE(strip_png_metadata("GIF89a").ok());
-}
-
 TEST(Outputs, TakeAnyKeyAndOddValues) {
     const Json outputs = Json::parse(
         R"({"1":{"videos":[{"filename":"a.mp4"}],"animated":[true],"x":null,"n":[1.5,null,{"k":1}]},
@@ -208,6 +189,60 @@ TEST(Outputs, TheNameSaysTheTypeAndTheServersWordOnlyWhereItDoesNot) {
     EXPECT_EQ(out.files[0].mime_type, "video/mp4");
     EXPECT_EQ(out.files[1].mime_type, "video/xyz");
     EXPECT_EQ(out.files[2].mime_type, "application/octet-stream");
+}
+
+TEST(Outputs, AreFilesInAnyShapeInWhichANodeNamesThem) {
+    const Outputs out = collect_outputs(Json::parse(R"({"1":{"result":["3d/mesh.glb",{"camera":1},""]},
+        "2":{"files":[["a.png","sub","output"],["b.png","","temp"]],"pair":["c.png","s","output"]},
+        "3":{"images":[[{"filename":"d.png"}]],"video":{"filename":"deep/er/e.mp4","subfolder":"x"}},
+        "4":{"audio":[{"name":"f.flac","type":"output"}],"link":["http://h/api/view?filename=g%20g.png&type=output"]},
+        "5":{"path":["/opt/ComfyUI/output/y/h.webm","C:\\comfy\\output\\i.mp4","/etc/passwd.png"],"a":["j.png [temp]"]},
+        "6":{"text":["k.png"],"names":["no file","l.png","https://h/m.png","../n.png"]},
+        "7":{"group":[{"parts":[{"filename":"o.png"}]}],"twice":["d.png"]}})"),
+                                        false);
+    std::string named;
+    for (const OutputFile& file : out.files) {
+        named +=
+            file.type + "/" + file.subfolder + "/" + file.filename + (file.named_by.empty() ? " " : "? ");
+    }
+    EXPECT_EQ(
+        named,
+        "output/sub/a.png output/s/c.png output//d.png output/x/deep/er/e.mp4 output//f.flac output//g g.png "
+        "output//o.png output/3d/mesh.glb? output/y/h.webm? output//i.mp4? output//l.png? ");
+    EXPECT_EQ(out.temp_left_out, 2);
+    std::string texts;
+    for (const OutputText& text : out.texts) {
+        texts += text.text + " ";
+    }
+    EXPECT_EQ(texts, R"({"camera":1}  /etc/passwd.png no file https://h/m.png ../n.png k.png )");
+}
+
+TEST(Outputs, OfANodeAreThoseOfItsExpansionToo) {
+    const Json outputs = Json::parse(
+        R"({"9.0.0.2":{"images":[{"filename":"a.png"}]},"90":{"images":[{"filename":"b.png"}]}})");
+    const Outputs out = collect_outputs(outputs, false, {"9"});
+    ASSERT_EQ(out.files.size(), 1u);
+    EXPECT_EQ(out.files[0].filename, "a.png");
+    EXPECT_EQ(out.others_left_out, 1);
+}
+
+TEST(Outputs, AnAnnouncementOfAPictureOnTheWebSocketIsNoText) {
+    const Outputs out =
+        collect_outputs(Json::parse(R"({"1":{"images":[{"source":"websocket","type":"output"}]}})"), false);
+    EXPECT_TRUE(out.files.empty() && out.texts.empty());
+}
+
+TEST(Address, ALinkIsForEverybodyOnlyWithAPublicAddress) {
+    for (const char* host : {"localhost", "LOCALHOST.", "box.localhost", "127.0.0.1", "127.9.9.9", "::1"}) {
+        EXPECT_TRUE(is_loopback_name(host)) << host;
+        EXPECT_FALSE(is_public_host(host)) << host;
+    }
+    for (const char* host : {"comfyui", "box.local", "a.internal", "192.168.0.7", "10.0.0.1", "fd00::1"}) {
+        EXPECT_FALSE(is_loopback_name(host)) << host;
+        EXPECT_FALSE(is_public_host(host)) << host;
+    }
+    EXPECT_TRUE(is_public_host("8.8.8.8"));
+    EXPECT_FALSE(is_loopback_name("localhost.example.org"));
 }
 
 TEST(CutText, DoesNotCutACharacter) {
