@@ -48,7 +48,7 @@ Stripped jpeg(Bytes file) {
     Keeper out(file);
     out.keep(0, 2);
     std::size_t at = 2;
-    while (at + 4 <= file.size()) {
+    while (at + 2 <= file.size()) {
         if (file[at] != '\xFF') break;
         const auto marker = static_cast<unsigned char>(file[at + 1]);
         if (marker == 0xFF) {  // a filler
@@ -59,6 +59,7 @@ Stripped jpeg(Bytes file) {
             out.keep(at, 2);
             return out.size();
         }
+        if (file.size() - at < 4) break;
         const std::size_t size = static_cast<std::size_t>(number(file, at + 2, 2, true)) + 2;
         if (size < 4 || size > file.size() - at) break;
         const bool application = (marker & 0xF0U) == 0xE0U;
@@ -77,10 +78,6 @@ Stripped jpeg(Bytes file) {
             ++at;
         }
         out.keep(scan, at - scan);
-        if (at + 2 == file.size() && file[at] == '\xFF' && file[at + 1] == '\xD9') {
-            out.keep(at, 2);
-            return out.size();
-        }
     }
     return broken("JPEG");
 }

@@ -163,7 +163,8 @@ TEST(SocketPictures, NodesOfAnExpansionCountForTheNodeThatWasSent) {
     talk.on_picture("3.0.0.2", "image/png", "a");
     talk.ends();
     EXPECT_EQ(announced_pictures(announced("3.0.0.2", 1), graph), (std::map<std::string, int>{{"3", 1}}));
-    EXPECT_THAT(talk.missing(announced("3.0.0.2", 1), {}, {}), SizeIs(1));  // node 2 was not heard of
+    EXPECT_THAT(talk.missing(announced("3.0.0.2", 1), {}, {}), IsEmpty());
+    EXPECT_THAT(talk.taken(announced("3.0.0.2", 1)), ElementsAre("3:a"));
 }
 
 TEST(SocketPictures, PreviewsMakeRoomForOutputsAndOutputsThatFindNoneAreCounted) {
