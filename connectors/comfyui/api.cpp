@@ -11,6 +11,7 @@ namespace emprops::comfyui {
 namespace {
 
 constexpr int recent_prompts = 32;
+constexpr std::uint64_t max_answer = 128ull << 20;  // of JSON, which takes many times that when it is parsed
 
 std::string first_line(std::string text) {
     text = cut_text(text.substr(0, text.find('\n')), 300);
@@ -39,6 +40,7 @@ HttpRequest Api::request(std::string method, const std::string& path, Ms timeout
     out.cancelled = cancelled_;
     out.verify_tls = settings_.verify_tls;
     out.ca_file = settings_.ca_file;
+    out.max_bytes = max_answer;
     return out;
 }
 

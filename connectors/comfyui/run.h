@@ -232,8 +232,8 @@ class Run {
     void scan_history(const HistoryAnswer& answer, TimePoint now);
     void scan_over(std::optional<int> failed, TimePoint now);
     void watch_head(const Queue& queue, TimePoint now);
-    void lost(TimePoint now);
     // run_end.cpp: the end of a prompt
+    void lost(TimePoint now);
     void conclude(const Json& entry, TimePoint now);
     void conclude_success(Json outputs, TimePoint now);
     void take_entry(const Entry& entry);
@@ -282,6 +282,7 @@ class Run {
     bool doubtful_ = false;     // a POST of this submission may have been taken
     std::optional<TimePoint> unreachable_since_;
     bool was_gone_ = false;  // ComfyUI, or the socket to it, since this submission runs
+    int others_ = 0;         // prompts beside ours in ComfyUI, when it was last looked at before it was gone
     int not_finite_ = 0, too_deep_ = 0;
     std::string last_problem_;
     std::optional<long> access_status_;

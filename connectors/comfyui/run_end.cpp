@@ -134,6 +134,43 @@ bool Run::all_cached() const {
     return true;
 }
 
+void Run::lost(TimePoint now) {
+    constexpr int most_deaths = 2;
+    // The end was seen on the socket, and somebody cleared the history before we read it.
+    if (error_seen_) return node_failed(*error_seen_, now);
+    if (success_seen_ && !event_outputs_.empty() && event_bytes_ <= max_event_outputs) {
+        note("the history entry was gone; outputs are those that the events named");
+        return conclude_success(Json(event_outputs_), now);
+    }
+    // Nobody can take the running prompt out of the queue; with the process it goes. One that ends the
+    // process at once may take the word of its begin with it: then it must have been the only one there.
+    const bool died = was_gone_ && (begun() || (attached_ && others_ == 0));
+    if (died) ++outcome_.deaths;
+    const int deaths = rules_.deaths_before + outcome_.deaths;
+    if (died && deaths >= most_deaths && !rules_.machine_is_sick) {
+        fail("poison",
+             "this workflow ended the ComfyUI process " + std::to_string(deaths) +
+                 " times: it vanished with it while it was the one that ran. It is not sent again",
+             false, "ended_comfyui");
+        return;
+    }
+    if (resubmissions_ >= rules_.max_resubmissions || submission_ >= highest_submission ||
+        deaths >= most_deaths) {
+        fail("lost",
+             "the prompt vanished from ComfyUI without a result" +
+                 std::string(resubmissions_ > 0 ? ", again after it was sent once more" : "") +
+                 (died ? "; ComfyUI ended while it ran"
+                       : "; ComfyUI was restarted, or somebody cleared its queue or history") +
+                 (died && rules_.machine_is_sick ? ", as it did with another job before" : ""),
+             true, "lost");
+        return;
+    }
+    ++resubmissions_;
+    note(died ? "ComfyUI ended while the prompt ran; it was sent again"
+              : "the prompt vanished from ComfyUI and was sent again");
+    begin_lookup(submission_ + 1, now);
+}
+
 void Run::node_failed(NodeError error, TimePoint now) {
     if (is_out_of_memory(error) && !memory_freed_ && !cancelled_ && phase_ == Phase::follow) {
         memory_freed_ = true;

@@ -86,6 +86,7 @@ void Run::on_queue(const QueueAnswer& answer, TimePoint now) {
         directed_ = !item.mark.is_object() || !item.mark.contains("instance") ||
                     item.mark.at("instance") == Json(rules_.mark.instance);
     };
+    if (!was_gone_) others_ = queue_length_ - (running != nullptr || waiting != nullptr ? 1 : 0);
     if (running != nullptr) {
         take(*running);
         position_ = 0;
@@ -317,42 +318,6 @@ void Run::looked_while_following(Where where, const Json& entry, TimePoint now) 
             break;
     }
     if (settling_) settle(settle_delay_, now);
-}
-
-void Run::lost(TimePoint now) {
-    constexpr int most_deaths = 2;
-    // The end was seen on the socket, and somebody cleared the history before we read it.
-    if (error_seen_) return node_failed(*error_seen_, now);
-    if (success_seen_ && !event_outputs_.empty() && event_bytes_ <= max_event_outputs) {
-        note("the history entry was gone; outputs are those that the events named");
-        return conclude_success(Json(event_outputs_), now);
-    }
-    // Nobody can take the running prompt out of the queue; with the process it goes.
-    const bool died = begun() && was_gone_;
-    if (died) ++outcome_.deaths;
-    const int deaths = rules_.deaths_before + outcome_.deaths;
-    if (died && deaths >= most_deaths && !rules_.machine_is_sick) {
-        fail("poison",
-             "this workflow ended the ComfyUI process " + std::to_string(deaths) +
-                 " times: it vanished with it while it was the one that ran. It is not sent again",
-             false, "ended_comfyui");
-        return;
-    }
-    if (resubmissions_ >= rules_.max_resubmissions || submission_ >= highest_submission ||
-        deaths >= most_deaths) {
-        fail("lost",
-             "the prompt vanished from ComfyUI without a result" +
-                 std::string(resubmissions_ > 0 ? ", again after it was sent once more" : "") +
-                 (died ? "; ComfyUI ended while it ran"
-                       : "; ComfyUI was restarted, or somebody cleared its queue or history") +
-                 (died && rules_.machine_is_sick ? ", as it did with another job before" : ""),
-             true, "lost");
-        return;
-    }
-    ++resubmissions_;
-    note(died ? "ComfyUI ended while the prompt ran; it was sent again"
-              : "the prompt vanished from ComfyUI and was sent again");
-    begin_lookup(submission_ + 1, now);
 }
 
 }  // namespace emprops::comfyui

@@ -436,6 +436,27 @@ TEST(Run, DeathsOfEarlierAttemptsCountAndASickMachineAccusesNoJob) {
     EXPECT_TRUE(sick.run.outcome().failure.retryable);
 }
 
+TEST(Run, APromptThatWasAloneInComfyUiIsBlamedAlthoughItsBeginWasNotHeard) {
+    for (const bool alone : {true, false}) {
+        Comfy comfy;
+        const auto others = [&] {
+            comfy.queue = Queue{};
+            if (!alone) comfy.queue.running.push_back({"other", 0, {}, {}});
+        };
+        others();
+        comfy.on_post = [&] { comfy.gone = true; };
+        for (int i = 1; i <= 4 && !comfy.finished; ++i) {
+            comfy.go(Ms{i * 20'000 - 10'000});
+            comfy.gone = false;
+            others();
+            comfy.go(Ms{i * 20'000 - 5'000});
+        }
+        EXPECT_EQ(comfy.log, "post p0;post p1;");
+        EXPECT_EQ(comfy.run.outcome().failure.code, alone ? "poison" : "lost");
+        EXPECT_EQ(comfy.run.outcome().deaths, alone ? 2 : 0);
+    }
+}
+
 TEST(Run, APromptThatOnlyWaitedWhenComfyUiEndedIsNotBlamed) {
     Comfy comfy;
     comfy.on_post = [&] { comfy.pending("p" + std::to_string(comfy.run.submission()), true); };

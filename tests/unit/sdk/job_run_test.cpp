@@ -187,6 +187,19 @@ TEST(JobRun, AJobThatWasToldToLeaveIsDrainedUnlessItNeverLooked) {
     EXPECT_EQ(run_and_stop(CancelToken::Cause::leave, false).result(), R"({"half":"done"})");
 }
 
+TEST(JobRun, AJobIsToldWhetherItIsToStopOrWhetherItsSupervisorHasGone) {
+    for (const auto cause :
+         {CancelToken::Cause::cancel, CancelToken::Cause::leave, CancelToken::Cause::gone}) {
+        Ran ran;
+        RunningJob job(some_job(), ran.sent);
+        EXPECT_FALSE(job.supervisor_gone());
+        job.token().cancel("why", cause);
+        EXPECT_TRUE(job.cancelled());
+        EXPECT_EQ(job.supervisor_gone(), cause == CancelToken::Cause::gone);
+    }
+    EXPECT_EQ(run_and_stop(CancelToken::Cause::gone, true).error().code, "drained");
+}
+
 TEST(JobRun, ProgressIsClampedAndRoundedAndNaNMeansUnknown) {
     const Ran ran = run([](const Job&, JobContext& context) {
         for (const double percent : {-5.0, 49.6, 1e300, std::nan("")})
