@@ -170,7 +170,13 @@ class WsConnection final : public Connection, public std::enable_shared_from_thi
     // ---- connect, one address after the other
 
     void on_resolved(const error_code& error, const tcp::resolver::results_type& found) {
-        if (failed(error)) return;
+        const std::string& host = proxy_ ? proxy_->host : target_.host;
+        const std::uint16_t port = proxy_ ? proxy_->port : target_.port;
+        const bool answered = !error || error == asio::error::operation_aborted;
+        if (!answered && host == "localhost")  // RFC 6761 6.3; a bare container has no /etc/hosts
+            addresses_ = {{asio::ip::address_v4::loopback(), port}, {asio::ip::address_v6::loopback(), port}};
+        else if (failed(error))
+            return;
         for (const auto& entry : found)
             addresses_.push_back(entry.endpoint());
         // A silent first address must not eat the whole time.
