@@ -40,6 +40,15 @@ TEST(Addresses, TheNextAddressOfANameIsTriedWhenTheFirstRefuses) {
     EXPECT_EQ(client.completed(client.submit("simulation", Json::object())).at("status"), "success");
 }
 
+TEST(Addresses, LocalhostNeedsNoNameService) {
+    if (!may_preload) GTEST_SKIP() << "nothing can be preloaded into a program with AddressSanitizer";
+    TestHub hub;
+    auto environment = own_name_lookup();
+    environment.emplace_back("EMPROPS_TEST_NO_LOCALHOST=1");  // as in a container without /etc/hosts
+    TestWorker worker({"ws://localhost:" + std::to_string(hub.port()), simulation, {}, {}, environment});
+    worker.wait_log("connected to the Hub as");
+}
+
 TEST(Addresses, AHungNameLookUpDoesNotHoldUpTheEnd) {
     if (!may_preload) GTEST_SKIP() << "nothing can be preloaded into a program with AddressSanitizer";
     TestWorker worker({"ws://stuck.test:1", simulation, {}, {}, own_name_lookup()});

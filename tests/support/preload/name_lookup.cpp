@@ -1,10 +1,11 @@
 // Preloaded into a program under test (LD_PRELOAD): a getaddrinfo() that is stuck for "stuck.test" and gives
-// two addresses for "localhost", of which nobody listens on the first.
+// two addresses for "localhost", of which nobody listens on the first (with EMPROPS_TEST_NO_LOCALHOST in the environment: none).
 
 #include <dlfcn.h>
 #include <netdb.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <cstring>
 
 extern "C" int getaddrinfo(const char* node, const char* service, const addrinfo* hints, addrinfo** found) {
@@ -18,6 +19,7 @@ extern "C" int getaddrinfo(const char* node, const char* service, const addrinfo
             ::pause();
     }
     if (std::strcmp(node, "localhost") != 0) return real(node, service, hints, found);
+    if (std::getenv("EMPROPS_TEST_NO_LOCALHOST") != nullptr) return EAI_NONAME;
     if (const int error = real("127.0.0.2", service, hints, found); error != 0) return error;
     addrinfo* last = *found;
     while (last->ai_next != nullptr)
