@@ -15,12 +15,6 @@ namespace emprops::comfyui {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr int put_tries = 3;
-constexpr int first_pause = 300;  // ms
-
-Failure failure(std::string code, std::string message, bool retryable, const char* error_class) {
-    return {std::move(code), std::move(message), retryable, {{"class", error_class}}};
-}
 
 bool write_output(const std::string& path, std::string_view bytes) {
     std::ofstream file(path, std::ios::binary | std::ios::trunc);
@@ -103,8 +97,7 @@ std::variant<Json, Delivery::FilesGone, Failure> Delivery::deliver(const OutputF
         auto answer = api_.download(file, path);
         if (std::holds_alternative<Api::Missing>(answer)) return FilesGone{};
         if (const auto* problem = std::get_if<Error>(&answer)) {
-            if (attempt < put_tries && problem->code == "service_unavailable" &&
-                !pause_(Ms{first_pause * attempt})) {
+            if (attempt < tries && problem->code == "service_unavailable" && !pause_(first_pause * attempt)) {
                 continue;
             }
             const bool large = problem->code == "result_too_large";

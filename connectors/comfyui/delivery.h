@@ -53,7 +53,13 @@ class Delivery {
 
   private:
     using Values = std::vector<std::pair<std::string, std::string>>;
+    /// A request that gets no usable answer is made so often, with pauses of once, twice ... this.
+    static constexpr int tries = 3;
+    static constexpr Ms first_pause{300};
 
+    static Failure failure(std::string code, std::string message, bool retryable, const char* error_class) {
+        return {std::move(code), std::move(message), retryable, {{"class", error_class}}};
+    }
     void remember_delivered(const OutputFile& file);
     // delivery_place.cpp; each fills `entry`, or says why it is not the destination for this file
     std::variant<Json, Failure> place(const OutputFile& file, const std::string& path, bool in_comfyui);

@@ -20,12 +20,6 @@ namespace emprops::comfyui {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr int put_tries = 3;
-constexpr int first_pause = 300;  // ms
-
-Failure failure(std::string code, std::string message, bool retryable, const char* error_class) {
-    return {std::move(code), std::move(message), retryable, {{"class", error_class}}};
-}
 
 struct DigestDeleter {
     void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
@@ -257,7 +251,7 @@ std::optional<Failure> Delivery::put_http(const std::string& path, const std::st
         }
     }
     std::string why;
-    for (int attempt = 1; attempt <= put_tries; ++attempt) {
+    for (int attempt = 1; attempt <= tries; ++attempt) {
         const auto answer = api_.http().send(put);
         if (const auto* response = std::get_if<HttpResponse>(&answer)) {
             if (response->status >= 200 && response->status < 300) return {};
@@ -267,7 +261,7 @@ std::optional<Failure> Delivery::put_http(const std::string& path, const std::st
         } else {
             why = no_answer(answer)->what;
         }
-        if (attempt < put_tries && pause_(Ms{first_pause * attempt})) break;
+        if (attempt < tries && pause_(first_pause * attempt)) break;
     }
     return failure("comfyui.delivery_failed",
                    "cannot store \"" + file.filename + "\" by " + (s3 ? "s3" : "http_put") + " at " +

@@ -7,17 +7,10 @@
 #include "connectors/comfyui/tolerant_json.h"
 #include "ipc/text/nearest.h"
 #include "ipc/text/utf8.h"
+#include "ipc/text/values.h"
 
 namespace emprops::comfyui {
 namespace {
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) {
-        c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    }
-    return out;
-}
 
 bool contains_any(const std::string& text, std::initializer_list<const char*> words) {
     return std::any_of(words.begin(), words.end(),
@@ -195,12 +188,13 @@ bool is_out_of_memory(const NodeError& error) {
         type.compare(type.size() - suffix.size(), suffix.size(), suffix) == 0) {
         return true;
     }
-    return contains_any(lower(error.message), {"out of memory", "allocate memory", "allocation on device"});
+    return contains_any(text::lower(error.message),
+                        {"out of memory", "allocate memory", "allocation on device"});
 }
 
 bool is_sticky_gpu_fault(const NodeError& error) {
     if (is_out_of_memory(error)) return false;
-    const std::string message = lower(error.message);
+    const std::string message = text::lower(error.message);
     // A node may use such words about its own arrays.
     const bool torch = error.exception_type.rfind("torch.", 0) == 0 ||
                        contains_any(message, {"cuda error", "hip error", "cublas", "cudnn"});
@@ -313,7 +307,7 @@ std::optional<std::string> model_folder(std::string_view class_type, std::string
     if (class_type == "PhotoMakerLoader") return "photomaker";
     const auto at = by_input.find(input);
     if (at != by_input.end()) return at->second;
-    if (input == "model_name" && contains_any(lower(class_type), {"load"}))
+    if (input == "model_name" && contains_any(text::lower(class_type), {"load"}))
         return "a sub-folder for this loader";
     return {};
 }

@@ -14,9 +14,8 @@
 #include "connectors/comfyui/prompt_id.h"
 #include "connectors/comfyui/tolerant_json.h"
 #include "connectors/comfyui/url.h"
-#include "ipc/text/nearest.h"
-
 #include "ipc/web/base64.h"
+
 #include "tests/support/temp_dir.h"
 
 namespace emprops::comfyui {
@@ -95,6 +94,32 @@ TEST(PromptId, TwoWorkersThatHaveAllNamesInCommonDoNotShareIds) {
     EXPECT_NE(prompt_scope("hub", "box", "comfyui", work_dir), before);
     EXPECT_EQ(prompt_scope("hub", "box", "comfyui", "/nowhere/at/all/0"),
               "hub\nbox\ncomfyui\n/nowhere/at/all/\n");
+}
+
+TEST(Address, OnlyThePublicNetIsPublic) {
+    const auto v4 = [](unsigned a, unsigned b, unsigned c, unsigned d) {
+        return is_public_v4((a << 24) | (b << 16) | (c << 8) | d);
+    };
+    EXPECT_TRUE(v4(8, 8, 8, 8));
+    EXPECT_TRUE(v4(172, 32, 0, 1));
+    for (const auto& [a, b] : {std::pair{127u, 0u},
+                               {10u, 1u},
+                               {172u, 16u},
+                               {172u, 31u},
+                               {192u, 168u},
+                               {169u, 254u},
+                               {100u, 64u},
+                               {0u, 0u},
+                               {224u, 0u},
+                               {255u, 255u}}) {
+        EXPECT_FALSE(v4(a, b, 1, 1)) << a << "." << b;
+    }
+    EXPECT_TRUE(is_public_v6({0x2a, 0, 0x14, 0x50, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}));
+    EXPECT_FALSE(is_public_v6({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}));
+    EXPECT_FALSE(is_public_v6({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 127, 0, 0, 1}));
+    EXPECT_FALSE(is_public_v6({0x20, 0x02, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}));
+    EXPECT_FALSE(is_public_v6({0xFE, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}));
+    EXPECT_FALSE(is_public_v6({0xFD, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}));
 }
 
 TEST(Url, ReadsUserPrefixAndPortAndNeverShowsAPassword) {
@@ -197,6 +222,19 @@ TEST(Outputs, AnAnnouncementOfAPictureOnTheWebSocketIsNoText) {
     const Outputs out =
         collect_outputs(Json::parse(R"({"1":{"images":[{"source":"websocket","type":"output"}]}})"), false);
     EXPECT_TRUE(out.files.empty() && out.texts.empty());
+}
+
+TEST(Address, ALinkIsForEverybodyOnlyWithAPublicAddress) {
+    for (const char* host : {"localhost", "LOCALHOST.", "box.localhost", "127.0.0.1", "127.9.9.9", "::1"}) {
+        EXPECT_TRUE(is_loopback_name(host)) << host;
+        EXPECT_FALSE(is_public_host(host)) << host;
+    }
+    for (const char* host : {"comfyui", "box.local", "a.internal", "192.168.0.7", "10.0.0.1", "fd00::1"}) {
+        EXPECT_FALSE(is_loopback_name(host)) << host;
+        EXPECT_FALSE(is_public_host(host)) << host;
+    }
+    EXPECT_TRUE(is_public_host("8.8.8.8"));
+    EXPECT_FALSE(is_loopback_name("localhost.example.org"));
 }
 
 TEST(Lease, IsSeenByOtherInstancesWhileItsHolderLives) {

@@ -184,6 +184,13 @@ TEST_F(ConfigFile, ContradictionsAreNamedWhereTheyWereWritten) {
     }
 }
 
+TEST_F(ConfigFile, ASocketPathThatTheSystemCannotHoldIsRefused) {
+    toml("worker.state_dir = \"/" + std::string(120, 'x') + "\"\n");
+    EXPECT_FALSE(load().ok());
+    request.overrides = {"control.enabled=false"};
+    EXPECT_TRUE(load().ok());
+}
+
 TEST(DisplayName, IsShortBelowTheWorkingDirectoryAndFullElsewhere) {
     EXPECT_EQ(display_name("/w/a/b.toml", "/w"), "a/b.toml");
     EXPECT_EQ(display_name("/w/./b.toml", "/w/"), "b.toml");

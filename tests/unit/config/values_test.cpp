@@ -1,3 +1,16 @@
+#include "config/values.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "ipc/text/values.h"
+
+namespace emprops::config {
+namespace {
+
+using nlohmann::json;
+
 struct Assigning : testing::Test {
     Settings settings;
     ConnectorSettings connector;

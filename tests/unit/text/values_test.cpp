@@ -10,19 +10,6 @@ using namespace std::chrono_literals;
 constexpr std::uint64_t KiB = 1024;
 constexpr std::uint64_t MiB = 1024 * KiB;
 
-#include "config/values.h"
-
-#include <gtest/gtest.h>
-
-#include <nlohmann/json.hpp>
-
-#include "ipc/text/values.h"
-
-namespace emprops::config {
-namespace {
-
-using nlohmann::json;
-
 TEST(Text, DurationsAreNumbersWithUnitsOrSeconds) {
     EXPECT_EQ(text::parse_duration("500ms"), 500ms);
     EXPECT_EQ(text::parse_duration("10s"), 10s);
