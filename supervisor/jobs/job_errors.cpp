@@ -73,7 +73,7 @@ std::string how_it_died(const process::DeathReport& report) {
     std::string text = report.summary();
     for (auto line = report.stderr_tail.rbegin(); line != report.stderr_tail.rend(); ++line) {
         if (line->find_first_not_of(" \t\r") == std::string::npos) continue;
-        return text + "; its last line: \"" + shortened(*line) + "\"";
+        return text + "; its last line: \"" + text::shortened(*line, quoted_bytes, "…") + "\"";
     }
     return text;
 }
