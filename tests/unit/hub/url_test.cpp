@@ -84,6 +84,15 @@ TEST(HubUrl, ThatCannotBeUsedIsNamedWithoutUserAndPassword) {
     }
 }
 
+std::string proxy_for(const std::string& url, const ProxyEnvironment& environment,
+                      const std::string& configured = "") {
+    auto settings = at(url);
+    settings.proxy = configured;
+    const auto proxy = choose_proxy(settings, environment, *worker_target(settings, "w"));
+    if (!proxy.ok()) return proxy.error().message;
+    return *proxy ? (*proxy)->host + ":" + std::to_string((*proxy)->port) : "direct";
+}
+
 TEST(Proxy, FollowsTheEnvironmentAndItsExceptions) {
     const ProxyEnvironment environment{"http://secure:1", "plain:2", " .corp, x.org:8001 ,10.0.0.1"};
     EXPECT_EQ(proxy_for("wss://hub.example", environment), "secure:1");
