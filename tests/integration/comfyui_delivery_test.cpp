@@ -345,7 +345,7 @@ TEST(ComfyUiDelivery, WhatCannotBeStrippedIsNotDeliveredAsIfItWere) {
     connector.give("flac", payload);
     const Json stripped = connector.outcome("flac");
     ASSERT_THAT(files(stripped), SizeIs(1)) << stripped;
-    EXPECT_THAT(*comfyui::base64_decode(files(stripped)[0]["data"].get<std::string>()),
+    EXPECT_THAT(*web::base64_decode(files(stripped)[0]["data"].get<std::string>()),
                 testing::AllOf(SizeIs(flac.size()), Not(HasSubstr("prompt"))));
     Json other = payload;
     other["allow_partial"] = false;

@@ -72,14 +72,14 @@ TEST(Settings, HeadersComeAsTableOrLines) {
     EXPECT_EQ(lines->headers.at("X-B"), "two");
 }
 
-TEST(Settings, TimesAndSizesHaveUnits) {
-    EXPECT_EQ(parse_duration("1.5s"), Ms{1500});
-    EXPECT_EQ(parse_duration("2min"), Ms{120'000});
-    EXPECT_EQ(parse_duration("7"), Ms{7000});
-    EXPECT_FALSE(parse_duration("7 parsecs"));
-    EXPECT_EQ(parse_size("16MiB"), 16u << 20);
-    EXPECT_EQ(parse_size("10MB"), 10'000'000u);
-    EXPECT_FALSE(parse_size("-1"));
+TEST(Settings, TimesAndSizesAreReadAsTheWorkerReadsThem) {
+    const auto settings =
+        load({{"queue_timeout", "1.5 h"}, {"max_file_bytes", "1tib"}, {"polling_interval", 7}});
+    ASSERT_TRUE(settings.ok()) << settings.error().message;
+    EXPECT_EQ(settings->limits.queue_wait, Ms{5'400'000});
+    EXPECT_EQ(settings->outputs.max_file_bytes, std::uint64_t{1} << 40);
+    EXPECT_FALSE(load({{"queue_timeout", "7 parsecs"}}).ok());
+    EXPECT_FALSE(load({{"max_file_bytes", "-1"}}).ok());
 }
 
 std::string complaint(const Json& settings, std::map<std::string, std::string> environment = {}) {
