@@ -204,14 +204,16 @@ TEST(Attach, SwitchedOffByAReloadLetsTheAttachedOneGo) {
 TEST(GiveJob, SaysWhyAFolderCannotBeMade) {
     FleetDriver driver;
     ASSERT_TRUE(driver.start({fault_settings("c", "echo")}));
-    driver.state.write_file("work/c-0/jobs", "a file in the way\n");
+    // Inside its own folder nothing is in the way for long (work_dirs_test); above it the worker removes nothing.
+    std::filesystem::remove_all(driver.state / "work");
+    driver.state.write_file("work", "a file in the way\n");
     ipc::Job job;
     job.job_id = "j";
     job.job_type = "t";
     const auto given = driver.fleet->give_job(*driver.newest("c"), job);
     ASSERT_FALSE(given.ok());
     EXPECT_EQ(given.error().code, "work_dir");
-    EXPECT_THAT(given.error().message, HasSubstr("work/c-0/jobs"));
+    EXPECT_THAT(given.error().message, HasSubstr("/work: "));
 }
 
 TEST(Recycle, ByAgeBetweenJobs) {

