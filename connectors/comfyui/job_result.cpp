@@ -88,10 +88,9 @@ void JobRun::fail(const Outcome& outcome) {
     failure.details["prompt_id"] = outcome.prompt_id;
     if (!outcome.notes.empty()) failure.details["notes"] = outcome.notes;
     if (!left.empty()) {
-        failure.message +=
-            "; " + std::to_string(left.size()) +
-            " files of other nodes lie in ComfyUI's folders (details.files), and allow_partial "
-            "would deliver them";
+        failure.message += "; what other nodes put out lies in ComfyUI's folders (" +
+                           std::to_string(left.size()) + (left.size() == 1 ? " file" : " files") +
+                           ", see details.files); allow_partial would deliver it";
         failure.details["files"] = std::move(left);
     }
     raise(failure);

@@ -257,6 +257,13 @@ void ConnectorProcess::on_progress(std::string_view job_id, std::string_view lin
         arm_progress_timer();
 }
 
+/// The first one of a job says that the job has reached the service. It is never dropped: it decides who is to
+/// blame when the service dies.
+bool ConnectorProcess::first_request(std::string_view job_id) {
+    const auto found = jobs_.find(job_id);
+    return found != jobs_.end() && !std::exchange(found->second.requested, true);
+}
+
 /// What may come as often as the connector likes, but is not worth its while to us.
 bool ConnectorProcess::may_pass(const ipc::FromConnector& message) {
     const TimePoint now = Clock::now();
@@ -267,6 +274,9 @@ bool ConnectorProcess::may_pass(const ipc::FromConnector& message) {
         }
         const LogContext context(log_fields());
         log_dropped_stderr();
+    } else if (const auto* request = std::get_if<ipc::ServiceRequest>(&message);
+               request != nullptr && first_request(request->job_id)) {
+        return true;
     } else if (std::holds_alternative<ipc::ServiceRequest>(message) ||
                std::holds_alternative<ipc::RestartService>(message)) {
         if (!request_limit_.allow(now)) {
@@ -298,6 +308,8 @@ void ConnectorProcess::on_decoded(ipc::FromConnector message, std::string_view l
         owner_.on_trace(*this, TraceLine::Kind::log_line, cut(shown(message, line)));
     if (const auto* request = std::get_if<ipc::ServiceRequest>(&message)) {
         if (!about_held_job(request->job_id, "service_request", false)) return;
+        jobs_.find(request->job_id)->second.accepted =
+            false;  // the next one says that the service has begun it
     } else if (const auto* accepted = std::get_if<ipc::Accepted>(&message)) {
         if (!about_held_job(accepted->job_id, "accepted", false)) return;
         if (std::exchange(jobs_.find(accepted->job_id)->second.accepted, true)) return;

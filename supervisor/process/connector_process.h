@@ -83,7 +83,8 @@ class ConnectorProcess {
   private:
     struct HeldJob {
         bool accepted = false;
-        bool ended = false;  // it has said result or failed
+        bool requested = false;  // a service_request for it has passed
+        bool ended = false;      // it has said result or failed
         bool error_reported = false;
         bool unanswered = false;  // see job_unanswered
     };
@@ -96,6 +97,7 @@ class ConnectorProcess {
     void on_progress(std::string_view job_id, std::string_view line);
     /// Evidence and trace of a line that was received; a `log` message is traced when it may pass.
     void keep(std::string_view shown, bool log_message = false);
+    bool first_request(std::string_view job_id);
     bool may_pass(const ipc::FromConnector& message);
     /// A line that cannot be used. `job_id`: the job it surely concerns; it fails with `code`.
     void broken(const std::optional<std::string>& job_id, const char* code, const std::string& text);

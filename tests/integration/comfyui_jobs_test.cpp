@@ -34,6 +34,17 @@ std::string message(const Json& outcome) {
     return outcome.contains("error") ? outcome["error"].value("message", "") : outcome.dump();
 }
 
+TEST(ComfyUiStart, TheConfiguredConcurrencyStaysInForceWhenCapabilitiesAreToldLater) {
+    ComfyDouble comfy;
+    ComfyConnector connector(comfy.url(), Json::object(), {}, 0, {}, 2);
+    const auto ready = connector.next("ready");
+    ASSERT_TRUE(ready);
+    EXPECT_EQ(ready->value("concurrency", 0), 2);
+    const auto later = connector.next("capabilities");
+    ASSERT_TRUE(later);
+    EXPECT_EQ(later->value("concurrency", 0), 2);
+}
+
 TEST(ComfyUiJob, ReturnsImagesVideoAudioAndTextsOfEveryKey) {
     ComfyDouble comfy;
     comfy.set_file("output//a.png", "png bytes");

@@ -36,6 +36,39 @@ struct Faults : testing::Test {
     InstanceId bad_id;
 };
 
+/// Says of each job that it took it, that it went to the service, and that the service has begun it.
+constexpr const char* tells_begins = R"(
+echo '{"type":"ready","protocol":1,"job_types":["t"],"concurrency":100}'
+while IFS= read -r line; do
+    [[ $line =~ '"job_id":"'([a-z0-9]*) ]] || continue
+    id=${BASH_REMATCH[1]}
+    echo '{"type":"accepted","job_id":"'$id'"}'
+    echo '{"type":"service_request","job_id":"'$id'","service":"s","request_type":"r","content":{}}'
+    echo '{"type":"accepted","job_id":"'$id'"}'
+    echo '{"type":"accepted","job_id":"'$id'"}'
+done)";
+
+TEST_F(Faults, WhatTellsWhoIsToBlameForAServicesDeathIsNeverDropped) {
+    auto settings = fault_settings("bad", "echo");
+    settings.command = {"bash", "-c", tells_begins};
+    start(settings);
+    constexpr std::size_t jobs = 60;  // many times what may pass in a second
+    for (std::size_t i = 0; i < jobs; ++i)
+        ASSERT_TRUE(driver.give(bad_id, "j" + std::to_string(i)));
+    const auto count = [&](auto is) {
+        return static_cast<std::size_t>(std::count_if(driver.messages.begin(), driver.messages.end(), is));
+    };
+    const auto requests = [&] {
+        return count([](const auto& m) { return std::holds_alternative<ipc::ServiceRequest>(m.second); });
+    };
+    const auto accepted = [&] {
+        return count([](const auto& m) { return std::holds_alternative<ipc::Accepted>(m.second); });
+    };
+    EXPECT_TRUE(driver.run_until([&] { return requests() == jobs && accepted() >= 2 * jobs; }));
+    expect_good_works();
+    EXPECT_EQ(accepted(), 2 * jobs) << "taken, and begun; what is said again is not";
+}
+
 TEST_F(Faults, ASegmentationFaultIsReportedWithItsEvidenceAndTheConnectorComesBack) {
     start(fault_settings("bad", "segv_on_job"));
     ASSERT_TRUE(driver.give(bad_id, "j1", R"({"secret":"payload"})"));

@@ -8,7 +8,7 @@ namespace emprops::test {
 using Json = nlohmann::json;
 
 ComfyConnector::ComfyConnector(const std::string& server_url, Json settings, const std::string& work_root,
-                               int instance, const std::string& hub)
+                               int instance, const std::string& hub, std::optional<int> concurrency)
     : work_root_(work_root.empty() ? folder_.path().string() : work_root), instance_(instance) {
     const Json defaults = {{"server_url", server_url},        {"polling_interval", "200ms"},
                            {"status_interval", "100ms"},      {"connect_timeout", "2s"},
@@ -23,17 +23,18 @@ ComfyConnector::ComfyConnector(const std::string& server_url, Json settings, con
     options.argv = {std::string(EMPROPS_BIN_DIR) + "/emprops-connector-comfyui"};
     options.env = {"EMPROPS_CONNECTOR=1"};
     child_ = std::make_unique<ChildProcess>(std::move(options));
-    child_->write_line(Json{{"type", "hello"},
-                            {"protocol_versions", {1}},
-                            {"worker_id", "test-0a1b2c3d"},
-                            {"connector", "comfyui"},
-                            {"instance", instance},
-                            {"hub", hub},
-                            {"settings", settings},
-                            {"max_line_bytes", 24 << 20},
-                            {"work_dir", work_dir},
-                            {"heartbeat", {{"interval_ms", 10000}, {"missed", 3}}}}
-                           .dump());
+    Json hello{{"type", "hello"},
+               {"protocol_versions", {1}},
+               {"worker_id", "test-0a1b2c3d"},
+               {"connector", "comfyui"},
+               {"instance", instance},
+               {"hub", hub},
+               {"settings", settings},
+               {"max_line_bytes", 24 << 20},
+               {"work_dir", work_dir},
+               {"heartbeat", {{"interval_ms", 10000}, {"missed", 3}}}};
+    if (concurrency) hello["concurrency"] = *concurrency;
+    child_->write_line(hello.dump());
 }
 
 std::optional<Json> ComfyConnector::next(const std::string& type, Ms deadline) {

@@ -14,9 +14,11 @@ namespace emprops::test {
 
 class ComfyConnector {
   public:
-    /// Starts it with `settings` (server_url and short limits are filled in) and says hello.
+    /// Starts it with `settings` (server_url and short limits are filled in) and says hello, with the
+    /// `concurrency` that is configured for it.
     ComfyConnector(const std::string& server_url, nlohmann::json settings = nlohmann::json::object(),
-                   const std::string& work_root = {}, int instance = 0, const std::string& hub = {});
+                   const std::string& work_root = {}, int instance = 0, const std::string& hub = {},
+                   std::optional<int> concurrency = {});
 
     /// Waits until it says that jobs may come.
     bool wait_available(Ms deadline = Ms(10'000));

@@ -155,8 +155,10 @@ void Session::update_capabilities(const Json& capabilities) {
     update.capabilities = object_or_null(capabilities);
     if (update.capabilities->is_null()) update.capabilities = Json::object();
     update.job_types = connector_.job_types();
-    update.concurrency = std::max(1, connector_.concurrency());
+    const int own = std::max(1, connector_.concurrency());
     std::lock_guard lock(mutex_);
+    // What is configured for the connector stays in force, as in its `ready`.
+    update.concurrency = hello_ && hello_->concurrency ? *hello_->concurrency : own;
     concurrency_ = static_cast<std::size_t>(*update.concurrency);
     send_when_ready(ipc::encode(update));
 }
