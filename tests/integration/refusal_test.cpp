@@ -55,10 +55,11 @@ void submit_and_complete(JobClient& client, int jobs) {
         EXPECT_NE(message.at("type"), "fail_job") << message.dump();
 }
 
-/// Whatever was claimed was begun at once, but for what the connector refused before its slots were known.
+/// Whatever was claimed was begun at once, but for what the connector refused before its slots were known, and
+/// for one claim that may have been on its way when it first did.
 void expect_claims_that_can_start(const TestWorker& worker, int most_refusals) {
     EXPECT_LE(worker.status().at("jobs").at("not_started"), most_refusals);
-    EXPECT_EQ(count_in(worker.log(), "waits for a connector"), 0) << worker.log();
+    EXPECT_LE(count_in(worker.log(), "waits for a connector"), most_refusals > 0 ? 1 : 0) << worker.log();
 }
 
 TEST(Refusal, OfAConnectorWithTwoConfiguredSlotsCompletesEveryJob) {
