@@ -21,7 +21,11 @@ std::string JobClient::failed(const std::string& job_id, Ms deadline) {
 }
 
 void JobClient::progressed(const std::string& job_id) {
-    hub.receive("update_job_progress", job_id, std::chrono::seconds(20));
+    const auto of_the_connector = [&](const Json& message) {
+        return message.value("type", "") == "update_job_progress" && message.value("job_id", "") == job_id &&
+               message.value("message", "") != "Starting job";
+    };
+    hub.receive(of_the_connector, std::chrono::seconds(20));
 }
 
 std::string wait_job_status(const TestHub& hub, const std::string& job_id, const std::string& status,

@@ -22,7 +22,8 @@ struct JobClient {
     Json completed(const std::string& job_id, Ms deadline = Ms(20'000));
     /// The error of the next failed attempt; throws when none comes.
     std::string failed(const std::string& job_id, Ms deadline = Ms(20'000));
-    /// Waits for the next progress of the job.
+    /// Waits for the next progress that the job's connector tells. ("Starting job" is the worker's own: it is said at
+    /// the assignment, before the ledger and the connector have the job.)
     void progressed(const std::string& job_id);
 };
 
