@@ -30,7 +30,8 @@ std::uint64_t number_from(const char* variable, std::uint64_t fallback) {
 /// Why a job was started more than once, from what the hub keeps of its last unsuccessful attempt.
 std::string why_again(const ChaosJob& job, const Json& at_hub, const std::vector<int>& attempts) {
     const auto error = at_hub.at("error").is_string() ? at_hub.at("error").get<std::string>() : "";
-    for (const char* code : {"[crashed]", "[hung]", "[lost]", "[protocol_error]", "[simulation.fault]"}) {
+    for (const char* code :
+         {"[crashed]", "[drained]", "[hung]", "[lost]", "[protocol_error]", "[simulation.fault]"}) {
         if (error.find(code) != std::string::npos) return code;
     }
     if (error.find("was lost") != std::string::npos) return "requeued: the hub lost the worker";

@@ -47,7 +47,7 @@ TEST(Flood, OfStatusAndCapabilitiesIsToldTenTimesASecondAndTheNewestBeforeTheRes
         requests += std::holds_alternative<ipc::ServiceRequest>(message) ? 1 : 0;
         accepted += std::holds_alternative<ipc::Accepted>(message) ? 1 : 0;
     }
-    EXPECT_EQ(accepted, 1u);
+    EXPECT_LE(accepted, requests + 1) << "one more may mean something only after a service_request";
     EXPECT_LE(requests, 20 * (tenths / 10 + 2));
     EXPECT_EQ(driver.status("c").counters.requests_dropped + requests, 20'000u);
 }
