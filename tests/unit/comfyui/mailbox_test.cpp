@@ -142,8 +142,9 @@ TEST(Preview, IsKnownByItsBytesOrByWhatTheFrameSays) {
     EXPECT_EQ(type(frame(std::string("\0\0\0\1\0\0\0\7", 8), "what?")), "none");
     EXPECT_EQ(type(frame(std::string("\0\0\0\3\0\0\0\1", 8), "text")), "none");
     const std::string about = R"({"prompt_id":"p","node_id":"7.0.1","display_node_id":"7"})";
-    const auto preview =
-        read_preview(frame(std::string("\0\0\0\4\0\0\0", 7) + static_cast<char>(about.size()) + about, png));
+    const std::string whole =
+        frame(std::string("\0\0\0\4\0\0\0", 7) + static_cast<char>(about.size()) + about, png);
+    const auto preview = read_preview(whole);  // looks into `whole`
     ASSERT_TRUE(preview);
     EXPECT_EQ(preview->node, "7");
     EXPECT_EQ(preview->prompt_id, "p");
