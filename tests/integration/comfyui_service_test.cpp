@@ -116,7 +116,8 @@ TEST_F(ComfyUiAsService, KilledInMidPromptItComesBackThePromptIsSentOnceMoreAndN
                 UnorderedElementsAre(posts[1], posts[2]));
     EXPECT_NE(output.at("prompt_id"), posts[0]) << "the resubmission has an id of its own";
     EXPECT_EQ(output.at("files").at(0).at("filename"), "out.png");
-    EXPECT_THAT(output.at("notes").dump(), HasSubstr("ComfyUI ended while the prompt ran; it was sent again"));
+    EXPECT_THAT(output.at("notes").dump(),
+                HasSubstr("ComfyUI ended while the prompt ran; it was sent again"));
 
     const Json one = connector();
     EXPECT_EQ(one.at("pid"), connector_pid);
