@@ -1,5 +1,5 @@
 # A bare Debian 13 root, and all tests in it: g++ 14, newer libraries, nothing installed that README does not install
-# (sourced by run-tests --ci, bash; needs setup.sh). Not an entry point.
+# (sourced by run-tests --debian13, bash; needs setup.sh). Not an entry point.
 # shellcheck shell=bash
 
 # Mirror, keys and Acquire options are the machine's own: nothing here names a host.

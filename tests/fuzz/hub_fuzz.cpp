@@ -45,7 +45,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     settings.id_base = "w";
     settings.hub.max_assembly_bytes = 1 << 20;
     hub::Session session(
-        settings, desk, {[] { return 1.0; }, [] { return 0.5; }, [] { return std::string("00000000"); }, {}});
+        settings, desk,
+        {[] { return 1.0; }, [] { return 0.5; }, [] { return std::string("00000000"); }, {}, {}});
     TimePoint now = TimePoint{} + std::chrono::hours(1);
     std::vector<jobs::Assignment> running;
     const auto act = [&] {
