@@ -1,4 +1,5 @@
 #include "connectors/comfyui/job.h"
+#include "ipc/web/digest.h"
 
 #include <filesystem>
 #include <fstream>
@@ -30,7 +31,7 @@ JobRun::JobRun(const Shared& shared, const Job& job, JobContext& context, Payloa
       registration_(shared.boxes, job.job_id),
       lease_(shared.work_dir, job.job_id, [this](Ms time) { return context_.wait_cancelled(time); }),
       mark_{shared.names.space(), shared.connector, shared.instance, job.job_id,
-            sha256_text(job.payload_text)},
+            sha256_hex(job.payload_text)},
       // Once the prompt is being taken back, the requests for that must go through.
       cancelled_([this] { return context_.cancelled() && !withdrawing_; }),
       pause_([this](Ms time) { return context_.wait_cancelled(time); }),

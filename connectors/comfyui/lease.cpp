@@ -1,4 +1,5 @@
 #include "connectors/comfyui/lease.h"
+#include "ipc/web/digest.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -31,7 +32,7 @@ bool is_there(const std::string& path, int file) {
 }
 
 std::filesystem::path lease_path(const std::filesystem::path& work_dir, const std::string& job_id) {
-    return work_dir / "leases" / sha256_text(job_id).substr(0, 32);
+    return work_dir / "leases" / sha256_hex(job_id).substr(0, 32);
 }
 
 /// The work folder without the number of the instance at its end.

@@ -116,19 +116,6 @@ std::string PromptNames::client(int instance) const {
     return uuid_v5(space_, "client/" + std::to_string(instance));
 }
 
-std::string sha256_text(std::string_view bytes) {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned length = 0;
-    EVP_Digest(bytes.data(), bytes.size(), digest.data(), &length, EVP_sha256(), nullptr);
-    static constexpr std::string_view digits = "0123456789abcdef";
-    std::string out;
-    for (unsigned i = 0; i < length; ++i) {
-        out += digits[digest[i] >> 4];
-        out += digits[digest[i] & 15];
-    }
-    return out;
-}
-
 std::string prompt_scope(std::string_view hub, std::string_view worker_id, std::string_view connector,
                          std::string_view work_dir) {
     const std::string folder = common_folder(work_dir);

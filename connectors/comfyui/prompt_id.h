@@ -31,9 +31,6 @@ class PromptNames {
     std::string space_;
 };
 
-/// SHA-256 in hex.
-std::string sha256_text(std::string_view bytes);
-
 /// The scope of a worker: the Hub (job ids mean something there only), the worker's id, the connector's name,
 /// the folder in which the work folders of its instances lie (a job may be resumed by another instance), and
 /// a random value that is stored there once: two containers may have all the rest in common. Where it cannot

@@ -23,10 +23,8 @@ std::string sentence(const WithheldJob& job, const std::string& worker_id) {
 
 /// The job to ask about now, if nothing else is to be done.
 const WithheldJob* Session::Impl::withheld_due(TimePoint now) const {
-    if (!usable() || stopped || claim || !running.empty() || !outbox.empty() || !withheld.any_due(now))
-        return nullptr;
+    if (!withheld.any_due(now) || !withheld_idle()) return nullptr;
     const auto capacity = desk.shared_capacity();
-    if (capacity->draining) return nullptr;
     return withheld.due(now, [&](const std::string& type) { return capacity->free_slots.count(type) != 0; });
 }
 
