@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "ipc/envelope.h"
+#include "ipc/hub/frames.h"
 #include "ipc/text/people.h"
 #include "ipc/web/digest.h"
-#include "supervisor/hub/frames.h"
 #include "supervisor/hub/url.h"
 
 namespace emprops::cli {

@@ -12,9 +12,9 @@
 #include <string>
 #include <utility>
 
+#include "ipc/hub/chunk_assembly.h"
+#include "ipc/hub/frames.h"
 #include "supervisor/hub/announcer.h"
-#include "supervisor/hub/chunk_assembly.h"
-#include "supervisor/hub/frames.h"
 #include "supervisor/hub/reconnect_policy.h"
 #include "supervisor/hub/refusal_cache.h"
 #include "supervisor/hub/session.h"

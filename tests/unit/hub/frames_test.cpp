@@ -1,4 +1,4 @@
-#include "supervisor/hub/frames.h"
+#include "ipc/hub/frames.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <random>
 
+#include "ipc/hub/chunk_assembly.h"
 #include "ipc/web/digest.h"
 #include "supervisor/hub/announcer.h"
-#include "supervisor/hub/chunk_assembly.h"
 #include "supervisor/hub/reconnect_policy.h"
 #include "supervisor/hub/refusal_cache.h"
 

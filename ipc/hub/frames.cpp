@@ -1,4 +1,4 @@
-#include "supervisor/hub/frames.h"
+#include "ipc/hub/frames.h"
 #include "ipc/text/utf8.h"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 #include <array>
 
 #include "ipc/envelope.h"
-#include "supervisor/hub/frames.h"
+#include "ipc/hub/frames.h"
 
 namespace emprops::hub {
 namespace {

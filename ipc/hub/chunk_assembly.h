@@ -5,6 +5,7 @@
 // the message that has waited longest is given up; what is not completed in time is given up. The number of
 // messages is limited too, so that a flood of them costs as much as its chunks and no more.
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -12,15 +13,13 @@
 #include <string>
 #include <vector>
 
-#include "config/settings.h"
-#include "supervisor/base/time.h"
-#include "supervisor/hub/frames.h"
+#include "ipc/hub/frames.h"
 
 namespace emprops::hub {
 
 class ChunkAssembly {
   public:
-    ChunkAssembly(std::size_t max_bytes, config::Duration timeout)
+    ChunkAssembly(std::size_t max_bytes, std::chrono::milliseconds timeout)
         : max_bytes_(max_bytes), timeout_(timeout) {}
 
     struct Outcome {
@@ -31,10 +30,10 @@ class ChunkAssembly {
     /// The Hub sends two at a time at most: an offer and an assignment.
     static constexpr std::size_t most_messages = 64;
 
-    Outcome add(TimePoint now, Chunk chunk);
+    Outcome add(std::chrono::steady_clock::time_point now, Chunk chunk);
     /// Gives up what has waited too long; a sentence for each.
-    std::vector<std::string> expire(TimePoint now);
-    std::optional<TimePoint> next_expiry() const;
+    std::vector<std::string> expire(std::chrono::steady_clock::time_point now);
+    std::optional<std::chrono::steady_clock::time_point> next_expiry() const;
     void clear();
 
     std::size_t bytes() const { return bytes_; }
@@ -47,14 +46,14 @@ class ChunkAssembly {
         std::string hash;
         std::string about;  ///< "job_assigned of job 1", for people
         std::size_t bytes = 0;
-        TimePoint last_chunk;
+        std::chrono::steady_clock::time_point last_chunk;
     };
     using Messages = std::map<std::string, Message>;
     void erase(Messages::iterator it);
     void make_room(const std::string& keep, std::vector<std::string>& dropped);
 
     std::size_t max_bytes_;
-    config::Duration timeout_;
+    std::chrono::milliseconds timeout_;
     Messages messages_;
     std::size_t bytes_ = 0;
 };
