@@ -1,5 +1,5 @@
 #include "supervisor/cli/cli.h"
-#include "supervisor/process/inherited.h"
+#include "supervisor/process/os/inherited.h"
 
 int main(int argc, char** argv) {
     emprops::process::clean_start();

@@ -17,7 +17,7 @@
 #include "supervisor/jobs/ledger.h"
 #include "supervisor/local_hub/local_hub.h"
 #include "supervisor/process/fleet.h"
-#include "supervisor/process/process_host.h"
+#include "supervisor/process/os/process_host.h"
 #include "supervisor/worker.h"
 
 namespace emprops {

@@ -15,8 +15,8 @@
 #include "supervisor/cli/common.h"
 #include "supervisor/cli/job_client.h"
 #include "supervisor/local_hub/local_hub.h"
-#include "supervisor/process/guardian.h"
-#include "supervisor/process/inherited.h"
+#include "supervisor/process/os/guardian.h"
+#include "supervisor/process/os/inherited.h"
 #include "supervisor/worker.h"
 
 namespace emprops::cli {

@@ -7,7 +7,7 @@
 #include "supervisor/base/privacy.h"
 #include "supervisor/cli/common.h"
 #include "supervisor/local_hub/local_hub.h"
-#include "supervisor/process/inherited.h"
+#include "supervisor/process/os/inherited.h"
 #include "supervisor/worker.h"
 
 namespace emprops::cli {

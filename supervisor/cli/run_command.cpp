@@ -7,8 +7,8 @@
 #include "supervisor/base/log.h"
 #include "supervisor/base/privacy.h"
 #include "supervisor/cli/common.h"
-#include "supervisor/process/guardian.h"
-#include "supervisor/process/inherited.h"
+#include "supervisor/process/os/guardian.h"
+#include "supervisor/process/os/inherited.h"
 #include "supervisor/worker.h"
 
 namespace emprops::cli {

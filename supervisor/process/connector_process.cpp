@@ -46,8 +46,8 @@ void ConnectorProcess::connect(int pid, UniqueFd stdin_fd, UniqueFd stdout_fd, U
     events.on_stdout_end = [this] { owner_.on_pipe_closed(*this, "closed its stdout"); };
     events.on_stdin_closed = [this] { owner_.on_pipe_closed(*this, "closed its stdin"); };
     events.on_stalled = [this] { owner_.on_stalled(*this); };
-    io_ = std::make_unique<ConnectorIo>(executor_, std::move(stdin_fd), std::move(stdout_fd),
-                                        std::move(stderr_fd), limits, std::move(events));
+    io_ = std::make_unique<ChildIo>(executor_, std::move(stdin_fd), std::move(stdout_fd),
+                                    std::move(stderr_fd), limits, std::move(events));
 }
 
 bool ConnectorProcess::send(const ipc::ToConnector& message) {

@@ -17,12 +17,12 @@
 #include "config/settings.h"
 #include "ipc/codec.h"
 #include "supervisor/base/log.h"
-#include "supervisor/process/connector_io.h"
 #include "supervisor/process/evidence.h"
 #include "supervisor/process/fleet.h"
-#include "supervisor/process/line_limiter.h"
-#include "supervisor/process/process_host.h"
-#include "supervisor/process/progress_coalescer.h"
+#include "supervisor/process/os/process_host.h"
+#include "supervisor/process/pipes/child_io.h"
+#include "supervisor/process/pipes/line_limiter.h"
+#include "supervisor/process/pipes/progress_coalescer.h"
 
 namespace emprops::process {
 
@@ -71,7 +71,7 @@ class ConnectorProcess {
     bool backlog() const { return io_ && io_->backlog(); }
 
     void close_stdin_after_writing();
-    /// See ConnectorIo::finish.
+    /// See ChildIo::finish.
     void finish(Ms limit, std::function<void()> done);
     /// At the end: logs how much the rate limits kept out of the log, and with `tail` the last lines.
     void log_what_was_dropped(bool tail);
@@ -117,7 +117,7 @@ class ConnectorProcess {
     std::shared_ptr<spdlog::logger> log_;
     int pid_ = 0;
     TimePoint started_at_;
-    std::unique_ptr<ConnectorIo> io_;
+    std::unique_ptr<ChildIo> io_;
     Evidence evidence_;
     LineLimiter stderr_limit_;
     LineLimiter complaint_limit_;  // log lines about lines that are wrong

@@ -4,8 +4,8 @@
 #include <csignal>
 
 #include "supervisor/process/child_environment.h"
-#include "supervisor/process/find_executable.h"
-#include "supervisor/process/user_ids.h"
+#include "supervisor/process/os/find_executable.h"
+#include "supervisor/process/os/user_ids.h"
 
 namespace emprops::process {
 
@@ -234,9 +234,9 @@ Result<> Service::launch(Process& process) {
         on_output(generation, head);
     };
     events.on_stderr = [this, generation](std::string_view line) { on_output(generation, line); };
-    process.io = std::make_unique<ConnectorIo>(context_.executor, std::move(child->stdin_fd),
-                                               std::move(child->stdout_fd), std::move(child->stderr_fd),
-                                               limits, std::move(events));
+    process.io =
+        std::make_unique<ChildIo>(context_.executor, std::move(child->stdin_fd), std::move(child->stdout_fd),
+                                  std::move(child->stderr_fd), limits, std::move(events));
     process.io->close_stdin();  // it is told nothing
     const LogContext context(log_fields());
     logger("process")->info("the service of {}: started {}{}", name_, spec.executable.string(),

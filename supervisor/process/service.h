@@ -16,11 +16,11 @@
 #include "config/settings.h"
 #include "supervisor/base/http_probe.h"
 #include "supervisor/base/log.h"
-#include "supervisor/process/connector_io.h"
 #include "supervisor/process/evidence.h"
-#include "supervisor/process/line_limiter.h"
-#include "supervisor/process/process_host.h"
-#include "supervisor/process/service_lifecycle.h"
+#include "supervisor/process/life/service_lifecycle.h"
+#include "supervisor/process/os/process_host.h"
+#include "supervisor/process/pipes/child_io.h"
+#include "supervisor/process/pipes/line_limiter.h"
 #include "supervisor/process/slot_context.h"
 
 namespace emprops::process {
@@ -83,7 +83,7 @@ class Service {
         std::string health_url;
         std::string marker;
         TimePoint started_at;
-        std::unique_ptr<ConnectorIo> io;
+        std::unique_ptr<ChildIo> io;
         std::optional<Evidence> evidence;
         std::optional<ExitStatus> exit;
         std::vector<std::string> jobs_at_exit;

@@ -7,7 +7,7 @@
 #include "supervisor/base/log.h"
 #include "supervisor/base/overload.h"
 #include "supervisor/process/child_environment.h"
-#include "supervisor/process/find_executable.h"
+#include "supervisor/process/os/find_executable.h"
 
 namespace emprops::process {
 

@@ -13,13 +13,13 @@
 #include <vector>
 
 #include "config/settings.h"
-#include "supervisor/process/attach_listener.h"
 #include "supervisor/process/connector_process.h"
 #include "supervisor/process/fleet.h"
-#include "supervisor/process/lifecycle.h"
+#include "supervisor/process/life/lifecycle.h"
+#include "supervisor/process/os/user_ids.h"
+#include "supervisor/process/pipes/attach_listener.h"
 #include "supervisor/process/service.h"
 #include "supervisor/process/slot_context.h"
-#include "supervisor/process/user_ids.h"
 
 namespace emprops::process {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "supervisor/process/fleet.h"
-#include "supervisor/process/process_host.h"
+#include "supervisor/process/os/process_host.h"
 #include "supervisor/process/work_dirs.h"
 
 namespace emprops::process {

@@ -11,7 +11,7 @@
 #include <system_error>
 
 #include "ipc/web/digest.h"
-#include "supervisor/process/unique_fd.h"
+#include "supervisor/process/os/unique_fd.h"
 
 namespace emprops::process {
 

@@ -10,7 +10,7 @@
 #include <string>
 
 #include "ipc/result.h"
-#include "supervisor/process/user_ids.h"
+#include "supervisor/process/os/user_ids.h"
 
 namespace emprops::process {
 

@@ -15,7 +15,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "supervisor/process/inherited.h"
+#include "supervisor/process/os/inherited.h"
 #include "tests/support/worker_harness.h"
 
 namespace emprops::test {

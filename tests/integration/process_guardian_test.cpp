@@ -9,7 +9,7 @@
 #include <csignal>
 #include <fstream>
 
-#include "supervisor/process/guardian.h"
+#include "supervisor/process/os/guardian.h"
 #include "tests/support/process_fleet_driver.h"
 #include "tests/support/process_survivors.h"
 

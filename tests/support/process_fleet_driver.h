@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "supervisor/process/fleet.h"
-#include "supervisor/process/process_host.h"
+#include "supervisor/process/os/process_host.h"
 #include "tests/support/process_fault_connector.h"
 #include "tests/support/temp_dir.h"
 

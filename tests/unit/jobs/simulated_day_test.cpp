@@ -10,7 +10,7 @@
 #include <set>
 
 #include "supervisor/jobs/dispatcher.h"
-#include "supervisor/process/lifecycle.h"
+#include "supervisor/process/life/lifecycle.h"
 
 namespace emprops::jobs::test {
 namespace {

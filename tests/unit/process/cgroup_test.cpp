@@ -1,6 +1,6 @@
 // The files of a cgroup v2 hierarchy, played by a plain folder.
 
-#include "supervisor/process/cgroup.h"
+#include "supervisor/process/os/cgroup.h"
 
 #include <gtest/gtest.h>
 

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "supervisor/process/find_executable.h"
+#include "supervisor/process/os/find_executable.h"
 #include "tests/support/temp_dir.h"
 
 namespace emprops::process {

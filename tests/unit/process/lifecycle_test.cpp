@@ -1,4 +1,4 @@
-#include "supervisor/process/lifecycle.h"
+#include "supervisor/process/life/lifecycle.h"
 #include "ipc/text/people.h"
 
 #include <gmock/gmock.h>

@@ -2,9 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include "supervisor/process/line_limiter.h"
-#include "supervisor/process/progress_coalescer.h"
-#include "supervisor/process/write_queue.h"
+#include "supervisor/process/pipes/line_limiter.h"
+#include "supervisor/process/pipes/progress_coalescer.h"
+#include "supervisor/process/pipes/write_queue.h"
 
 namespace emprops::process {
 namespace {

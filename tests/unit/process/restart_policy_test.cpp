@@ -1,4 +1,4 @@
-#include "supervisor/process/restart_policy.h"
+#include "supervisor/process/life/restart_policy.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // The companion service's life in simulated time.
 
-#include "supervisor/process/service_lifecycle.h"
+#include "supervisor/process/life/service_lifecycle.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "supervisor/process/child_environment.h"
-#include "supervisor/process/listen_port.h"
+#include "supervisor/process/os/listen_port.h"
 #include "supervisor/process/service_health.h"
 
 namespace emprops::process {

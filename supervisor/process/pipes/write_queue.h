@@ -1,6 +1,6 @@
 #pragma once
 // What waits for a connector's stdin: whole lines, bounded, with the time of the last byte taken. Pure; owned
-// by one ConnectorIo.
+// by one ChildIo.
 
 #include <cstddef>
 #include <deque>

@@ -1,4 +1,4 @@
-#include "supervisor/process/stop_ladder.h"
+#include "supervisor/process/life/stop_ladder.h"
 
 #include <algorithm>
 

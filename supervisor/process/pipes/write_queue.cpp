@@ -1,4 +1,4 @@
-#include "supervisor/process/write_queue.h"
+#include "supervisor/process/pipes/write_queue.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "supervisor/process/proc_tree.h"
+#include "supervisor/process/os/proc_tree.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -10,8 +10,8 @@
 #include <memory>
 #include <sstream>
 
-#include "supervisor/process/listen_port.h"
-#include "supervisor/process/unique_fd.h"
+#include "supervisor/process/os/listen_port.h"
+#include "supervisor/process/os/unique_fd.h"
 
 namespace emprops::process {
 

@@ -1,4 +1,4 @@
-#include "supervisor/process/process_host.h"
+#include "supervisor/process/os/process_host.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -23,9 +23,9 @@
 #include <set>
 
 #include "supervisor/base/log.h"
-#include "supervisor/process/cgroup.h"
-#include "supervisor/process/child_setup.h"
-#include "supervisor/process/proc_tree.h"
+#include "supervisor/process/os/cgroup.h"
+#include "supervisor/process/os/child_setup.h"
+#include "supervisor/process/os/proc_tree.h"
 
 namespace emprops::process {
 

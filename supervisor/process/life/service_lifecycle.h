@@ -27,8 +27,8 @@
 #include <variant>
 #include <vector>
 
-#include "supervisor/process/process_run.h"
-#include "supervisor/process/restart_policy.h"
+#include "supervisor/process/life/process_run.h"
+#include "supervisor/process/life/restart_policy.h"
 #include "supervisor/process/service_health.h"
 #include "supervisor/process/service_types.h"
 

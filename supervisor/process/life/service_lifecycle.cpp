@@ -1,4 +1,4 @@
-#include "supervisor/process/service_lifecycle.h"
+#include "supervisor/process/life/service_lifecycle.h"
 #include "ipc/text/people.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-#include "supervisor/process/listen_port.h"
+#include "supervisor/process/os/listen_port.h"
 
 #include <algorithm>
 #include <charconv>

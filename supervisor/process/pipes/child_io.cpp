@@ -1,4 +1,4 @@
-#include "supervisor/process/connector_io.h"
+#include "supervisor/process/pipes/child_io.h"
 
 #include <sys/socket.h>
 
@@ -10,7 +10,7 @@
 #include <optional>
 
 #include "ipc/line_framer.h"
-#include "supervisor/process/write_queue.h"
+#include "supervisor/process/pipes/write_queue.h"
 
 namespace emprops::process {
 
@@ -22,7 +22,7 @@ constexpr std::size_t block_bytes = std::size_t{64} << 10;
 constexpr std::size_t stderr_line_bytes = std::size_t{16} << 10;
 }  // namespace
 
-class ConnectorIo::Impl : public std::enable_shared_from_this<Impl> {
+class ChildIo::Impl : public std::enable_shared_from_this<Impl> {
   public:
     Impl(const asio::any_io_executor& executor, UniqueFd in, UniqueFd out, UniqueFd err,
          const IoLimits& limits, IoEvents events)
@@ -227,36 +227,36 @@ class ConnectorIo::Impl : public std::enable_shared_from_this<Impl> {
     std::function<void()> done_;
 };
 
-ConnectorIo::ConnectorIo(const asio::any_io_executor& executor, UniqueFd stdin_fd, UniqueFd stdout_fd,
-                         UniqueFd stderr_fd, const IoLimits& limits, IoEvents events)
+ChildIo::ChildIo(const asio::any_io_executor& executor, UniqueFd stdin_fd, UniqueFd stdout_fd,
+                 UniqueFd stderr_fd, const IoLimits& limits, IoEvents events)
     : impl_(std::make_shared<Impl>(executor, std::move(stdin_fd), std::move(stdout_fd), std::move(stderr_fd),
                                    limits, std::move(events))) {
     impl_->start();
 }
 
-ConnectorIo::~ConnectorIo() {
+ChildIo::~ChildIo() {
     impl_->close();
 }
 
-bool ConnectorIo::fits(std::size_t bytes) const {
+bool ChildIo::fits(std::size_t bytes) const {
     return impl_->fits(bytes);
 }
-bool ConnectorIo::backlog() const {
+bool ChildIo::backlog() const {
     return impl_->backlog();
 }
-bool ConnectorIo::send(std::string line, bool job) {
+bool ChildIo::send(std::string line, bool job) {
     return impl_->send(std::move(line), job);
 }
-void ConnectorIo::close_stdin_after_writing() {
+void ChildIo::close_stdin_after_writing() {
     impl_->close_stdin_after_writing();
 }
-void ConnectorIo::close_stdin() {
+void ChildIo::close_stdin() {
     impl_->close_stdin();
 }
-void ConnectorIo::finish(Ms limit, std::function<void()> done) {
+void ChildIo::finish(Ms limit, std::function<void()> done) {
     impl_->finish(limit, std::move(done));
 }
-void ConnectorIo::close() {
+void ChildIo::close() {
     impl_->close();
 }
 

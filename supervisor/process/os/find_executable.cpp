@@ -1,4 +1,4 @@
-#include "supervisor/process/find_executable.h"
+#include "supervisor/process/os/find_executable.h"
 
 #include <unistd.h>
 

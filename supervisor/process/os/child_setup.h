@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-#include "supervisor/process/process_host.h"
+#include "supervisor/process/os/process_host.h"
 
 namespace emprops::process {
 

@@ -10,7 +10,7 @@
 
 #include "config/settings.h"
 #include "supervisor/base/time.h"
-#include "supervisor/process/stop_ladder.h"
+#include "supervisor/process/life/stop_ladder.h"
 #include "supervisor/process/types.h"
 
 namespace emprops::process {

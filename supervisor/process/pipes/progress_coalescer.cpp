@@ -1,4 +1,4 @@
-#include "supervisor/process/progress_coalescer.h"
+#include "supervisor/process/pipes/progress_coalescer.h"
 
 #include <utility>
 

@@ -1,4 +1,4 @@
-#include "supervisor/process/cgroup.h"
+#include "supervisor/process/os/cgroup.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -9,7 +9,7 @@
 #include <sstream>
 #include <system_error>
 
-#include "supervisor/process/unique_fd.h"
+#include "supervisor/process/os/unique_fd.h"
 
 namespace emprops::process {
 

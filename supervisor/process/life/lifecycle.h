@@ -27,8 +27,8 @@
 #include <string>
 
 #include "ipc/messages.h"
-#include "supervisor/process/process_run.h"
-#include "supervisor/process/restart_policy.h"
+#include "supervisor/process/life/process_run.h"
+#include "supervisor/process/life/restart_policy.h"
 #include "supervisor/process/types.h"
 
 namespace emprops::process {

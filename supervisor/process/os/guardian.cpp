@@ -1,4 +1,4 @@
-#include "supervisor/process/guardian.h"
+#include "supervisor/process/os/guardian.h"
 
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -12,8 +12,8 @@
 #include <cstring>
 #include <exception>
 
-#include "supervisor/process/inherited.h"
-#include "supervisor/process/proc_tree.h"
+#include "supervisor/process/os/inherited.h"
+#include "supervisor/process/os/proc_tree.h"
 
 namespace emprops::process {
 

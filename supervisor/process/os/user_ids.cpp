@@ -1,4 +1,4 @@
-#include "supervisor/process/user_ids.h"
+#include "supervisor/process/os/user_ids.h"
 
 #include <grp.h>
 #include <pwd.h>

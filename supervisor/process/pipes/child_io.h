@@ -14,7 +14,7 @@
 #include <string_view>
 
 #include "supervisor/base/time.h"
-#include "supervisor/process/unique_fd.h"
+#include "supervisor/process/os/unique_fd.h"
 
 namespace emprops::process {
 
@@ -37,12 +37,12 @@ struct IoEvents {
     std::function<void()> on_stdin_closed;
 };
 
-class ConnectorIo {
+class ChildIo {
   public:
     /// The descriptors are non-blocking; `stderr_fd` may be empty. Reading starts at once.
-    ConnectorIo(const boost::asio::any_io_executor& executor, UniqueFd stdin_fd, UniqueFd stdout_fd,
-                UniqueFd stderr_fd, const IoLimits& limits, IoEvents events);
-    ~ConnectorIo();
+    ChildIo(const boost::asio::any_io_executor& executor, UniqueFd stdin_fd, UniqueFd stdout_fd,
+            UniqueFd stderr_fd, const IoLimits& limits, IoEvents events);
+    ~ChildIo();
 
     /// Whether a job line of this size would be taken.
     bool fits(std::size_t bytes) const;

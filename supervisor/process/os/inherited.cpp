@@ -1,4 +1,4 @@
-#include "supervisor/process/inherited.h"
+#include "supervisor/process/os/inherited.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

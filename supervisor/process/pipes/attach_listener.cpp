@@ -1,4 +1,4 @@
-#include "supervisor/process/attach_listener.h"
+#include "supervisor/process/pipes/attach_listener.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>

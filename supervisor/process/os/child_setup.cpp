@@ -1,4 +1,4 @@
-#include "supervisor/process/child_setup.h"
+#include "supervisor/process/os/child_setup.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -14,7 +14,7 @@
 #include <csignal>
 #include <cstdlib>
 
-#include "supervisor/process/inherited.h"
+#include "supervisor/process/os/inherited.h"
 
 namespace emprops::process {
 

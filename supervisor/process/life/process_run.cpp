@@ -1,4 +1,4 @@
-#include "supervisor/process/process_run.h"
+#include "supervisor/process/life/process_run.h"
 #include "ipc/text/people.h"
 
 #include <csignal>
