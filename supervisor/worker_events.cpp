@@ -4,8 +4,8 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
+#include "ipc/overload.h"
 #include "supervisor/base/log.h"
-#include "supervisor/base/overload.h"
 #include "supervisor/worker_impl.h"
 
 namespace emprops {

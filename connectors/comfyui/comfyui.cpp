@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "connectors/comfyui/address.h"
-#include "connectors/comfyui/lease.h"
+#include "connectors/comfyui/server/lease.h"
+#include "connectors/comfyui/text/address.h"
 
 namespace emprops::comfyui {
 

@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "connectors/comfyui/job.h"
+#include "connectors/comfyui/job/job.h"
 #include "emprops/connector.h"
 
 namespace emprops::comfyui {

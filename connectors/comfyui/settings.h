@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "connectors/comfyui/url.h"
+#include "connectors/comfyui/text/url.h"
 #include "emprops/environment.h"
 #include "ipc/result.h"
 

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "ipc/overload.h"
 #include "ipc/text/people.h"
 #include "ipc/text/utf8.h"
-#include "supervisor/base/overload.h"
 #include "supervisor/hub/session_impl.h"
 
 namespace emprops::hub {

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <csignal>
 
+#include "ipc/overload.h"
 #include "ipc/text/people.h"
 #include "supervisor/base/log.h"
-#include "supervisor/base/overload.h"
 #include "supervisor/process/child_environment.h"
 #include "supervisor/process/os/find_executable.h"
 

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <vector>
 
-#include "connectors/comfyui/strip.h"
+#include "connectors/comfyui/strip/strip.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     static const char* const names[] = {"a.png", "a.mp3", "a.latent", "a.svg", "a.flac", "a.x"};

@@ -6,10 +6,10 @@
 #include <filesystem>
 #include <fstream>
 
-#include "connectors/comfyui/inputs.h"
-#include "connectors/comfyui/outputs.h"
-#include "connectors/comfyui/prompt_id.h"
-#include "connectors/comfyui/url.h"
+#include "connectors/comfyui/text/outputs.h"
+#include "connectors/comfyui/text/prompt_id.h"
+#include "connectors/comfyui/text/url.h"
+#include "connectors/comfyui/transfer/inputs.h"
 #include "ipc/web/base64.h"
 #include "tests/support/comfyui_connector.h"
 #include "tests/support/comfyui_double.h"

@@ -12,7 +12,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "connectors/comfyui/http.h"
+#include "connectors/comfyui/server/http.h"
 #include "ipc/web/digest.h"
 #include "tests/support/comfyui_connector.h"
 #include "tests/support/comfyui_double.h"

@@ -1,4 +1,4 @@
-#include "connectors/comfyui/health.h"
+#include "connectors/comfyui/server/health.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,7 +1,7 @@
 // What comes over the socket, and what of it waits for a job: bounded, and of the chattiest message the
 // newest.
 
-#include "connectors/comfyui/mailbox.h"
+#include "connectors/comfyui/server/mailbox.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,12 +1,12 @@
-#include "connectors/comfyui/payload.h"
+#include "connectors/comfyui/text/payload.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "connectors/comfyui/delivery.h"
-#include "connectors/comfyui/errors.h"
-#include "connectors/comfyui/inputs.h"
-#include "connectors/comfyui/progress.h"
+#include "connectors/comfyui/job/progress.h"
+#include "connectors/comfyui/text/errors.h"
+#include "connectors/comfyui/transfer/delivery.h"
+#include "connectors/comfyui/transfer/inputs.h"
 
 namespace emprops::comfyui {
 namespace {

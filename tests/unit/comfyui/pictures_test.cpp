@@ -1,6 +1,6 @@
 // Pictures that travel over the WebSocket only: what is counted against what, and when it is not enough.
 
-#include "connectors/comfyui/pictures.h"
+#include "connectors/comfyui/job/pictures.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -4,11 +4,11 @@
 
 #include <gtest/gtest.h>
 
-#include "connectors/comfyui/outputs.h"
-#include "connectors/comfyui/payload.h"
-#include "connectors/comfyui/progress.h"
-#include "connectors/comfyui/run.h"
-#include "connectors/comfyui/tolerant_json.h"
+#include "connectors/comfyui/job/progress.h"
+#include "connectors/comfyui/run/run.h"
+#include "connectors/comfyui/text/outputs.h"
+#include "connectors/comfyui/text/payload.h"
+#include "connectors/comfyui/text/tolerant_json.h"
 #include "tests/support/comfyui_recording.h"
 
 namespace emprops::comfyui {

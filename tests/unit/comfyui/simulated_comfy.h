@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "connectors/comfyui/run.h"
+#include "connectors/comfyui/run/run.h"
 
 namespace emprops::comfyui::simulated {
 

@@ -1,6 +1,6 @@
 // Metadata: what is taken out of each format, and that the rest is as it was.
 
-#include "connectors/comfyui/strip.h"
+#include "connectors/comfyui/strip/strip.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

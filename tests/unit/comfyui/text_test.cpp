@@ -8,12 +8,12 @@
 #include <fstream>
 #include <iterator>
 
-#include "connectors/comfyui/address.h"
-#include "connectors/comfyui/lease.h"
-#include "connectors/comfyui/outputs.h"
-#include "connectors/comfyui/prompt_id.h"
-#include "connectors/comfyui/tolerant_json.h"
-#include "connectors/comfyui/url.h"
+#include "connectors/comfyui/server/lease.h"
+#include "connectors/comfyui/text/address.h"
+#include "connectors/comfyui/text/outputs.h"
+#include "connectors/comfyui/text/prompt_id.h"
+#include "connectors/comfyui/text/tolerant_json.h"
+#include "connectors/comfyui/text/url.h"
 #include "ipc/web/base64.h"
 
 #include "tests/support/temp_dir.h"

@@ -1,0 +1,36 @@
+#pragma once
+// One job from payload to result: the shell around Run, Progress and Delivery. Blocking; on the job's thread.
+
+#include <string>
+
+#include "connectors/comfyui/job/progress.h"
+#include "connectors/comfyui/server/deaths.h"
+#include "connectors/comfyui/server/mailbox.h"
+#include "connectors/comfyui/server/monitor.h"
+#include "connectors/comfyui/server/object_info.h"
+#include "connectors/comfyui/server/socket.h"
+#include "connectors/comfyui/text/prompt_id.h"
+#include "emprops/connector.h"
+
+namespace emprops::comfyui {
+
+/// What all jobs of a connector share; outlives them.
+struct Shared {
+    const Settings& settings;
+    const PromptNames& names;
+    std::string client_id;
+    std::string connector;
+    int instance = 0;
+    std::string work_dir;  ///< the instance's
+    Mailboxes& boxes;
+    EtaBook& etas;
+    ObjectInfo& object_info;
+    DeathBook& deaths;
+    Monitor& monitor;
+    Socket* socket = nullptr;  ///< null: polling only
+};
+
+/// Returns the result; throws JobFailure.
+Json process(const Shared& shared, const Job& job, JobContext& context);
+
+}  // namespace emprops::comfyui

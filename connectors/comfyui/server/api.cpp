@@ -1,0 +1,244 @@
+#include "connectors/comfyui/server/api.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+
+#include "connectors/comfyui/text/errors.h"
+#include "connectors/comfyui/text/tolerant_json.h"
+#include "ipc/text/percent.h"
+#include "ipc/text/utf8.h"
+
+namespace emprops::comfyui {
+namespace {
+
+constexpr int recent_prompts = 32;
+constexpr std::uint64_t max_answer = 128ull << 20;  // of JSON, which takes many times that when it is parsed
+
+std::string first_line(std::string text) {
+    text = std::string(text::cut(text.substr(0, text.find('\n')), 300));
+    while (!text.empty() && (text.back() == '\r' || text.back() == ' ')) {
+        text.pop_back();
+    }
+    return text;
+}
+
+struct FileCloser {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+};
+
+}  // namespace
+
+Api::Api(const Settings& settings, std::function<bool()> cancelled)
+    : settings_(settings), cancelled_(std::move(cancelled)) {}
+
+HttpRequest Api::request(std::string method, const std::string& path, Ms timeout) const {
+    HttpRequest out;
+    out.method = std::move(method);
+    out.url = settings_.server.text() + path;
+    out.headers = settings_.headers;
+    out.connect_timeout = settings_.limits.connect;
+    out.timeout = std::min(timeout, longest_);
+    out.cancelled = cancelled_;
+    out.verify_tls = settings_.verify_tls;
+    out.ca_file = settings_.ca_file;
+    out.max_bytes = max_answer;
+    return out;
+}
+
+PostAnswer Api::post_prompt(std::string body) {
+    HttpRequest post = request("POST", "/prompt", settings_.limits.response);
+    post.headers["Content-Type"] = "application/json";
+    post.body = std::move(body);
+    post.fresh_connection = true;  // libcurl would repeat it on a stale connection
+    auto answer = http_.send(post);
+    if (auto problem = no_answer(answer)) return std::move(*problem);
+    auto& response = std::get<HttpResponse>(answer);
+    const auto parsed = parse_tolerant(response.body);
+    const bool object = parsed && parsed->is_object();
+    if (response.status == 200 && object && parsed->contains("prompt_id")) {
+        Accepted accepted;
+        const Json& id = parsed->at("prompt_id");
+        accepted.prompt_id = id.is_string() ? id.get<std::string>() : dump(id);
+        accepted.node_errors = parsed->value("node_errors", Json::object());
+        return accepted;
+    }
+    if (response.status == 400 && object) return Refused{*parsed};
+    if (is_access_problem(response.status, response.content_type)) return AccessDenied{response.status};
+    return ServerError{response.status, first_line(response.body)};
+}
+
+std::variant<Json, AccessDenied, Unreachable> Api::get_json(const std::string& path, Ms timeout,
+                                                            Repairs* repairs) {
+    auto answer = http_.send(request("GET", path, timeout));
+    if (auto problem = no_answer(answer)) return std::move(*problem);
+    auto& response = std::get<HttpResponse>(answer);
+    if (response.status == 200) {
+        if (auto value = parse_tolerant(response.body, repairs)) return std::move(*value);
+    }
+    if (is_access_problem(response.status, response.content_type)) return AccessDenied{response.status};
+    Unreachable problem{"GET " + path + " answered HTTP " + std::to_string(response.status) +
+                        (response.status == 200 ? " without JSON" : "")};
+    // A proxy in front that finds nobody; one that has waited too long (504, Cloudflare's 524) found somebody
+    // slow.
+    problem.gone =
+        response.status >= 502 && response.status <= 530 && response.status != 504 && response.status != 524;
+    return problem;
+}
+
+HistoryAnswer Api::history(const std::string& prompt_id) {
+    Repairs repairs;
+    auto answer =
+        get_json("/history/" + text::percent_encode(prompt_id), settings_.limits.response, &repairs);
+    if (auto* denied = std::get_if<AccessDenied>(&answer)) return *denied;
+    if (auto* problem = std::get_if<Unreachable>(&answer)) return std::move(*problem);
+    Json& value = std::get<Json>(answer);
+    if (!value.is_object()) return Unreachable{"GET /history answered no object"};
+    const auto entry = value.find(prompt_id);
+    if (entry == value.end() || !entry->is_object()) return NoEntry{};
+    return Entry{std::move(*entry), repairs.not_finite, repairs.too_deep};
+}
+
+RecentAnswer Api::recent() {
+    auto answer = get_json("/history?max_items=" + std::to_string(recent_prompts), settings_.limits.response);
+    if (auto* denied = std::get_if<AccessDenied>(&answer)) return *denied;
+    if (auto* problem = std::get_if<Unreachable>(&answer)) return std::move(*problem);
+    return Recent{std::move(std::get<Json>(answer))};
+}
+
+QueueAnswer Api::queue() {
+    auto answer = get_json("/queue", settings_.limits.response);
+    if (auto* denied = std::get_if<AccessDenied>(&answer)) return *denied;
+    if (auto* problem = std::get_if<Unreachable>(&answer)) return std::move(*problem);
+    const Json& value = std::get<Json>(answer);
+    if (!value.is_object() || !value.contains("queue_running"))
+        return Unreachable{"GET /queue answered no queue"};
+    return read_queue(value);
+}
+
+bool Api::post_empty(const std::string& path, const Json& body) {
+    // Short: these answer at once, and a cancel must not wait for a server that is gone.
+    HttpRequest post = request("POST", path, std::min(settings_.limits.response, Ms{5'000}));
+    post.headers["Content-Type"] = "application/json";
+    post.body = dump(body);
+    const auto answer = http_.send(post);
+    const auto* response = std::get_if<HttpResponse>(&answer);
+    return response != nullptr && response->status == 200;
+}
+
+bool Api::remove_pending(const std::string& prompt_id) {
+    return post_empty("/queue", {{"delete", Json::array({prompt_id})}});
+}
+
+bool Api::interrupt(const std::string& prompt_id) {
+    return post_empty("/interrupt", {{"prompt_id", prompt_id}});
+}
+
+bool Api::free_memory() {
+    return post_empty("/free", {{"unload_models", true}, {"free_memory", true}});
+}
+
+Result<std::string> Api::upload(const std::string& file, const std::string& name,
+                                const std::string& subfolder) {
+    HttpRequest post = request("POST", "/upload/image", settings_.limits.upload);
+    post.form = {{"image", {}, file, name},
+                 {"overwrite", "true", {}, {}},
+                 {"type", "input", {}, {}},
+                 {"subfolder", subfolder, {}, {}}};
+    auto answer = http_.send(post);
+    if (const auto problem = no_answer(answer)) {
+        return Error{"service_unavailable", "uploading " + name + " to ComfyUI failed: " + problem->what};
+    }
+    const auto& response = std::get<HttpResponse>(answer);
+    if (is_access_problem(response.status, response.content_type)) {
+        const Failure denied = access_failure(response.status, settings_.server.text());
+        return Error{denied.code, denied.message};
+    }
+    if (response.status == 413) {
+        return Error{"invalid_payload", "the input file " + name + " is larger than ComfyUI accepts (" +
+                                            first_line(response.body) +
+                                            "); start ComfyUI with a higher --max-upload-size"};
+    }
+    // A 500 is ComfyUI's way to refuse what it does not understand; the others are a proxy's and may pass.
+    if (response.status > 500 || response.status == 429 || response.status == 408) {
+        return Error{"service_unavailable", "uploading " + name + " to ComfyUI failed: HTTP " +
+                                                std::to_string(response.status) + " " +
+                                                first_line(response.body)};
+    }
+    const auto body = parse_tolerant(response.body);
+    if (response.status != 200 || !body || !body->is_object() || !body->contains("name") ||
+        !body->at("name").is_string()) {
+        return Error{"service_error", "ComfyUI did not take the input file " + name + " (HTTP " +
+                                          std::to_string(response.status) + " " + first_line(response.body) +
+                                          ")"};
+    }
+    const std::string stored = body->at("name");
+    const Json folder = body->value("subfolder", Json());
+    const bool plain = !folder.is_string() || folder.get_ref<const std::string&>().empty();
+    return plain ? stored : folder.get<std::string>() + "/" + stored;
+}
+
+namespace {
+
+std::string view_path(const OutputFile& file) {
+    return "/view" + query({{"filename", file.filename}, {"subfolder", file.subfolder}, {"type", file.type}});
+}
+
+}  // namespace
+
+std::string Api::view_url(const OutputFile& file) const {
+    return settings_.server.text() + view_path(file);
+}
+
+std::string Api::public_view_url(const OutputFile& file) const {
+    const std::string& base = settings_.outputs.reference_base_url;
+    return (base.empty() ? settings_.server.text() : base) + view_path(file);
+}
+
+std::variant<Api::Downloaded, Api::Missing, Error> Api::download(const OutputFile& file,
+                                                                 const std::string& path) {
+    const std::unique_ptr<std::FILE, FileCloser> out(std::fopen(path.c_str(), "wbe"));
+    if (!out) return Error{"internal", "cannot write " + path};
+    HttpRequest get = request("GET", "", settings_.limits.download);
+    get.url = view_url(file);
+    get.max_bytes = settings_.outputs.max_file_bytes;
+    get.sink = [&](std::string_view bytes) {
+        return std::fwrite(bytes.data(), 1, bytes.size(), out.get()) == bytes.size();
+    };
+    auto answer = http_.send(get);
+    const std::string name = "\"" + file.filename + "\"";
+    if (const auto* large = std::get_if<TooLarge>(&answer)) {
+        return Error{
+            "result_too_large",
+            name + " has " +
+                (large->size ? std::to_string(*large->size) : "more than " + std::to_string(get.max_bytes)) +
+                " bytes; max_file_bytes allows " + std::to_string(get.max_bytes)};
+    }
+    if (std::holds_alternative<NotWritten>(answer)) {
+        return Error{"internal", "cannot write " + path + " (disk full?)"};
+    }
+    if (const auto problem = no_answer(answer)) {
+        return Error{"service_unavailable", "downloading " + name + " from ComfyUI failed: " + problem->what};
+    }
+    const auto& response = std::get<HttpResponse>(answer);
+    if (response.status == 404) return Missing{};
+    // A login page in place of the file; a file that is a page itself has a name that says so.
+    const bool page = mime_type_of(file.filename) == "text/html";
+    if (is_access_problem(response.status, page ? "" : response.content_type)) {
+        const Failure denied = access_failure(response.status, settings_.server.text());
+        return Error{denied.code, denied.message};
+    }
+    if (response.status != 200) {
+        return Error{"service_error",
+                     "ComfyUI answered HTTP " + std::to_string(response.status) + " for its file " + name};
+    }
+    if (response.content_length && *response.content_length != response.received) {
+        return Error{"service_unavailable", "ComfyUI sent " + std::to_string(response.received) + " of " +
+                                                std::to_string(*response.content_length) + " bytes of " +
+                                                name};
+    }
+    if (std::fflush(out.get()) != 0) return Error{"internal", "cannot write " + path + " (disk full?)"};
+    return Downloaded{response.received, response.content_type};
+}
+
+}  // namespace emprops::comfyui

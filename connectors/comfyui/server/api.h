@@ -1,0 +1,69 @@
+#pragma once
+// ComfyUI's HTTP calls with typed answers. One object per thread (it owns an HttpClient). Nothing here
+// decides anything: status codes become the values that Run understands.
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "connectors/comfyui/run/run.h"
+#include "connectors/comfyui/server/http.h"
+#include "connectors/comfyui/settings.h"
+#include "connectors/comfyui/text/outputs.h"
+#include "connectors/comfyui/text/tolerant_json.h"
+
+namespace emprops::comfyui {
+
+class Api {
+  public:
+    /// `settings` must outlive the object. `cancelled` (may be empty) ends requests that are under way.
+    explicit Api(const Settings& settings, std::function<bool()> cancelled = {});
+
+    /// From now on no answer is waited for longer than this: a cancel must be through in time.
+    void hurry(Ms longest) { longest_ = longest; }
+
+    PostAnswer post_prompt(std::string body);
+    HistoryAnswer history(const std::string& prompt_id);
+    QueueAnswer queue();
+    /// The newest entries of the history, whoever sent them.
+    RecentAnswer recent();
+    /// True when ComfyUI answered; it answers 200 whatever happened.
+    bool remove_pending(const std::string& prompt_id);
+    bool interrupt(const std::string& prompt_id);
+    bool free_memory();
+
+    /// A GET that answers in JSON: the value, or why not.
+    std::variant<Json, AccessDenied, Unreachable> get_json(const std::string& path, Ms timeout,
+                                                           Repairs* repairs = nullptr);
+
+    /// Uploads a file of this machine; the value is how a node names it ("subfolder/name").
+    Result<std::string> upload(const std::string& file, const std::string& name,
+                               const std::string& subfolder);
+
+    struct Missing {};  ///< 404: the file is gone
+    struct Downloaded {
+        std::uint64_t size = 0;
+        std::string content_type;
+    };
+    /// Downloads an output file to `path` (made anew) and checks the length. An Error with the code
+    /// "service_unavailable" may pass when it is tried again; others will not.
+    std::variant<Downloaded, Missing, Error> download(const OutputFile& file, const std::string& path);
+
+    std::string view_url(const OutputFile& file) const;
+    /// The same for somebody else: with reference_base_url.
+    std::string public_view_url(const OutputFile& file) const;
+    HttpClient& http() { return http_; }
+
+  private:
+    HttpRequest request(std::string method, const std::string& path, Ms timeout) const;
+    bool post_empty(const std::string& path, const Json& body);
+
+    const Settings& settings_;
+    std::function<bool()> cancelled_;
+    Ms longest_{Ms::max()};
+    HttpClient http_;
+};
+
+}  // namespace emprops::comfyui

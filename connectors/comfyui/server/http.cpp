@@ -1,0 +1,278 @@
+#include "connectors/comfyui/server/http.h"
+
+#include <curl/curl.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <mutex>
+
+#include "connectors/comfyui/text/address.h"
+
+namespace emprops::comfyui {
+namespace {
+
+struct Transfer {
+    const HttpRequest* request = nullptr;
+    HttpResponse response;
+    bool too_large = false;
+    bool sink_refused = false;
+    bool address_refused = false;
+};
+
+std::size_t on_body(char* bytes, std::size_t one, std::size_t count, void* user) {
+    auto& transfer = *static_cast<Transfer*>(user);
+    const std::size_t size = one * count;
+    transfer.response.received += size;
+    const std::uint64_t expected = transfer.response.content_length.value_or(0);
+    if (std::max(transfer.response.received, expected) > transfer.request->max_bytes) {
+        transfer.too_large = true;
+        return 0;
+    }
+    if (transfer.request->sink && transfer.response.status < 300) {
+        if (!transfer.request->sink({bytes, size})) {
+            transfer.sink_refused = true;
+            return 0;
+        }
+    } else {
+        transfer.response.body.append(bytes, size);
+    }
+    return size;
+}
+
+std::size_t on_header(char* bytes, std::size_t one, std::size_t count, void* user) {
+    auto& response = static_cast<Transfer*>(user)->response;
+    const std::size_t size = one * count;
+    std::string_view line(bytes, size);
+    while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) {
+        line.remove_suffix(1);
+    }
+    if (line.substr(0, 5) == "HTTP/") {
+        response = HttpResponse{};  // after "100 Continue" comes the answer itself
+        const auto space = line.find(' ');
+        if (space != std::string_view::npos) {
+            std::from_chars(line.data() + space + 1, line.data() + line.size(), response.status);
+        }
+        return size;
+    }
+    const auto colon = line.find(':');
+    if (colon == std::string_view::npos) return size;
+    std::string name;
+    for (const char c : line.substr(0, colon)) {
+        name += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    }
+    std::string_view value = line.substr(colon + 1);
+    while (!value.empty() && value.front() == ' ') {
+        value.remove_prefix(1);
+    }
+    if (name == "content-type") response.content_type = value;
+    if (name == "location") response.location = value;
+    if (name == "content-length") {
+        std::uint64_t length = 0;
+        if (std::from_chars(value.data(), value.data() + value.size(), length).ec == std::errc{}) {
+            response.content_length = length;
+        }
+    }
+    return size;
+}
+
+int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+    const auto& request = *static_cast<Transfer*>(user)->request;
+    return request.cancelled && request.cancelled() ? 1 : 0;
+}
+
+/// Called with the address that name resolution gave, right before the connect: what is checked is what is
+/// connected to, so that a name that resolves differently the second time gains nothing.
+curl_socket_t on_open(void* user, curlsocktype, curl_sockaddr* address) {
+    auto& transfer = *static_cast<Transfer*>(user);
+    if (transfer.request->public_only && !is_public(&address->addr)) {
+        transfer.address_refused = true;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+/// A file's content as memory, without reading it: libcurl signs and sends from there.
+class Mapping {
+  public:
+    explicit Mapping(const std::string& path) {
+        const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+        struct stat about {};
+        if (file >= 0 && fstat(file, &about) == 0) {
+            size_ = static_cast<std::size_t>(about.st_size);
+            ok_ = size_ == 0;
+            if (size_ > 0) {
+                void* at = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file, 0);
+                if (at != MAP_FAILED) {
+                    bytes_ = static_cast<const char*>(at);
+                    ok_ = true;
+                }
+            }
+        }
+        if (file >= 0) close(file);
+    }
+    ~Mapping() {
+        if (bytes_ != nullptr) munmap(const_cast<char*>(bytes_), size_);
+    }
+    Mapping(const Mapping&) = delete;
+    Mapping& operator=(const Mapping&) = delete;
+    bool ok() const { return ok_; }
+    const char* bytes() const { return bytes_ != nullptr ? bytes_ : ""; }
+    std::size_t size() const { return size_; }
+
+  private:
+    const char* bytes_ = nullptr;
+    std::size_t size_ = 0;
+    bool ok_ = false;
+};
+
+std::string explain(CURLcode code, const Transfer& transfer, const char* detail) {
+    if (transfer.address_refused) {
+        return "the address is a private or local one; input_allow_private permits it";
+    }
+    if (code == CURLE_ABORTED_BY_CALLBACK) return "cancelled";
+    return detail[0] != '\0' ? detail : curl_easy_strerror(code);
+}
+
+/// Nobody is there: no address, no connection, or one that was ended without a word.
+bool is_gone(CURL* curl, CURLcode code, const Transfer& transfer) {
+    if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST) return true;
+    if (code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR)
+        return transfer.response.status == 0;
+    if (code != CURLE_OPERATION_TIMEDOUT) return false;
+    // On a connection that is used again no time is needed to connect, but the request was about to be sent.
+    curl_off_t connected = 0;
+    curl_off_t ready = 0;
+    curl_easy_getinfo(curl, CURLINFO_CONNECT_TIME_T, &connected);
+    curl_easy_getinfo(curl, CURLINFO_PRETRANSFER_TIME_T, &ready);
+    return connected == 0 && ready == 0;
+}
+
+struct SlistDeleter {
+    void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+struct MimeDeleter {
+    void operator()(curl_mime* mime) const { curl_mime_free(mime); }
+};
+
+}  // namespace
+
+struct HttpClient::State {
+    CURL* curl = nullptr;
+};
+
+std::optional<Unreachable> no_answer(const HttpAnswer& answer) {
+    if (const auto* problem = std::get_if<Unreachable>(&answer)) return *problem;
+    if (std::holds_alternative<TooLarge>(answer)) return Unreachable{"the answer is too large"};
+    if (std::holds_alternative<NotWritten>(answer)) return Unreachable{"the answer could not be written"};
+    return {};
+}
+
+HttpClient::HttpClient() : state_(std::make_unique<State>()) {
+    static std::once_flag once;
+    std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
+    state_->curl = curl_easy_init();
+}
+
+HttpClient::~HttpClient() {
+    if (state_->curl != nullptr) curl_easy_cleanup(state_->curl);
+}
+
+HttpAnswer HttpClient::send(const HttpRequest& request) {
+    CURL* curl = state_->curl;
+    if (curl == nullptr) return Unreachable{"no memory for an HTTP client", false};
+    curl_easy_reset(curl);
+    Transfer transfer;
+    transfer.request = &request;
+    char detail[CURL_ERROR_SIZE] = "";
+    curl_slist* list = curl_slist_append(nullptr, "Expect:");  // no pause before bodies
+    for (const auto& [name, value] : request.headers) {
+        list = curl_slist_append(list, (value.empty() ? name + ";" : name + ": " + value).c_str());
+    }
+    if ((request.body || request.body_file) && request.headers.count("Content-Type") == 0) {
+        list = curl_slist_append(list, "Content-Type: application/octet-stream");
+    }
+    const std::unique_ptr<curl_slist, SlistDeleter> headers(list);
+    std::unique_ptr<curl_mime, MimeDeleter> mime;
+    std::optional<Mapping> mapping;
+
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
+    curl_easy_setopt(curl, CURLOPT_URL, request.url.c_str());
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_timeout.count()));
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &transfer);
+    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(curl, CURLOPT_HEADERDATA, &transfer);
+    curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, on_open);
+    curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, &transfer);
+    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &transfer);
+    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, request.verify_tls ? 1L : 0L);
+    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, request.verify_tls ? 2L : 0L);
+    if (!request.ca_file.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, request.ca_file.c_str());
+    if (request.fresh_connection || request.public_only) curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, 1L);
+    if (request.s3) {
+        const std::string sign = "aws:amz:" + request.s3->region + ":s3";
+        curl_easy_setopt(curl, CURLOPT_AWS_SIGV4, sign.c_str());
+        curl_easy_setopt(curl, CURLOPT_USERNAME, request.s3->access_key.c_str());
+        curl_easy_setopt(curl, CURLOPT_PASSWORD, request.s3->secret_key.c_str());
+    }
+    const auto post_bytes = [&](const char* bytes, std::size_t size) {
+        curl_easy_setopt(curl, CURLOPT_POST, 1L);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(size));
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, bytes);
+    };
+    if (!request.form.empty()) {
+        mime.reset(curl_mime_init(curl));
+        for (const FormPart& part : request.form) {
+            curl_mimepart* entry = curl_mime_addpart(mime.get());
+            curl_mime_name(entry, part.name.c_str());
+            if (!part.file.empty()) {
+                curl_mime_filedata(entry, part.file.c_str());
+            } else {
+                curl_mime_data(entry, part.data.data(), part.data.size());
+            }
+            if (!part.filename.empty()) curl_mime_filename(entry, part.filename.c_str());
+        }
+        curl_easy_setopt(curl, CURLOPT_MIMEPOST, mime.get());
+    } else if (request.body_file) {
+        mapping.emplace(*request.body_file);
+        if (!mapping->ok()) return Unreachable{"cannot read " + *request.body_file, false};
+        post_bytes(mapping->bytes(), mapping->size());
+    } else if (request.body) {
+        post_bytes(request.body->data(), request.body->size());
+    } else if (request.method == "POST") {
+        post_bytes("", 0);
+    }
+    if (request.method != "GET") curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+
+    const CURLcode code = curl_easy_perform(curl);
+    if (code == CURLE_OK) return std::move(transfer.response);
+    if (transfer.too_large) return TooLarge{transfer.response.content_length};
+    if (transfer.sink_refused) return NotWritten{};
+    // An early refusal (413): the server answers and closes before it has read the whole body.
+    if ((code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR || code == CURLE_PARTIAL_FILE) &&
+        transfer.response.status >= 400) {
+        return std::move(transfer.response);
+    }
+    const bool never_sent = code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
+                            code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CONNECT_ERROR ||
+                            code == CURLE_URL_MALFORMAT;
+    const bool refused =
+        transfer.address_refused || code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL;
+    return Unreachable{explain(code, transfer, detail), !never_sent, is_gone(curl, code, transfer), refused};
+}
+
+}  // namespace emprops::comfyui

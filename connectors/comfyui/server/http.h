@@ -1,0 +1,89 @@
+#pragma once
+// Blocking HTTP with libcurl: one client per thread, which keeps its connections. No redirects are followed
+// here, no proxy of the environment is used, answers are bounded, and every request has time limits.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "connectors/comfyui/run/run.h"
+#include "connectors/comfyui/settings.h"
+
+namespace emprops::comfyui {
+
+/// One part of a multipart form; `file` (a path) or `data`.
+struct FormPart {
+    std::string name;
+    std::string data;
+    std::string file;
+    std::string filename;  ///< empty: a plain field
+};
+
+struct HttpRequest {
+    std::string method = "GET";
+    std::string url;
+    std::map<std::string, std::string> headers;
+    std::optional<std::string> body;
+    std::optional<std::string> body_file;  ///< its content is the body
+    std::vector<FormPart> form;            ///< not empty: a multipart POST
+    Ms connect_timeout{5'000};
+    Ms timeout{60'000};
+    std::uint64_t max_bytes = 256ull << 20;  ///< of the answer's body; more is a TooLarge
+    bool verify_tls = true;
+    std::string ca_file;
+    bool fresh_connection = false;  ///< a request that must not be repeated by libcurl on a stale connection
+    bool public_only = false;       ///< refuse to connect to an address that is_public() refuses
+    /// Where the body goes instead of HttpResponse::body; false ends the transfer: NotWritten.
+    std::function<bool(std::string_view)> sink;
+    std::function<bool()> cancelled;
+    /// AWS Signature Version 4.
+    struct Signature {
+        std::string region, access_key, secret_key;
+    };
+    std::optional<Signature> s3;
+};
+
+struct HttpResponse {
+    long status = 0;
+    std::string content_type;
+    std::string location;
+    std::optional<std::uint64_t> content_length;
+    std::uint64_t received = 0;  ///< bytes of body, also those that went to the sink
+    std::string body;
+};
+
+/// The answer is larger than max_bytes; it was not read to its end.
+struct TooLarge {
+    std::optional<std::uint64_t> size;  ///< where the server said it
+};
+struct NotWritten {};  ///< the sink refused the answer
+using HttpAnswer = std::variant<HttpResponse, Unreachable, TooLarge, NotWritten>;
+
+/// For those who need no more than that there is no usable answer.
+std::optional<Unreachable> no_answer(const HttpAnswer& answer);
+
+/// Sleeps between two tries; true when the job was cancelled meanwhile.
+using Pause = std::function<bool(Ms)>;
+
+class HttpClient {
+  public:
+    HttpClient();
+    ~HttpClient();
+    HttpClient(const HttpClient&) = delete;
+    HttpClient& operator=(const HttpClient&) = delete;
+
+    /// An HTTP answer of any status, or why there is none.
+    HttpAnswer send(const HttpRequest& request);
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace emprops::comfyui

@@ -1,0 +1,115 @@
+#include "connectors/comfyui/text/address.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstring>
+#include <memory>
+
+namespace emprops::comfyui {
+namespace {
+
+struct Range {
+    std::uint32_t base;
+    int bits;
+};
+
+constexpr std::uint32_t v4(unsigned a, unsigned b, unsigned c, unsigned d) {
+    return (a << 24) | (b << 16) | (c << 8) | d;
+}
+
+// IANA's special-purpose registry, as far as it is not globally reachable.
+constexpr Range special[] = {{v4(0, 0, 0, 0), 8},      {v4(10, 0, 0, 0), 8},     {v4(100, 64, 0, 0), 10},
+                             {v4(127, 0, 0, 0), 8},    {v4(169, 254, 0, 0), 16}, {v4(172, 16, 0, 0), 12},
+                             {v4(192, 0, 0, 0), 24},   {v4(192, 0, 2, 0), 24},   {v4(192, 88, 99, 0), 24},
+                             {v4(192, 168, 0, 0), 16}, {v4(198, 18, 0, 0), 15},  {v4(198, 51, 100, 0), 24},
+                             {v4(203, 0, 113, 0), 24}, {v4(224, 0, 0, 0), 4},    {v4(240, 0, 0, 0), 4}};
+
+std::uint32_t embedded(const std::array<unsigned char, 16>& address, std::size_t at) {
+    return v4(address[at], address[at + 1], address[at + 2], address[at + 3]);
+}
+
+}  // namespace
+
+bool is_public_v4(std::uint32_t address) {
+    return std::none_of(std::begin(special), std::end(special), [&](const Range& range) {
+        const std::uint32_t mask = ~std::uint32_t{0} << (32 - range.bits);
+        return (address & mask) == range.base;
+    });
+}
+
+bool is_public_v6(const std::array<unsigned char, 16>& address) {
+    const auto starts = [&](std::initializer_list<unsigned char> bytes) {
+        return std::equal(bytes.begin(), bytes.end(), address.begin());
+    };
+    if (starts({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF})) return is_public_v4(embedded(address, 12));
+    if (starts({0x00, 0x64, 0xFF, 0x9B, 0, 0, 0, 0, 0, 0, 0, 0})) return is_public_v4(embedded(address, 12));
+    if (starts({0x20, 0x02})) return is_public_v4(embedded(address, 2));
+    if (starts({0x20, 0x01, 0x0D, 0xB8}) || starts({0x20, 0x01, 0x00, 0x00})) return false;
+    // Only 2000::/3 is given out for the public net.
+    return (address[0] & 0xE0U) == 0x20U;
+}
+
+bool is_public(const sockaddr* address) {
+    if (address->sa_family == AF_INET) {
+        sockaddr_in in{};
+        std::memcpy(&in, address, sizeof in);
+        return is_public_v4(ntohl(in.sin_addr.s_addr));
+    }
+    if (address->sa_family == AF_INET6) {
+        sockaddr_in6 in{};
+        std::memcpy(&in, address, sizeof in);
+        std::array<unsigned char, 16> bytes{};
+        std::memcpy(bytes.data(), &in.sin6_addr, bytes.size());
+        return is_public_v6(bytes);
+    }
+    return false;
+}
+
+namespace {
+
+std::string lower(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    }
+    while (out.size() > 1 && out.back() == '.') {
+        out.pop_back();
+    }
+    return out;
+}
+
+}  // namespace
+
+bool is_loopback_name(std::string_view host) {
+    const std::string name = lower(host);
+    if (name == "localhost" || name.ends_with(".localhost") || name == "::1") return true;
+    in_addr address{};
+    if (inet_pton(AF_INET, name.c_str(), &address) != 1) return false;
+    return (ntohl(address.s_addr) >> 24) == 127;
+}
+
+bool is_public_host(const std::string& host) {
+    const std::string name = lower(host);
+    if (is_loopback_name(name)) return false;
+    const bool literal = name.find(':') != std::string::npos;
+    if (!literal && name.find('.') == std::string::npos) return false;
+    for (const char* end : {".local", ".internal", ".lan", ".home", ".corp", ".home.arpa", ".localdomain"}) {
+        if (name.ends_with(end)) return false;
+    }
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo* found = nullptr;
+    if (getaddrinfo(name.c_str(), nullptr, &hints, &found) != 0) return false;
+    const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, &freeaddrinfo);
+    for (const addrinfo* at = found; at != nullptr; at = at->ai_next) {
+        if (is_public(at->ai_addr)) return true;
+    }
+    return false;
+}
+
+}  // namespace emprops::comfyui

@@ -1,0 +1,126 @@
+#include "connectors/comfyui/text/prompt_id.h"
+
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+
+namespace emprops::comfyui {
+namespace {
+
+using Bytes16 = std::array<unsigned char, 16>;
+
+Bytes16 bytes_of(std::string_view uuid) {
+    Bytes16 out{};
+    std::size_t digits = 0;
+    for (const char c : uuid) {
+        if (c == '-') continue;
+        if (std::isxdigit(static_cast<unsigned char>(c)) == 0 || digits == 32) return Bytes16{};
+        const int value = c <= '9' ? c - '0' : std::tolower(static_cast<unsigned char>(c)) - 'a' + 10;
+        out[digits / 2] = static_cast<unsigned char>(out[digits / 2] * 16 + value);
+        ++digits;
+    }
+    return digits == 32 ? out : Bytes16{};
+}
+
+std::string text_of(const Bytes16& bytes) {
+    static constexpr std::string_view digits = "0123456789abcdef";
+    std::string out;
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+        if (i == 4 || i == 6 || i == 8 || i == 10) out += '-';
+        out += digits[bytes[i] >> 4];
+        out += digits[bytes[i] & 15];
+    }
+    return out;
+}
+
+void mark(Bytes16& bytes, unsigned version) {
+    bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0FU) | (version << 4));
+    bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3FU) | 0x80U);
+}
+
+/// The folder in which the work folders of the instances lie; ends with a slash.
+std::string common_folder(std::string_view work_dir) {
+    while (!work_dir.empty() && work_dir.back() == '/') {
+        work_dir.remove_suffix(1);
+    }
+    return std::string(work_dir.substr(0, work_dir.find_last_of('/') + 1));
+}
+
+/// A value that is the same for all instances and never changes; empty where it cannot be stored.
+std::string stored_random(const std::string& folder, std::string_view connector) {
+    const std::filesystem::path path = folder + "." + std::string(connector) + "-scope";
+    const auto read = [&] {
+        std::string text;
+        std::ifstream(path) >> text;
+        return text;
+    };
+    std::string value = read();
+    if (!value.empty()) return value;
+    value = uuid_v4();
+    const std::filesystem::path partial = path.string() + "-" + value;
+    std::error_code error;
+    bool written = false;
+    {
+        std::ofstream file(partial);
+        file << value << '\n' << std::flush;
+        written = file.good();
+    }
+    // Of several instances that start at once one wins; a file that a full disk left empty is replaced.
+    if (written) {
+        std::filesystem::create_hard_link(partial, path, error);
+        if (error && read().empty()) std::filesystem::rename(partial, path, error);
+    }
+    std::filesystem::remove(partial, error);
+    return read();
+}
+
+// Made once for this connector; all that matters is that it never changes.
+constexpr std::string_view root_space = "5a2c9f5e-6f0b-4a53-9d3c-0c1f3e6b7a10";
+
+}  // namespace
+
+std::string uuid_v5(std::string_view space, std::string_view name) {
+    const Bytes16 prefix = bytes_of(space);
+    std::string input(reinterpret_cast<const char*>(prefix.data()), prefix.size());
+    input += name;
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned length = 0;
+    EVP_Digest(input.data(), input.size(), digest.data(), &length, EVP_sha1(), nullptr);
+    Bytes16 bytes{};
+    std::copy_n(digest.begin(), bytes.size(), bytes.begin());
+    mark(bytes, 5);
+    return text_of(bytes);
+}
+
+std::string uuid_v4() {
+    Bytes16 bytes{};
+    RAND_bytes(bytes.data(), static_cast<int>(bytes.size()));
+    mark(bytes, 4);
+    return text_of(bytes);
+}
+
+PromptNames::PromptNames(std::string scope) : space_(uuid_v5(root_space, scope)) {}
+
+std::string PromptNames::prompt(std::string_view job_id, std::string_view payload, int submission) const {
+    return uuid_v5(space_, "prompt/" + std::to_string(submission) + "/" + std::string(payload) + "/" +
+                               std::string(job_id));
+}
+
+std::string PromptNames::client(int instance) const {
+    return uuid_v5(space_, "client/" + std::to_string(instance));
+}
+
+std::string prompt_scope(std::string_view hub, std::string_view worker_id, std::string_view connector,
+                         std::string_view work_dir) {
+    const std::string folder = common_folder(work_dir);
+    return std::string(hub) + "\n" + std::string(worker_id) + "\n" + std::string(connector) + "\n" + folder +
+           "\n" + stored_random(folder, connector);
+}
+
+}  // namespace emprops::comfyui
