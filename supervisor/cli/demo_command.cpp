@@ -14,10 +14,11 @@
 #include "supervisor/base/log_format.h"
 #include "supervisor/cli/common.h"
 #include "supervisor/cli/job_client.h"
+#include "supervisor/cli/version.h"
 #include "supervisor/local_hub/local_hub.h"
 #include "supervisor/process/os/guardian.h"
 #include "supervisor/process/os/inherited.h"
-#include "supervisor/worker.h"
+#include "supervisor/worker/worker.h"
 
 namespace emprops::cli {
 namespace {
@@ -108,6 +109,7 @@ class Demo {
         options.loaded = loaded_;
         options.request = request_;
         options.bin_dir = own_directory();
+        options.version = version;
         worker_ = std::make_unique<Worker>(loop_, std::move(options), [this](int code) {
             if (code != exit_ok) exit_code_ = code;
             loop_.stop();

@@ -8,7 +8,7 @@
 #include "supervisor/cli/common.h"
 #include "supervisor/local_hub/local_hub.h"
 #include "supervisor/process/os/inherited.h"
-#include "supervisor/worker.h"
+#include "supervisor/worker/worker.h"
 
 namespace emprops::cli {
 

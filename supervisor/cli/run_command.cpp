@@ -7,9 +7,10 @@
 #include "supervisor/base/log.h"
 #include "supervisor/base/privacy.h"
 #include "supervisor/cli/common.h"
+#include "supervisor/cli/version.h"
 #include "supervisor/process/os/guardian.h"
 #include "supervisor/process/os/inherited.h"
-#include "supervisor/worker.h"
+#include "supervisor/worker/worker.h"
 
 namespace emprops::cli {
 namespace {
@@ -27,6 +28,7 @@ int serve(config::Loaded loaded, config::LoadRequest request) {
     options.loaded = std::move(loaded);
     options.request = std::move(request);
     options.bin_dir = own_directory();
+    options.version = version;
     {
         Worker worker(loop, std::move(options), [&](int code) {
             exit_code = code;

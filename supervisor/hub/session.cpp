@@ -510,10 +510,8 @@ bool Session::nothing_left() const {
     return impl_->running.empty() && impl_->outbox.empty();
 }
 
-ipc::Json merge_capabilities(const std::string& version,
+ipc::Json merge_capabilities(ipc::Json merged,
                              const std::vector<std::pair<std::string, ipc::Json>>& connectors) {
-    // cpu and memory are constants of the Python worker that monitors display.
-    ipc::Json merged = {{"version", version}, {"cpu", true}, {"memory", "16GB"}};
     for (const auto& [connector, capabilities] : connectors) {
         if (!capabilities.is_object()) continue;
         for (const auto& [key, value] : capabilities.items())

@@ -219,9 +219,9 @@ class Session {
     std::unique_ptr<Impl> impl_;
 };
 
-/// The `capabilities` that the Hub's monitors know: version, cpu, memory as the Python worker sends them,
-/// then each connector's keys with the prefix "<connector>_".
-ipc::Json merge_capabilities(const std::string& version,
+/// The `capabilities` that the Hub's monitors know: those of the machine, then each connector's keys with the
+/// prefix "<connector>_".
+ipc::Json merge_capabilities(ipc::Json machine,
                              const std::vector<std::pair<std::string, ipc::Json>>& connectors);
 
 }  // namespace emprops::hub

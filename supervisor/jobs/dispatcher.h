@@ -29,6 +29,7 @@
 #include "supervisor/jobs/actions.h"
 #include "supervisor/jobs/active_job.h"
 #include "supervisor/jobs/blame.h"
+#include "supervisor/jobs/drains.h"
 #include "supervisor/jobs/job_history.h"
 #include "supervisor/jobs/pool.h"
 #include "supervisor/jobs/stats.h"
@@ -46,14 +47,6 @@ struct DispatcherSettings {
     /// Pools choose the least loaded connector, then the first of this list (Settings::connectors).
     std::vector<std::string> connector_order;
 };
-
-enum class DrainMode {
-    graceful,  ///< running jobs finish, no limit
-    deadline,  ///< running jobs finish until the deadline, then they are given back
-    now,       ///< running jobs are given back at once
-};
-/// From its name in settings and requests, which has been checked: now, deadline, else graceful.
-DrainMode drain_mode(std::string_view name);
 
 /// One job as people and the Hub side see it.
 struct JobView {

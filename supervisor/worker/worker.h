@@ -1,7 +1,6 @@
 #pragma once
-// The worker: joins the fleet of connector processes, the dispatcher, the ledger and the Hub link, and
-// answers the control API. It decides nothing about jobs or processes itself; it carries what one part says
-// to the others, in order, and knows how to start, drain, reload and leave.
+// The worker: makes the fleet of connector processes, the ledger, the Hub link and the control API, joins them
+// (job_flow.h), and knows in which order they start and end. It decides nothing about jobs or processes.
 //
 // Owned by the program's root (cli); event loop thread only. Nothing blocks but start().
 
@@ -20,7 +19,7 @@ struct WorkerOptions {
     config::Loaded loaded;          ///< the effective settings, checked
     config::LoadRequest request;    ///< how they were loaded, for reload
     std::filesystem::path bin_dir;  ///< where our executables are
-    bool control = true;            ///< serve the control API
+    std::string version;            ///< of this program, for the Hub's monitors
 };
 
 class Worker {

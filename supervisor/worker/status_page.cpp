@@ -1,8 +1,6 @@
 // The documents of the control API: `status` and `jobs`. Their shape is documented in control/README.md.
 
-#include <unistd.h>
-
-#include "supervisor/worker_impl.h"
+#include "supervisor/worker/status_page.h"
 
 namespace emprops {
 namespace {
@@ -107,115 +105,83 @@ Json withheld_jobs(const hub::SessionView& view, TimePoint now) {
 
 }  // namespace
 
-/// What keeps an instance that serves from getting jobs, for a person; empty: nothing does, or it does not
-/// serve, and then its own `why` says it.
-std::string Worker::Impl::takes_no_jobs_because(const process::InstanceStatus& instance) const {
-    const bool serves = instance.state == process::State::ready || instance.state == process::State::busy;
-    if (!serves || !instance.info) return {};
-    if (phase_ != Phase::running) return "the worker is leaving";
-    if (dispatcher_.draining()) return "the worker is drained, `emprops-worker resume` ends that";
-    if (dispatcher_.drained(instance.connector))
-        return "an operator drained it, `emprops-worker resume " + instance.connector + "` ends that";
-    if (instance.info->job_types.empty())
-        return "neither its `ready` nor job_types in its configuration names a job type";
-    if (!instance.info->available) return "unavailable: " + instance.info->unavailable_reason;
-    return ledger_->problem();
-}
-
-Json Worker::Impl::status() const {
-    const TimePoint now = Clock::now();
-    const auto view = link_->view();
-    const auto metrics = link_->metrics();
-    const auto stats = dispatcher_.stats();
-    const auto ledger = ledger_->stats();
-    static constexpr const char* phases[] = {"running", "leaving", "stopping", "ended"};
-
-    std::size_t running = 0;
-    std::size_t held = 0;  // ours at the Hub, and with no connector
-    for (const auto& job : dispatcher_.running())
-        ++(job.state == jobs::JobState::running ? running : held);
-
+Json status_page(const StatusSources& s) {
     Json connectors = Json::array();
-    for (const auto& one : fleet_->snapshot()) {
-        connectors.push_back(instance(one));
-        if (const auto slots = one.id ? dispatcher_.slots(*one.id) : std::nullopt)
-            connectors.back()["slots"] = *slots;
-        if (const std::string refusal = one.id ? dispatcher_.refusal(now, *one.id) : ""; !refusal.empty())
-            connectors.back()["refuses"] = refusal;
-        connectors.back()["quiet"] = dispatcher_.quiet(one.connector);
-        const std::string reason = takes_no_jobs_because(one);
-        if (!reason.empty()) connectors.back()["takes_no_jobs_because"] = reason;
+    for (const ConnectorLine& line : s.connectors) {
+        Json json = instance(line.instance);
+        if (line.slots) json["slots"] = *line.slots;
+        if (!line.refusal.empty()) json["refuses"] = line.refusal;
+        json["quiet"] = line.quiet;
+        if (!line.takes_no_jobs_because.empty()) json["takes_no_jobs_because"] = line.takes_no_jobs_because;
+        connectors.push_back(std::move(json));
     }
     Json document = {
         {"worker",
-         {{"pid", ::getpid()},
-          {"state", phase_ == Phase::running && dispatcher_.draining() ? "draining"
-                                                                       : phases[static_cast<int>(phase_)]},
-          {"uptime_ms", std::chrono::duration_cast<Ms>(now - started_at_).count()},
-          {"state_dir", settings().worker.state_dir.string()}}},
+         {{"pid", s.pid}, {"state", s.state}, {"uptime_ms", s.uptime.count()}, {"state_dir", s.state_dir}}},
         {"hub",
-         {{"address", link_->address()},
-          {"link", name_of(view, now)},
-          {"worker_id", view.worker_id},
-          {"auth_refused", view.auth_refused},
-          {"told_status", view.told_idle ? "idle" : "busy"},
-          {"told_job_types", view.told_types},
-          {"last_error", view.last_error},
-          {"connections", metrics.connections},
-          {"reconnects", metrics.reconnects},
-          {"offers", metrics.offers},
-          {"claims", metrics.claims},
-          {"refusals", metrics.refusals},
-          {"not_idle", metrics.not_idle},
-          {"claim_timeouts", metrics.claim_timeouts},
-          {"assignments", metrics.assignments},
-          {"fresh_ids", metrics.fresh_ids},
-          {"withheld_jobs", withheld_jobs(view, now)},
-          {"readoptions", metrics.readoptions},
-          {"delivered", metrics.delivered},
-          {"not_delivered", metrics.not_delivered},
-          {"bad_frames", metrics.bad_frames},
-          {"dropped_assemblies", metrics.dropped_assemblies},
-          {"outbox_depth", metrics.outbox_depth},
-          {"outbox_oldest_ms", metrics.outbox_oldest.count()},
-          {"last_offer_to_assignment_ms", metrics.last_offer_to_assignment.count()},
-          {"max_offer_to_assignment_ms", metrics.max_offer_to_assignment.count()}}},
+         {{"address", s.hub_address},
+          {"link", name_of(s.view, s.now)},
+          {"worker_id", s.view.worker_id},
+          {"auth_refused", s.view.auth_refused},
+          {"told_status", s.view.told_idle ? "idle" : "busy"},
+          {"told_job_types", s.view.told_types},
+          {"last_error", s.view.last_error},
+          {"connections", s.metrics.connections},
+          {"reconnects", s.metrics.reconnects},
+          {"offers", s.metrics.offers},
+          {"claims", s.metrics.claims},
+          {"refusals", s.metrics.refusals},
+          {"not_idle", s.metrics.not_idle},
+          {"claim_timeouts", s.metrics.claim_timeouts},
+          {"assignments", s.metrics.assignments},
+          {"fresh_ids", s.metrics.fresh_ids},
+          {"withheld_jobs", withheld_jobs(s.view, s.now)},
+          {"readoptions", s.metrics.readoptions},
+          {"delivered", s.metrics.delivered},
+          {"not_delivered", s.metrics.not_delivered},
+          {"bad_frames", s.metrics.bad_frames},
+          {"dropped_assemblies", s.metrics.dropped_assemblies},
+          {"outbox_depth", s.metrics.outbox_depth},
+          {"outbox_oldest_ms", s.metrics.outbox_oldest.count()},
+          {"last_offer_to_assignment_ms", s.metrics.last_offer_to_assignment.count()},
+          {"max_offer_to_assignment_ms", s.metrics.max_offer_to_assignment.count()}}},
         {"ledger",
-         {{"healthy", ledger_->healthy()},
-          {"problem", ledger_->problem()},
-          {"records", ledger.records},
-          {"outcomes", ledger.outcomes},
-          {"bytes", ledger.bytes},
-          {"write_errors", ledger.write_errors},
-          {"bad_files", ledger.bad_files}}},
+         {{"healthy", s.ledger_problem.empty()},
+          {"problem", s.ledger_problem},
+          {"records", s.ledger.records},
+          {"outcomes", s.ledger.outcomes},
+          {"bytes", s.ledger.bytes},
+          {"write_errors", s.ledger.write_errors},
+          {"bad_files", s.ledger.bad_files}}},
         {"jobs",
-         {{"running", running},
-          {"held", held},
-          {"returned", stats.returned},
-          {"assigned", stats.assigned},
-          {"given", stats.given},
-          {"resumed", stats.resumed},
-          {"completed", stats.completed},
-          {"failed", stats.failed},
-          {"undelivered", stats.undelivered},
-          {"not_started", stats.not_started},
-          {"deaths", stats.deaths},
-          {"ignored_messages", stats.ignored},
-          {"poisoned", stats.poisoned_jobs}}},
+         {{"running", s.running},
+          {"held", s.held},
+          {"returned", s.jobs.returned},
+          {"assigned", s.jobs.assigned},
+          {"given", s.jobs.given},
+          {"resumed", s.jobs.resumed},
+          {"completed", s.jobs.completed},
+          {"failed", s.jobs.failed},
+          {"undelivered", s.jobs.undelivered},
+          {"not_started", s.jobs.not_started},
+          {"deaths", s.jobs.deaths},
+          {"ignored_messages", s.jobs.ignored},
+          {"poisoned", s.jobs.poisoned_jobs}}},
         {"connectors", std::move(connectors)},
     };
-    if (view.link == hub::SessionView::Link::connecting && view.attempt_at > now)
-        document["hub"]["next_attempt_in_ms"] = std::chrono::duration_cast<Ms>(view.attempt_at - now).count();
+    if (s.view.link == hub::SessionView::Link::connecting && s.view.attempt_at > s.now)
+        document["hub"]["next_attempt_in_ms"] =
+            std::chrono::duration_cast<Ms>(s.view.attempt_at - s.now).count();
     return document;
 }
 
-Json Worker::Impl::jobs() const {
-    const TimePoint now = Clock::now();
+Json jobs_page(TimePoint now, const std::vector<jobs::JobView>& active,
+               const std::vector<hub::SessionView::Outcome>& outcomes) {
     const auto age = [now](TimePoint then) { return std::chrono::duration_cast<Ms>(now - then).count(); };
     Json list = Json::array();
-    for (const auto& job : dispatcher_.jobs()) {
+    for (const auto& job : active) {
         Json json{{"job_id", job.job_id},     {"job_type", job.job_type},
-                  {"priority", job.priority}, {"state", emprops::jobs::to_string(job.state)},
+                  {"priority", job.priority}, {"state", jobs::to_string(job.state)},
                   {"attempt", job.attempt},   {"assigned_ms_ago", age(job.assigned_at)}};
         if (job.instance) json["connector"] = process::to_string(*job.instance);
         if (job.given_at) json["given_ms_ago"] = age(*job.given_at);
@@ -226,7 +192,7 @@ Json Worker::Impl::jobs() const {
         }
         list.push_back(std::move(json));
     }
-    for (const auto& outcome : link_->view().outcomes) {
+    for (const auto& outcome : outcomes) {
         list.push_back({{"job_id", outcome.job_id},
                         {"job_type", outcome.job_type},
                         {"state", "ended"},

@@ -1,0 +1,300 @@
+#include "supervisor/worker/job_flow.h"
+
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "ipc/overload.h"
+#include "supervisor/base/log.h"
+
+namespace emprops {
+namespace {
+
+spdlog::level::level_enum level_of(jobs::Note::Level level) {
+    using spdlog::level::level_enum;
+    static constexpr level_enum levels[] = {level_enum::debug, level_enum::info, level_enum::warn,
+                                            level_enum::err};
+    return levels[static_cast<int>(level)];
+}
+
+}  // namespace
+
+JobFlow::JobFlow(boost::asio::any_io_executor executor, Roster& roster, jobs::Ledger& ledger,
+                 std::function<void()> after_turn)
+    : executor_(executor),
+      roster_(roster),
+      ledger_(ledger),
+      after_turn_(std::move(after_turn)),
+      wake_(executor) {
+    ledger_.on_health(lifetime_.guard([this](bool healthy, const std::string& reason) {
+        change().set_healthy(Clock::now(), healthy, reason);
+    }));
+}
+
+void JobFlow::connect(process::Fleet& fleet, hub::HubLink& link, jobs::Loaded left) {
+    fleet_ = &fleet;
+    link_ = &link;
+    for (const auto& warning : left.warnings)
+        logger("jobs")->warn("{}", warning);
+    if (!left.finished.empty() || !left.unfinished.empty())
+        logger("jobs")->info(
+            "the ledger holds {} finished and {} unfinished jobs of an earlier run; the Hub is asked for "
+            "each",
+            left.finished.size(), left.unfinished.size());
+    for (auto& record : left.finished) {
+        hub::LedgerEntry entry;
+        entry.assignment.job_id = record.outcome.job_id;
+        entry.assignment.number = record.outcome.number;
+        entry.assignment.job_type = record.job_type;
+        entry.claimed_as = record.note.claimed_as;
+        entry.outcome = std::move(record.outcome);
+        link_->adopt(std::move(entry));
+    }
+    for (auto& record : left.unfinished) {
+        hub::LedgerEntry entry;
+        entry.assignment = record.assignment;
+        entry.claimed_as = record.note.claimed_as;
+        entry.resumable = record.note.with_payload;
+        link_->adopt(std::move(entry));
+        left_running_.emplace(record.assignment.number, std::move(record));
+    }
+}
+
+void JobFlow::configure(const config::Settings& settings) {
+    roster_.configure(settings);
+    change().set_connector_order(Clock::now(), roster_.names());
+    fleet_->configure(settings.connectors);
+}
+
+jobs::Dispatcher& JobFlow::change() {
+    schedule();
+    return dispatcher_;
+}
+
+void JobFlow::schedule() {
+    if (std::exchange(scheduled_, true)) return;
+    boost::asio::post(executor_, lifetime_.guard([this] { turn(); }));
+}
+
+void JobFlow::turn() {
+    scheduled_ = false;
+    const TimePoint now = Clock::now();
+    for (auto& action : roster_.take_actions())
+        perform(action);
+    auto actions = dispatcher_.take_actions();
+    for (const auto& action : actions)
+        outcomes_taken_ += std::holds_alternative<jobs::Finished>(action) ? 1 : 0;
+    for (auto& action : actions)
+        perform(now, action);
+    rearm_wake(now);
+    after_turn_();
+}
+
+void JobFlow::rearm_wake(TimePoint now) {
+    const auto next = dispatcher_.next_wakeup();
+    if (next == wake_at_) return;
+    wake_at_ = next;
+    if (!next) {
+        wake_.cancel();
+        return;
+    }
+    wake_.expires_after(*next > now ? *next - now : Clock::duration::zero());
+    wake_.async_wait(lifetime_.guard([this](boost::system::error_code ec) {
+        if (ec) return;
+        wake_at_.reset();
+        dispatcher_.on_time(Clock::now());
+        turn();
+    }));
+}
+
+// ---- what is to be done
+
+void JobFlow::perform(Roster::Action& action) {
+    std::visit(Overload{
+                   [&](Roster::SetStatus& a) { link_->set_connector_status(a.connector, a.status); },
+                   [&](Roster::ForgetStatus& a) { link_->forget_connector_status(a.connector); },
+                   [&](Roster::SetCapabilities& a) { link_->set_capabilities(std::move(a.capabilities)); },
+               },
+               action);
+}
+
+void JobFlow::perform(TimePoint now, jobs::Action& action) {
+    std::visit(Overload{
+                   [&](jobs::RecordJob& a) { record(a); },
+                   [&](jobs::GiveJob& a) {
+                       const std::string job_id = a.job.job_id;
+                       if (const auto given = fleet_->give_job(a.instance, std::move(a.job)); !given)
+                           change().not_given(now, a.instance, job_id,
+                                              given.error().code == "work_dir" ? given.error().message : "");
+                   },
+                   [&](jobs::CancelJob& a) { fleet_->cancel_job(a.instance, a.job_id, a.reason); },
+                   [&](jobs::JobUnanswered& a) { fleet_->job_unanswered(a.instance, a.job_id); },
+                   [&](jobs::JobEnded& a) { fleet_->job_ended(a.instance, a.job_id); },
+                   [&](jobs::ReplaceInstance& a) { fleet_->replace_instance(a.instance, a.text); },
+                   [&](jobs::StopInstance& a) { fleet_->stop_instance(a.instance, a.reason, a.text); },
+                   [&](jobs::JudgeService& a) {
+                       fleet_->service_judged(a.connector, a.index, a.pid, a.verdict, a.text);
+                   },
+                   [&](jobs::ReportProgress& a) { link_->report_progress(a.job_id, a.number, a.progress); },
+                   [&](jobs::ForwardServiceRequest& a) { link_->service_request(a.request); },
+                   [&](jobs::Finished& a) {
+                       --outcomes_taken_;
+                       finish(std::move(a.outcome));
+                   },
+                   [&](jobs::Undelivered& a) {
+                       link_->undelivered(a.job_id, a.number);
+                       forget(a.number);
+                   },
+                   [&](jobs::CapacityChanged&) { link_->capacity_changed(); },
+                   [&](jobs::Note& a) {
+                       const LogContext context({a.connector, 0, a.job_id});
+                       logger("jobs")->log(level_of(a.level), a.text);
+                   },
+               },
+               action);
+}
+
+void JobFlow::record(jobs::RecordJob& request) {
+    jobs::AssignmentNote note;
+    if (!request.claimed_as.empty()) note.claimed_as.push_back(request.claimed_as);
+    note.connector = request.connector;
+    note.attempt = request.attempt;
+    note.with_payload = request.with_payload;
+    const auto number = request.assignment.number;
+    // A disk that refuses is the health callback's business; the job goes on either way.
+    ledger_.record_assignment(request.assignment, std::move(note),
+                              lifetime_.guard([this, number](const Result<>&) {
+                                  dispatcher_.recorded(Clock::now(), number);
+                                  turn();
+                              }));
+}
+
+void JobFlow::finish(jobs::Outcome outcome) {
+    ++outcomes_being_written_;
+    auto kept = std::make_shared<jobs::Outcome>(outcome);
+    ledger_.record_outcome(std::move(outcome), lifetime_.guard([this, kept](const Result<>&) {
+        --outcomes_being_written_;
+        link_->deliver(std::move(*kept));
+        after_turn_();
+    }));
+}
+
+void JobFlow::forget(std::uint64_t number) {
+    left_running_.erase(number);
+    ledger_.remove(number, [](const Result<>&) {});
+}
+
+// ---- what the fleet reports
+
+void JobFlow::on_ready(const process::InstanceId& id, const process::InstanceInfo& info) {
+    roster_.ready(id, info);
+    change().instance_ready(Clock::now(), id, info, roster_.policy(id.connector));
+}
+
+void JobFlow::on_changed(const process::InstanceId& id, const process::InstanceInfo& info) {
+    roster_.changed(id, info);
+    change().instance_changed(Clock::now(), id, info);
+}
+
+void JobFlow::on_leaving(const process::InstanceId& id) {
+    roster_.leaving(id);
+    change().instance_leaving(Clock::now(), id);
+}
+
+void JobFlow::on_gone(const process::InstanceId& id, const process::DeathReport& report) {
+    roster_.gone(id);
+    change().instance_gone(Clock::now(), id, report);
+}
+
+void JobFlow::on_service_gone(const std::string& connector, int index, const process::DeathReport& report) {
+    change().service_gone(Clock::now(), connector, index, report);
+}
+
+void JobFlow::on_message(const process::InstanceId& id, ipc::FromConnector message) {
+    const TimePoint now = Clock::now();
+    std::visit(Overload{
+                   [&](ipc::Accepted& m) { change().accepted(now, id, m); },
+                   [&](ipc::Progress& m) { change().progress(now, id, m); },
+                   [&](ipc::JobResult& m) { change().result(now, id, std::move(m)); },
+                   [&](ipc::Failed& m) { change().failed(now, id, m); },
+                   [&](ipc::ServiceRequest& m) { change().service_request(now, id, m); },
+                   [](auto&) {},  // the fleet has dealt with all others
+               },
+               message);
+}
+
+void JobFlow::on_protocol_error(const process::InstanceId& id, const std::optional<std::string>& job_id,
+                                const std::string& code, const std::string& message) {
+    change().protocol_error(Clock::now(), id, job_id, code, message);
+}
+
+void JobFlow::on_status(const process::InstanceId& id, const ipc::Status& status) {
+    roster_.status(id, status);
+    schedule();
+}
+
+// ---- what the Hub says
+
+bool JobFlow::reserve(TimePoint now, const std::string& job_id, const std::string& job_type) {
+    return change().reserve(now, job_id, job_type);
+}
+
+void JobFlow::release(TimePoint now, const std::string& job_id) {
+    change().release(now, job_id);
+}
+
+/// The slot that a job freed and its outcome are told in one batch: between them lies the ledger's disk.
+bool JobFlow::outcome_coming() const {
+    return dispatcher_.outcome_waits() || outcomes_taken_ > 0 || outcomes_being_written_ > 0;
+}
+
+void JobFlow::on_hub_action(hub::Action action) {
+    const TimePoint now = Clock::now();
+    const auto stopped = [&](const std::string& job_id, std::uint64_t number, bool known) {
+        // What an earlier process of ours left is known to the ledger only.
+        if (!known) forget(number);
+        logger("jobs")->debug("job {} is not ours any more", job_id);
+    };
+    std::visit(
+        Overload{
+            [&](hub::Assigned& a) { change().assigned(now, std::move(a.assignment), a.claimed_as); },
+            [&](hub::Readopted& a) { ledger_.add_claim(a.number, a.claimed_as, [](const Result<>&) {}); },
+            [&](hub::JobConfirmed& a) { on_job_confirmed(now, a.number); },
+            [&](hub::JobCancelled& a) {
+                stopped(a.job_id, a.number, change().cancel(now, a.job_id, a.reason));
+            },
+            [&](hub::JobWithdrawn& a) {
+                stopped(a.job_id, a.number, change().withdraw(now, a.job_id, a.reason));
+            },
+            [&](hub::Delivered& a) { forget(a.number); }, [&](hub::NotDelivered& a) { forget(a.number); },
+            [&](hub::AuthRefused& a) { refused_ = a.leave; },
+            [&](hub::Note& a) {
+                logger("hub")->log(spdlog::level::from_str(a.level == "warn" ? "warning" : a.level), a.text);
+            },
+            [](auto&) {},  // connection actions are the link's own
+        },
+        action);
+    schedule();
+}
+
+void JobFlow::on_job_confirmed(TimePoint now, std::uint64_t number) {
+    const auto found = left_running_.find(number);
+    if (found == left_running_.end()) return;
+    jobs::UnfinishedRecord record = std::move(found->second);
+    left_running_.erase(found);
+    if (record.note.with_payload) {
+        jobs::RestoredJob job;
+        job.assignment = std::move(record.assignment);
+        job.connector = record.note.connector;
+        job.attempt = record.note.attempt;
+        job.window = roster_.policy(record.note.connector).resume_window;
+        change().restored(now, std::move(job));
+        return;
+    }
+    ipc::JobError error;
+    error.code = ipc::code::lost;
+    error.message = "the worker process ended while connector " + record.note.connector +
+                    " ran this job, and that connector cannot resume jobs";
+    finish({record.assignment.job_id, number, jobs::Failed{std::move(error)}});
+}
+
+}  // namespace emprops

@@ -1,0 +1,91 @@
+#pragma once
+// The way of jobs through the worker: what the fleet and the Hub report goes to the dispatcher, what the
+// dispatcher wants done goes to the ledger, the fleet and the Hub. Decides nothing. One turn: any events, then
+// everything that they lead to, in order. Owned by the worker, event loop thread only.
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "supervisor/base/lifetime.h"
+#include "supervisor/hub/hub_link.h"
+#include "supervisor/jobs/dispatcher.h"
+#include "supervisor/jobs/ledger.h"
+#include "supervisor/process/fleet.h"
+#include "supervisor/worker/roster.h"
+
+namespace emprops {
+
+class JobFlow final : public process::FleetListener, public hub::JobDesk {
+  public:
+    /// `roster` and `ledger` outlive it. `after_turn` is called when a turn is over.
+    JobFlow(boost::asio::any_io_executor executor, Roster& roster, jobs::Ledger& ledger,
+            std::function<void()> after_turn);
+    /// Before anything else: whom the actions go to; both outlive every call. `left`: what the ledger held.
+    void connect(process::Fleet& fleet, hub::HubLink& link, jobs::Loaded left);
+    void configure(const config::Settings& settings);  ///< also after a reload
+
+    const jobs::Dispatcher& jobs() const { return dispatcher_; }
+    /// For an event of an operator or of the worker itself; what it leads to is done in a later turn.
+    jobs::Dispatcher& change();
+    void on_hub_action(hub::Action action);
+    /// The Hub refused our token, and nothing is left to be done here.
+    bool refused() const { return refused_; }
+    /// No job is left here, and every outcome has been given to the link.
+    bool quiet() const { return dispatcher_.quiet() && outcomes_being_written_ == 0; }
+
+    // FleetListener
+    void on_ready(const process::InstanceId& id, const process::InstanceInfo& info) override;
+    void on_changed(const process::InstanceId& id, const process::InstanceInfo& info) override;
+    void on_leaving(const process::InstanceId& id) override;
+    void on_gone(const process::InstanceId& id, const process::DeathReport& report) override;
+    void on_message(const process::InstanceId& id, ipc::FromConnector message) override;
+    void on_protocol_error(const process::InstanceId& id, const std::optional<std::string>& job_id,
+                           const std::string& code, const std::string& message) override;
+    void on_status(const process::InstanceId& id, const ipc::Status& status) override;
+    void on_service_gone(const std::string& connector, int index,
+                         const process::DeathReport& report) override;
+
+    // hub::JobDesk: called by the session, must not call back into it; what follows is done in a later turn.
+    bool reserve(TimePoint now, const std::string& job_id, const std::string& job_type) override;
+    void release(TimePoint now, const std::string& job_id) override;
+    jobs::Capacity capacity() const override { return dispatcher_.capacity(); }
+    std::shared_ptr<const jobs::Capacity> shared_capacity() const override {
+        return dispatcher_.shared_capacity();
+    }
+    bool outcome_coming() const override;
+
+  private:
+    void schedule();
+    void turn();
+    void rearm_wake(TimePoint now);
+    void perform(Roster::Action& action);
+    void perform(TimePoint now, jobs::Action& action);
+    void record(jobs::RecordJob& request);
+    void finish(jobs::Outcome outcome);
+    void forget(std::uint64_t number);
+    void on_job_confirmed(TimePoint now, std::uint64_t number);
+
+    boost::asio::any_io_executor executor_;
+    Roster& roster_;
+    jobs::Ledger& ledger_;
+    std::function<void()> after_turn_;
+    process::Fleet* fleet_ = nullptr;
+    hub::HubLink* link_ = nullptr;
+    jobs::Dispatcher dispatcher_;
+    boost::asio::steady_timer wake_;
+    std::optional<TimePoint> wake_at_;
+    bool scheduled_ = false;
+    bool refused_ = false;
+    std::size_t outcomes_taken_ = 0;  ///< from the dispatcher, not given to the ledger yet
+    int outcomes_being_written_ = 0;
+    /// Jobs that ran when an earlier process of ours ended, until the Hub says whose they are.
+    std::map<std::uint64_t, jobs::UnfinishedRecord> left_running_;
+    Lifetime lifetime_;
+};
+
+}  // namespace emprops

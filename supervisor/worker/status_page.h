@@ -1,0 +1,49 @@
+#pragma once
+// The documents of the control API, `status` and `jobs`, out of what the parts of the worker say of
+// themselves. Their shape is documented in control/README.md. Pure functions.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ipc/messages.h"
+#include "supervisor/base/time.h"
+#include "supervisor/hub/session.h"
+#include "supervisor/jobs/dispatcher.h"
+#include "supervisor/jobs/ledger.h"
+#include "supervisor/process/fleet.h"
+
+namespace emprops {
+
+/// One configured instance, with what the dispatcher makes of it.
+struct ConnectorLine {
+    process::InstanceStatus instance;
+    std::optional<int> slots;
+    std::string refusal;
+    bool quiet = true;
+    std::string takes_no_jobs_because;
+};
+
+struct StatusSources {
+    TimePoint now;
+    const hub::SessionView& view;
+    const hub::SessionMetrics& metrics;
+    int pid = 0;
+    std::string state = {};
+    Ms uptime{0};
+    std::string state_dir = {};
+    std::string hub_address = {};
+    jobs::Ledger::Stats ledger = {};
+    std::string ledger_problem = {};  ///< empty: it is healthy
+    jobs::Stats jobs = {};
+    std::size_t running = 0;
+    std::size_t held = 0;  ///< ours at the Hub, and with no connector
+    std::vector<ConnectorLine> connectors = {};
+};
+ipc::Json status_page(const StatusSources& sources);
+
+/// `outcomes`: of jobs that have ended here, and that the Hub has not taken yet.
+ipc::Json jobs_page(TimePoint now, const std::vector<jobs::JobView>& active,
+                    const std::vector<hub::SessionView::Outcome>& outcomes);
+
+}  // namespace emprops
