@@ -2,6 +2,8 @@
 
 #include <system_error>
 
+#include "supervisor/base/time.h"
+
 namespace emprops {
 namespace {
 

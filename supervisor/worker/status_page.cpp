@@ -1,5 +1,3 @@
-// The documents of the control API: `status` and `jobs`. Their shape is documented in control/README.md.
-
 #include "supervisor/worker/status_page.h"
 
 namespace emprops {

@@ -1,6 +1,6 @@
 #pragma once
 // The documents of the control API, `status` and `jobs`, out of what the parts of the worker say of
-// themselves. Their shape is documented in control/README.md. Pure functions.
+// themselves. Their shape is documented in supervisor/control/README.md. Pure functions.
 
 #include <optional>
 #include <string>
