@@ -2,11 +2,28 @@
 // Time as the cores see it: a parameter, never asked for. Shells pass Clock::now().
 
 #include <chrono>
+#include <optional>
 
 namespace emprops {
 
 using Clock = std::chrono::steady_clock;
 using TimePoint = Clock::time_point;
 using Ms = std::chrono::milliseconds;
+
+/// The earliest of several times at which something is due.
+class Earliest {
+  public:
+    void add(TimePoint at) {
+        if (!at_ || at < *at_) at_ = at;
+    }
+    void add(const std::optional<TimePoint>& at) {
+        if (at) add(*at);
+    }
+    /// nullopt: nothing is due.
+    std::optional<TimePoint> at() const { return at_; }
+
+  private:
+    std::optional<TimePoint> at_;
+};
 
 }  // namespace emprops

@@ -1,6 +1,6 @@
 #pragma once
-// One assignment inside the dispatcher, from its arrival until no connector holds it any more. Plain data;
-// the rules are the dispatcher's.
+// One assignment on this worker, from its arrival until no connector holds it and its outcome is on disk. Plain
+// data: only the book (job_book.h) changes it.
 
 #include <cstdint>
 #include <optional>
@@ -14,11 +14,13 @@
 namespace emprops::jobs {
 
 enum class JobState {
+    left,       ///< an earlier worker process ran it; the Hub has not said yet whose it is
     held,       ///< no instance can take it yet
     recording,  ///< an instance is chosen, the ledger writes
     running,    ///< given to a connector
     resuming,   ///< its process died, waits for the next one
     stopping,   ///< its assignment has ended; the connector has not let go of it yet
+    ended,      ///< no connector holds it; the ledger writes its outcome
 };
 const char* to_string(JobState state);
 
@@ -28,38 +30,71 @@ struct ActiveJob {
     JobState state = JobState::held;
     TimePoint assigned_at;
     std::optional<process::InstanceId> instance;  ///< recording, running, stopping
+    bool outcome_at_ledger = false;               ///< its outcome was made, and is not on disk yet
+    int deaths = 0;                               ///< processes that died with it during this assignment
 
-    // The ledger.
-    int unanswered_records = 0;               ///< RecordJob actions without recorded() yet
-    std::optional<std::string> recorded_for;  ///< connector named in the newest RecordJob
+    struct Record {
+        int unanswered = 0;                    ///< RecordJob actions without recorded() yet
+        std::optional<std::string> connector;  ///< named in the newest of them
+        bool with_payload = false;             ///< left: the ledger has its payload, so it can be resumed
+    } record;
 
-    // held and resuming: when waiting ends, and with which error if no instance came.
-    std::optional<TimePoint> waits_until;
-    ipc::JobError waiting_error;           ///< set while resuming
-    std::optional<std::string> resume_on;  ///< only this connector, with `resume`
-    int not_started = 0;                   ///< times a connector refused it, until one begins it
-    std::string last_words;                ///< what the last one said
-    std::string refusal;                   ///< why the fleet could not give it, if that is no passing thing
-    int deaths = 0;                        ///< processes that died with it during this assignment
+    /// held, resuming, and until the job begins: when waiting ends, and with which error.
+    struct Waiting {
+        std::optional<TimePoint> until;
+        ipc::JobError error;                   ///< set while resuming
+        std::optional<std::string> resume_on;  ///< only this connector, with `resume`
+        Ms window{0};                          ///< left: how long it may wait for that one
+        int refusals = 0;                      ///< times a connector refused it, until one begins it
+        std::string last_words;                ///< what the last one said
+        std::string trouble;  ///< why the fleet could not give it, if that is no passing thing
+    } waiting;
 
-    // running
-    int attempt = 0;
-    std::uint64_t given_order = 0;  ///< of two jobs of one instance: which was given first
-    TimePoint given_at;
-    TimePoint last_sign;   ///< given, accepted or progress
-    bool started = false;  ///< accepted or progress came
-    bool resumed = false;  ///< this attempt goes on with the work of a dead process
-    std::optional<TimePoint> last_progress_at;
-    ipc::Progress progress;
+    /// The newest run.
+    struct Run {
+        int attempt = 0;
+        std::uint64_t order = 0;  ///< of two jobs of one instance: which was given first
+        TimePoint given_at;
+        TimePoint last_sign;   ///< given, accepted or progress
+        bool started = false;  ///< accepted or progress came
+        bool resumed = false;  ///< it goes on with the work of a dead process
+        std::optional<TimePoint> last_progress_at;
+        ipc::Progress progress;
+    } run;
 
-    // stopping
-    enum class Cause { cancelled, given_back, timeout, hung };
-    Cause cause = Cause::cancelled;
-    std::optional<TimePoint> answer_until;  ///< the connector should answer the cancel by then
-    bool let_stop = false;                  ///< its process may be stopped if it holds nothing else
+    /// stopping
+    struct Stop {
+        enum class Cause { cancelled, given_back, timeout, hung };
+        Cause cause = Cause::cancelled;
+        std::optional<TimePoint> answer_until;  ///< the connector should answer the cancel by then
+        bool may_end_process = false;           ///< its process may be stopped if it holds nothing else
+    } stop;
 
-    bool live() const { return state != JobState::stopping; }
+    /// Ours at the Hub.
+    bool live() const {
+        return state != JobState::stopping && state != JobState::left && state != JobState::ended;
+    }
+    /// A connector has it.
+    bool given() const { return state == JobState::running || state == JobState::stopping; }
+    bool waits() const { return state == JobState::held || state == JobState::resuming; }
     const std::string& id() const { return assignment.job_id; }
+    /// The connector that it is bound to or waits for; empty: none.
+    std::string connector() const { return instance ? instance->connector : waiting.resume_on.value_or(""); }
+};
+
+/// One job as people and the Hub side see it.
+struct JobView {
+    std::string job_id;
+    std::uint64_t number = 0;
+    std::string job_type;
+    std::int64_t priority = 0;
+    JobState state = JobState::held;
+    std::optional<process::InstanceId> instance;
+    int attempt = 0;  ///< 0: not given to any connector yet
+    TimePoint assigned_at;
+    std::optional<TimePoint> given_at;
+    std::optional<TimePoint> last_progress_at;
+    ipc::Progress progress;  ///< the newest one; meaningful when last_progress_at is set
 };
 
 }  // namespace emprops::jobs

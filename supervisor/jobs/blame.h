@@ -3,12 +3,10 @@
 // connector's instance, its companion service). Pure: no clock, no I/O; owned by the dispatcher.
 //
 //   one job at it             that job; twice is poison, which JobHistory counts
-//   several                   the one that had been begun (`accepted` after
-//                             `service_request`); if that is unknown nobody, and they
-//   run one
-//                             at a time next
-//   two different jobs with   the machine: no job; after a success, or a trial that went well, the count
-//   begins no success between them   anew
+//   several                   the one that had been begun (`accepted` after `service_request`); if that is
+//                             unknown nobody, and they run one at a time next
+//   two different jobs with   the machine and no job; after a success, or a trial that went well, the count
+//   no success between them   begins anew
 
 #include <compare>
 #include <cstddef>

@@ -1,123 +1,183 @@
 #include "supervisor/jobs/dispatcher.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "supervisor/jobs/job_errors.h"
+#include "supervisor/jobs/limits.h"
 
 namespace emprops::jobs {
 
 const char* to_string(UndeliveredCode code) {
-    switch (code) {
-        case UndeliveredCode::cancelled:
-            return "cancelled";
-        case UndeliveredCode::withdrawn:
-            return "withdrawn";
-        case UndeliveredCode::superseded:
-            return "superseded";
-    }
-    return "?";
+    static constexpr const char* names[] = {"cancelled", "withdrawn", "superseded"};
+    return names[static_cast<int>(code)];
 }
 
-const char* to_string(JobState state) {
-    switch (state) {
-        case JobState::held:
-            return "held";
-        case JobState::recording:
-            return "recording";
-        case JobState::running:
-            return "running";
-        case JobState::resuming:
-            return "resuming";
-        case JobState::stopping:
-            return "stopping";
-    }
-    return "?";
+Dispatcher::Dispatcher(const DispatcherSettings& settings)
+    : hold_(settings.hold), records_(settings.history_size), placing_(records_, settings.hold) {
+    records_.pool.set_connector_order(settings.connector_order);
 }
 
-Dispatcher::Dispatcher(DispatcherSettings settings)
-    : settings_(std::move(settings)), history_(settings_.history_size) {
-    pool_.set_connector_order(settings_.connector_order);
+/// After every event: whoever waits gets what became free, then the claims, and the Hub hears what is left.
+void Dispatcher::settle(TimePoint now) {
+    ending_.stop_processes_that_ignore_cancels();
+    placing_.settle(now);
+    capacity_.tell();
 }
 
-// ---- the Hub side ----
+// ---- instances
+
+void Dispatcher::instance_ready(TimePoint now, const process::InstanceId& id,
+                                const process::InstanceInfo& info,
+                                const config::SupervisionSettings& policy) {
+    config::SupervisionSettings limits = policy;
+    // The process it runs in counts, not what is configured by now.
+    if (info.attached) limits.job_timeout = limits.no_progress_timeout = config::off;
+    records_.pool.put(id, info, limits).note_service(now, hold_);
+    settle(now);
+}
+
+void Dispatcher::instance_changed(TimePoint now, const process::InstanceId& id,
+                                  const process::InstanceInfo& info) {
+    Instance* instance = records_.pool.find(id);
+    if (instance == nullptr) return;
+    const bool came_back = info.available && !instance->info.available;
+    instance->set(info);
+    instance->note_service(now, hold_);
+    if (!info.available) placing_.take_back_promised(now, id);
+    if (came_back) instance->refusals.began_one();  // what it refused meanwhile says nothing
+    settle(now);
+}
+
+void Dispatcher::instance_leaving(TimePoint now, const process::InstanceId& id) {
+    Instance* instance = records_.pool.find(id);
+    if (instance == nullptr) return;
+    instance->leaving = true;
+    placing_.take_back_promised(now, id);
+    settle(now);
+}
+
+void Dispatcher::instance_gone(TimePoint now, const process::InstanceId& id,
+                               const process::DeathReport& report) {
+    const Instance* found = records_.pool.find(id);
+    if (found == nullptr) return;
+    placing_.take_back_promised(now, id);
+    const Instance instance = *found;
+    for (const std::string& job_id : instance.unanswered)
+        records_.actions.push_back(JobEnded{id, job_id});
+    records_.pool.remove(id);
+    capacity_.tell();  // the Hub makes two offer rounds at each failure: it must know first that we cannot
+    ending_.lost_process(now, records_.book.on(id), instance, report);
+    settle(now);
+}
+
+void Dispatcher::service_gone(TimePoint now, const std::string& connector, int index,
+                              const process::DeathReport& report) {
+    service_faults_.service_gone(now, connector, index, report);
+    settle(now);
+}
+
+// ---- what connectors say of their jobs
+
+void Dispatcher::not_given(TimePoint now, const process::InstanceId& id, const std::string& job_id,
+                           const std::string& why) {
+    messages_.not_given(now, id, job_id, why);
+    settle(now);
+}
+
+void Dispatcher::accepted(TimePoint now, const process::InstanceId& id, const ipc::Accepted& message) {
+    messages_.accepted(now, id, message);
+    settle(now);
+}
+
+void Dispatcher::progress(TimePoint now, const process::InstanceId& id, const ipc::Progress& message) {
+    const ActiveJob* job = records_.book.given(id, message.job_id);
+    const bool begins = job != nullptr && !job->run.started;
+    messages_.progress(now, id, message);
+    if (begins) settle(now);
+}
+
+void Dispatcher::result(TimePoint now, const process::InstanceId& id, ipc::JobResult message) {
+    messages_.result(now, id, std::move(message));
+    settle(now);
+}
+
+void Dispatcher::failed(TimePoint now, const process::InstanceId& id, const ipc::Failed& message) {
+    messages_.failed(now, id, message);
+    settle(now);
+}
+
+void Dispatcher::service_request(TimePoint, const process::InstanceId& id,
+                                 const ipc::ServiceRequest& message) {
+    messages_.service_request(id, message);
+}
+
+void Dispatcher::protocol_error(TimePoint now, const process::InstanceId& id,
+                                const std::optional<std::string>& job_id, const std::string& code,
+                                const std::string& text) {
+    messages_.protocol_error(now, id, job_id, code, text);
+    settle(now);
+}
+
+// ---- the Hub side
 
 bool Dispatcher::reserve(TimePoint now, const std::string& job_id, const std::string& job_type) {
-    if (find_live(job_id) != nullptr || pool_.has_reservation(job_id)) return true;
-    if (drain_ || !healthy_) return false;
-    const bool alone = history_.runs_alone(job_id);
-    const auto free_of_it = [&](const Instance& instance) {
-        return !holds(instance.id, job_id) && !(alone && instance.held + instance.reserved > 0);
-    };
-    // Where only an instance that may still hold it serves its type, the claim is what gets that one
-    // replaced.
-    if (!pool_.reserve(job_id, job_type, free_of_it) &&
-        !(only_unanswered(job_id, job_type) && pool_.reserve(job_id, job_type, {})))
-        return false;
+    if (records_.book.live(job_id) != nullptr || records_.pool.has_reservation(job_id)) return true;
+    if (!capacity_.open() || !placing_.reserve(job_id, job_type)) return false;
     settle(now);
     return true;
 }
 
 void Dispatcher::release(TimePoint now, const std::string& job_id) {
-    pool_.end_reservation(job_id);
+    records_.pool.end_reservation(job_id);
     settle(now);
 }
 
 void Dispatcher::assigned(TimePoint now, Assignment assignment, const std::string& claimed_as) {
-    if (jobs_.contains(assignment.number)) {
-        note(Note::Level::warn, "", assignment.job_id, "the same assignment came twice; ignored");
+    if (records_.book.find(assignment.number) != nullptr) {
+        records_.note(Note::Level::warn, "", assignment.job_id, "the same assignment came twice; ignored");
         return;
     }
-    ++stats_.assigned;
-    Instance* reserved = pool_.end_reservation(assignment.job_id);
-    if (ActiveJob* running = find_live(assignment.job_id)) {
-        adopt(*running, std::move(assignment), claimed_as);
-        settle(now);
-        return;
+    ++records_.stats.assigned;
+    Instance* reserved = records_.pool.end_reservation(assignment.job_id);
+    if (const ActiveJob* running = records_.book.live(assignment.job_id)) {
+        const std::uint64_t old_number = running->assignment.number;
+        records_.book.adopt(*running, std::move(assignment), claimed_as);
+        placing_.record_again(*running);
+        records_.actions.push_back(
+            Undelivered{running->id(), old_number, UndeliveredCode::superseded,
+                        "the Hub assigned the job to this worker once more; the work goes on"});
+        ++records_.stats.undelivered[to_string(UndeliveredCode::superseded)];
+        return settle(now);
     }
-    ActiveJob& job = jobs_[assignment.number];
-    job.assignment = std::move(assignment);
-    job.claimed_as = claimed_as;
-    job.assigned_at = now;
-    if (const JobHistory::Poison* poison = history_.poison(job.id())) {
-        fail(now, job, poison_error(*poison));
-    } else if (drain_ && drain_->gives_back) {
-        give_back(now, job, "this worker is leaving");
-    } else {
-        if (reserved != nullptr && (holds(reserved->id, job.id()) || gives_back(reserved->id.connector) ||
-                                    (reserved->held > 0 && history_.runs_alone(job.id()))))
-            reserved = nullptr;
-        Instance* instance = reserved != nullptr ? reserved : find_place(job);
-        if (instance != nullptr) {
-            bind(now, job, *instance);
-        } else {
-            record(job, "", false);
-            hold(now, job);
-            note(Note::Level::warn, "", job.id(),
-                 "waits for a connector: " + why_not_placed(job.id(), job.assignment.job_type));
-        }
-    }
+    const ActiveJob& job = records_.book.add(now, std::move(assignment), claimed_as);
+    if (const JobHistory::Poison* poison = records_.history.poison(job.id()))
+        ending_.fail(now, job, poison_error(*poison));
+    else if (records_.drains.gives_back(Drains::whole_worker))
+        ending_.give_back(now, job, "this worker is leaving");
+    else
+        placing_.place(now, job, reserved);
     settle(now);
 }
 
-void Dispatcher::restored(TimePoint now, RestoredJob restored) {
-    if (jobs_.contains(restored.assignment.number)) return;
-    ++stats_.assigned;
-    ActiveJob& job = jobs_[restored.assignment.number];
-    job.assignment = std::move(restored.assignment);
-    job.assigned_at = now;
-    job.attempt = restored.attempt;
-    job.recorded_for = restored.connector;
-    job.resume_on = restored.connector;
-    job.waiting_error = lost_error(restored.connector, restored.window);
-    job.waits_until = now + restored.window;
-    job.state = JobState::resuming;
-    history_.attempts_at_least(job.id(), restored.attempt);
-    if (drain_ && drain_->gives_back) {
-        give_back(now, job, "this worker is leaving");
-    } else if (restored.connector.empty() || restored.window <= Ms::zero()) {
-        end_waiting(now, job);
-    }
+void Dispatcher::left(UnfinishedRecord record, Ms resume_window) {
+    if (records_.book.find(record.assignment.number) == nullptr)
+        records_.book.add_left(std::move(record), resume_window);
+}
+
+void Dispatcher::confirmed(TimePoint now, std::uint64_t number) {
+    const ActiveJob* job = records_.book.find(number);
+    if (job == nullptr || job->state != JobState::left) return;
+    ++records_.stats.assigned;
+    records_.history.attempts_at_least(job->id(), job->run.attempt);
+    const std::string connector = job->record.connector.value_or("");
+    const Ms window = job->waiting.window;
+    const bool resumable = job->record.with_payload;
+    records_.book.resume_left(now, *job,
+                              resumable ? lost_error(connector, window) : not_resumable_error(connector));
+    if (resumable && records_.drains.gives_back(Drains::whole_worker))
+        ending_.give_back(now, *job, "this worker is leaving");
+    else if (!resumable || connector.empty() || window <= Ms::zero())
+        ending_.end_waiting(now, *job);
     settle(now);
 }
 
@@ -131,270 +191,98 @@ bool Dispatcher::withdraw(TimePoint now, const std::string& job_id, const std::s
 
 bool Dispatcher::end_undelivered(TimePoint now, const std::string& job_id, UndeliveredCode code,
                                  const std::string& reason) {
-    ActiveJob* job = find_live(job_id);
+    const ActiveJob* job = records_.book.live(job_id);
+    if (job == nullptr) job = records_.book.left(job_id);
     if (job == nullptr) return false;
-    actions_.push_back(Undelivered{job_id, job->assignment.number, code, reason});
-    note(Note::Level::info, job->instance ? job->instance->connector : "", job_id,
-         std::string(to_string(code)) + " and not reported: " + reason);
-    ++stats_.undelivered[to_string(code)];
-    abandon(now, *job, ActiveJob::Cause::cancelled, reason);
+    ending_.end_undelivered(now, *job, code, reason);
     settle(now);
     return true;
 }
 
-void Dispatcher::adopt(ActiveJob& running, Assignment assignment, const std::string& claimed_as) {
-    const std::uint64_t old_number = running.assignment.number;
-    const std::uint64_t number = assignment.number;
-    const std::string job_id = assignment.job_id;
-    Jobs::node_type node = jobs_.extract(old_number);
-    node.key() = number;
-    jobs_.insert(std::move(node));
-    running.assignment = std::move(assignment);
-    running.claimed_as = claimed_as;
-    running.unanswered_records = 0;  // answers come under the old number, which nobody knows any more
-    const Instance* instance = running.instance ? pool_.find(*running.instance) : nullptr;
-    record(running, instance != nullptr ? instance->id.connector : running.recorded_for.value_or(""),
-           running.resume_on.has_value() || (instance != nullptr && instance->info.features.resume));
-    actions_.push_back(Undelivered{job_id, old_number, UndeliveredCode::superseded,
-                                   "the Hub assigned the job to this worker once more; the work goes on"});
-    ++stats_.undelivered[to_string(UndeliveredCode::superseded)];
-}
-
-// ---- the ledger ----
+// ---- the ledger
 
 void Dispatcher::recorded(TimePoint now, std::uint64_t number) {
-    const auto it = jobs_.find(number);
-    if (it == jobs_.end() || it->second.unanswered_records == 0) return;
-    ActiveJob& job = it->second;
-    if (--job.unanswered_records == 0 && job.state == JobState::recording)
-        give(now, job, *pool_.find(*job.instance));
+    if (const ActiveJob* job = records_.book.recorded(number)) placing_.give(now, *job);
     settle(now);
 }
 
 void Dispatcher::set_healthy(TimePoint now, bool healthy, const std::string& reason) {
-    if (healthy == healthy_) return;
-    healthy_ = healthy;
-    if (healthy)
-        note(Note::Level::info, "", "", "claims jobs again: " + reason);
-    else
-        note(Note::Level::error, "", "", "claims no new jobs: " + reason);
+    capacity_.set_healthy(healthy, reason);
     settle(now);
 }
 
-// ---- the operator ----
-
-DrainMode drain_mode(std::string_view name) {
-    if (name == "now") return DrainMode::now;
-    return name == "deadline" ? DrainMode::deadline : DrainMode::graceful;
-}
+// ---- the operator
 
 void Dispatcher::drain(TimePoint now, DrainMode mode, TimePoint deadline) {
-    drain_ = Drain{mode, deadline, false};
-    if (mode == DrainMode::now || (mode == DrainMode::deadline && deadline <= now))
-        give_back_all(now, *drain_, nullptr);
+    records_.drains.begin(Drains::whole_worker, mode, deadline);
+    ending_.give_back_drained(now);
     settle(now);
 }
 
 void Dispatcher::resume(TimePoint now) {
-    drain_.reset();
+    records_.drains.end(Drains::whole_worker);
     settle(now);
 }
 
 void Dispatcher::drain_connector(TimePoint now, const std::string& connector, DrainMode mode,
                                  TimePoint deadline) {
-    Drain& drain = connector_drains_[connector];
-    drain = Drain{mode, deadline, false};
-    pool_.set_drained(connector, true);
-    if (mode == DrainMode::now || (mode == DrainMode::deadline && deadline <= now))
-        give_back_all(now, drain, &connector);
+    records_.drains.begin(connector, mode, deadline);
+    records_.pool.set_drained(connector, true);
+    ending_.give_back_drained(now);
     settle(now);
 }
 
 void Dispatcher::resume_connector(TimePoint now, const std::string& connector) {
-    connector_drains_.erase(connector);
-    pool_.set_drained(connector, false);
+    records_.drains.end(connector);
+    records_.pool.set_drained(connector, false);
     settle(now);
 }
 
 void Dispatcher::set_connector_order(TimePoint now, std::vector<std::string> order) {
-    pool_.set_connector_order(std::move(order));
+    records_.pool.set_connector_order(std::move(order));
     settle(now);
 }
 
-bool Dispatcher::gives_back(const std::string& connector) const {
-    const auto it = connector_drains_.find(connector);
-    return it != connector_drains_.end() && it->second.gives_back;
-}
-
-void Dispatcher::give_back(TimePoint now, ActiveJob& job, const std::string& who) {
-    fail_and_abandon(now, job, ActiveJob::Cause::given_back, drained_error(who));
-}
-
-void Dispatcher::give_back_all(TimePoint now, Drain& drain, const std::string* connector) {
-    drain.gives_back = true;
-    std::vector<std::uint64_t> numbers;
-    for (const auto& [number, job] : jobs_) {
-        const std::string on = job.instance ? job.instance->connector : job.resume_on.value_or("");
-        if (job.live() && (connector == nullptr || on == *connector)) numbers.push_back(number);
-    }
-    const std::string who = connector != nullptr
-                                ? "connector " + *connector + " of this worker is being drained"
-                                : std::string("this worker is leaving");
-    for (const std::uint64_t number : numbers)
-        give_back(now, jobs_.at(number), who);
-}
-
-// ---- time and state ----
+// ---- time and state
 
 std::optional<TimePoint> Dispatcher::next_wakeup() const {
-    std::optional<TimePoint> next = pool_.next_pause_end();
-    const auto earlier = [&next](TimePoint at) {
-        if (!next || at < *next) next = at;
-    };
-    const auto consider = [&](const Drain& drain) {
-        if (drain.mode == DrainMode::deadline && !drain.gives_back) earlier(drain.deadline);
-    };
-    if (drain_) consider(*drain_);
-    for (const auto& [connector, drain] : connector_drains_)
-        consider(drain);
-    for (const auto& [number, job] : jobs_) {
-        if (const auto limit = next_limit(job)) earlier(*limit);
-    }
-    return next;
+    Earliest next;
+    next.add(placing_.next_wakeup());
+    next.add(records_.drains.next_wakeup());
+    for (const auto& [number, job] : records_.book.all())
+        next.add(next_limit(job, job.instance ? records_.pool.find(*job.instance) : nullptr));
+    return next.at();
 }
 
 void Dispatcher::on_time(TimePoint now) {
-    const auto due = [now](const Drain& drain) {
-        return drain.mode == DrainMode::deadline && !drain.gives_back && drain.deadline <= now;
-    };
-    if (drain_ && due(*drain_)) give_back_all(now, *drain_, nullptr);
-    for (auto& [connector, drain] : connector_drains_) {
-        if (due(drain)) give_back_all(now, drain, &connector);
-    }
-    place_waiting(now);  // a slot may be asked again at the moment at which a job has waited long enough
+    ending_.give_back_drained(now);
+    placing_.place_waiting(now);  // a slot may be asked again when a job has waited long enough
     std::vector<std::uint64_t> numbers;
-    for (const auto& [number, job] : jobs_)
+    for (const auto& [number, job] : records_.book.all())
         numbers.push_back(number);
-    for (const std::uint64_t number : numbers) {
-        if (const auto it = jobs_.find(number); it != jobs_.end()) check_limits(now, it->second);
-    }
+    for (const std::uint64_t number : numbers)
+        if (const ActiveJob* job = records_.book.find(number)) ending_.check_limits(now, *job);
     settle(now);
 }
 
 std::vector<Action> Dispatcher::take_actions() {
-    return std::exchange(actions_, {});
-}
-
-bool Dispatcher::outcome_waits() const {
-    return std::any_of(actions_.begin(), actions_.end(),
-                       [](const Action& action) { return std::holds_alternative<Finished>(action); });
-}
-
-std::shared_ptr<const Capacity> Dispatcher::shared_capacity() const {
-    if (drain_) {
-        Capacity nothing;
-        nothing.draining = true;
-        return std::make_shared<const Capacity>(std::move(nothing));
-    }
-    auto capacity = pool_.capacity();
-    if (healthy_) return capacity;
-    Capacity full = *capacity;
-    full.free_slots.clear();
-    return std::make_shared<const Capacity>(std::move(full));
-}
-
-JobView Dispatcher::view(const ActiveJob& job) const {
-    JobView view;
-    view.job_id = job.id();
-    view.number = job.assignment.number;
-    view.job_type = job.assignment.job_type;
-    view.priority = job.assignment.priority;
-    view.state = job.state;
-    view.instance = job.instance;
-    view.attempt = job.attempt;
-    view.assigned_at = job.assigned_at;
-    if (job.state == JobState::running || job.state == JobState::stopping) view.given_at = job.given_at;
-    view.last_progress_at = job.last_progress_at;
-    view.progress = job.progress;
-    return view;
-}
-
-std::vector<JobView> Dispatcher::running() const {
-    std::vector<JobView> views;
-    for (const auto& [number, job] : jobs_) {
-        if (job.live()) views.push_back(view(job));
-    }
-    return views;
-}
-
-std::vector<JobView> Dispatcher::jobs() const {
-    std::vector<JobView> views;
-    for (const auto& [number, job] : jobs_)
-        views.push_back(view(job));
-    return views;
+    return std::exchange(records_.actions, {});
 }
 
 std::optional<int> Dispatcher::slots(const process::InstanceId& id) const {
-    const Instance* instance = pool_.find(id);
+    const Instance* instance = records_.pool.find(id);
     return instance == nullptr ? std::nullopt : std::optional(instance->slots());
 }
 
 std::string Dispatcher::refusal(TimePoint now, const process::InstanceId& id) const {
-    const Instance* instance = pool_.find(id);
-    return instance == nullptr ? std::string() : refusal_text(now, *instance);
-}
-
-bool Dispatcher::quiet() const {
-    return jobs_.empty();
-}
-
-bool Dispatcher::quiet(const std::string& connector) const {
-    return std::none_of(jobs_.begin(), jobs_.end(), [&](const auto& entry) {
-        const ActiveJob& job = entry.second;
-        return job.instance ? job.instance->connector == connector : job.resume_on == connector;
-    });
-}
-
-bool Dispatcher::draining() const {
-    return drain_.has_value();
-}
-
-std::size_t Dispatcher::reserved() const {
-    return pool_.reservations();
+    const Instance* instance = records_.pool.find(id);
+    return instance == nullptr ? std::string() : instance->refusal(now);
 }
 
 Stats Dispatcher::stats() const {
-    Stats stats = stats_;
-    stats.poisoned_jobs = history_.poisoned();
+    Stats stats = records_.stats;
+    stats.poisoned_jobs = records_.history.poisoned();
     return stats;
-}
-
-ActiveJob* Dispatcher::find_live(const std::string& job_id) {
-    for (auto& [number, job] : jobs_) {
-        if (job.live() && job.id() == job_id) return &job;
-    }
-    return nullptr;
-}
-
-ActiveJob* Dispatcher::find_on(const process::InstanceId& id, const std::string& job_id) {
-    for (auto& [number, job] : jobs_) {
-        const bool given = job.state == JobState::running || job.state == JobState::stopping;
-        if (given && job.instance == id && job.id() == job_id) return &job;
-    }
-    return nullptr;
-}
-
-bool Dispatcher::holds(const process::InstanceId& id, const std::string& job_id) const {
-    const Instance* instance = pool_.find(id);
-    if (instance != nullptr && instance->unanswered.contains(job_id)) return true;
-    return std::any_of(jobs_.begin(), jobs_.end(), [&](const auto& entry) {
-        return entry.second.instance == id && entry.second.id() == job_id;
-    });
-}
-
-void Dispatcher::note(Note::Level level, const std::string& connector, const std::string& job_id,
-                      std::string text) {
-    actions_.push_back(Note{level, connector, job_id, std::move(text)});
 }
 
 }  // namespace emprops::jobs

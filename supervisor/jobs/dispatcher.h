@@ -4,6 +4,10 @@
 // event loop, not thread-safe. Fed by the fleet (instances), the Hub side (claims, assignments, cancels), the
 // ledger (recorded) and a timer (next_wakeup, on_time).
 //
+// It joins the book of the jobs and the pool of the instances (records.h) with the rules that work on them:
+// placing.h (who runs it), messages.h (what connectors say), ending.h (how it ends), service_faults.h (whose
+// fault the end of a service is), capacity_teller.h (what the Hub is told).
+//
 // After each call the owner takes the actions and performs them in order; calls that an action leads to
 // (recorded after RecordJob, instance_leaving after StopInstance) are ordinary calls.
 //
@@ -17,22 +21,20 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "config/settings.h"
 #include "supervisor/base/time.h"
 #include "supervisor/jobs/actions.h"
-#include "supervisor/jobs/active_job.h"
-#include "supervisor/jobs/blame.h"
-#include "supervisor/jobs/drains.h"
-#include "supervisor/jobs/job_history.h"
-#include "supervisor/jobs/pool.h"
-#include "supervisor/jobs/stats.h"
+#include "supervisor/jobs/capacity_teller.h"
+#include "supervisor/jobs/ending.h"
+#include "supervisor/jobs/messages.h"
+#include "supervisor/jobs/placing.h"
+#include "supervisor/jobs/records.h"
+#include "supervisor/jobs/service_faults.h"
 #include "supervisor/jobs/types.h"
 #include "supervisor/process/types.h"
 
@@ -48,32 +50,11 @@ struct DispatcherSettings {
     std::vector<std::string> connector_order;
 };
 
-/// One job as people and the Hub side see it.
-struct JobView {
-    std::string job_id;
-    std::uint64_t number = 0;
-    std::string job_type;
-    std::int64_t priority = 0;
-    JobState state = JobState::held;
-    std::optional<process::InstanceId> instance;
-    int attempt = 0;  ///< 0: not given to any connector yet
-    TimePoint assigned_at;
-    std::optional<TimePoint> given_at;
-    std::optional<TimePoint> last_progress_at;
-    ipc::Progress progress;  ///< the newest one; meaningful when last_progress_at is set
-};
-
-/// A job that an earlier worker process of ours held when it ended (from the ledger), still ours at the Hub.
-struct RestoredJob {
-    Assignment assignment;  ///< with its payload
-    std::string connector;  ///< only an instance of this connector that declares `resume` gets it
-    int attempt = 1;        ///< the one that was running
-    Ms window{60'000};      ///< no such instance within this: Failed with code `lost`
-};
-
 class Dispatcher {
   public:
-    explicit Dispatcher(DispatcherSettings settings = {});
+    explicit Dispatcher(const DispatcherSettings& settings = {});
+    Dispatcher(const Dispatcher&) = delete;
+    Dispatcher& operator=(const Dispatcher&) = delete;
 
     // ---- instances (the fleet) ----
 
@@ -120,7 +101,12 @@ class Dispatcher {
     /// the new number, the old one ends as Undelivered(superseded). A number that is known is ignored.
     /// `claimed_as`: our id at the Hub, for the ledger.
     void assigned(TimePoint now, Assignment assignment, const std::string& claimed_as = {});
-    void restored(TimePoint now, RestoredJob job);
+    /// An earlier worker process had this job when it ended, and the ledger has it still: nothing happens until
+    /// the Hub says whose it is: confirmed(), cancel() or withdraw().
+    void left(UnfinishedRecord record, Ms resume_window);
+    /// It is still ours: an instance of its connector that declares `resume` gets it within resume_window; else
+    /// it fails with code `lost`. Numbers that were not left are ignored.
+    void confirmed(TimePoint now, std::uint64_t number);
     /// Cancelled at the Hub or by an operator: nothing is reported for it. False: no such job is ours.
     bool cancel(TimePoint now, const std::string& job_id, const std::string& reason);
     /// The Hub shows it as somebody else's or as ended: the same, counted apart.
@@ -130,6 +116,8 @@ class Dispatcher {
 
     /// Answer to RecordJob.
     void recorded(TimePoint now, std::uint64_t number);
+    /// Answer to Finished: the outcome is on disk and on its way to the Hub.
+    void outcome_recorded(std::uint64_t number) { records_.book.outcome_recorded(number); }
     /// Not healthy (disk full): nothing new is claimed, the job types stay advertised as busy.
     void set_healthy(TimePoint now, bool healthy, const std::string& reason);
 
@@ -152,115 +140,43 @@ class Dispatcher {
     void on_time(TimePoint now);
 
     std::vector<Action> take_actions();
-    /// The outcome of a job that has ended is among the actions that were not taken yet.
-    bool outcome_waits() const;
+    /// A job has ended, and its outcome is not on disk yet.
+    bool outcome_coming() const { return records_.book.outcome_at_ledger(); }
 
     Capacity capacity() const { return *shared_capacity(); }
     /// The same object as long as nothing changes.
-    std::shared_ptr<const Capacity> shared_capacity() const;
+    std::shared_ptr<const Capacity> shared_capacity() const { return capacity_.capacity(); }
     /// The jobs that are ours at the Hub and need keep-alives, oldest assignment first.
-    std::vector<JobView> running() const;
+    std::vector<JobView> running() const { return records_.book.running(); }
     /// Those of running(), and the jobs that a connector has not let go of yet.
-    std::vector<JobView> jobs() const;
+    std::vector<JobView> jobs() const { return records_.book.views(); }
     /// Slots that count of an instance; nullopt: it is not known.
     std::optional<int> slots(const process::InstanceId& id) const;
     /// What an instance that refused jobs gets instead of what it declares, or why the fleet cannot give it
     /// any, as a sentence; empty: it gets what it declares.
     std::string refusal(TimePoint now, const process::InstanceId& id) const;
-    /// True when nothing is ours and no connector (or not the named one) holds a job.
-    bool quiet() const;
-    bool quiet(const std::string& connector) const;
-    bool draining() const;
+    /// True when nothing is ours, no connector (or not the named one) holds a job, and every outcome is on disk.
+    bool quiet() const { return records_.book.quiet(); }
+    bool quiet(const std::string& connector) const { return records_.book.quiet(connector); }
+    bool draining() const { return records_.drains.drained(Drains::whole_worker); }
     /// An operator drained it: it takes no jobs until resume_connector.
-    bool drained(const std::string& connector) const { return connector_drains_.contains(connector); }
+    bool drained(const std::string& connector) const { return records_.drains.drained(connector); }
     /// Reservations without an assignment yet.
-    std::size_t reserved() const;
+    std::size_t reserved() const { return records_.pool.reservations(); }
     Stats stats() const;
 
   private:
-    struct Drain {
-        DrainMode mode = DrainMode::graceful;
-        TimePoint deadline;
-        bool gives_back = false;  // running jobs were given back, and so is what still comes
-    };
-    using Jobs = std::map<std::uint64_t, ActiveJob>;  // by number: oldest assignment first
-
-    // dispatcher.cpp: assignments
-    ActiveJob* find_live(const std::string& job_id);
-    ActiveJob* find_on(const process::InstanceId& id, const std::string& job_id);
-    bool holds(const process::InstanceId& id, const std::string& job_id) const;
-    void adopt(ActiveJob& running, Assignment assignment, const std::string& claimed_as);
     bool end_undelivered(TimePoint now, const std::string& job_id, UndeliveredCode code,
                          const std::string& reason);
-    void give_back(TimePoint now, ActiveJob& job, const std::string& who);
-    void give_back_all(TimePoint now, Drain& drain, const std::string* connector);
-    bool gives_back(const std::string& connector) const;
-    JobView view(const ActiveJob& job) const;
-
-    // dispatcher_instances.cpp: what connectors say
-    void handed_back(TimePoint now, ActiveJob& job, const ipc::JobError& error);
-    int held_before(const ActiveJob& job) const;
-    bool answered(TimePoint now, const process::InstanceId& id, const std::string& job_id);
-    void show_sign(TimePoint now, ActiveJob& job);
-    void ignore(const process::InstanceId& id, const std::string& job_id, const std::string& what);
-
-    // dispatcher_placing.cpp: who runs it
     void settle(TimePoint now);
-    void place_waiting(TimePoint now);
-    Instance* find_place(const ActiveJob& job);
-    bool only_unanswered(const std::string& job_id, const std::string& job_type) const;
-    const Instance* to_replace_for(const ActiveJob& job) const;
-    std::optional<TimePoint> replacement_due(const ActiveJob& job) const;
-    void replace_for_waiting(TimePoint now);
-    void bind(TimePoint now, ActiveJob& job, Instance& instance);
-    void unbind(ActiveJob& job);
-    void unbind_recording(TimePoint now, const process::InstanceId& id);
-    void record(ActiveJob& job, const std::string& connector, bool with_payload);
-    void give(TimePoint now, ActiveJob& job, Instance& instance);
-    void hold(TimePoint now, ActiveJob& job);
-    void emit_capacity();
 
-    // dispatcher_ending.cpp: how it ends
-    void finish(TimePoint now, const ActiveJob& job, std::variant<Completed, Failed> value);
-    void fail(TimePoint now, ActiveJob& job, ipc::JobError error, bool begun = true);
-    void fail_and_abandon(TimePoint now, ActiveJob& job, ActiveJob::Cause cause, ipc::JobError error);
-    void let_go(ActiveJob& job);
-    void abandon(TimePoint now, ActiveJob& job, ActiveJob::Cause cause, const std::string& reason);
-    void stop_instances_that_only_ignore_cancels();
-    void lost_process(TimePoint now, ActiveJob& job, const Instance& instance,
-                      const process::DeathReport& report, bool only_job);
-    bool may_resume(const ActiveJob& job, const Instance& instance, const process::DeathReport& report) const;
-    // dispatcher_blame.cpp: whose fault it is
-    void blame_job(TimePoint now, const Victim& service, const std::string& job_id, std::uint32_t limit,
-                   const process::DeathReport& report);
-    void blame_machine(TimePoint now, const Victim& service, const std::vector<std::string>& jobs,
-                       const process::DeathReport& report);
-    void blame_nobody_yet(TimePoint now, const Victim& service, const std::vector<std::string>& jobs,
-                          const process::DeathReport& report);
-    ActiveJob* find_at(const Victim& victim, const std::string& job_id);
-    void count_death(const process::InstanceId& id, const std::string& job_id,
-                     const config::SupervisionSettings& policy, const process::DeathReport& report);
-    void note_service(TimePoint now, Instance& instance) const;
-
-    void check_limits(TimePoint now, ActiveJob& job);
-    std::optional<TimePoint> next_limit(const ActiveJob& job) const;
-    void end_waiting(TimePoint now, ActiveJob& job);
-    std::string why_not_placed(const std::string& job_id, const std::string& job_type) const;
-
-    void note(Note::Level level, const std::string& connector, const std::string& job_id, std::string text);
-
-    DispatcherSettings settings_;
-    Pool pool_;
-    JobHistory history_;
-    Blame blame_;
-    Jobs jobs_;
-    Stats stats_;
-    std::uint64_t last_given_ = 0;
-    bool healthy_ = true;
-    std::optional<Drain> drain_;
-    std::map<std::string, Drain> connector_drains_;
-    std::shared_ptr<const Capacity> told_ = std::make_shared<const Capacity>();
-    std::vector<Action> actions_;
+    Ms hold_;
+    Records records_;
+    CapacityTeller capacity_{records_};
+    Placing placing_;
+    Ending ending_{records_, placing_, capacity_};
+    Messages messages_{records_, placing_, ending_};
+    ServiceFaults service_faults_{records_, ending_};
 };
 
 }  // namespace emprops::jobs

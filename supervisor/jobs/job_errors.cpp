@@ -168,30 +168,17 @@ ipc::JobError not_started_error(int times, Ms waited, const std::string& last_me
                     ", at last with the words: " + (last_message.empty() ? "nothing" : last_message));
 }
 
-std::string refusal_text(TimePoint now, const Instance& instance) {
-    const std::string who = process::to_string(instance.id);
-    if (!instance.trouble.empty()) return who + " cannot be given jobs: " + instance.trouble;
-    if (instance.refusal.empty()) return {};
-    if (instance.asked_again)
-        return who + " refused " + instance.refusal + " although it held none; it is asked again in " +
-               human_duration(std::chrono::duration_cast<Ms>(*instance.asked_again - now));
-    if (instance.refusals_in_a_row > 0)
-        return who + " refused " + instance.refusal +
-               " although it held none; it gets one job at a time until it begins one";
-    const int takes = instance.takes.value_or(instance.info.concurrency);
-    return who + " is taken for a connector of " + std::to_string(takes) + (takes == 1 ? " slot" : " slots") +
-           " instead of " + std::to_string(instance.info.concurrency) +
-           ", until it ends or sends `capabilities`: it refused " + instance.refusal + " while it held " +
-           std::to_string(takes) + "; let its `ready` or [connectors." + instance.id.connector +
-           "] concurrency say how many it takes";
-}
-
 ipc::JobError lost_error(const std::string& connector, Ms window) {
     return make(code::lost,
                 "the worker was ended while connector " + connector +
                     " ran this job, and after its restart no process of that connector that can resume took "
                     "the job within " +
                     human_duration(window));
+}
+
+ipc::JobError not_resumable_error(const std::string& connector) {
+    return make(code::lost, "the worker process ended while connector " + connector +
+                                " ran this job, and that connector cannot resume jobs");
 }
 
 }  // namespace emprops::jobs

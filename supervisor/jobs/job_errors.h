@@ -7,7 +7,6 @@
 #include "ipc/messages.h"
 #include "supervisor/base/time.h"
 #include "supervisor/jobs/job_history.h"
-#include "supervisor/jobs/pool.h"
 #include "supervisor/process/types.h"
 
 namespace emprops::jobs {
@@ -41,10 +40,9 @@ ipc::JobError drained_error(const std::string& what);
 ipc::JobError unavailable_error(const std::string& job_type, Ms waited, const std::string& why);
 /// Whoever was asked refused it.
 ipc::JobError not_started_error(int times, Ms waited, const std::string& last_message);
-/// What an instance that refused jobs gets instead of what it declares, or why it gets none; empty: it gets
-/// what it declares.
-std::string refusal_text(TimePoint now, const Instance& instance);
 /// A job that an earlier worker process held.
 ipc::JobError lost_error(const std::string& connector, Ms window);
+/// Likewise, and its connector cannot resume jobs.
+ipc::JobError not_resumable_error(const std::string& connector);
 
 }  // namespace emprops::jobs

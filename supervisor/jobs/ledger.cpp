@@ -55,6 +55,12 @@ struct DiskView {
     }
 };
 
+LedgerWriter::Done without_change(Ledger::Done done) {
+    if (!done) return {};
+    return
+        [done = std::move(done)](Result<> result, const LedgerWriter::Change&) { done(std::move(result)); };
+}
+
 /// What is kept in memory of a record: everything but payload and outcome.
 struct Known {
     LedgerRecord record;
@@ -73,7 +79,7 @@ struct Ledger::State {
     std::optional<StateLock> lock;       // given back last
     std::optional<LedgerWriter> writer;  // ends first
 
-    void write(LedgerRecord record, Done done) {
+    void write(LedgerRecord record, LedgerWriter::Done done) {
         LedgerWriter::Operation operation;
         operation.number = record.number;
         operation.file = record_file_name(record.job_id, record.number);
@@ -214,14 +220,14 @@ void Ledger::record_assignment(const Assignment& assignment, AssignmentNote note
     record.attempt = note.attempt;
     LedgerRecord whole = record;
     if (note.with_payload) whole.payload = assignment.payload;
-    state_->write(std::move(whole), std::move(done));
+    state_->write(std::move(whole), without_change(std::move(done)));
 }
 
 void Ledger::add_claim(std::uint64_t number, const std::string& claimed_as, Done done) {
     LedgerWriter::Operation operation;
     operation.number = number;
     operation.change = LedgerWriter::AddClaim{claimed_as};
-    operation.done = std::move(done);
+    operation.done = without_change(std::move(done));
     if (const auto it = state_->known.find(number); it != state_->known.end()) {
         LedgerRecord& record = it->second.record;
         operation.file = record_file_name(record.job_id, number);
@@ -230,7 +236,7 @@ void Ledger::add_claim(std::uint64_t number, const std::string& claimed_as, Done
     state_->writer->queue(std::move(operation));
 }
 
-void Ledger::record_outcome(Outcome outcome, Done done) {
+void Ledger::record_outcome(Outcome outcome, OutcomeDone done) {
     Known& known = state_->known[outcome.number];
     known.ended = true;
     LedgerRecord& record = known.record;
@@ -239,14 +245,18 @@ void Ledger::record_outcome(Outcome outcome, Done done) {
     record.job_id = outcome.job_id;
     LedgerRecord whole = record;
     whole.outcome = std::move(outcome.value);
-    state_->write(std::move(whole), std::move(done));
+    state_->write(std::move(whole), [done = std::move(done)](Result<> result, LedgerWriter::Change change) {
+        LedgerRecord& written = std::get<LedgerRecord>(change);
+        done(std::move(result),
+             Outcome{std::move(written.job_id), written.number, std::move(*written.outcome)});
+    });
 }
 
 void Ledger::remove(std::uint64_t number, Done done) {
     LedgerWriter::Operation operation;
     operation.number = number;
     operation.change = LedgerWriter::Remove{};
-    operation.done = std::move(done);
+    operation.done = without_change(std::move(done));
     if (const auto it = state_->known.find(number); it != state_->known.end()) {
         operation.file = record_file_name(it->second.record.job_id, number);
         state_->known.erase(it);

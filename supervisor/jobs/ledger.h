@@ -33,29 +33,15 @@ struct LedgerOptions {
     std::filesystem::path state_dir;  ///< created when missing; records lie in state_dir/ledger
     std::string hub_url;              ///< without token; records of another Hub stay untouched
     Durability durability = Durability::disk;
-    std::uint64_t max_bytes = std::uint64_t{512}
-                              << 20;     ///< above this the ledger is not healthy: no new claims
+    std::uint64_t max_bytes = 512ULL << 20;  ///< above this the ledger is not healthy: no new claims
     std::uint64_t max_records = 10'000;  ///< likewise
     std::size_t max_bad_files = 100;     ///< newest corrupt files kept in ledger/bad
     Ms retry_interval{2'000};            ///< how often a refusing disk is tried again
 };
 
-/// What the ledger keeps about an assignment besides the assignment itself.
-struct AssignmentNote {
-    std::vector<std::string> claimed_as;  ///< our ids at the Hub under which it was claimed
-    std::string connector;                ///< may be empty (no instance yet)
-    int attempt = 1;                      ///< the attempt that is about to run
-    bool with_payload = false;            ///< also keep the payload (the connector can resume)
-};
-
 struct FinishedRecord {
     Outcome outcome;
     std::string job_type;
-    AssignmentNote note;
-};
-
-struct UnfinishedRecord {
-    Assignment assignment;  ///< payload "{}" unless note.with_payload
     AssignmentNote note;
 };
 
@@ -70,6 +56,8 @@ struct Loaded {
 class Ledger {
   public:
     using Done = std::function<void(Result<>)>;
+    /// The outcome comes back: it may be 16 MiB, and the Hub is next to have it.
+    using OutcomeDone = std::function<void(Result<>, Outcome)>;
     using Health = std::function<void(bool healthy, const std::string& reason)>;
 
     /// Blocking; before the event loop runs. Takes the lock of state_dir, reads all records. Errors: "locked"
@@ -99,7 +87,7 @@ class Ledger {
     /// The Hub had taken the job back and it was claimed again under this id. Unknown numbers are fine.
     void add_claim(std::uint64_t number, const std::string& claimed_as, Done done);
     /// After `done` the outcome may be sent. Also for an assignment that was never recorded.
-    void record_outcome(Outcome outcome, Done done);
+    void record_outcome(Outcome outcome, OutcomeDone done);
     /// Forgets an assignment: delivered, or not to be delivered. Unknown numbers are fine.
     void remove(std::uint64_t number, Done done);
 

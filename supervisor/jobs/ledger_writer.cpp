@@ -105,8 +105,9 @@ void LedgerWriter::work(std::vector<Queued> batch, bool retry) {
         if (!queued.operation.done) continue;
         const auto it = results.find(queued.operation.number);
         Result<> result = it == results.end() ? Result<>(Ok{}) : it->second;
-        asio::post(queued.executor, [done = std::move(queued.operation.done),
-                                     result = std::move(result)]() mutable { done(std::move(result)); });
+        asio::post(queued.executor,
+                   [done = std::move(queued.operation.done), change = std::move(queued.operation.change),
+                    result = std::move(result)]() mutable { done(std::move(result), std::move(change)); });
     }
 }
 

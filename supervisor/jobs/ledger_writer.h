@@ -25,16 +25,17 @@ namespace emprops::jobs {
 
 class LedgerWriter {
   public:
-    using Done = std::function<void(Result<>)>;
     struct AddClaim {
         std::string claimed_as;
     };
     struct Remove {};
+    using Change = std::variant<LedgerRecord, AddClaim, Remove>;
+    using Done = std::function<void(Result<>, Change)>;  ///< gives the change back
     struct Operation {
         std::uint64_t number = 0;
         std::string file;  ///< empty: there is no such record, only `done` is called
-        std::variant<LedgerRecord, AddClaim, Remove> change;
-        Done done;
+        Change change;
+        Done done;  ///< may be empty
     };
     /// What the disk is like after a round of work.
     struct Report {

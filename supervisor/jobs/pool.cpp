@@ -6,10 +6,9 @@
 namespace emprops::jobs {
 
 namespace {
-/// An idle instance that refused a job is asked again after this, then after twice as long, at most
-/// `longest`.
-constexpr Ms first_pause{1'000};
-constexpr Ms longest_pause{30'000};
+/// How long after its end it is decided that a service stays away: what a job is blamed for does not open its
+/// breaker, and that is known a moment later.
+constexpr Ms verdict_time{500};
 }  // namespace
 
 bool Instance::has_type(const std::string& job_type) const {
@@ -17,32 +16,15 @@ bool Instance::has_type(const std::string& job_type) const {
 }
 
 int Instance::free_slots() const {
-    if (!serving() || overdue || alone || paused_until || asked_again) return 0;
+    if (!serving() || overdue || alone || paused_until || refusals.asked_again()) return 0;
     return std::max(0, slots() - held - reserved - awaited);
 }
 
-int Instance::slots() const {
-    if (refusals_in_a_row > 0) return 1;
-    return takes ? std::min(*takes, info.concurrency) : info.concurrency;
-}
-
-void Instance::refused(TimePoint now, int others, std::string what) {
-    refusal = std::move(what);
-    if (others > 0) {
-        takes = std::min(others, takes.value_or(info.concurrency));
-        return;
-    }
-    if (asked_again) return;  // one of several that it was given at the same time
-    const Ms pause = refusals_in_a_row >= 5 ? longest_pause : first_pause * (1 << refusals_in_a_row);
-    ++refusals_in_a_row;
-    asked_again = now + pause;
-}
-
-void Instance::took_one() {
-    refusals_in_a_row = 0;
-    asked_again.reset();
-    trouble.clear();
-    if (!takes) refusal.clear();
+void Instance::note_service(TimePoint now, Ms patience) {
+    if (!info.service_back_at || *info.service_back_at - now <= patience)
+        gives_back_at.reset();
+    else if (!gives_back_at)
+        gives_back_at = now + verdict_time;
 }
 
 Instance& Pool::put(const process::InstanceId& id, const process::InstanceInfo& info,
@@ -55,11 +37,7 @@ Instance& Pool::put(const process::InstanceId& id, const process::InstanceInfo& 
 }
 
 void Instance::set(const process::InstanceInfo& offer) {
-    if (offer.offers != info.offers) {  // what it refused was refused under another offer
-        takes.reset();
-        refusal.clear();
-        took_one();
-    }
+    if (offer.offers != info.offers) refusals.offers_anew();
     if (offer.job_types != info.job_types) ++types_version;
     info = offer;
     // Large, and nothing here asks for them.
@@ -174,18 +152,18 @@ void Pool::count_waiting(const std::vector<std::string>& job_types) {
 void Pool::end_pauses(TimePoint now) {
     for (auto& [id, instance] : instances_) {
         if (instance.paused_until && *instance.paused_until <= now) instance.paused_until.reset();
-        if (instance.asked_again && *instance.asked_again <= now) instance.asked_again.reset();
+        if (const auto again = instance.refusals.asked_again(); again && *again <= now)
+            instance.refusals.end_pause();
     }
 }
 
 std::optional<TimePoint> Pool::next_pause_end() const {
-    std::optional<TimePoint> next;
+    Earliest next;
     for (const auto& [id, instance] : instances_) {
-        for (const auto& end : {instance.paused_until, instance.asked_again}) {
-            if (end && (!next || *end < *next)) next = end;
-        }
+        next.add(instance.paused_until);
+        next.add(instance.refusals.asked_again());
     }
-    return next;
+    return next.at();
 }
 
 std::shared_ptr<const Capacity> Pool::capacity() const {

@@ -18,6 +18,7 @@
 
 #include "config/settings.h"
 #include "supervisor/base/time.h"
+#include "supervisor/jobs/refusals.h"
 #include "supervisor/jobs/types.h"
 #include "supervisor/process/types.h"
 
@@ -37,13 +38,7 @@ struct Instance {
     int held = 0;                           ///< jobs bound to it, also those that nobody waits for any more
     int reserved = 0;                       ///< claims bound to it
     int awaited = 0;                        ///< jobs that wait for a slot and are counted against its own
-
-    // What it refused (`not_started`), see refused().
-    std::optional<int> takes;              ///< so many jobs at a time, whatever it declares
-    int refusals_in_a_row = 0;             ///< while it held nothing; it is asked with one job at a time then
-    std::optional<TimePoint> asked_again;  ///< and not before this
-    std::string refusal;                   ///< for a person: the job and its words; empty: none counts now
-    std::string trouble;                   ///< why the fleet cannot give it jobs, if that is no passing thing
+    Refusals refusals;
 
     /// Runs that have ended for us, but of which it has not said its one `result` or `failed`: it may hold
     /// these job ids, and gets none of them.
@@ -54,12 +49,18 @@ struct Instance {
     bool serving() const { return !leaving && !stopping && info.available; }
     bool has_type(const std::string& job_type) const;
     /// Jobs that it gets at a time.
-    int slots() const;
+    int slots() const { return refusals.slots(info.concurrency); }
     int free_slots() const;
     /// It answered `not_started` while it held `others` jobs that it was given before.
-    void refused(TimePoint now, int others, std::string what);
-    /// It has begun a job.
-    void took_one();
+    void refused(TimePoint now, int others, std::string what) {
+        refusals.refused(now, others, info.concurrency, std::move(what));
+    }
+    /// What it refused, and what it gets therefore; empty: it gets what it declares.
+    std::string refusal(TimePoint now) const {
+        return refusals.text(now, process::to_string(id), id.connector, info.concurrency);
+    }
+    /// A job does not keep its slot for a service that will not be back within `patience`.
+    void note_service(TimePoint now, Ms patience);
 };
 
 class Pool {

@@ -41,6 +41,20 @@ struct Outcome {
     std::variant<Completed, Failed> value;
 };
 
+/// What the ledger keeps about an assignment besides the assignment itself.
+struct AssignmentNote {
+    std::vector<std::string> claimed_as;  ///< our ids at the Hub under which it was claimed
+    std::string connector;                ///< may be empty (no instance yet)
+    int attempt = 1;                      ///< the attempt that is about to run
+    bool with_payload = false;            ///< also keep the payload (the connector can resume)
+};
+
+/// What the ledger holds of an assignment that had not ended when an earlier worker process did.
+struct UnfinishedRecord {
+    Assignment assignment;  ///< payload "{}" unless note.with_payload
+    AssignmentNote note;
+};
+
 /// What the worker can take right now: a pure function of the ready, available instances.
 struct Capacity {
     /// Advertised to the Hub: the types of all ready and available instances, sorted, unique. Also of those

@@ -30,9 +30,12 @@ JobFlow::JobFlow(boost::asio::any_io_executor executor, Roster& roster, jobs::Le
     }));
 }
 
-void JobFlow::connect(process::Fleet& fleet, hub::HubLink& link, jobs::Loaded left) {
+void JobFlow::connect(process::Fleet& fleet, hub::HubLink& link) {
     fleet_ = &fleet;
     link_ = &link;
+}
+
+void JobFlow::adopt(jobs::Loaded left) {
     for (const auto& warning : left.warnings)
         logger("jobs")->warn("{}", warning);
     if (!left.finished.empty() || !left.unfinished.empty())
@@ -55,7 +58,8 @@ void JobFlow::connect(process::Fleet& fleet, hub::HubLink& link, jobs::Loaded le
         entry.claimed_as = record.note.claimed_as;
         entry.resumable = record.note.with_payload;
         link_->adopt(std::move(entry));
-        left_running_.emplace(record.assignment.number, std::move(record));
+        const Ms window = roster_.policy(record.note.connector).resume_window;
+        dispatcher_.left(std::move(record), window);
     }
 }
 
@@ -80,10 +84,7 @@ void JobFlow::turn() {
     const TimePoint now = Clock::now();
     for (auto& action : roster_.take_actions())
         perform(action);
-    auto actions = dispatcher_.take_actions();
-    for (const auto& action : actions)
-        outcomes_taken_ += std::holds_alternative<jobs::Finished>(action) ? 1 : 0;
-    for (auto& action : actions)
+    for (auto& action : dispatcher_.take_actions())
         perform(now, action);
     rearm_wake(now);
     after_turn_();
@@ -136,10 +137,7 @@ void JobFlow::perform(TimePoint now, jobs::Action& action) {
                    },
                    [&](jobs::ReportProgress& a) { link_->report_progress(a.job_id, a.number, a.progress); },
                    [&](jobs::ForwardServiceRequest& a) { link_->service_request(a.request); },
-                   [&](jobs::Finished& a) {
-                       --outcomes_taken_;
-                       finish(std::move(a.outcome));
-                   },
+                   [&](jobs::Finished& a) { finish(std::move(a.outcome)); },
                    [&](jobs::Undelivered& a) {
                        link_->undelivered(a.job_id, a.number);
                        forget(a.number);
@@ -169,17 +167,15 @@ void JobFlow::record(jobs::RecordJob& request) {
 }
 
 void JobFlow::finish(jobs::Outcome outcome) {
-    ++outcomes_being_written_;
-    auto kept = std::make_shared<jobs::Outcome>(outcome);
-    ledger_.record_outcome(std::move(outcome), lifetime_.guard([this, kept](const Result<>&) {
-        --outcomes_being_written_;
-        link_->deliver(std::move(*kept));
+    const auto written = [this](const Result<>&, jobs::Outcome outcome) {
+        dispatcher_.outcome_recorded(outcome.number);
+        link_->deliver(std::move(outcome));
         after_turn_();
-    }));
+    };
+    ledger_.record_outcome(std::move(outcome), lifetime_.guard(written));
 }
 
 void JobFlow::forget(std::uint64_t number) {
-    left_running_.erase(number);
     ledger_.remove(number, [](const Result<>&) {});
 }
 
@@ -244,7 +240,7 @@ void JobFlow::release(TimePoint now, const std::string& job_id) {
 
 /// The slot that a job freed and its outcome are told in one batch: between them lies the ledger's disk.
 bool JobFlow::outcome_coming() const {
-    return dispatcher_.outcome_waits() || outcomes_taken_ > 0 || outcomes_being_written_ > 0;
+    return dispatcher_.outcome_coming();
 }
 
 void JobFlow::on_hub_action(hub::Action action) {
@@ -258,7 +254,7 @@ void JobFlow::on_hub_action(hub::Action action) {
         Overload{
             [&](hub::Assigned& a) { change().assigned(now, std::move(a.assignment), a.claimed_as); },
             [&](hub::Readopted& a) { ledger_.add_claim(a.number, a.claimed_as, [](const Result<>&) {}); },
-            [&](hub::JobConfirmed& a) { on_job_confirmed(now, a.number); },
+            [&](hub::JobConfirmed& a) { change().confirmed(now, a.number); },
             [&](hub::JobCancelled& a) {
                 stopped(a.job_id, a.number, change().cancel(now, a.job_id, a.reason));
             },
@@ -274,27 +270,6 @@ void JobFlow::on_hub_action(hub::Action action) {
         },
         action);
     schedule();
-}
-
-void JobFlow::on_job_confirmed(TimePoint now, std::uint64_t number) {
-    const auto found = left_running_.find(number);
-    if (found == left_running_.end()) return;
-    jobs::UnfinishedRecord record = std::move(found->second);
-    left_running_.erase(found);
-    if (record.note.with_payload) {
-        jobs::RestoredJob job;
-        job.assignment = std::move(record.assignment);
-        job.connector = record.note.connector;
-        job.attempt = record.note.attempt;
-        job.window = roster_.policy(record.note.connector).resume_window;
-        change().restored(now, std::move(job));
-        return;
-    }
-    ipc::JobError error;
-    error.code = ipc::code::lost;
-    error.message = "the worker process ended while connector " + record.note.connector +
-                    " ran this job, and that connector cannot resume jobs";
-    finish({record.assignment.job_id, number, jobs::Failed{std::move(error)}});
 }
 
 }  // namespace emprops

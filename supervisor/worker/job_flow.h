@@ -25,9 +25,11 @@ class JobFlow final : public process::FleetListener, public hub::JobDesk {
     /// `roster` and `ledger` outlive it. `after_turn` is called when a turn is over.
     JobFlow(boost::asio::any_io_executor executor, Roster& roster, jobs::Ledger& ledger,
             std::function<void()> after_turn);
-    /// Before anything else: whom the actions go to; both outlive every call. `left`: what the ledger held.
-    void connect(process::Fleet& fleet, hub::HubLink& link, jobs::Loaded left);
+    /// Before anything else: whom the actions go to; both outlive every call.
+    void connect(process::Fleet& fleet, hub::HubLink& link);
     void configure(const config::Settings& settings);  ///< also after a reload
+    /// What an earlier process left in the ledger; after configure(), before the link starts.
+    void adopt(jobs::Loaded left);
 
     const jobs::Dispatcher& jobs() const { return dispatcher_; }
     /// For an event of an operator or of the worker itself; what it leads to is done in a later turn.
@@ -36,7 +38,7 @@ class JobFlow final : public process::FleetListener, public hub::JobDesk {
     /// The Hub refused our token, and nothing is left to be done here.
     bool refused() const { return refused_; }
     /// No job is left here, and every outcome has been given to the link.
-    bool quiet() const { return dispatcher_.quiet() && outcomes_being_written_ == 0; }
+    bool quiet() const { return dispatcher_.quiet(); }
 
     // FleetListener
     void on_ready(const process::InstanceId& id, const process::InstanceInfo& info) override;
@@ -68,7 +70,6 @@ class JobFlow final : public process::FleetListener, public hub::JobDesk {
     void record(jobs::RecordJob& request);
     void finish(jobs::Outcome outcome);
     void forget(std::uint64_t number);
-    void on_job_confirmed(TimePoint now, std::uint64_t number);
 
     boost::asio::any_io_executor executor_;
     Roster& roster_;
@@ -81,10 +82,6 @@ class JobFlow final : public process::FleetListener, public hub::JobDesk {
     std::optional<TimePoint> wake_at_;
     bool scheduled_ = false;
     bool refused_ = false;
-    std::size_t outcomes_taken_ = 0;  ///< from the dispatcher, not given to the ledger yet
-    int outcomes_being_written_ = 0;
-    /// Jobs that ran when an earlier process of ours ended, until the Hub says whose they are.
-    std::map<std::uint64_t, jobs::UnfinishedRecord> left_running_;
     Lifetime lifetime_;
 };
 

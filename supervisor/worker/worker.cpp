@@ -127,9 +127,10 @@ Result<> Worker::Impl::start() {
     if (auto opened = open_ledger(target->printable); !opened) return opened;
     start_fleet(target->printable);
     if (auto made = make_link(hub); !made) return made;
-    flow_->connect(*fleet_, *link_, ledger_->take_loaded());
+    flow_->connect(*fleet_, *link_);
     if (auto serving = serve_control(); !serving) return serving;
     flow_->configure(settings());
+    flow_->adopt(ledger_->take_loaded());
     link_->start();
     notice_.emplace(loop_, settings().worker, [this](const std::string& notice) {
         if (leaving_.phase() != Leaving::Phase::running) return;

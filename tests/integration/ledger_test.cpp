@@ -59,6 +59,9 @@ class LedgerTest : public ::testing::Test {
     Ledger::Done expect_ok() {
         return [](Result<> result) { EXPECT_TRUE(result.ok()) << result.error().message; };
     }
+    Ledger::OutcomeDone expect_written() {
+        return [](Result<> result, const Outcome&) { EXPECT_TRUE(result.ok()) << result.error().message; };
+    }
     std::size_t files(const fs::path& folder) const {
         std::size_t count = 0;
         if (!fs::exists(folder)) return 0;
@@ -78,8 +81,9 @@ TEST_F(LedgerTest, WhatWasRecordedIsThereAfterARestart) {
     ledger->record_assignment(assignment(n, "runs", R"({"x":1.10})"), {{"w-1"}, "comfyui", 2, true},
                               expect_ok());
     ledger->record_assignment(assignment(n + 1, "done"), {{"w-1"}, "a", 1, false}, expect_ok());
-    ledger->record_outcome({"done", n + 1, Completed{{R"({"r":1e5})"}}}, expect_ok());
-    ledger->record_outcome({"never recorded", n + 2, Failed{{"crashed", "SIGSEGV", true, {}}}}, expect_ok());
+    ledger->record_outcome({"done", n + 1, Completed{{R"({"r":1e5})"}}}, expect_written());
+    ledger->record_outcome({"never recorded", n + 2, Failed{{"crashed", "SIGSEGV", true, {}}}},
+                           expect_written());
     run();
     EXPECT_EQ(ledger->stats().records, 3u);
     EXPECT_EQ(ledger->stats().outcomes, 2u);
@@ -159,8 +163,15 @@ TEST_F(LedgerTest, ClaimsAreAddedInMemoryAndOnDisk) {
 TEST_F(LedgerTest, SixteenMebibytesSurvive) {
     open();
     const std::string result = R"({"image":")" + std::string(std::size_t{16} << 20, 'x') + "\"}";
-    ledger->record_outcome({"big", ledger->first_number(), Completed{{result}}}, expect_ok());
+    bool came_back = false;
+    ledger->record_outcome({"big", ledger->first_number(), Completed{{result}}},
+                           [&](const Result<>& done, const Outcome& outcome) {
+                               EXPECT_TRUE(done.ok());
+                               EXPECT_EQ(outcome.job_id, "big");
+                               came_back = std::get<Completed>(outcome.value).result.text == result;
+                           });
     run();
+    EXPECT_TRUE(came_back) << "the Hub is next to have it";
     reopen();
     const Loaded loaded = ledger->take_loaded();
     ASSERT_EQ(loaded.finished.size(), 1u);
@@ -171,7 +182,7 @@ TEST_F(LedgerTest, CorruptAndTornFilesAreSetAsideAndNeverFatal) {
     open();
     for (int i = 0; i < 3; ++i) {
         const std::uint64_t n = ledger->first_number() + static_cast<std::uint64_t>(i);
-        ledger->record_outcome({"j" + std::to_string(i), n, Completed{{R"({"r":1})"}}}, expect_ok());
+        ledger->record_outcome({"j" + std::to_string(i), n, Completed{{R"({"r":1})"}}}, expect_written());
     }
     run();
     const std::uint64_t n = ledger->first_number();
@@ -212,7 +223,7 @@ TEST_F(LedgerTest, TheFolderOfBadFilesIsBounded) {
 
 TEST_F(LedgerTest, RecordsOfAnotherHubAreLeftAlone) {
     open(options_for(dir.path(), "ws://one"));
-    ledger->record_outcome({"j", ledger->first_number(), Completed{{R"({"r":1})"}}}, expect_ok());
+    ledger->record_outcome({"j", ledger->first_number(), Completed{{R"({"r":1})"}}}, expect_written());
     run();
     ledger.reset();
     open(options_for(dir.path(), "ws://two"));
@@ -265,7 +276,7 @@ TEST_F(LedgerTest, ADiskThatRefusesIsReportedAndWhatItRefusedIsWrittenLater) {
     fs::rename(dir / "ledger", dir / "away");
     dir.write_file("ledger", "in the way");
     int refused = 0;
-    const auto count_refusal = [&](Result<> result) {
+    const auto count_refusal = [&](Result<> result, auto&&...) {
         refused += !result.ok() && result.error().message.find("ledger") != std::string::npos;
     };
     ledger->record_outcome({"before", n, Completed{{R"({"r":1})"}}}, count_refusal);
@@ -316,7 +327,7 @@ TEST_F(LedgerTest, AFullLedgerIsUnhealthyUntilTheHubHasTakenSomething) {
         [&](bool ok, const std::string& why) { health.push_back((ok ? "ok: " : "bad: ") + why); });
     const std::uint64_t n = ledger->first_number();
     for (std::uint64_t i = 0; i < 3; ++i)
-        ledger->record_outcome({"j" + std::to_string(i), n + i, Completed{{R"({"r":1})"}}}, expect_ok());
+        ledger->record_outcome({"j" + std::to_string(i), n + i, Completed{{R"({"r":1})"}}}, expect_written());
     run();
     ASSERT_EQ(health.size(), 1u);
     EXPECT_THAT(health[0], HasSubstr("3 records, more than its limit of 2"));
@@ -347,7 +358,7 @@ TEST_F(LedgerTest, ManyRecordsAtOnceAreAllAnswered) {
 
 TEST_F(LedgerTest, WhatIsQueuedIsWrittenWhenTheLedgerGoes) {
     open();
-    ledger->record_outcome({"j", ledger->first_number(), Completed{{R"({"r":1})"}}}, expect_ok());
+    ledger->record_outcome({"j", ledger->first_number(), Completed{{R"({"r":1})"}}}, expect_written());
     reopen();
     EXPECT_EQ(ledger->take_loaded().finished.size(), 1u);
 }
@@ -364,7 +375,7 @@ TEST_F(LedgerTest, WhatIsQueuedIsWrittenWhenTheLedgerGoes) {
         const std::string job_id = "job " + std::to_string(n);
         (*ledger)->record_assignment(assignment(n, job_id), {{"w"}, "a", 1, false}, {});
         const std::string result = R"({"number":")" + std::to_string(n) + R"(","filler":")" + filler + "\"}";
-        (*ledger)->record_outcome({job_id, n, Completed{{result}}}, [&, n](Result<> done) {
+        (*ledger)->record_outcome({job_id, n, Completed{{result}}}, [&, n](Result<> done, const Outcome&) {
             if (!done.ok() || ::write(report_fd, &n, sizeof n) != sizeof n) ::_exit(4);
             record_one();
         });
@@ -431,7 +442,7 @@ TEST_F(LedgerTest, AReadOnlyFolderIsADiskThatRefuses) {
         bool answered = false;
         mine.on_health([&](bool ok, const std::string&) { bad = !ok; });
         mine.record_outcome({"j", mine.first_number(), Completed{{R"({"r":1})"}}},
-                            [&](Result<> result) { answered = !result.ok(); });
+                            [&](Result<> result, const Outcome&) { answered = !result.ok(); });
         child_io.run();
         const bool as_it_should = bad && answered && !mine.healthy();
         // The next worker starts on it all the same and says so.

@@ -345,7 +345,7 @@ TEST(Limits, AConnectorThatDoesNotKnowCancelIsRestartedOnlyIfNothingElseRuns) {
 
 TEST(Restored, AJobOfAnEarlierWorkerProcessIsResumedByItsConnector) {
     Desk desk;
-    desk.dispatcher.restored(desk.now, {{"j1", "t", 0, {R"({"n":2})"}, 7}, "a", 1, 60s});
+    desk.restored("j1", 7, "a");
     EXPECT_EQ(desk.dispatcher.running().size(), 1u);
     desk.ready("b", {"t"}, 1, can_resume);
     desk.pass(30s);
@@ -358,11 +358,57 @@ TEST(Restored, AJobOfAnEarlierWorkerProcessIsResumedByItsConnector) {
 
 TEST(Restored, WithoutThatConnectorItIsLost) {
     Desk desk;
-    desk.dispatcher.restored(desk.now, {{"j1", "t", 0, {}, 7}, "a", 1, 60s});
-    desk.dispatcher.restored(desk.now, {{"j2", "t", 0, {}, 8}, "", 1, 60s});
+    desk.restored("j1", 7, "a");
+    desk.restored("j2", 8, "");
     EXPECT_EQ(desk.events(), Lines({"finished j2 lost"}));
     desk.pass(60s);
     EXPECT_EQ(desk.events(), Lines({"finished j1 lost"}));
+}
+
+TEST(Restored, WithAConnectorThatCannotResumeItIsLostAtOnce) {
+    Desk desk;
+    desk.restored("j1", 7, "a", false);
+    EXPECT_EQ(desk.events(), Lines({"finished j1 lost"}));
+    EXPECT_NE(desk.last_error().message.find("connector a"), std::string::npos);
+    EXPECT_NE(desk.last_error().message.find("cannot resume jobs"), std::string::npos);
+    EXPECT_EQ(desk.dispatcher.stats().assigned, 1u);
+}
+
+TEST(Restored, NothingHappensToItUntilTheHubSaysWhoseItIs) {
+    Desk desk;
+    desk.ready("a", {"t"}, 1, can_resume);
+    desk.dispatcher.left({{"j1", "t", 0, {}, 7}, {{"w-0"}, "a", 1, true}}, 60s);
+    desk.dispatcher.left({{"j2", "t", 0, {}, 8}, {{"w-0"}, "a", 1, true}}, 60s);
+    desk.forget();
+    desk.pass(1h);
+    EXPECT_EQ(desk.events(), Lines());
+    EXPECT_TRUE(desk.dispatcher.quiet()) << "nobody waits for it when the worker leaves";
+    EXPECT_TRUE(desk.dispatcher.jobs().empty());
+    EXPECT_TRUE(desk.dispatcher.withdraw(desk.now, "j1", "claimed by another worker"));
+    EXPECT_EQ(desk.events(), Lines({"undelivered j1 withdrawn"}));
+    desk.dispatcher.confirmed(desk.now, 7);
+    EXPECT_EQ(desk.events(), Lines()) << "it is not ours any more";
+    desk.dispatcher.confirmed(desk.now, 8);
+    desk.dispatcher.confirmed(desk.now, 8);
+    EXPECT_EQ(desk.events(), Lines({"give j2 to a attempt 2 resume", "types t free"}));
+}
+
+TEST(Outcome, IsAwaitedUntilItIsOnDisk) {
+    Desk desk;
+    const auto a = desk.ready("a", {"t"});
+    desk.assign("j1");
+    desk.ledger_answers = false;
+    EXPECT_FALSE(desk.dispatcher.outcome_coming());
+    desk.dispatcher.result(desk.now, a, {"j1", {"{}"}});
+    EXPECT_TRUE(desk.dispatcher.outcome_coming());
+    desk.collect();
+    EXPECT_TRUE(desk.dispatcher.outcome_coming());
+    EXPECT_FALSE(desk.dispatcher.quiet()) << "the worker must not leave yet";
+    EXPECT_TRUE(desk.dispatcher.quiet("a"));
+    EXPECT_TRUE(desk.dispatcher.jobs().empty());
+    desk.dispatcher.outcome_recorded(1);
+    EXPECT_FALSE(desk.dispatcher.outcome_coming());
+    EXPECT_TRUE(desk.dispatcher.quiet());
 }
 
 }  // namespace

@@ -53,10 +53,7 @@ inline std::string describe(const Action& action) {
             return "replace " + process::to_string(a.instance);
         }
         std::string operator()(const StopInstance& a) {
-            static const char* const names[] = {"requested", "restart",     "worker_leaving", "recycle",
-                                                "hung",      "timeout",     "cancel_ignored", "write_stalled",
-                                                "start",     "bad_protocol"};
-            return "stop " + process::to_string(a.instance) + " " + names[static_cast<int>(a.reason)];
+            return "stop " + process::to_string(a.instance) + " " + process::to_string(a.reason);
         }
         std::string operator()(const JudgeService& a) {
             return "judge " + a.connector + (a.verdict == process::ServiceVerdict::job ? " job" : " machine");
@@ -110,6 +107,8 @@ class Desk {
                 if (std::string line = describe(action); !line.empty()) lines.push_back(std::move(line));
                 if (const RecordJob* record = std::get_if<RecordJob>(&action); record && ledger_answers)
                     dispatcher.recorded(now, record->assignment.number);
+                if (const Finished* finished = std::get_if<Finished>(&action); finished && ledger_answers)
+                    dispatcher.outcome_recorded(finished->outcome.number);
                 all.push_back(std::move(action));
             }
         }
@@ -175,6 +174,14 @@ class Desk {
 
     void assign(const std::string& job_id, const std::string& type = "t") {
         dispatcher.assigned(now, Assignment{job_id, type, 5, {R"({"n":1})"}, ++number}, "w-1");
+        collect();
+    }
+    /// An earlier worker process had it, and the Hub says that it is still ours.
+    void restored(const std::string& job_id, std::uint64_t of_number, const std::string& connector,
+                  bool with_payload = true) {
+        Assignment assignment{job_id, "t", 0, {R"({"n":2})"}, of_number};
+        dispatcher.left({std::move(assignment), {{"w-0"}, connector, 1, with_payload}}, 60s);
+        dispatcher.confirmed(now, of_number);
         collect();
     }
     void progress(const process::InstanceId& instance, const std::string& job_id, int percent = 10) {

@@ -259,6 +259,8 @@ class World {
         }
     }
     void answer_ledger() {
+        for (const std::uint64_t number : std::exchange(written_, {}))
+            dispatcher_->outcome_recorded(number);
         while (!records_.empty()) {
             const std::uint64_t number = records_.front();
             records_.erase(records_.begin());
@@ -323,7 +325,10 @@ class World {
     void on(const JudgeService&) {}
     void on(const ReportProgress& action) { EXPECT_TRUE(live_.contains(action.number)); }
     void on(const ForwardServiceRequest&) {}
-    void on(const Finished& action) { end(action.outcome.number, action.outcome.job_id); }
+    void on(const Finished& action) {
+        end(action.outcome.number, action.outcome.job_id);
+        written_.push_back(action.outcome.number);
+    }
     void on(const Undelivered& action) { end(action.number, action.job_id); }
     void on(const CapacityChanged& action) {
         EXPECT_FALSE(*action.capacity == told_) << "told twice";
@@ -388,6 +393,7 @@ class World {
     std::map<std::uint64_t, std::string> live_;
     std::set<std::string> claims_;
     std::vector<std::uint64_t> records_;
+    std::vector<std::uint64_t> written_;  // outcomes
     Capacity told_;
     std::uint64_t number_ = 0;
     std::uint64_t generation_ = 0;

@@ -314,7 +314,10 @@ class Day {
     void on(JudgeService&) {}
     void on(ReportProgress& action) { EXPECT_EQ(live_.count(action.number), 1u); }
     void on(ForwardServiceRequest&) {}
-    void on(Finished& action) { end(action.outcome.number, action.outcome.job_id); }
+    void on(Finished& action) {
+        end(action.outcome.number, action.outcome.job_id);
+        dispatcher_->outcome_recorded(action.outcome.number);
+    }
     void on(Undelivered& action) { end(action.number, action.job_id); }
     void on(CapacityChanged&) {}
     void on(Note&) {}

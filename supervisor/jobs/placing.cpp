@@ -1,0 +1,237 @@
+#include "supervisor/jobs/placing.h"
+
+#include <utility>
+#include <vector>
+
+namespace emprops::jobs {
+namespace {
+
+/// So many runs without an answer, each with its scratch folder, are enough of one process.
+constexpr std::size_t most_unanswered = 100;
+
+}  // namespace
+
+// ---- claims and new assignments
+
+bool Placing::reserve(const std::string& job_id, const std::string& job_type) {
+    const bool alone = records_.history.runs_alone(job_id);
+    const auto free_of_it = [&](const Instance& instance) {
+        return !records_.holds(instance.id, job_id) && !(alone && instance.held + instance.reserved > 0);
+    };
+    if (records_.pool.reserve(job_id, job_type, free_of_it)) return true;
+    // Where only an instance that may still hold it serves its type, the claim is what gets that one
+    // replaced.
+    return only_unanswered(job_id, job_type) && records_.pool.reserve(job_id, job_type, {});
+}
+
+void Placing::place(TimePoint now, const ActiveJob& job, Instance* reserved) {
+    if (reserved != nullptr &&
+        (records_.holds(reserved->id, job.id()) || records_.drains.gives_back(reserved->id.connector) ||
+         (reserved->held > 0 && records_.history.runs_alone(job.id()))))
+        reserved = nullptr;
+    Instance* instance = reserved != nullptr ? reserved : find_place(job);
+    if (instance != nullptr) return bind(now, job, *instance);
+    record(job, "", false);
+    records_.book.wait_again(job, now + hold_);
+    records_.note(Note::Level::warn, "", job.id(), "waits for a connector: " + why_not(job));
+}
+
+void Placing::record_again(const ActiveJob& job) {
+    const Instance* instance = job.instance ? records_.pool.find(*job.instance) : nullptr;
+    record(job, instance != nullptr ? instance->id.connector : job.record.connector.value_or(""),
+           job.waiting.resume_on || (instance != nullptr && instance->info.features.resume));
+}
+
+void Placing::record(const ActiveJob& job, const std::string& connector, bool with_payload) {
+    RecordJob record;
+    record.assignment.job_id = job.assignment.job_id;
+    record.assignment.job_type = job.assignment.job_type;
+    record.assignment.priority = job.assignment.priority;
+    record.assignment.number = job.assignment.number;
+    if (with_payload) record.assignment.payload = job.assignment.payload;
+    record.claimed_as = job.claimed_as;
+    record.connector = connector;
+    record.attempt = job.state == JobState::running ? job.run.attempt : job.run.attempt + 1;
+    record.with_payload = with_payload;
+    records_.book.record_asked(job, connector);
+    records_.actions.push_back(std::move(record));
+}
+
+void Placing::bind(TimePoint now, const ActiveJob& job, Instance& instance) {
+    ++instance.held;
+    if (records_.history.runs_alone(job.id())) instance.alone = true;
+    if (job.record.connector != instance.id.connector)
+        record(job, instance.id.connector, instance.info.features.resume);
+    records_.book.promise(job, instance.id);
+    if (job.record.unanswered == 0) give(now, job);
+}
+
+void Placing::give(TimePoint now, const ActiveJob& job) {
+    const Instance& instance = *records_.pool.find(*job.instance);
+    records_.book.give(now, job, records_.history.begin_attempt(job.id()));
+    ipc::Job message;
+    message.job_id = job.assignment.job_id;
+    message.job_type = job.assignment.job_type;
+    message.priority = job.assignment.priority;
+    message.attempt = job.run.attempt;
+    message.resume = job.run.resumed;
+    if (instance.policy.job_timeout > config::off) message.timeout = instance.policy.job_timeout;
+    message.payload = job.assignment.payload;
+    ++records_.stats.given;
+    if (message.resume)
+        ++records_.stats.resumed;
+    else
+        records_.blame.given({instance.id.connector, instance.id.index, true}, job.id());
+    records_.note(Note::Level::info, instance.id.connector, job.id(),
+                  std::string(message.resume ? "resumed by " : "given to ") +
+                      process::to_string(instance.id) +
+                      (message.attempt > 1 ? ", attempt " + std::to_string(message.attempt) : ""));
+    records_.actions.push_back(GiveJob{instance.id, std::move(message)});
+}
+
+// ---- letting go
+
+void Placing::unbind(const ActiveJob& job) {
+    if (!job.instance) return;
+    const process::InstanceId id = *job.instance;
+    records_.blame.ended({id.connector, id.index, true}, job.id(), false);
+    records_.book.unbind(job);
+    Instance* instance = records_.pool.find(id);
+    if (instance == nullptr) return;
+    --instance->held;
+    if (instance->held == 0) instance->alone = false;
+    instance->overdue = instance->info.features.cancel && records_.book.ignores_cancel(id);
+}
+
+void Placing::take_back(TimePoint now, const ActiveJob& job) {
+    records_.book.not_run(job);
+    unbind(job);
+    records_.book.wait_again(job, now + hold_);
+}
+
+void Placing::take_back_promised(TimePoint now, const process::InstanceId& id) {
+    for (const std::uint64_t number : records_.book.on(id)) {
+        const ActiveJob& job = *records_.book.find(number);
+        if (job.state != JobState::recording) continue;
+        unbind(job);
+        records_.book.wait_again(job, now + hold_);
+    }
+}
+
+// ---- waiting
+
+void Placing::settle(TimePoint now) {
+    place_waiting(now);
+    records_.pool.rebind_reservations();
+    std::vector<std::string> types;
+    for (const std::uint64_t number : records_.book.waiting()) {
+        const ActiveJob& job = *records_.book.find(number);
+        // One that is to be resumed has a place of its own: the next process of its connector.
+        if (job.state == JobState::held) types.push_back(job.assignment.job_type);
+    }
+    records_.pool.count_waiting(types);
+    replace_for_waiting(now);
+}
+
+void Placing::place_waiting(TimePoint now) {
+    records_.pool.end_pauses(now);
+    records_.pool.count_waiting({});
+    for (const std::uint64_t number : records_.book.waiting()) {
+        const ActiveJob& job = *records_.book.find(number);
+        if (Instance* instance = find_place(job)) bind(now, job, *instance);
+    }
+}
+
+Instance* Placing::find_place(const ActiveJob& job) {
+    const auto& resume_on = job.waiting.resume_on;
+    return records_.pool.choose(job.assignment.job_type, [&](const Instance& instance) {
+        if (records_.holds(instance.id, job.id())) return false;
+        if (instance.held > 0 && records_.history.runs_alone(job.id())) return false;
+        return !resume_on || (instance.id.connector == *resume_on && instance.info.features.resume);
+    });
+}
+
+std::optional<TimePoint> Placing::next_wakeup() const {
+    Earliest next;
+    next.add(records_.pool.next_pause_end());
+    for (const auto& [number, job] : records_.book.all())
+        next.add(replacement_due(job));
+    return next.at();
+}
+
+std::string Placing::why_not(const ActiveJob& job) const {
+    std::string why;
+    for (const auto& [id, instance] : records_.pool.instances()) {
+        if (!instance.has_type(job.assignment.job_type)) continue;
+        if (!why.empty()) why += ", ";
+        why += process::to_string(id);
+        if (instance.leaving || instance.stopping)
+            why += " is being stopped";
+        else if (!instance.info.available)
+            why += " is not available" + (instance.info.unavailable_reason.empty()
+                                              ? std::string()
+                                              : " (" + instance.info.unavailable_reason + ")");
+        else if (records_.drains.drained(id.connector))
+            why += " is being drained";
+        else if (records_.holds(id, job.id()))
+            why += " may still hold an earlier run of it";
+        else if (instance.refusals.asked_again())
+            why += " refuses jobs";
+        else
+            why += " has no free slot";
+    }
+    return why.empty() ? "no connector for this type is ready" : why;
+}
+
+// ---- one run of a job per process
+
+/// Everything that takes jobs of this type may still hold this one.
+bool Placing::only_unanswered(const std::string& job_id, const std::string& job_type) const {
+    return !records_.pool.serves(
+        job_type, [&](const Instance& instance) { return !records_.holds(instance.id, job_id); });
+}
+
+/// Of the instances that may still hold this waiting job, where no other one takes its type, the one whose
+/// replacement is the next thing to do; nullptr: nothing of the kind is to be done.
+const Instance* Placing::to_replace_for(const ActiveJob& job) const {
+    if (job.state != JobState::held || !only_unanswered(job.id(), job.assignment.job_type)) return nullptr;
+    const Instance* best = nullptr;
+    for (const auto& [id, instance] : records_.pool.instances()) {
+        if (!records_.pool.open(instance) || !instance.has_type(job.assignment.job_type) ||
+            instance.info.attached)
+            continue;
+        if (instance.replacement_asked && *instance.replacement_asked >= job.assigned_at) return nullptr;
+        if (best == nullptr || instance.held < best->held) best = &instance;
+    }
+    return best;
+}
+
+std::optional<TimePoint> Placing::replacement_due(const ActiveJob& job) const {
+    const Instance* instance = to_replace_for(job);
+    if (instance == nullptr) return std::nullopt;
+    if (instance->held == 0) return job.assigned_at;
+    return job.assigned_at + instance->policy.cancel_timeout;
+}
+
+void Placing::replace_for_waiting(TimePoint now) {
+    const auto replace = [&](const process::InstanceId& id, std::string text) {
+        records_.pool.find(id)->replacement_asked = now;
+        records_.actions.push_back(ReplaceInstance{id, std::move(text)});
+    };
+    for (const auto& [number, job] : records_.book.all()) {
+        const auto due = replacement_due(job);
+        if (!due || *due > now) continue;
+        replace(to_replace_for(job)->id, "it may still hold an earlier run of job " + job.id() +
+                                             ", which has come back, and no other process takes jobs of "
+                                             "type \"" +
+                                             job.assignment.job_type + "\"");
+    }
+    for (const auto& [id, known] : records_.pool.instances()) {
+        if (known.unanswered.size() < most_unanswered || known.held > 0 || known.replacement_asked) continue;
+        if (!records_.pool.open(known) || known.info.attached) continue;
+        replace(id, "it has left " + std::to_string(most_unanswered) +
+                        " jobs without an answer after broken messages");
+    }
+}
+
+}  // namespace emprops::jobs

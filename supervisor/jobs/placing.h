@@ -1,0 +1,55 @@
+#pragma once
+// Who runs a job: slots for claims, the instance of an assignment, what the ledger must know first, waiting
+// for a slot, and processes that are replaced because they may still hold an earlier run of a job that has
+// come back. Pure; part of the dispatcher.
+
+#include <optional>
+#include <string>
+
+#include "supervisor/jobs/records.h"
+
+namespace emprops::jobs {
+
+class Placing {
+  public:
+    /// `hold`: how long a job waits for an instance that begins it.
+    Placing(Records& records, Ms hold) : records_(records), hold_(hold) {}
+
+    bool reserve(const std::string& job_id, const std::string& job_type);
+    /// An instance for a new assignment: the one that its claim had reserved, or another, or none: it waits.
+    void place(TimePoint now, const ActiveJob& job, Instance* reserved);
+    /// The Hub assigned it once more under the number that it has now.
+    void record_again(const ActiveJob& job);
+    /// The ledger has answered: it goes to its instance.
+    void give(TimePoint now, const ActiveJob& job);
+
+    /// The instance has it no more. What follows is the caller's.
+    void unbind(const ActiveJob& job);
+    /// Its run did not take place, and it waits for whoever can begin it, this instance included.
+    void take_back(TimePoint now, const ActiveJob& job);
+    /// Jobs that were promised to an instance and not given yet look for another one.
+    void take_back_promised(TimePoint now, const process::InstanceId& id);
+
+    /// After every event: whoever waits gets what became free, then the claims.
+    void settle(TimePoint now);
+    void place_waiting(TimePoint now);
+    std::optional<TimePoint> next_wakeup() const;
+
+    /// Why no instance takes this job, for a person.
+    std::string why_not(const ActiveJob& job) const;
+    Ms hold() const { return hold_; }
+
+  private:
+    Instance* find_place(const ActiveJob& job);
+    bool only_unanswered(const std::string& job_id, const std::string& job_type) const;
+    const Instance* to_replace_for(const ActiveJob& job) const;
+    std::optional<TimePoint> replacement_due(const ActiveJob& job) const;
+    void replace_for_waiting(TimePoint now);
+    void bind(TimePoint now, const ActiveJob& job, Instance& instance);
+    void record(const ActiveJob& job, const std::string& connector, bool with_payload);
+
+    Records& records_;
+    Ms hold_;
+};
+
+}  // namespace emprops::jobs
