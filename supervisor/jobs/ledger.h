@@ -34,9 +34,9 @@ struct LedgerOptions {
     std::string hub_url;              ///< without token; records of another Hub stay untouched
     Durability durability = Durability::disk;
     std::uint64_t max_bytes = 512ULL << 20;  ///< above this the ledger is not healthy: no new claims
-    std::uint64_t max_records = 10'000;  ///< likewise
-    std::size_t max_bad_files = 100;     ///< newest corrupt files kept in ledger/bad
-    Ms retry_interval{2'000};            ///< how often a refusing disk is tried again
+    std::uint64_t max_records = 10'000;      ///< likewise
+    std::size_t max_bad_files = 100;         ///< newest corrupt files kept in ledger/bad
+    Ms retry_interval{2'000};                ///< how often a refusing disk is tried again
 };
 
 struct FinishedRecord {
