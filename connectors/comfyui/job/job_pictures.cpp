@@ -49,7 +49,7 @@ void JobRun::need_socket() {
 /// The history has the end already; the socket may still have pictures to give.
 void JobRun::wait_for_pictures() {
     const Outcome& outcome = run_.outcome();
-    if (outcome.was_over) return;
+    if (outcome.origin.was_over) return;
     const TimePoint limit = Clock::now() + settings_.limits.download;
     TimePoint given = Clock::now();
     std::size_t heard = shared_.boxes.heard();

@@ -172,10 +172,10 @@ std::optional<Json> JobRun::deliver(const Outcome& outcome, const std::string& n
         text_bytes += text.text.size();
     }
     // Texts are not put into base64, so they take less of the budget.
-    Delivery delivery(
-        api_, settings_, output_rules_,
-        {job_.job_id, outcome.prompt_id, job_.work_dir, own_folder_, outcome.cached_nodes, !outcome.earlier},
-        cancelled_, pause_, text_bytes / 4 * 3);
+    Delivery delivery(api_, settings_, output_rules_,
+                      {job_.job_id, outcome.prompt_id, job_.work_dir, own_folder_, outcome.cached_nodes,
+                       !outcome.origin.earlier},
+                      cancelled_, pause_, text_bytes / 4 * 3);
     Json files = Json::array();
     bool referenced = false;  // a link into ComfyUI was given out
     const auto take = [&](Json entry) {

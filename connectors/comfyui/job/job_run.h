@@ -7,7 +7,9 @@
 
 #include "connectors/comfyui/job/job.h"
 #include "connectors/comfyui/job/pictures.h"
+#include "connectors/comfyui/run/run.h"
 #include "connectors/comfyui/server/lease.h"
+#include "connectors/comfyui/text/validation.h"
 #include "connectors/comfyui/transfer/delivery.h"
 #include "connectors/comfyui/transfer/inputs.h"
 

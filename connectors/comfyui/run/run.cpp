@@ -1,71 +1,34 @@
-// Asking and sending: what next() wants of the shell, and what the answer to POST /prompt means.
-
 #include "connectors/comfyui/run/run.h"
 
-#include "connectors/comfyui/run/run_parts.h"
+#include <algorithm>
+#include <utility>
+
+#include "connectors/comfyui/run/failures.h"
 
 namespace emprops::comfyui {
 namespace {
 
-/// What a proxy in front says when ComfyUI itself gave no answer.
-bool is_gateway_answer(long status) {
-    return status == 408 || status == 429 || (status >= 502 && status <= 504);
-}
+constexpr Ms retry_pause{1'000};
+constexpr Ms first_look_without_socket{500};
 
 }  // namespace
 
-Run::Run(RunRules rules, const std::vector<Node>& nodes, std::function<std::string(int)> name, TimePoint now)
+Run::Run(RunRules rules, const std::vector<Node>& nodes, Arrival::Names name, TimePoint now)
     : rules_(std::move(rules)),
       name_(std::move(name)),
+      graph_(nodes),
+      patience_(rules_.limits),
       began_(now),
-      last_sign_(now),
-      up_since_(now),
-      down_since_(now) {
-    for (const Node& node : nodes) {
-        loads_[node.id] = node.class_type.find("Load") != std::string::npos;
-        nodes_[node.id] = node.sources;
-    }
-    noted_ = rules_.resume && rules_.resume_from.has_value();
-    begin_lookup(noted_ ? std::clamp(*rules_.resume_from, 0, highest_submission) : 0, now);
-    if (rules_.resume && !noted_) {
-        phase_ = Phase::scan;
-        scan_ = -2;
-    }
-}
-
-void Run::begin_lookup(int submission, TimePoint now) {
-    submission_ = submission;
-    prompt_id_ = name_(submission);
-    phase_ = Phase::lookup;
-    look_step_ = 0;
-    look_at_ = now;
-    post_tries_ = 0;
-    server_errors_ = 0;
-    position_ = -1;
-    doubtful_ = started_ = executing_seen_ = success_seen_ = settling_ = attached_ = false;
-    was_gone_ = of_earlier_ = false;
-    event_bytes_ = 0;
-    directed_ = true;
-    error_seen_.reset();
-    event_outputs_.clear();
-    output_nodes_.clear();
-    outcome_.cached_nodes.clear();
-    outcome_.timing = {};
-    pending_since_.reset();
-    idle_since_.reset();
-    running_since_.reset();
-    loading_since_.reset();
-    started_at_.reset();
-    head_since_.reset();
-    last_sign_ = now;
-    down_ = Ms{0};
-    if (down_since_) down_since_ = now;
-}
+      submission_(0, {}),
+      arrival_(rules_, name_, reach_, submission_, now),
+      hearing_(now),
+      judge_(rules_, graph_, outcome_) {}
 
 Action Run::next(TimePoint now) {
     // Between the looks of connectors/comfyui/API.md 6.9 no limit cuts in, unless ComfyUI does not let a
     // look be finished.
-    if (phase_ != Phase::finished && (look_step_ == 0 || unreachable_since_)) check_limits(now);
+    const bool looks = phase_ == Phase::arrive ? arrival_.has_begun_to_look() : look_.has_begun();
+    if (phase_ != Phase::finished && (!looks || reach_.lost_at)) check_limits(now);
     if (!asides_.empty()) {
         Action action = std::move(asides_.front());
         asides_.pop_front();
@@ -76,160 +39,335 @@ Action Run::next(TimePoint now) {
             return Finish{};
         case Phase::free_memory:
             return FreeMemory{};
-        case Phase::post:
-            if (now < post_at_) return Wait{post_at_};
-            return SendPrompt{prompt_id_, submission_};
-        case Phase::scan:
-            if (now < look_at_) return Wait{look_at_};
-            if (scan_ == -2) return AskQueue{};
-            if (scan_ == -1) return AskRecent{};
-            return AskHistory{name_(scan_)};
+        case Phase::arrive:
+            return arrival_.next(now);
         case Phase::withdraw:
-            if (withdraw_step_ == Step::remove) return DeletePending{prompt_id_};
-            if (withdraw_step_ == Step::interrupt) return Interrupt{prompt_id_};
+            if (auto action = withdrawal_->next(prompt_id())) return *std::move(action);
             break;
-        case Phase::lookup:
-        case Phase::doubt:
         case Phase::follow:
             break;
     }
-    if (look_step_ == 0 && now < look_at_) return Wait{look_at_};
-    if (look_step_ == 1) return AskQueue{};
-    if (look_step_ == 3) return AskRecent{};
-    return AskHistory{prompt_id_};
-}
-
-/// For people, and never without end, since what comes from outside may repeat itself.
-void Run::note(std::string text) {
-    constexpr std::size_t most = 50;
-    if (outcome_.notes.size() < most) outcome_.notes.push_back(std::move(text));
-}
-
-/// The prompt of this submission is not in ComfyUI: it is sent, unless an earlier process may have begun to.
-void Run::not_there(TimePoint now) {
-    if (rules_.resume && rules_.may_be_sent && !looked_for_earlier_) {
-        looked_for_earlier_ = of_earlier_ = true;
-        doubt("an earlier process of this job may have begun to send it", now);
-        look_at_ = now + retry_pause / 4;
-        return;
-    }
-    phase_ = Phase::post;
-    post_at_ = now;
-}
-
-void Run::doubt(std::string what, TimePoint now) {
-    last_problem_ = std::move(what);
-    phase_ = Phase::doubt;
-    doubtful_ = true;
-    if (!doubt_since_) doubt_since_ = now;
-    look_step_ = 0;
-    look_at_ = now;
+    return look_.next(prompt_id(), now);
 }
 
 void Run::on_post(const PostAnswer& answer, TimePoint now) {
-    if (phase_ != Phase::post) return;
-    ++post_tries_;
+    if (phase_ != Phase::arrive) return;
     if (!sent_at_) sent_at_ = now;
-    std::visit(
-        Overload{
-            [&](const Accepted& accepted) {
-                // Servers before July 2025 ignore our id and make one of their own.
-                if (!accepted.prompt_id.empty()) prompt_id_ = accepted.prompt_id;
-                const bool partial = accepted.node_errors.is_object() && !accepted.node_errors.empty();
-                attach(now);
-                unreachable_since_.reset();
-                if (partial && !rules_.allow_partial) {
-                    Outcome outcome;
-                    outcome.kind = Outcome::Kind::refused;
-                    outcome.refusal = {{"node_errors", accepted.node_errors}};
-                    begin_withdraw(std::move(outcome), now);
-                } else if (partial) {
-                    note("ComfyUI refused some outputs; the others ran (allow_partial)");
-                }
-            },
-            [&](const Refused& refused) {
-                outcome_.refusal = refused.body;
-                finish(Outcome::Kind::refused);
-            },
-            [&](const ServerError& error) {
-                if (error.status == 413) {
-                    fail("invalid_payload",
-                         "the workflow is larger than ComfyUI accepts (" + error.text +
-                             "); start ComfyUI with a higher --max-upload-size or send pictures as inputs",
-                         false, "too_large");
-                    return;
-                }
-                if (is_gateway_answer(error.status)) {
-                    doubt("HTTP " + std::to_string(error.status) +
-                              " from what stands before ComfyUI: " + error.text,
-                          now);
-                    return;
-                }
-                if (error.status < 500) {
-                    fail("service_error",
-                         "ComfyUI answered POST /prompt with HTTP " + std::to_string(error.status) +
-                             "; check server_url and path_prefix: " + error.text,
-                         false, "not_comfyui");
-                    return;
-                }
-                ++server_errors_;
-                doubt("HTTP " + std::to_string(error.status) + ": " + error.text, now);
-            },
-            [&](const AccessDenied& denied) {
-                access_status_ = denied.status;
-                fail("access_denied", "", true, "access");
-            },
-            [&](const Unreachable& problem) {
-                if (problem.sent) {
-                    doubt(problem.what, now);
-                    return;
-                }
-                last_problem_ = problem.what;
-                if (!unreachable_since_) unreachable_since_ = now;
-                --post_tries_;  // nothing was sent
-                post_at_ = now + retry_pause;
-            }},
-        answer);
+    carry_on(arrival_.on_post(answer, now), now);
 }
 
-void Run::attach(TimePoint now) {
-    answer_lost_ = phase_ == Phase::doubt;
+void Run::on_history(const HistoryAnswer& answer, TimePoint now) {
+    if (const auto problem = no_answer_in(answer)) return no_answer(*problem, now);
+    if (phase_ == Phase::arrive) return carry_on(arrival_.on_history(answer, now), now);
+    if (const auto result = look_.on_history(answer)) found(*result, now);
+}
+
+void Run::on_queue(const QueueAnswer& answer, TimePoint now) {
+    if (const auto problem = no_answer_in(answer)) return no_answer(*problem, now);
+    const Queue& queue = std::get<Queue>(answer);
+    if (phase_ == Phase::arrive) return carry_on(arrival_.on_queue(queue, now), now);
+    const bool ran = submission_.place.runs();
+    submission_.on_queue(queue, rules_.mark, submission_.of_earlier, now);
+    if (!ran && submission_.place.runs()) hearing_.sign(now);
+    if (const auto result = look_.on_queue(queue, prompt_id())) found(*result, now);
+}
+
+void Run::on_recent(const RecentAnswer& answer, TimePoint now) {
+    if (phase_ == Phase::arrive) carry_on(arrival_.on_recent(answer, now), now);
+}
+
+void Run::on_done(bool ok, TimePoint now) {
+    if (phase_ == Phase::free_memory) {
+        // /free acts after the running prompt; whether it answered or not, the next submission shows.
+        phase_ = Phase::arrive;
+    } else if (phase_ == Phase::withdraw) {
+        if (!ok) reach_.lost(now);
+        look_.begin(withdrawal_->on_done(ok, now));
+    }
+}
+
+void Run::on_event(const Event& event, TimePoint now) {
+    if (phase_ == Phase::finished || phase_ == Phase::free_memory) return;
+    // The reminder after a reconnect has no id. It is about this client's running prompt, but it answers our
+    // connecting, and says nothing about whether the prompt goes on.
+    if (event.prompt_id.empty() || event.prompt_id != prompt_id()) return;
+    hearing_.event(now);
+    if (!submission_.told.started_at()) submission_.place.begun();
+    if (const auto* error = std::get_if<NodeError>(&event.body); error != nullptr && error->blocked)
+        outcome_.note(blocked_branch_note(*error));
+    if (submission_.told.on_event(event, graph_, now)) settle(now);
+}
+
+void Run::on_socket(bool up, TimePoint now) {
+    if (!hearing_.on_socket(up, now)) return;
+    if (!up) submission_.place.on_gone();
+    // What was said while nobody listened is not said again: look at once.
+    if (phase_ == Phase::follow) look_.come_by(now);
+}
+
+void Run::carry_on(Arrival::Result result, TimePoint now) {
+    if (auto* arrived = std::get_if<Arrival::Arrived>(&result)) {
+        follow(std::move(*arrived), now);
+    } else if (auto* refused = std::get_if<Refused>(&result)) {
+        outcome_.refusal = std::move(refused->body);
+        finish(Outcome::Kind::refused);
+    } else if (auto* failure = std::get_if<Failure>(&result)) {
+        if (submission_.doubtful) {
+            abandon();
+            outcome_.doubtful = true;
+        }
+        fail(std::move(*failure));
+    } else if (std::holds_alternative<Arrival::NothingToWithdraw>(result)) {
+        finish(Outcome::Kind::cancelled);
+    }
+}
+
+void Run::follow(Arrival::Arrived arrived, TimePoint now) {
     phase_ = Phase::follow;
-    attached_ = true;
-    looked_for_earlier_ = true;
-    noted_ = false;
-    doubt_since_.reset();
-    look_step_ = 0;
-    // Events will tell; the first look is only for the case that they do not.
-    look_at_ =
-        settling_ ? now : now + (socket_up_ ? rules_.poll_interval : std::min(rules_.poll_interval, Ms{500}));
-    pending_since_ = now;
-    sign(now);
     if (!sent_at_) sent_at_ = now;
+    hearing_.sign(now);
+    if (!arrived.note.empty()) outcome_.note(std::move(arrived.note));
+    if (arrived.found) {
+        // A cancel came while it was looked for.
+        if (arrived.found->where != Where::finished && std::exchange(cancelled_, false)) return cancel(now);
+        return found_while_following(*arrived.found, now);
+    }
+    // Events will tell; the first look is only for the case that they do not.
+    const Ms first =
+        hearing_.up() ? rules_.poll_interval : std::min(rules_.poll_interval, first_look_without_socket);
+    look_.begin(submission_.told.settling().on(now) ? now : now + first);
+    if (!arrived.node_errors.is_object() || arrived.node_errors.empty()) return;
+    if (rules_.allow_partial) {
+        outcome_.note("ComfyUI refused some outputs; the others ran (allow_partial)");
+    } else {
+        withdraw({Outcome::Kind::refused, {}, {{"node_errors", arrived.node_errors}}}, now);
+    }
+}
+
+void Run::no_answer(const NoAnswer& problem, TimePoint now) {
+    const TimePoint again = now + std::min(rules_.poll_interval, retry_pause);
+    look_.begin(again);
+    arrival_.on_no_answer(again, now);
+    reach_.lost(now);
+    if (const auto* denied = std::get_if<AccessDenied>(&problem)) {
+        reach_.denied = denied->status;
+        reach_.problem = "HTTP " + std::to_string(denied->status);
+        // Before anything was sent there is no reason to wait for a proxy to change its mind.
+        const bool first = phase_ == Phase::arrive && arrival_.is_first_look();
+        if (first && judge_.resubmissions() == 0) fail(denied_failure());
+        return;
+    }
+    const auto& unreachable = std::get<Unreachable>(problem);
+    reach_.denied.reset();
+    reach_.problem = unreachable.what;
+    if (!unreachable.gone) return;
+    submission_.place.on_gone();
+    // With the process its queue is gone; where only the way to it is, the monitor goes on.
+    if (phase_ == Phase::withdraw) {
+        abandon();
+        withdrawn();
+    } else if (phase_ == Phase::arrive && arrival_.is_scanning() && cancelled_) {
+        abandon();
+        finish(Outcome::Kind::cancelled);
+    }
+}
+
+void Run::found(const Found& found, TimePoint now) {
+    reach_.answered();
+    if (phase_ == Phase::follow) {
+        found_while_following(found, now);
+    } else if (phase_ == Phase::withdraw) {
+        found_while_withdrawing(found, now);
+    }
+}
+
+void Run::found_while_following(const Found& found, TimePoint now) {
+    look_.begin(now + rules_.poll_interval);
+    switch (found.where) {
+        case Where::finished:
+            return carry_out(judge_.ended(submission_, found.entry, cancelled_, false), now);
+        case Where::absent:
+            return carry_out(judge_.vanished(submission_, cancelled_), now);
+        case Where::running:
+            if (submission_.place.directed() && hearing_.is_deaf(now)) asides_.push_back(Reconnect{});
+            break;
+        case Where::pending:
+            break;
+    }
+    if (submission_.told.settling().on(now)) settle(now);
+}
+
+void Run::settle(TimePoint now) {
+    const TimePoint at = now + submission_.told.settling().next_delay(rules_.poll_interval);
+    phase_ == Phase::arrive ? arrival_.come_by(at) : look_.come_by(at);
+}
+
+void Run::carry_out(Judge::Verdict verdict, TimePoint now) {
+    if (const auto* again = std::get_if<Judge::Again>(&verdict)) return run_again(*again, now);
+    auto& end = std::get<Judge::End>(verdict);
+    if (end.restart) asides_.push_back(std::move(*end.restart));
+    finish(end.kind);
+}
+
+void Run::run_again(Judge::Again again, TimePoint now) {
+    arrival_.begin(submission() + 1, now);
+    phase_ = again.free_memory ? Phase::free_memory : Phase::arrive;
+}
+
+bool Run::files_gone(TimePoint now) {
+    const auto again = judge_.files_gone();
+    if (again) run_again(*again, now);
+    return again.has_value();
+}
+
+bool Run::pictures_missing(const std::string& why, TimePoint now) {
+    const auto again = judge_.pictures_missing(submission_, why);
+    if (again) run_again(*again, now);
+    return again.has_value();
+}
+
+/// Since when it has said nothing although it could be heard.
+std::optional<TimePoint> Run::silent_since(TimePoint now) const {
+    const Place& place = submission_.place;
+    if (!place.runs() || !hearing_.up() || !place.directed()) return {};
+    return now - hearing_.silence(now);
+}
+
+Waits Run::waits(TimePoint now) const {
+    Waits waits;
+    waits.began = sent_at_.value_or(began_);
+    waits.sent = sent_at_ || arrival_.is_noted();
+    waits.unreachable = reach_.lost_at;
+    // The end was announced: the history is about to say so.
+    if (phase_ != Phase::follow || reach_.lost_at || submission_.told.settling().on(now)) return waits;
+    const Place& place = submission_.place;
+    waits.idle = place.idle_since();
+    waits.queued = place.waiting_since();
+    if (place.head()) waits.behind = place.head()->since;
+    waits.silent = silent_since(now);
+    return waits;
+}
+
+void Run::check_limits(TimePoint now) {
+    using Verdict = Patience::Verdict;
+    if (phase_ == Phase::withdraw) {
+        if (!withdrawal_->is_over(now)) return;
+        abandon();
+        if (withdrawal_->reason().suspicious && position() == 0) {
+            asides_.push_back(
+                RestartService{"ComfyUI answers but its worker thread does not: a prompt neither "
+                               "went on nor could be interrupted",
+                               false, prompt_id()});
+        }
+        return withdrawn();
+    }
+    const bool scanning = phase_ == Phase::arrive && arrival_.is_scanning();
+    if (scanning && cancelled_) {
+        if (!arrival_.gave_up(now)) return;
+        abandon();
+        return finish(Outcome::Kind::cancelled);
+    }
+    const auto verdict = patience_.verdict(waits(now), now);
+    if (!verdict) return;
+    const auto& head = submission_.place.head();
+    Withdrawal::Reason reason;
+    reason.kind = Outcome::Kind::failed;
+    reason.failure = patience_.failure(*verdict, reach_.problem, head);
+    switch (*verdict) {
+        case Verdict::unreachable:
+            if (attached() || submission_.doubtful || scanning || arrival_.is_noted()) abandon();
+            return fail(reach_.denied ? denied_failure() : std::move(reason.failure));
+        case Verdict::not_sent:
+            if (scanning) abandon();
+            return fail(std::move(reason.failure));
+        case Verdict::took_too_long:
+            // A long one is no sign of a broken ComfyUI; one that could be heard and said nothing for long is.
+            reason.suspicious = patience_.is_too_silent(silent_since(now), now);
+            break;
+        case Verdict::silent_worker:
+            asides_.push_back(
+                RestartService{"ComfyUI answers but runs nothing although prompts wait: its worker thread "
+                               "is silent",
+                               false,
+                               {}});
+            break;
+        case Verdict::queued:
+            break;
+        case Verdict::blocked:
+            // That prompt may be long and healthy: only the monitor decides, much later, that nothing moves.
+            asides_.push_back(Blocked{head->prompt_id, head->mark, head->since});
+            break;
+        case Verdict::no_progress:
+            reason.suspicious = true;
+            break;
+    }
+    withdraw(std::move(reason), now);
+}
+
+void Run::cancel(TimePoint now) {
+    if (phase_ == Phase::finished || cancelled_) return;
+    cancelled_ = true;
+    if (phase_ == Phase::withdraw) return withdrawal_->cancel();
+    // Which prompt is to be taken back is what the arrival finds out.
+    if (phase_ == Phase::arrive && arrival_.cancel(now + rules_.limits.cancel, now)) return;
+    // A prompt that an earlier process may have sent must be taken back too.
+    if (phase_ == Phase::follow || submission_.doubtful || arrival_.is_noted()) return withdraw({}, now);
+    finish(Outcome::Kind::cancelled);
+}
+
+void Run::withdraw(Withdrawal::Reason reason, TimePoint now) {
+    withdrawal_.emplace(std::move(reason), now + rules_.limits.cancel, now);
+    phase_ = Phase::withdraw;
+    look_.begin(now);
+}
+
+void Run::found_while_withdrawing(const Found& found, TimePoint now) {
+    look_.begin(now + Withdrawal::look_pause);
+    // A POST without an answer may still be on its way into the queue.
+    if (found.where == Where::absent && submission_.doubtful && !attached()) {
+        abandon();
+        outcome_.doubtful = true;
+    }
+    if (found.where != Where::absent) submission_.doubtful = false;
+    if (!withdrawal_->on_found(found.where, now)) return;
+    // Over a time limit, and done in the last moment: that is a result all the same.
+    if (found.where == Where::finished && withdrawal_->reason().kind == Outcome::Kind::failed &&
+        is_success(found.entry.entry)) {
+        return carry_out(judge_.ended(submission_, found.entry, cancelled_, true), now);
+    }
+    withdrawn();
+}
+
+void Run::withdrawn() {
+    outcome_.failure = withdrawal_->reason().failure;
+    outcome_.refusal = withdrawal_->reason().refusal;
+    finish(withdrawal_->reason().kind);
+}
+
+/// The prompt may still be in ComfyUI, and somebody else must see it off.
+void Run::abandon() {
+    outcome_.abandoned = true;
+    outcome_.unwanted = {prompt_id()};
+    if (phase_ != Phase::arrive || !arrival_.is_scanning()) return;
+    outcome_.doubtful = true;
+    outcome_.unwanted = arrival_.possible_ids();
+}
+
+void Run::fail(Failure failure) {
+    outcome_.failure = std::move(failure);
+    if (reach_.denied) outcome_.failure.details["http_status"] = *reach_.denied;
+    finish(Outcome::Kind::failed);
 }
 
 void Run::finish(Outcome::Kind kind) {
     phase_ = Phase::finished;
-    look_step_ = 0;
     outcome_.kind = kind;
-    outcome_.prompt_id = prompt_id_;
-    if (sent_at_ && started_at_ && *started_at_ >= *sent_at_)
-        outcome_.timing.queued = since(*sent_at_, *started_at_);
-}
-
-Outcome Run::failed_outcome(std::string code, std::string message, const char* error_class) const {
-    Outcome outcome;
-    outcome.failure.code = std::move(code);
-    outcome.failure.message = std::move(message);
-    outcome.failure.details = {{"class", error_class}};
-    return outcome;
-}
-
-void Run::fail(std::string code, std::string message, bool retryable, const char* error_class) {
-    outcome_.failure = failed_outcome(std::move(code), std::move(message), error_class).failure;
-    outcome_.failure.retryable = retryable;
-    if (access_status_) outcome_.failure.details["http_status"] = *access_status_;
-    finish(Outcome::Kind::failed);
+    outcome_.prompt_id = prompt_id();
+    outcome_.cached_nodes = submission_.cached_nodes();
+    outcome_.origin = submission_.origin;
+    outcome_.timing = {{}, submission_.told.load_time(), submission_.ending.execute};
+    const auto& started = submission_.told.started_at();
+    if (sent_at_ && started && *started >= *sent_at_) outcome_.timing.queued = since(*sent_at_, *started);
 }
 
 }  // namespace emprops::comfyui

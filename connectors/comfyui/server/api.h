@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include "connectors/comfyui/run/run.h"
+#include "connectors/comfyui/run/answers.h"
 #include "connectors/comfyui/server/http.h"
 #include "connectors/comfyui/settings.h"
 #include "connectors/comfyui/text/outputs.h"

@@ -9,7 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "connectors/comfyui/run/run.h"
+#include "connectors/comfyui/run/actions.h"
+#include "connectors/comfyui/run/answers.h"
+#include "connectors/comfyui/text/mark.h"
 
 namespace emprops::comfyui {
 

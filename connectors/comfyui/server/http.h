@@ -12,7 +12,7 @@
 #include <variant>
 #include <vector>
 
-#include "connectors/comfyui/run/run.h"
+#include "connectors/comfyui/run/answers.h"
 #include "connectors/comfyui/settings.h"
 
 namespace emprops::comfyui {

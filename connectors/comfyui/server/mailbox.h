@@ -14,7 +14,7 @@
 #include <string>
 #include <variant>
 
-#include "connectors/comfyui/run/run.h"
+#include "connectors/comfyui/run/time.h"
 #include "connectors/comfyui/text/events.h"
 
 namespace emprops::comfyui {

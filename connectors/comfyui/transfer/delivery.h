@@ -11,7 +11,7 @@
 
 #include "connectors/comfyui/server/api.h"
 #include "connectors/comfyui/settings.h"
-#include "connectors/comfyui/text/errors.h"
+#include "connectors/comfyui/text/failure.h"
 #include "connectors/comfyui/text/outputs.h"
 
 namespace emprops::comfyui {

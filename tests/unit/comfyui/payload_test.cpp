@@ -5,6 +5,7 @@
 
 #include "connectors/comfyui/job/progress.h"
 #include "connectors/comfyui/text/errors.h"
+#include "connectors/comfyui/text/validation.h"
 #include "connectors/comfyui/transfer/delivery.h"
 #include "connectors/comfyui/transfer/inputs.h"
 

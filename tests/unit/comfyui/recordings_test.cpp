@@ -9,6 +9,7 @@
 #include "connectors/comfyui/text/outputs.h"
 #include "connectors/comfyui/text/payload.h"
 #include "connectors/comfyui/text/tolerant_json.h"
+#include "connectors/comfyui/text/validation.h"
 #include "tests/support/comfyui_recording.h"
 
 namespace emprops::comfyui {

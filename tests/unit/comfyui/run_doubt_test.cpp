@@ -146,7 +146,7 @@ TEST(Run, FilesThatAreGoneAreMadeAgainOnlyIfTheyCouldBeOldOnes) {
     Comfy earlier;
     earlier.history["p0"] = good_entry;
     earlier.go(Ms{1'000});
-    EXPECT_TRUE(earlier.run.outcome().earlier);
+    EXPECT_TRUE(earlier.run.outcome().origin.earlier);
     EXPECT_TRUE(earlier.run.files_gone(earlier.now));
     RunRules rules;
     rules.resume = true;
@@ -154,7 +154,7 @@ TEST(Run, FilesThatAreGoneAreMadeAgainOnlyIfTheyCouldBeOldOnes) {
     Comfy resumed(rules);  // a process that was killed while it delivered may have removed some
     resumed.history["p0"] = good_entry;
     resumed.go(Ms{1'000});
-    EXPECT_FALSE(resumed.run.outcome().earlier);
+    EXPECT_FALSE(resumed.run.outcome().origin.earlier);
     EXPECT_TRUE(resumed.run.files_gone(resumed.now));
 }
 
