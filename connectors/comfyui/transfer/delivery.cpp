@@ -1,20 +1,53 @@
 #include "connectors/comfyui/transfer/delivery.h"
 
-#include "connectors/comfyui/text/tolerant_json.h"
-#include "ipc/text/percent.h"
-#include "ipc/web/base64.h"
+#include <openssl/evp.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <utility>
+
+#include "connectors/comfyui/strip/strip.h"
+#include "connectors/comfyui/transfer/destinations/directory.h"
+#include "connectors/comfyui/transfer/destinations/inline.h"
+#include "connectors/comfyui/transfer/destinations/put.h"
+#include "connectors/comfyui/transfer/destinations/reference.h"
+#include "connectors/comfyui/transfer/destinations/s3.h"
 
 namespace emprops::comfyui {
 namespace {
 
 namespace fs = std::filesystem;
+
+struct DigestDeleter {
+    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+};
+
+std::optional<std::string> sha256_of_file(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    const std::unique_ptr<EVP_MD_CTX, DigestDeleter> context(EVP_MD_CTX_new());
+    if (!file || !context || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1) return {};
+    std::vector<char> block(std::size_t{1} << 16);
+    while (file) {
+        file.read(block.data(), static_cast<std::streamsize>(block.size()));
+        EVP_DigestUpdate(context.get(), block.data(), static_cast<std::size_t>(file.gcount()));
+    }
+    if (file.bad()) return {};
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned length = 0;
+    EVP_DigestFinal_ex(context.get(), digest.data(), &length);
+    static constexpr std::string_view digits = "0123456789abcdef";
+    std::string out;
+    for (unsigned i = 0; i < length; ++i) {
+        out += digits[digest[i] >> 4];
+        out += digits[digest[i] & 15];
+    }
+    return out;
+}
 
 bool write_output(const std::string& path, std::string_view bytes) {
     std::ofstream file(path, std::ios::binary | std::ios::trunc);
@@ -34,6 +67,53 @@ std::string today() {
 
 bool has(const std::vector<std::string>& words, const char* word) {
     return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+/// A file that cannot be stripped must not slip through with its workflow inside.
+std::optional<Failure> strip(const OutputFile& file, const std::string& path) {
+    const auto stripped = strip_file(path, file.filename);
+    if (stripped.ok()) return {};
+    const bool ours = stripped.error().code == "internal";
+    return failure_of(
+        ours ? "internal" : "service_error", "strip_metadata",
+        "\"" + file.filename + "\" (node " + file.node + ") is not delivered: strip_metadata is set, and " +
+            stripped.error().message +
+            ". Let the workflow save another format, or set strip_metadata (outputs.strip_metadata "
+            "in the payload) to false",
+        ours);
+}
+
+Failure download_failure(const Error& error) {
+    const bool large = error.code == "result_too_large";
+    const bool access = error.code == "access_denied";
+    return failure_of(error.code,
+                      large    ? "too_large"
+                      : access ? "access"
+                               : "download",
+                      error.message, !large);
+}
+
+std::vector<std::pair<std::string, std::string>> template_values(const OutputFile& file,
+                                                                 const JobNames& names,
+                                                                 const std::string& sha256) {
+    const fs::path name(file.filename);
+    std::string extension = name.extension().string();
+    if (!extension.empty()) extension.erase(0, 1);
+    return {
+        {"job_id", names.job_id},    {"prompt_id", names.prompt_id}, {"node", file.node}, {"kind", file.kind},
+        {"filename", file.filename}, {"stem", name.stem().string()}, {"ext", extension},  {"sha256", sha256},
+        {"date", today()},           {"subfolder", file.subfolder}};
+}
+
+/// Of the words of `deliver`, which settings and payload allow.
+Destination make_destination(const std::string& policy, const Uploads& uploads, const OutputSettings& rules,
+                             const Api& api, std::uint64_t inline_used) {
+    if (policy == "inline") return make_inline(rules.inline_max_bytes, inline_used);
+    if (policy == "directory") return make_directory(rules.directory, rules.directory_template);
+    if (policy == "http_put") return make_put(uploads, rules);
+    if (policy == "s3") return make_s3(uploads, rules);
+    return make_reference(uploads.settings, rules,
+                          [&api](const OutputFile& file) { return api.public_view_url(file); });
 }
 
 }  // namespace
@@ -66,47 +146,32 @@ Result<OutputSettings> output_rules(const OutputSettings& settings, const Output
     return rules;
 }
 
-std::string free_target(std::set<std::string>& taken, const std::string& target) {
-    if (taken.insert(target).second) return target;
-    const auto slash = target.rfind('/');
-    auto dot = target.rfind('.');
-    if (dot == std::string::npos || (slash != std::string::npos && dot < slash)) dot = target.size();
-    for (int i = 2;; ++i) {
-        std::string next = target.substr(0, dot) + "-" + std::to_string(i) + target.substr(dot);
-        if (taken.insert(next).second) return next;
-    }
-}
-
-bool fits_inline(const OutputSettings& rules, std::uint64_t used, std::uint64_t size) {
-    return used <= rules.inline_max_bytes && size <= rules.inline_max_bytes - used;
-}
-
 Delivery::Delivery(Api& api, const Settings& settings, OutputSettings rules, JobNames names,
                    std::function<bool()> cancelled, Pause pause, std::uint64_t inline_used)
     : api_(api),
       settings_(settings),
       rules_(std::move(rules)),
       names_(std::move(names)),
-      cancelled_(std::move(cancelled)),
-      pause_(std::move(pause)),
-      inline_used_(inline_used) {}
+      pause_(std::move(pause)) {
+    const Uploads uploads{api.http(), settings, std::move(cancelled), pause_};
+    for (const std::string& policy : rules_.deliver) {
+        destinations_.push_back({policy, make_destination(policy, uploads, rules_, api, inline_used)});
+    }
+}
+
+std::string Delivery::next_path() {
+    return names_.work_dir + "/output-" + std::to_string(count_++);
+}
 
 std::variant<Json, Delivery::FilesGone, Failure> Delivery::deliver(const OutputFile& file) {
-    const std::string path = names_.work_dir + "/output-" + std::to_string(count_++);
+    const std::string path = next_path();
     for (int attempt = 1;; ++attempt) {
         auto answer = api_.download(file, path);
         if (std::holds_alternative<Api::Missing>(answer)) return FilesGone{};
-        if (const auto* problem = std::get_if<Error>(&answer)) {
-            if (attempt < tries && problem->code == "service_unavailable" && !pause_(first_pause * attempt)) {
-                continue;
-            }
-            const bool large = problem->code == "result_too_large";
-            const char* error_class = large                              ? "too_large"
-                                      : problem->code == "access_denied" ? "access"
-                                                                         : "download";
-            return failure(problem->code, problem->message, !large, error_class);
-        }
-        break;
+        const auto* problem = std::get_if<Error>(&answer);
+        if (problem == nullptr) break;
+        const bool passing = problem->code == "service_unavailable" && attempt < most_tries;
+        if (!passing || pause_(pause_between_tries * attempt)) return download_failure(*problem);
     }
     auto placed = place(file, path, true);
     std::error_code ignored;
@@ -114,6 +179,73 @@ std::variant<Json, Delivery::FilesGone, Failure> Delivery::deliver(const OutputF
     if (auto* failed = std::get_if<Failure>(&placed)) return std::move(*failed);
     if (std::get<Json>(placed).at("delivery") != "reference") remember_delivered(file);
     return std::move(std::get<Json>(placed));
+}
+
+std::variant<Json, Failure> Delivery::deliver_bytes(const OutputFile& file, const std::string& bytes) {
+    const std::string path = next_path();
+    if (!write_output(path, bytes))
+        return failure_of("internal", "disk", "cannot write " + path + " (disk full?)");
+    auto placed = place(file, path, false);
+    std::error_code ignored;
+    fs::remove(path, ignored);
+    return placed;
+}
+
+std::variant<Json, Failure> Delivery::place(const OutputFile& file, const std::string& path,
+                                            bool in_comfyui) {
+    if (rules_.strip_metadata) {
+        if (auto failed = strip(file, path)) return std::move(*failed);
+    }
+    std::error_code error;
+    const std::uint64_t size = fs::file_size(path, error);
+    const auto sha256 = sha256_of_file(path);
+    if (error || !sha256) return failure_of("internal", "disk", "cannot read " + path + " again");
+    const Cargo cargo{file, path, size, *sha256, in_comfyui, template_values(file, names_, *sha256)};
+    std::vector<std::pair<std::string, Spilled>> spilled;
+    for (Named& each : destinations_) {
+        auto placement = each.destination(cargo);
+        if (auto* failed = std::get_if<Failure>(&placement)) return std::move(*failed);
+        if (auto* not_here = std::get_if<Spilled>(&placement)) {
+            spilled.emplace_back(each.policy, std::move(*not_here));
+            continue;
+        }
+        auto& placed = std::get<Placed>(placement);
+        if (!placed.local_only.empty()) local_links_ = std::move(placed.local_only);
+        Json entry = {{"node", file.node},
+                      {"kind", file.kind},
+                      {"filename", file.filename},
+                      {"subfolder", file.subfolder},
+                      {"type", file.type},
+                      {"mime_type", file.mime_type},
+                      {"size", size},
+                      {"sha256", *sha256},
+                      {"delivery", each.policy}};
+        entry.update(placed.entry);
+        return entry;
+    }
+    return no_destination(file, spilled);
+}
+
+/// Why each destination was none, and what can be done about it.
+Failure Delivery::no_destination(const OutputFile& file,
+                                 const std::vector<std::pair<std::string, Spilled>>& spilled) const {
+    std::string reasons, cures;
+    const auto cure = [&](const std::string& what) {
+        cures += (cures.empty() ? ". To do: " : ", or ") + what;
+    };
+    for (const auto& [policy, why] : spilled) {
+        reasons += (reasons.empty() ? "" : "; ") + policy + ": " + why.why;
+        if (!why.cure.empty()) cure(why.cure);
+    }
+    std::string more;
+    for (const std::string policy : {"reference", "directory", "http_put", "s3"}) {
+        const bool useless = policy == "reference" && rules_.strip_metadata;
+        if (!has(rules_.deliver, policy.c_str()) && !useless) more += (more.empty() ? "" : ", ") + policy;
+    }
+    if (!more.empty()) cure("add one of " + more + " to deliver");
+    return failure_of(
+        "result_too_large", "too_large",
+        "\"" + file.filename + "\" (node " + file.node + ") cannot be delivered: " + reasons + cures, false);
 }
 
 void Delivery::remember_delivered(const OutputFile& file) {
@@ -134,27 +266,6 @@ void Delivery::remove_delivered() {
     for (const std::string& path : std::exchange(delivered_, {})) {
         fs::remove(path, ignored);
     }
-}
-
-std::variant<Json, Failure> Delivery::deliver_bytes(const OutputFile& file, const std::string& bytes) {
-    const std::string path = names_.work_dir + "/output-" + std::to_string(count_++);
-    if (!write_output(path, bytes))
-        return failure("internal", "cannot write " + path + " (disk full?)", true, "disk");
-    auto placed = place(file, path, false);
-    std::error_code ignored;
-    fs::remove(path, ignored);
-    return placed;
-}
-
-Delivery::Values Delivery::values(const OutputFile& file, const std::string& sha256) const {
-    const fs::path name(file.filename);
-    std::string extension = name.extension().string();
-    if (!extension.empty()) extension.erase(0, 1);
-    return {{"job_id", names_.job_id},   {"prompt_id", names_.prompt_id},
-            {"node", file.node},         {"kind", file.kind},
-            {"filename", file.filename}, {"stem", name.stem().string()},
-            {"ext", extension},          {"sha256", sha256},
-            {"date", today()},           {"subfolder", file.subfolder}};
 }
 
 }  // namespace emprops::comfyui
