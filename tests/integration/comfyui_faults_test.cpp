@@ -357,28 +357,12 @@ TEST(ComfyUiCancel, APromptThatDoesNotLetGoIsWatchedAfterTheJob) {
     EXPECT_EQ(restart_requests(connector), 0);
 }
 
-TEST(ComfyUiResume, AfterAKillTheNextProcessTakesOverThePromptThatRuns) {
-    ComfyDouble comfy;
-    TempDir work;
-    comfy.add_script(slow(2500ms));
-    {
-        ComfyConnector first(comfy.url(), Json::object(), work.path().string());
-        ASSERT_TRUE(first.wait_available());
-        first.give("job", graph());
-        ASSERT_TRUE(wait_until([&] { return comfy.running().size() == 1; }));
-        first.child().signal(SIGKILL);
-        ASSERT_TRUE(first.child().wait());
-    }
-    ComfyConnector second(comfy.url(), {{"no_progress_timeout", "20s"}}, work.path().string());
-    ASSERT_TRUE(second.wait_available());
-    second.give("job", graph(), true);
-    EXPECT_EQ(code(second.outcome("job")), "result");
-    EXPECT_THAT(comfy.posts(), SizeIs(1));
-}
+/// With the server's own ids, or those that we choose.
+class ComfyUiKilled : public testing::TestWithParam<bool> {};
 
-TEST(ComfyUiResume, OnAServerThatMakesItsOwnIdsToo) {
+TEST_P(ComfyUiKilled, TheNextProcessTakesOverThePromptThatRuns) {
     ComfyDoubleOptions options;
-    options.own_ids = true;
+    options.own_ids = GetParam();
     ComfyDouble comfy(options);
     TempDir work;
     comfy.add_script(slow(2500ms));
@@ -396,6 +380,10 @@ TEST(ComfyUiResume, OnAServerThatMakesItsOwnIdsToo) {
     EXPECT_EQ(code(second.outcome("job")), "result");
     EXPECT_THAT(comfy.posts(), SizeIs(1));
 }
+
+INSTANTIATE_TEST_SUITE_P(ComfyUiResume, ComfyUiKilled, testing::Bool(), [](const auto& each) {
+    return each.param ? "OnAServerThatMakesItsOwnIds" : "OnAServerThatTakesOurIds";
+});
 
 TEST(ComfyUiResume, AnotherPayloadUnderTheSameJobIdIsAnotherJob) {
     ComfyDouble comfy;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 
+#include "connectors/comfyui/run/time.h"
 #include "connectors/comfyui/server/api.h"
 
 namespace emprops::comfyui {

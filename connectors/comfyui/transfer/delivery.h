@@ -12,6 +12,7 @@
 #include "connectors/comfyui/settings.h"
 #include "connectors/comfyui/text/failure.h"
 #include "connectors/comfyui/text/outputs.h"
+#include "connectors/comfyui/text/payload.h"
 #include "connectors/comfyui/transfer/destinations/destination.h"
 
 namespace emprops::comfyui {

@@ -114,6 +114,22 @@ Json entry_of(const Json& outputs, const std::vector<std::string>& cached) {
                Json::array({Json::array({"execution_cached", {{"prompt_id", "p0"}, {"nodes", cached}}})})}}}};
 }
 
+TEST(Run, WhatIsRunAgainAfterAnOldPromptIsNotOldItself) {
+    RunRules rules;
+    rules.resume = true;
+    rules.resume_from = 0;
+    Comfy comfy(rules);
+    comfy.history["p0"] = Json::parse(
+        R"({"outputs":{},"status":{"status_str":"error","messages":[["execution_error",
+        {"prompt_id":"p0","node_id":"1","exception_type":"torch.OutOfMemoryError"}]]}})");
+    comfy.on_post = [&] { comfy.history["p1"] = good_entry; };
+    comfy.go(Ms{20'000});
+    EXPECT_EQ(comfy.log, "free;post p1;");
+    EXPECT_EQ(comfy.run.outcome().kind, Outcome::Kind::succeeded);
+    EXPECT_FALSE(comfy.run.outcome().origin.was_over);  // its pictures are to be waited for
+    EXPECT_FALSE(comfy.run.outcome().origin.maybe_old);
+}
+
 TEST(Run, AJobWhoseOutputsShowNothingRunsOnce) {
     Comfy comfy;
     comfy.on_post = [&] { comfy.history["p0"] = entry_of(Json::object(), {"1"}); };

@@ -1,0 +1,28 @@
+#pragma once
+// What is told of a run that brought no result: the failure, and what other nodes had put out before it. On the
+// job's thread; may ask ComfyUI for the values that an input allows.
+
+#include "connectors/comfyui/job/scope.h"
+#include "connectors/comfyui/run/outcome.h"
+
+namespace emprops::comfyui {
+
+class Failing {
+  public:
+    /// `scope` outlives it.
+    explicit Failing(const JobScope& scope) : scope_(scope) {}
+
+    Failure failure_of_run(const Outcome& outcome) const;
+    /// What nodes had put out before the prompt failed, and where it still lies.
+    Json files_left(const Outcome& outcome) const;
+    /// Throws JobFailure.
+    [[noreturn]] void fail(const Outcome& outcome) const;
+
+  private:
+    std::vector<std::string> choices(const std::string& type, const std::string& input) const;
+    std::vector<std::string> classes() const;
+
+    const JobScope& scope_;
+};
+
+}  // namespace emprops::comfyui

@@ -1,0 +1,219 @@
+#include "connectors/comfyui/job/job_run.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "connectors/comfyui/job/raise.h"
+#include "connectors/comfyui/job/result.h"
+#include "connectors/comfyui/transfer/inputs.h"
+#include "ipc/overload.h"
+#include "ipc/web/digest.h"
+
+namespace emprops::comfyui {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int most_deaths = 2;
+
+}  // namespace
+
+JobRun::JobRun(const Shared& shared, const Job& job, JobContext& context, Payload payload,
+               OutputSettings rules)
+    : shared_(shared),
+      job_(job),
+      context_(context),
+      registration_(shared.boxes, job.job_id),
+      lease_(shared.work_dir, job.job_id, [this](Ms time) { return context_.wait_cancelled(time); }),
+      mark_{shared.names.space(), shared.connector, shared.instance, job.job_id,
+            sha256_hex(job.payload_text)},
+      api_(shared.settings, [this] { return scope_.cancelled(); }),
+      scope_{shared, job, context, std::move(payload), std::move(rules), api_,
+             // Once the prompt is being taken back, the requests for that must go through.
+             [this] { return context_.cancelled() && !withdrawing_; },
+             [this](Ms time) { return context_.wait_cancelled(time); },
+             input_subfolder(shared.names.space(), job.job_id)},
+      notes_(job.work_dir),
+      report_(scope_.payload.nodes, shared.settings.previews, shared.etas,
+              [this](double percent, const std::string& message, const Json& details) {
+                  context_.progress(percent, message, "processing", details);
+              }),
+      run_(
+          this->rules(), scope_.payload.nodes,
+          [this](int n) { return shared_.names.prompt(job_.job_id, mark_.payload, n); }, Clock::now()),
+      pictures_(scope_.payload.nodes, shared.settings.websocket_nodes, max_picture_bytes),
+      mail_(*registration_.box(), run_, pictures_, report_),
+      sending_(scope_, mark_, report_),
+      picture_wait_(scope_, pictures_, mail_),
+      failing_(scope_) {
+    registration_.add_prompt(run_.prompt_id());
+    run_.on_socket(shared_.boxes.socket_up(), Clock::now());
+    context_.on_cancel([box = registration_.box()] { box->wake(); });
+}
+
+Json JobRun::go() {
+    refuse_poison();
+    while (true) {
+        drive();
+        const Outcome& outcome = run_.outcome();
+        if (outcome.abandoned) shared_.monitor.see_off(outcome.unwanted, outcome.doubtful);
+        if (outcome.kind == Outcome::Kind::succeeded) {
+            shared_.deaths.ended_well(death_key());
+            picture_wait_.wait(run_);
+            auto nodes = picture_wait_.run_again(run_);
+            if (!nodes.empty()) {
+                sending_.refresh(std::move(nodes));
+                continue;
+            }
+        } else {
+            shared_.deaths.died(death_key(), outcome.deaths);
+            if (!scope_.allow_partial() || failing_.files_left(outcome).empty()) failing_.fail(outcome);
+        }
+        if (auto result = deliver()) return std::move(*result);
+        if (run_.files_gone(Clock::now())) continue;
+        scope_.clean_up(true);
+        raise(failure_of("service_error", "files_gone",
+                         "ComfyUI names output files that it does not have (deleted meanwhile, or not in "
+                         "its output folder)"));
+    }
+}
+
+void JobRun::refuse_poison() const {
+    const int deaths = shared_.deaths.of(death_key());
+    if (deaths < most_deaths || shared_.deaths.others(death_key())) return;
+    raise(failure_of("poison", "ended_comfyui",
+                     "this workflow ended the ComfyUI process " + std::to_string(deaths) +
+                         " times before; it is not sent again",
+                     false));
+}
+
+RunRules JobRun::rules() const {
+    RunRules out;
+    out.limits = shared_.settings.limits;
+    out.poll_interval = shared_.settings.poll_interval;
+    out.max_resubmissions = shared_.settings.max_resubmissions;
+    out.allow_partial = scope_.allow_partial();
+    out.resume = job_.resume;
+    out.resume_from = job_.resume ? notes_.submission() : std::nullopt;
+    // It notes each submission before it sends it; where it did not, it sent none. But the folder goes when
+    // the supervisor dies.
+    out.may_be_sent = out.resume_from.has_value() || !notes_.begun_before();
+    out.deaths_before = shared_.deaths.of(death_key());
+    out.machine_is_sick = shared_.deaths.others(death_key());
+    out.mark = mark_;
+    return out;
+}
+
+void JobRun::drive() {
+    bool attached = false;
+    while (true) {
+        mail_.read(Clock::now());
+        if (context_.cancelled() && !withdrawing_) withdraw();
+        // The id changes with each submission, and old servers give one of their own.
+        registration_.add_prompt(run_.prompt_id());
+        note_submission(attached);
+        attached = run_.attached();
+        const Action action = run_.next(Clock::now());
+        if (std::holds_alternative<Finish>(action)) return;
+        if (std::holds_alternative<Wait>(action)) report_.tell(run_.prompt_id(), Clock::now());
+        act(action);
+        report_.tell(run_.prompt_id(), Clock::now());
+    }
+}
+
+void JobRun::withdraw() {
+    // The next supervisor gives this job again, and its prompt is looked for.
+    if (context_.supervisor_gone()) {
+        raise(Failure{"drained", "the supervisor has gone; the prompt was left in ComfyUI", true,
+                      Json::object()});
+    }
+    withdrawing_ = true;
+    api_.hurry(std::max(shared_.settings.limits.cancel / 4, Ms{500}));
+    run_.cancel(Clock::now());
+}
+
+void JobRun::note_submission(bool was_attached) {
+    if (run_.attached()) {
+        notes_.note_submission(run_.submission());
+        if (!was_attached) shared_.monitor.keep(run_.prompt_id());
+    }
+    if (run_.begun() && begun_ != run_.submission()) {
+        begun_ = run_.submission();
+        context_.accepted();  // if ComfyUI dies now, this job is the one that it ran
+    }
+}
+
+void JobRun::act(const Action& action) {
+    // The answer is there before the clock is read: it says when the answer came.
+    const auto now = [] { return Clock::now(); };
+    std::visit(Overload{[&](const SendPrompt& send) {
+                            const auto answer = post(send);
+                            run_.on_post(answer, now());
+                        },
+                        [&](const AskHistory& ask) {
+                            const auto answer = api_.history(ask.prompt_id);
+                            run_.on_history(answer, now());
+                        },
+                        [&](const AskQueue&) {
+                            const auto answer = api_.queue();
+                            run_.on_queue(answer, now());
+                            report_.on_position(run_.position(), run_.queue_length(), run_.output_nodes());
+                        },
+                        [&](const AskRecent&) {
+                            const auto answer = api_.recent();
+                            run_.on_recent(answer, now());
+                        },
+                        [&](const DeletePending& remove) {
+                            const bool ok = api_.remove_pending(remove.prompt_id);
+                            run_.on_done(ok, now());
+                        },
+                        [&](const Interrupt& interrupt) {
+                            const bool ok = api_.interrupt(interrupt.prompt_id);
+                            run_.on_done(ok, now());
+                        },
+                        [&](const FreeMemory&) {
+                            const bool ok = api_.free_memory();
+                            mail_.restart();
+                            sending_.provide_again();
+                            run_.on_done(ok, now());
+                        },
+                        [&](const Reconnect&) {
+                            if (shared_.socket != nullptr) shared_.socket->reconnect();
+                        },
+                        [&](const RestartService& restart) { shared_.monitor.suspect(restart); },
+                        [&](const Blocked& blocked) { shared_.monitor.blocked(blocked); },
+                        [&](const Wait& wait) { mail_.read(wait.until); }, [&](const Finish&) {}},
+               action);
+}
+
+PostAnswer JobRun::post(const SendPrompt& send) {
+    picture_wait_.need_socket();
+    sending_.provide();
+    mail_.restart();
+    notes_.note_submission(run_.submission());
+    // An earlier prompt of this id may have been given up on: this one is wanted.
+    shared_.monitor.keep(send.prompt_id);
+    context_.service_request("comfyui", "prompt",
+                             {{"url", shared_.settings.server.text()},
+                              {"prompt_id", run_.prompt_id()},
+                              {"nodes", scope_.payload.nodes.size()}});
+    return sending_.post(send);
+}
+
+std::optional<Json> JobRun::deliver() {
+    const Outcome& outcome = run_.outcome();
+    const bool succeeded = outcome.kind == Outcome::Kind::succeeded;
+    try {
+        const std::string note = succeeded ? ""
+                                           : "not all of the workflow was done (allow_partial): " +
+                                                 failing_.failure_of_run(outcome).message;
+        auto result = ResultMaker(scope_, outcome, pictures_, report_, note).make();
+        if (!result && !succeeded) failing_.fail(outcome);
+        return result;
+    } catch (const JobFailure&) {
+        scope_.clean_up(false);  // the outputs stay: the next assignment takes them
+        throw;
+    }
+}
+
+}  // namespace emprops::comfyui

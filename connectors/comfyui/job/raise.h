@@ -1,0 +1,16 @@
+#pragma once
+// How a job fails: a Failure becomes what the SDK tells the supervisor.
+
+#include "connectors/comfyui/text/failure.h"
+#include "ipc/result.h"
+
+namespace emprops::comfyui {
+
+/// Throws JobFailure.
+[[noreturn]] void raise(const Failure& failure);
+/// A failure that has a code and a message only gets details.class by its code.
+[[noreturn]] void raise(const Error& error);
+/// The job was cancelled `while` something was done; empty: no matter what.
+[[noreturn]] void raise_cancelled(const std::string& what = "cancelled");
+
+}  // namespace emprops::comfyui

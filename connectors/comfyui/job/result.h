@@ -1,0 +1,50 @@
+#pragma once
+// The result of a job whose run put something out: delivers it and describes it. On the job's thread, blocking;
+// one object per attempt to deliver.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "connectors/comfyui/job/pictures.h"
+#include "connectors/comfyui/job/report.h"
+#include "connectors/comfyui/job/scope.h"
+#include "connectors/comfyui/run/outcome.h"
+#include "connectors/comfyui/text/outputs.h"
+#include "connectors/comfyui/transfer/delivery.h"
+
+namespace emprops::comfyui {
+
+/// What is to be delivered, previews too where there is nothing else; says so in `notes`. `pictures`: there
+/// are some that came over the WebSocket. Pure.
+Outputs outputs_to_deliver(const Json& outputs, const OutputSettings& rules, const OutputWishes& wishes,
+                           bool pictures, Json& notes);
+
+class ResultMaker {
+  public:
+    /// `note`: for people; empty: none. All of them outlive it.
+    ResultMaker(const JobScope& scope, const Outcome& outcome, SocketPictures& pictures, Report& report,
+                const std::string& note);
+
+    /// nullopt when ComfyUI no longer has a file. Throws JobFailure.
+    std::optional<Json> make();
+
+  private:
+    bool deliver_files();
+    void deliver_pictures();
+    void tell(const std::string& file) const;
+    void take(Json entry);
+    Json timing(Ms download) const;
+
+    const JobScope& scope_;
+    const Outcome& outcome_;
+    Report& report_;
+    std::vector<SocketPicture> pictures_;
+    Json notes_;
+    Outputs outputs_;
+    Delivery delivery_;
+    Json files_ = Json::array();
+    bool referenced_ = false;  // a link into ComfyUI was given out
+};
+
+}  // namespace emprops::comfyui

@@ -1,0 +1,25 @@
+#include "connectors/comfyui/job/scope.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "connectors/comfyui/text/outputs.h"
+
+namespace emprops::comfyui {
+
+bool JobScope::is_asked_for(const std::string& node) const {
+    const auto& wanted = payload.outputs.nodes;
+    return wanted.empty() || std::any_of(wanted.begin(), wanted.end(),
+                                         [&](const auto& each) { return is_of_node(node, each); });
+}
+
+void JobScope::clean_up(bool outputs_too) const {
+    if (settings().comfyui_folder.empty()) return;
+    const std::filesystem::path base = settings().comfyui_folder;
+    std::error_code ignored;
+    if (!payload.inputs.empty()) std::filesystem::remove_all(base / "input" / own_folder, ignored);
+    if (outputs_too && settings().delete_delivered && settings().own_output_folder())
+        std::filesystem::remove_all(base / "output" / own_folder, ignored);
+}
+
+}  // namespace emprops::comfyui

@@ -1,0 +1,34 @@
+#pragma once
+// What the parts of one job have in common. Lives as long as the job, on its thread; a plain value
+// with references to what outlives it.
+
+#include <functional>
+#include <string>
+
+#include "connectors/comfyui/job/job.h"
+#include "connectors/comfyui/server/api.h"
+#include "connectors/comfyui/text/payload.h"
+
+namespace emprops::comfyui {
+
+struct JobScope {
+    const Shared& shared;
+    const Job& job;
+    JobContext& context;
+    Payload payload;
+    OutputSettings rules;  ///< the settings, narrowed by the payload
+    Api& api;
+    /// The job was cancelled, and nothing is to be brought to its end any more.
+    std::function<bool()> cancelled;
+    Pause pause;
+    std::string own_folder;  ///< of this job, in ComfyUI's input and output
+
+    const Settings& settings() const { return shared.settings; }
+    bool allow_partial() const { return payload.allow_partial.value_or(settings().allow_partial); }
+    /// Whether the result is to have what this node puts out.
+    bool is_asked_for(const std::string& node) const;
+    /// Called when the prompt is gone from ComfyUI: removes the job's folders where they can be reached.
+    void clean_up(bool outputs_too) const;
+};
+
+}  // namespace emprops::comfyui

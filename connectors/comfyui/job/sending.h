@@ -1,0 +1,41 @@
+#pragma once
+// What a job sends to ComfyUI: its inputs, once, and the graph with their names in it. On the job's thread,
+// blocking.
+
+#include <set>
+#include <string>
+
+#include "connectors/comfyui/job/report.h"
+#include "connectors/comfyui/job/scope.h"
+#include "connectors/comfyui/run/actions.h"
+#include "connectors/comfyui/text/mark.h"
+
+namespace emprops::comfyui {
+
+class Sending {
+  public:
+    /// All of them outlive it.
+    Sending(const JobScope& scope, const OwnMark& mark, Report& report)
+        : scope_(scope), mark_(mark), report_(report) {}
+
+    /// Brings the inputs if that was not done. They are brought only when the prompt is really sent: a resumed job
+    /// finds its prompt with them. Throws JobFailure.
+    void provide();
+    PostAnswer post(const SendPrompt& send);
+    /// The inputs may be what ComfyUI does not have any more.
+    void provide_again() { provided_ = false; }
+    /// From now on the cache must not answer these nodes.
+    void refresh(std::set<std::string> nodes) { refresh_ = std::move(nodes); }
+
+  private:
+    void check() const;
+
+    const JobScope& scope_;
+    const OwnMark& mark_;
+    Report& report_;
+    bool provided_ = false;
+    std::string graph_;
+    std::set<std::string> refresh_;
+};
+
+}  // namespace emprops::comfyui
