@@ -184,6 +184,28 @@ TEST(ComfyUiPictures, OfAJobWhoseConnectorWasKilledAreMadeAgain) {
     EXPECT_THAT(comfy.posts(), SizeIs(2));
 }
 
+TEST(ComfyUiPictures, OfAPromptThatWasOverBeforeTheNextConnectorCameAreMadeAgain) {
+    ComfyDouble comfy;
+    TempDir work;
+    comfy.add_script(pictures(3, 3, 300));
+    comfy.add_script(pictures(3, 3));
+    {
+        ComfyConnector first(comfy.url(), Json::object(), work.path().string());
+        ASSERT_TRUE(first.wait_available());
+        first.give("job", socket_graph());
+        ASSERT_TRUE(wait_until([&] { return comfy.running().size() == 1; }));
+        first.child().signal(SIGKILL);
+        ASSERT_TRUE(first.child().wait());
+    }
+    ASSERT_TRUE(wait_until([&] { return comfy.running().empty(); }));
+    ComfyConnector second(comfy.url(), Json::object(), work.path().string());
+    ASSERT_TRUE(second.wait_available());
+    second.give("job", socket_graph(), true);
+    const Json outcome = second.outcome("job");
+    EXPECT_THAT(files(outcome), SizeIs(3)) << outcome;
+    EXPECT_THAT(comfy.posts(), SizeIs(2));
+}
+
 ComfyScript announces(const std::vector<std::string>& sent, int count) {
     Json list = Json::array();
     for (int i = 0; i < count; ++i) {

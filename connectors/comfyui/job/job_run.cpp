@@ -5,6 +5,7 @@
 
 #include "connectors/comfyui/job/raise.h"
 #include "connectors/comfyui/job/result.h"
+#include "connectors/comfyui/run/failures.h"
 #include "connectors/comfyui/transfer/inputs.h"
 #include "ipc/overload.h"
 #include "ipc/web/digest.h"
@@ -13,8 +14,6 @@ namespace emprops::comfyui {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-constexpr int most_deaths = 2;
 
 }  // namespace
 

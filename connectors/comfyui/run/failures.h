@@ -22,6 +22,8 @@ Failure interrupted_failure();
 /// `status`: what the history says; it gives no reason.
 Failure no_reason_failure(const std::string& status);
 Failure too_many_failure();
+/// A job of which ComfyUI ended so often is not sent any more.
+constexpr int most_deaths = 2;
 Failure poison_failure(int deaths);
 /// The prompt vanished. `again`: also when it was sent once more; `died`: ComfyUI ended while it ran; `sick`: as it
 /// did with another job before.

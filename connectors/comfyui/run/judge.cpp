@@ -7,11 +7,6 @@
 #include "ipc/text/utf8.h"
 
 namespace emprops::comfyui {
-namespace {
-
-constexpr int most_deaths = 2;
-
-}  // namespace
 
 Judge::Verdict Judge::failed(Failure failure) {
     outcome_.failure = std::move(failure);

@@ -55,7 +55,7 @@ class Judge {
     const RunRules& rules_;
     const Graph& graph_;
     Outcome& outcome_;
-    // No cure is tried for ever.
+    // What was tried already; each cure is tried once.
     int resubmissions_ = 0;
     bool memory_freed_ = false, made_anew_ = false, ran_for_pictures_ = false;
 };

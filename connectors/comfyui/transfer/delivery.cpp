@@ -70,7 +70,7 @@ bool has(const std::vector<std::string>& words, const char* word) {
 }
 
 /// A file that cannot be stripped must not slip through with its workflow inside.
-std::optional<Failure> strip(const OutputFile& file, const std::string& path) {
+std::optional<Failure> strip_or_fail(const OutputFile& file, const std::string& path) {
     const auto stripped = strip_file(path, file.filename);
     if (stripped.ok()) return {};
     const bool ours = stripped.error().code == "internal";
@@ -194,7 +194,7 @@ std::variant<Json, Failure> Delivery::deliver_bytes(const OutputFile& file, cons
 std::variant<Json, Failure> Delivery::place(const OutputFile& file, const std::string& path,
                                             bool in_comfyui) {
     if (rules_.strip_metadata) {
-        if (auto failed = strip(file, path)) return std::move(*failed);
+        if (auto failed = strip_or_fail(file, path)) return std::move(*failed);
     }
     std::error_code error;
     const std::uint64_t size = fs::file_size(path, error);
