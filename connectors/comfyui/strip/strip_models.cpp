@@ -7,17 +7,17 @@
 namespace emprops::comfyui::strip {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 /// Parses [at, at + size), lets `change` say whether it changed it, and writes it back in the same length.
 template <class Change>
 Stripped header(Bytes file, std::size_t at, std::size_t size, const char* format, Change change) {
     constexpr std::size_t max_size = std::size_t{64} << 20;
     if (size > max_size) return unknown("its header is larger than 64 MiB");
-    Json json = Json::parse(text(file, at, size), nullptr, false);
+    OrderedJson json = OrderedJson::parse(text(file, at, size), nullptr, false);
     if (!json.is_object()) return broken(format);
     if (!change(json)) return file.size();
-    const std::string now = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+    const std::string now = json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
     if (now.size() > size) return unknown("its header got longer without the metadata");
     std::memset(file.data() + at, ' ', size);
     std::memcpy(file.data() + at, now.data(), now.size());
@@ -31,7 +31,7 @@ Stripped safetensors(Bytes file) {
     const std::uint64_t size = number(file, 0, 8, false);
     if (size > file.size() - 8) return broken("safetensors");
     return header(file, 8, static_cast<std::size_t>(size), "safetensors",
-                  [](Json& json) { return json.erase("__metadata__") > 0; });
+                  [](OrderedJson& json) { return json.erase("__metadata__") > 0; });
 }
 
 Stripped glb(Bytes file) {
@@ -39,7 +39,7 @@ Stripped glb(Bytes file) {
         return broken("GLB");
     const std::uint64_t size = number(file, 12, 4, false);
     if (size > file.size() - 20) return broken("GLB");
-    return header(file, 20, static_cast<std::size_t>(size), "GLB", [](Json& json) {
+    return header(file, 20, static_cast<std::size_t>(size), "GLB", [](OrderedJson& json) {
         bool changed = json.erase("extras") > 0;
         if (json.contains("asset") && json["asset"].is_object()) {
             for (const char* key : {"extras", "copyright"}) {

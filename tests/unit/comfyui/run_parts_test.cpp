@@ -1,11 +1,7 @@
-// The parts of a run, each made alone: no Run here.
+// The small parts of a run, each made alone: no Run here.
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include "connectors/comfyui/run/arrival.h"
+#include "tests/unit/comfyui/run_parts.h"
 #include "connectors/comfyui/run/hearing.h"
-#include "connectors/comfyui/run/judge.h"
 #include "connectors/comfyui/run/look.h"
 #include "connectors/comfyui/run/patience.h"
 #include "connectors/comfyui/run/scan.h"
@@ -15,50 +11,9 @@
 namespace emprops::comfyui {
 namespace {
 
+using namespace parts;
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-const TimePoint start{};
-
-TimePoint at(int ms) {
-    return start + Ms{ms};
-}
-
-std::string name(int number) {
-    return "p" + std::to_string(number);
-}
-
-OwnMark own() {
-    return {"s", "comfyui", 0, "j", "h"};
-}
-
-/// What a machine wants, as a word.
-std::string word(const Action& action) {
-    if (const auto* ask = std::get_if<AskHistory>(&action)) return "history " + ask->prompt_id;
-    if (const auto* send = std::get_if<SendPrompt>(&action)) return "post " + send->prompt_id;
-    if (const auto* remove = std::get_if<DeletePending>(&action)) return "delete " + remove->prompt_id;
-    if (const auto* stop = std::get_if<Interrupt>(&action)) return "interrupt " + stop->prompt_id;
-    if (std::holds_alternative<AskQueue>(action)) return "queue";
-    if (std::holds_alternative<AskRecent>(action)) return "recent";
-    if (std::holds_alternative<Wait>(action)) return "wait";
-    return "?";
-}
-
-Entry entry(const Json& outputs, const std::string& status = "success",
-            const Json& messages = Json::array()) {
-    return {{{"outputs", outputs}, {"status", {{"status_str", status}, {"messages", messages}}}}, 0, 0};
-}
-
-Entry error_entry(const std::string& exception) {
-    return entry(
-        Json::object(), "error",
-        Json::array({Json::array(
-            {"execution_error", {{"prompt_id", "p0"}, {"node_id", "1"}, {"exception_type", exception}}})}));
-}
-
-Queue running(const std::string& id, const Json& mark = {}) {
-    return {{{id, 0, {}, mark}}, {}};
-}
 
 // ---- Look
 
@@ -240,11 +195,6 @@ TEST(Place, EventsOfAPromptThatAnotherInstanceSentGoElsewhere) {
 
 // ---- Told
 
-const Graph& graph() {
-    static const Graph value({{"1", "CheckpointLoader", "", {}}, {"2", "SaveImage", "", {"1"}}});
-    return value;
-}
-
 TEST(Told, TheTimeOfNodesThatLoadModelsIsAddedUp) {
     Told told;
     told.on_event({"p0", Executing{"1"}}, graph(), at(0));
@@ -390,200 +340,6 @@ TEST(Withdrawal, ARequestWithoutAnAnswerIsNotFollowedAtOnceAndACancelChangesTheR
     EXPECT_EQ(withdrawal.reason().kind, Outcome::Kind::cancelled);
     EXPECT_EQ(withdrawal.reason().failure.code, "");
     EXPECT_TRUE(withdrawal.reason().suspicious);
-}
-
-// ---- Arrival
-
-struct ArrivalTest : testing::Test {
-    void make() { arrival.emplace(rules, names, reach, submission, at(0)); }
-    /// Nothing is found by a whole look.
-    Arrival::Result look_in_vain(TimePoint now) {
-        arrival->on_history(NoEntry{}, now);
-        arrival->on_queue({}, now);
-        return arrival->on_history(NoEntry{}, now);
-    }
-    RunRules rules;
-    Arrival::Names names = name;
-    Reach reach;
-    Submission submission{7, "old"};
-    std::optional<Arrival> arrival;
-};
-
-TEST_F(ArrivalTest, LooksThenSends) {
-    make();
-    EXPECT_EQ(submission.prompt_id, "p0");
-    EXPECT_TRUE(arrival->is_first_look());
-    look_in_vain(at(0));
-    EXPECT_EQ(word(arrival->next(at(0))), "post p0");
-    const auto result = arrival->on_post(Accepted{"its-own", {}}, at(1));
-    EXPECT_TRUE(std::holds_alternative<Arrival::Arrived>(result));
-    EXPECT_EQ(submission.prompt_id, "its-own");
-    EXPECT_TRUE(submission.attached);
-    EXPECT_FALSE(submission.answer_lost);
-}
-
-TEST_F(ArrivalTest, APostWithoutAnAnswerIsLookedForAndThenSentAgain) {
-    rules.mark = own();
-    make();
-    look_in_vain(at(0));
-    arrival->on_post(Unreachable{"lost"}, at(0));
-    EXPECT_TRUE(submission.doubtful);
-    EXPECT_EQ(word(arrival->next(at(0))), "history p0");
-    look_in_vain(at(3'999));
-    EXPECT_EQ(word(arrival->next(at(3'999))), "wait");
-    look_in_vain(at(4'000));
-    EXPECT_EQ(word(arrival->next(at(4'000))), "recent");
-    arrival->on_recent(Recent{Json::object()}, at(4'000));
-    EXPECT_FALSE(submission.doubtful);
-    EXPECT_EQ(word(arrival->next(at(4'999))), "wait");
-    EXPECT_EQ(word(arrival->next(at(5'000))), "post p0");
-}
-
-TEST_F(ArrivalTest, TimeInWhichComfyuiDoesNotAnswerIsNoPartOfTheDoubt) {
-    make();
-    look_in_vain(at(0));
-    arrival->on_post(Unreachable{"lost"}, at(0));
-    arrival->on_no_answer(at(10'000), at(9'000));
-    look_in_vain(at(10'000));
-    EXPECT_EQ(word(arrival->next(at(11'000))), "history p0");
-}
-
-TEST_F(ArrivalTest, TwoServerErrorsAreARefusalAndLeaveNoDoubt) {
-    make();
-    for (int i = 0; i < 2; ++i) {
-        look_in_vain(at(0));
-        if (i > 0) arrival->on_recent(Recent{Json::object()}, at(0));
-        arrival->on_post(ServerError{500, "boom"}, at(0));
-    }
-    const auto result = look_in_vain(at(0));
-    EXPECT_EQ(std::get<Failure>(result).details["class"], "server_error");
-    EXPECT_FALSE(submission.doubtful);
-}
-
-TEST_F(ArrivalTest, AfterFourPostsItGivesUpInDoubt) {
-    make();
-    for (int i = 0; i < 4; ++i) {
-        look_in_vain(at(i * 10'000));
-        if (i > 0) arrival->on_recent(Recent{Json::object()}, at(i * 10'000));
-        arrival->on_post(ServerError{504, "late"}, at(i * 10'000));
-    }
-    const auto result = look_in_vain(at(40'000));
-    EXPECT_EQ(std::get<Failure>(result).details["class"], "unreachable");
-    EXPECT_TRUE(submission.doubtful);
-}
-
-TEST_F(ArrivalTest, ANotedSubmissionGoesOnAndItsFailureIsThisJobs) {
-    rules.resume = true;
-    rules.resume_from = 3;
-    make();
-    EXPECT_EQ(submission.prompt_id, "p3");
-    const auto result = arrival->on_history(error_entry("X"), at(0));
-    EXPECT_EQ(std::get<Arrival::Arrived>(result).found->where, Where::finished);
-    EXPECT_TRUE(submission.origin.was_over);
-    EXPECT_FALSE(submission.origin.earlier);
-}
-
-TEST_F(ArrivalTest, WithoutANoteAFailureIsPassedOverAndASuccessTaken) {
-    rules.resume = true;
-    make();
-    EXPECT_TRUE(arrival->is_scanning());
-    arrival->on_queue({}, at(0));
-    for (int i = highest_submission; i > 2; --i) {
-        arrival->on_history(NoEntry{}, at(0));
-    }
-    arrival->on_history(error_entry("X"), at(0));
-    EXPECT_EQ(submission.prompt_id, "p3");
-    EXPECT_FALSE(arrival->is_scanning());
-    const auto result = arrival->on_history(entry(Json::object()), at(0));
-    EXPECT_TRUE(std::holds_alternative<Arrival::Arrived>(result));
-    EXPECT_TRUE(submission.origin.earlier);
-}
-
-TEST_F(ArrivalTest, ACancelWhileAllAreLookedForEndsWithNothingToWithdraw) {
-    rules.resume = true;
-    make();
-    EXPECT_TRUE(arrival->cancel(at(1'000), at(0)));
-    EXPECT_FALSE(arrival->gave_up(at(999)));
-    EXPECT_TRUE(arrival->gave_up(at(1'000)));
-    arrival->on_queue({}, at(0));
-    const auto result = arrival->on_history(error_entry("X"), at(0));
-    EXPECT_TRUE(std::holds_alternative<Arrival::NothingToWithdraw>(result));
-}
-
-// ---- Judge
-
-struct JudgeTest : testing::Test {
-    static bool is_again(const Judge::Verdict& verdict) {
-        return std::holds_alternative<Judge::Again>(verdict);
-    }
-    RunRules rules;
-    Outcome outcome;
-    Submission submission{0, "p0"};
-    Judge judge{rules, graph(), outcome};
-};
-
-TEST_F(JudgeTest, OutOfMemoryIsCuredOnceAndNotWhereTheJobIsCancelled) {
-    const Entry full = error_entry("torch.cuda.OutOfMemoryError");
-    EXPECT_FALSE(is_again(judge.ended(submission, full, true, false)));
-    EXPECT_TRUE(std::get<Judge::Again>(judge.ended(submission, full, false, false)).free_memory);
-    const auto second = judge.ended(submission, full, false, false);
-    EXPECT_EQ(std::get<Judge::End>(second).kind, Outcome::Kind::node_failed);
-}
-
-TEST_F(JudgeTest, AllFromTheCacheAndNothingNamedIsRunOnceMore) {
-    Submission cached{0, "p0"};
-    cached.told.on_event({"p0", Cached{{"1", "2"}}}, graph(), at(0));
-    EXPECT_TRUE(is_again(judge.ended(cached, entry(Json::object()), false, false)));
-    EXPECT_FALSE(is_again(judge.ended(cached, entry(Json::object()), false, false)));
-    EXPECT_TRUE(cached.origin.maybe_old);
-}
-
-TEST_F(JudgeTest, APromptThatVanishedIsSentAgainAsOftenAsTheRulesSay) {
-    const auto first = judge.vanished(submission, false);
-    EXPECT_FALSE(std::get<Judge::Again>(first).free_memory);
-    EXPECT_EQ(judge.resubmissions(), 1);
-    judge.vanished(submission, false);
-    EXPECT_EQ(outcome.failure.code, "lost");
-    EXPECT_EQ(outcome.deaths, 0);
-}
-
-TEST_F(JudgeTest, WhatRanAsComfyuiEndedTwiceIsPoisonUnlessTheMachineIsSick) {
-    submission.place.begun();
-    submission.place.on_gone();
-    EXPECT_TRUE(is_again(judge.vanished(submission, false)));
-    judge.vanished(submission, false);
-    EXPECT_EQ(outcome.failure.code, "poison");
-    EXPECT_EQ(outcome.deaths, 2);
-    rules.machine_is_sick = true;
-    judge.vanished(submission, false);
-    EXPECT_EQ(outcome.failure.code, "lost");
-}
-
-TEST_F(JudgeTest, WhatTheEventsToldIsAResultWhereTheHistoryWasCleared) {
-    submission.told.on_event({"p0", Executed{"2", {{"images", {1}}}}}, graph(), at(0));
-    submission.told.on_event({"p0", Succeeded{}}, graph(), at(0));
-    const auto verdict = judge.vanished(submission, false);
-    EXPECT_EQ(std::get<Judge::End>(verdict).kind, Outcome::Kind::succeeded);
-    EXPECT_EQ(outcome.outputs, Json::parse(R"({"2":{"images":[1]}})"));
-}
-
-TEST_F(JudgeTest, FilesThatAreGoneAreMadeAnewOnceAndOnlyIfTheyMayBeOld) {
-    outcome.kind = Outcome::Kind::succeeded;
-    EXPECT_FALSE(judge.files_gone());
-    outcome.origin.maybe_old = true;
-    EXPECT_TRUE(judge.files_gone()->free_memory);
-    EXPECT_FALSE(judge.files_gone());
-}
-
-TEST_F(JudgeTest, AFaultOfTheGpuAsksForARestart) {
-    const Entry fault =
-        entry(Json::object(), "error",
-              Json::array({Json::array({"execution_error",
-                                        {{"prompt_id", "p0"},
-                                         {"exception_type", "torch.AcceleratorError"},
-                                         {"exception_message", "CUDA error: device-side assert"}}})}));
-    const auto verdict = judge.ended(submission, fault, false, false);
-    EXPECT_TRUE(std::get<Judge::End>(verdict).restart->fault);
 }
 
 }  // namespace
