@@ -15,13 +15,10 @@ namespace emprops::jobs {
 
 /// To the ledger: write this assignment down, then call Dispatcher::recorded(number), also when the disk
 /// refused. Comes for each new assignment, and again when the job moves to another connector; GiveJob follows
-/// the answer. The payload is left out ("{}") unless `with_payload` (the connector can resume).
+/// the answer. The payload is left out ("{}") unless note.with_payload (the connector can resume).
 struct RecordJob {
     Assignment assignment;
-    std::string claimed_as;  ///< as given to Dispatcher::assigned
-    std::string connector;   ///< empty: no instance is there for it yet
-    int attempt = 1;
-    bool with_payload = false;
+    AssignmentNote note;
 };
 
 /// To the fleet: send `job` (its work_dir is the fleet's to fill in); when it does not take the job, call

@@ -49,10 +49,10 @@ void Placing::record(const ActiveJob& job, const std::string& connector, bool wi
     record.assignment.priority = job.assignment.priority;
     record.assignment.number = job.assignment.number;
     if (with_payload) record.assignment.payload = job.assignment.payload;
-    record.claimed_as = job.claimed_as;
-    record.connector = connector;
-    record.attempt = job.state == JobState::running ? job.run.attempt : job.run.attempt + 1;
-    record.with_payload = with_payload;
+    if (!job.claimed_as.empty()) record.note.claimed_as.push_back(job.claimed_as);
+    record.note.connector = connector;
+    record.note.attempt = job.state == JobState::running ? job.run.attempt : job.run.attempt + 1;
+    record.note.with_payload = with_payload;
     records_.book.record_asked(job, connector);
     records_.actions.push_back(std::move(record));
 }

@@ -152,14 +152,9 @@ void JobFlow::perform(TimePoint now, jobs::Action& action) {
 }
 
 void JobFlow::record(jobs::RecordJob& request) {
-    jobs::AssignmentNote note;
-    if (!request.claimed_as.empty()) note.claimed_as.push_back(request.claimed_as);
-    note.connector = request.connector;
-    note.attempt = request.attempt;
-    note.with_payload = request.with_payload;
     const auto number = request.assignment.number;
     // A disk that refuses is the health callback's business; the job goes on either way.
-    ledger_.record_assignment(request.assignment, std::move(note),
+    ledger_.record_assignment(request.assignment, std::move(request.note),
                               lifetime_.guard([this, number](const Result<>&) {
                                   dispatcher_.recorded(Clock::now(), number);
                                   turn();

@@ -33,8 +33,9 @@ inline std::string describe(const Capacity& capacity) {
 inline std::string describe(const Action& action) {
     struct Visitor {
         std::string operator()(const RecordJob& a) {
-            return "record " + a.assignment.job_id + " on " + (a.connector.empty() ? "-" : a.connector) +
-                   (a.with_payload ? " with payload" : "");
+            return "record " + a.assignment.job_id + " on " +
+                   (a.note.connector.empty() ? "-" : a.note.connector) +
+                   (a.note.with_payload ? " with payload" : "");
         }
         std::string operator()(const GiveJob& a) {
             return "give " + a.job.job_id + " to " + process::to_string(a.instance) + " attempt " +

@@ -55,7 +55,7 @@ TEST(Dispatcher, TheJobMessageCarriesPayloadPriorityAndTimeLimit) {
     EXPECT_EQ(job.priority, 5);
     EXPECT_EQ(job.timeout, Ms(90s));
     const RecordJob& record = std::get<RecordJob>(desk.all[1]);
-    EXPECT_EQ(record.claimed_as, "w-1");
+    EXPECT_EQ(record.note.claimed_as, Lines({"w-1"}));
     EXPECT_EQ(record.assignment.payload.text, "{}") << "only a connector that resumes needs it on disk";
 }
 

@@ -143,7 +143,7 @@ TEST(ServiceFaults, OfSeveralUnknownOnesTheOldestStaysAlone) {
     const ActiveJob& oldest = it.run("j1", it.a);
     it.run("j2", it.a);
     it.faults.service_gone(it.now, "a", 0, service_death({"j2", "j1"}));
-    EXPECT_EQ(it.events().back(), "finished j2 service_unavailable");
+    EXPECT_EQ(it.events(), Lines({"cancel j2 at a", "types t free", "finished j2 service_unavailable"}));
     EXPECT_EQ(oldest.state, JobState::running);
     EXPECT_TRUE(it.a.alone);
 }
