@@ -1,5 +1,5 @@
 # A bare Debian 13 root, and all tests in it: g++ 14, newer libraries, nothing installed that README does not install
-# (sourced by run-tests --debian13, bash; needs setup.sh). Not an entry point.
+# (sourced by run-tests, bash; needs setup.sh). Not an entry point.
 # shellcheck shell=bash
 
 # Mirror, keys and Acquire options are the machine's own: nothing here names a host.
@@ -39,9 +39,9 @@ in_debian13() {
         chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 "$@"' in_debian13 "$root" "$@"
 }
 
-# debian13_tests: builds and runs all tests but those of S3 (they need npm, and ran outside already).
+# debian13_tests: builds and runs all tests. s3rver comes from outside if it was fetched there; only node is installed for it.
 debian13_tests() {
-    local root result=0
+    local root result=0 set_s3rver="" s3rver=build/s3rver
     root=$(mktemp -d "${TMPDIR:-/var/tmp}/debian13.XXXXXX")
     chmod 755 "$root"  # tests that give up their rights must be able to enter it
     # shellcheck disable=SC2064
@@ -49,7 +49,14 @@ debian13_tests() {
     if debian13_root "$root"; then
         mkdir "$root/src"
         git ls-files -z --cached --others --exclude-standard | tar --null --ignore-failed-read -T - -c | tar -x -C "$root/src"
-        in_debian13 "$root" bash -c 'cd /src && EMPROPS_TESTS_WITHOUT=comfyui_s3/ ./run-tests' || result=1
+        if [ -d "$s3rver/node_modules" ]; then
+            mkdir -p "$root/src/build"
+            cp -a "$s3rver" "$root/src/build/"
+            set_s3rver="EMPROPS_S3RVER=/src/$s3rver/node_modules/.bin/s3rver EMPROPS_TESTS_NONE_SKIPPED=yes"
+            run_quietly "Installing node in the Debian 13 root" in_debian13 "$root" bash -c \
+                'apt-get update -qq && apt-get install -y -qq --no-install-recommends nodejs'
+        fi
+        in_debian13 "$root" bash -c "cd /src && $set_s3rver ./run-tests" || result=1
     else
         result=1
     fi

@@ -8,19 +8,9 @@
 #include <string>
 #include <vector>
 
-namespace emprops::test {
+#include "tests/support/sanitizer.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-inline constexpr bool address_sanitizer = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-inline constexpr bool address_sanitizer = true;
-#else
-inline constexpr bool address_sanitizer = false;
-#endif
-#else
-inline constexpr bool address_sanitizer = false;
-#endif
+namespace emprops::test {
 
 /// Peak resident memory of a process since its start; 0 if it is gone.
 inline std::uint64_t peak_rss_bytes(int pid) {
