@@ -1,163 +1,142 @@
-// Delivery to a real S3-compatible server: s3rver from npm, which ./run-tests installs and names in
-// EMPROPS_S3RVER. Without that variable the tests are skipped; if what it names is not there, they fail.
+// Delivery to an S3 server that checks signatures as MinIO does (tests/support/s3_double.h).
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
-#include <cctype>
-#include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 
 #include "connectors/comfyui/server/http.h"
 #include "ipc/web/digest.h"
 #include "tests/support/comfyui_connector.h"
 #include "tests/support/comfyui_double.h"
+#include "tests/support/s3_double.h"
 
 namespace emprops::test {
 namespace {
 
 using Json = nlohmann::json;
-
-std::string s3rver() {
-    if (const char* given = std::getenv("EMPROPS_S3RVER")) return given;
-    for (const char* folder : {"/usr/bin", "/usr/local/bin"}) {
-        const auto path = std::filesystem::path(folder) / "s3rver";
-        if (std::filesystem::exists(path)) return path.string();
-    }
-    return {};
-}
+using testing::HasSubstr;
+using testing::IsEmpty;
 
 class ComfyUiS3 : public testing::Test {
   protected:
-    void SetUp() override {
-        const std::string program = s3rver();
-        if (program.empty()) GTEST_SKIP() << "EMPROPS_S3RVER is not set; ./run-tests does that";
-        ASSERT_TRUE(std::filesystem::exists(program))
-            << program << " is not there: npm could not install s3rver (see the output of ./run-tests)";
-        ChildOptions options;
-        options.argv = {program, "-d", folder.path().string(), "-a",     "127.0.0.1",
-                        "-p",    "0",  "--configure-bucket",   "results"};
-        server = std::make_unique<ChildProcess>(std::move(options));
-        const auto line = server->read_until("listening on", Ms(30'000));
-        ASSERT_TRUE(line) << server->stderr_text();
-        endpoint = "http://127.0.0.1:" + line->substr(line->rfind(':') + 1);
-    }
-    Json settings(const std::string& secret) const {
-        return {{"deliver", {"s3"}},       {"s3_endpoint", endpoint},
-                {"s3_bucket", "results"},  {"s3_access_key", "S3RVER"},
+    Json settings(const S3Double& server, const std::string& secret = "secret") const {
+        return {{"deliver", {"s3"}},       {"s3_endpoint", server.endpoint()},
+                {"s3_bucket", "results"},  {"s3_access_key", "AK"},
                 {"s3_secret_key", secret}, {"s3_key_template", "{job_id}/{sha256}-{filename}"}};
     }
-    TempDir folder;
-    std::unique_ptr<ChildProcess> server;
-    std::string endpoint;
+    Json outcome(const Json& settings, const std::string& job_id) {
+        ComfyConnector connector(comfy.url(), settings);
+        EXPECT_TRUE(connector.wait_available());
+        connector.give(job_id, Json::parse(load_workflow("empty_save")));
+        return connector.outcome(job_id);
+    }
+    ComfyDouble comfy;
 };
 
 TEST_F(ComfyUiS3, StoresTheFileUnderTheKeyOfTheTemplate) {
-    ComfyDouble comfy;
-    comfy.set_file("output//out_1.png", std::string("bytes\0of a picture", 18));
-    ComfyConnector connector(comfy.url(), settings("S3RVER"));
-    ASSERT_TRUE(connector.wait_available());
-    connector.give("job 1+ä", Json::parse(load_workflow("empty_save")));
-    const Json outcome = connector.outcome("job 1+ä");
-    ASSERT_EQ(outcome["type"], "result") << outcome;
+    const std::string picture("bytes\0of a picture", 18);
+    comfy.set_file("output//out_1.png", picture);
+    S3Double server;
+    const Json outcome = this->outcome(settings(server), "job 1+ä");
+    ASSERT_EQ(outcome["type"], "result") << outcome << testing::PrintToString(server.refusals());
     const Json& file = outcome["result"]["output"]["files"][0];
     EXPECT_EQ(file["bucket"], "results");
     EXPECT_EQ(file["size"], 18);
+    const std::string target = "/results/job%201%2B%C3%A4/" + sha256_hex(picture) + "-out_1.png";
+    EXPECT_EQ(file["url"], server.endpoint() + target);
+    const auto object = server.object(target);
+    ASSERT_TRUE(object);
+    EXPECT_EQ(object->body, picture);
+    EXPECT_EQ(object->content_type, "image/png");
+    EXPECT_THAT(server.refusals(), IsEmpty());
+    // The link of the result is one that whoever has the keys can open.
     comfyui::HttpClient http;
     comfyui::HttpRequest get;
     get.url = file["url"];
     get.headers["x-amz-content-sha256"] = sha256_hex("");
-    get.s3 = comfyui::HttpRequest::Signature{"us-east-1", "S3RVER", "S3RVER"};
+    get.s3 = comfyui::HttpRequest::Signature{"us-east-1", "AK", "secret"};
     const auto answer = http.send(get);
     ASSERT_TRUE(std::holds_alternative<comfyui::HttpResponse>(answer));
-    EXPECT_EQ(std::get<comfyui::HttpResponse>(answer).body, std::string("bytes\0of a picture", 18));
-    EXPECT_EQ(std::get<comfyui::HttpResponse>(answer).content_type, "image/png");
+    EXPECT_EQ(std::get<comfyui::HttpResponse>(answer).body, picture);
+}
+
+TEST_F(ComfyUiS3, AFileOfMegabytesIsAcceptedByAStrictServer) {
+    // Above 1 MiB libcurl asks with "Expect: 100-continue" unless it is told not to, and 7.88 signs what it was told.
+    comfy.set_file("output//out_1.png", std::string(3 << 20, 'x'));
+    S3Double server;
+    const Json outcome = this->outcome(settings(server), "large");
+    ASSERT_EQ(outcome["type"], "result") << outcome << testing::PrintToString(server.refusals());
+    EXPECT_THAT(server.refusals(), IsEmpty());
+}
+
+TEST_F(ComfyUiS3, OnlyHeadersThatAreSentAreSigned) {
+    S3Double server;
+    ASSERT_EQ(outcome(settings(server), "job")["type"], "result");
+    ASSERT_EQ(server.requests().size(), 1u);
+    EXPECT_THAT(server.requests()[0].headers.at("authorization"), testing::Not(HasSubstr("expect")));
 }
 
 TEST_F(ComfyUiS3, ABucketThatIsNotThereFailsTheJobWithTheReason) {
-    ComfyDouble comfy;
-    Json missing = settings("S3RVER");
+    S3Double server;
+    Json missing = settings(server);
     missing["s3_bucket"] = "nothing-here";
-    ComfyConnector connector(comfy.url(), missing);
-    ASSERT_TRUE(connector.wait_available());
-    connector.give("job", Json::parse(load_workflow("empty_save")));
-    const Json outcome = connector.outcome("job");
+    const Json outcome = this->outcome(missing, "job");
     ASSERT_EQ(outcome["type"], "failed") << outcome;
     EXPECT_EQ(outcome["error"]["code"], "comfyui.delivery_failed");
-    EXPECT_THAT(outcome["error"]["message"].get<std::string>(), testing::HasSubstr("NoSuchBucket"));
+    EXPECT_THAT(outcome["error"]["message"].get<std::string>(), HasSubstr("NoSuchBucket"));
 }
 
-/// s3rver does not check version 4 signatures, so the rules of AWS are applied here to what was sent.
-std::string expected_signature(const ComfyDouble::Put& put, const std::string& secret) {
-    const auto header = [&](std::string name) {
-        for (const auto& [key, value] : put.headers) {
-            if (std::equal(key.begin(), key.end(), name.begin(), name.end(),
-                           [](char a, char b) { return std::tolower(a) == std::tolower(b); })) {
-                return value;
-            }
-        }
-        return std::string();
-    };
-    const auto between = [](const std::string& text, const std::string& from, const std::string& to) {
-        const auto begin = text.find(from) + from.size();
-        return text.substr(begin, text.find(to, begin) - begin);
-    };
-    const std::string authorization = header("Authorization");
-    const std::string names = between(authorization, "SignedHeaders=", ",");
-    const std::string scope = between(authorization, "Credential=AK/", ",");
-    std::string canonical = "PUT\n" + put.target + "\n\n";
-    for (std::size_t from = 0; from < names.size();) {
-        const auto end = std::min(names.find(';', from), names.size());
-        const std::string name = names.substr(from, end - from);
-        canonical += name + ":" + header(name) + "\n";
-        from = end + 1;
-    }
-    canonical += "\n" + names + "\n" + header("x-amz-content-sha256");
-    const std::string to_sign =
-        "AWS4-HMAC-SHA256\n" + header("x-amz-date") + "\n" + scope + "\n" + sha256_hex(canonical);
-    const auto hmac = [](const std::string& key, const std::string& text) {
-        unsigned char out[EVP_MAX_MD_SIZE];
-        unsigned length = 0;
-        HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
-             reinterpret_cast<const unsigned char*>(text.data()), text.size(), out, &length);
-        return std::string(reinterpret_cast<const char*>(out), length);
-    };
-    std::string key = hmac("AWS4" + secret, scope.substr(0, 8));
-    for (const char* part : {"eu-west-1", "s3", "aws4_request"}) {
-        key = hmac(key, part);
-    }
-    std::string hex;
-    for (const char c : hmac(key, to_sign)) {
-        char digits[3];
-        std::snprintf(digits, sizeof digits, "%02x", static_cast<unsigned>(static_cast<unsigned char>(c)));
-        hex += digits;
-    }
-    return hex;
+TEST_F(ComfyUiS3, AWrongSecretFailsTheJobWithTheReason) {
+    S3Double server;
+    const Json outcome = this->outcome(settings(server, "wrong"), "job");
+    ASSERT_EQ(outcome["type"], "failed") << outcome;
+    EXPECT_THAT(outcome["error"]["message"].get<std::string>(), HasSubstr("SignatureDoesNotMatch"));
 }
 
-TEST(ComfyUiS3Signature, IsTheOneThatTheRulesOfAwsGive) {
-    ComfyDouble comfy;
-    ComfyConnector connector(comfy.url(), {{"deliver", {"s3"}},
-                                           {"s3_endpoint", comfy.url()},
-                                           {"s3_bucket", "b"},
-                                           {"s3_region", "eu-west-1"},
-                                           {"s3_access_key", "AK"},
-                                           {"s3_secret_key", "secret"},
-                                           {"s3_session_token", "session"}});
-    ASSERT_TRUE(connector.wait_available());
-    connector.give("job 1+(x)", Json::parse(load_workflow("empty_save")));
-    ASSERT_EQ(connector.outcome("job 1+(x)")["type"], "result");
-    ASSERT_EQ(comfy.puts().size(), 1u);
-    const auto put = comfy.puts().at(0);
-    EXPECT_EQ(put.target, "/b/job%201%2B%28x%29/2/out_1.png");
-    const std::string authorization = put.headers.at("Authorization");
-    EXPECT_THAT(authorization, testing::HasSubstr("x-amz-security-token"));
-    EXPECT_THAT(authorization, testing::HasSubstr("Signature=" + expected_signature(put, "secret")));
+TEST_F(ComfyUiS3, ASessionTokenAndOddCharactersAreSignedAsTheyAreSent) {
+    S3Options options;
+    options.region = "eu-west-1";
+    S3Double server(options);
+    Json settings = this->settings(server);
+    settings.erase("s3_key_template");
+    settings["s3_region"] = "eu-west-1";
+    settings["s3_session_token"] = "session";
+    const Json outcome = this->outcome(settings, "job 1+(x)");
+    ASSERT_EQ(outcome["type"], "result") << outcome << testing::PrintToString(server.refusals());
+    ASSERT_EQ(server.requests().size(), 1u);
+    const SignedRequest put = server.requests()[0];
+    EXPECT_EQ(put.target, "/results/job%201%2B%28x%29/2/out_1.png");
+    EXPECT_THAT(put.headers.at("authorization"), HasSubstr("x-amz-security-token"));
     EXPECT_EQ(put.headers.at("x-amz-content-sha256"), sha256_hex(put.body));
+}
+
+/// The example of "Authenticating Requests (AWS Signature Version 4)", GET Object, of Amazon's S3 API reference.
+TEST(AwsSignature, AcceptsTheExampleOfTheReferenceAndNothingElse) {
+    const SignedRequest example{
+        "GET",
+        "/test.txt",
+        {{"host", "examplebucket.s3.amazonaws.com"},
+         {"range", "bytes=0-9"},
+         {"x-amz-content-sha256", sha256_hex("")},
+         {"x-amz-date", "20130524T000000Z"},
+         {"authorization",
+          "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request, "
+          "SignedHeaders=host;range;x-amz-content-sha256;x-amz-date, "
+          "Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"}},
+        ""};
+    const auto error = [](const SignedRequest& request) {
+        return signature_error(request, "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+                               "us-east-1");
+    };
+    EXPECT_EQ(error(example), "");
+    SignedRequest changed = example;
+    changed.headers["range"] = "bytes=0-8";
+    EXPECT_THAT(error(changed), HasSubstr("does not match"));
+    changed = example;
+    changed.headers.erase("range");
+    EXPECT_THAT(error(changed), HasSubstr("header range is signed and was not sent"));
+    changed = example;
+    changed.headers["x-amz-acl"] = "public-read";
+    EXPECT_THAT(error(changed), HasSubstr("header x-amz-acl is not signed"));
 }
 
 }  // namespace
