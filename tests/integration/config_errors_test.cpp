@@ -56,7 +56,7 @@ TEST(Mistakes, ABadTokenEndsTheWorkerWith69) {
     const auto status = worker.process().wait(Ms(30'000));
     ASSERT_TRUE(status) << worker.log();
     EXPECT_EQ(*status, (ExitStatus{69, 0})) << worker.log();
-    EXPECT_TRUE(contains(worker.log(), "token")) << worker.log();
+    worker.wait_log("token");
     EXPECT_FALSE(contains(worker.log(), "wrong")) << worker.log();
 }
 

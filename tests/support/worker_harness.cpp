@@ -150,6 +150,7 @@ void TestWorker::wait_state(const std::string& name, const std::string& state, M
 void TestWorker::stop_and_wait(int expected_exit) {
     process_->signal(SIGTERM);
     const auto status = process_->wait(Ms(30'000));
+    process_->wait_stderr_end(Ms(2'000));  // its last lines may still be on their way
     if (!status || status->signal != 0 || status->code != expected_exit) {
         throw std::runtime_error("the worker did not end with " + std::to_string(expected_exit) + ":\n" +
                                  log());
