@@ -2,6 +2,7 @@
 // the exact lines of the protocol.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <csignal>
 #include <fstream>
 #include <iterator>
@@ -18,7 +19,6 @@ using test::ChildOptions;
 using test::ChildProcess;
 using test::ExitStatus;
 using test::Ms;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
