@@ -244,6 +244,22 @@ TEST(Settling, LooksComeFurtherAndFurtherApartAndAMinuteIsAll) {
     EXPECT_FALSE(settling.on(at(60'000)));
 }
 
+// ---- Graph
+
+TEST(Graph, KnowsWhatAnOutputNeedsAndWhichBranchesEnd) {
+    const Graph two({{"1", "Loader", "", {}},
+                     {"2", "SaveImage", "", {"1"}},
+                     {"3", "Save", "", {"4"}},
+                     {"4", "X", "", {}}});
+    EXPECT_TRUE(two.loads_models("1"));
+    EXPECT_FALSE(two.loads_models("2"));
+    EXPECT_TRUE(two.all_cached({"1", "2"}, {"2"}));
+    EXPECT_FALSE(two.all_cached({"1", "2"}, {"2", "3"}));
+    EXPECT_FALSE(two.all_cached({"1", "2"}, {}));
+    EXPECT_FALSE(two.all_cached({}, {}));
+    EXPECT_THAT(two.ends_besides({"2"}), ElementsAre("3"));
+}
+
 // ---- Submission
 
 TEST(Submission, APromptUnderAnotherIdIsFoundByItsMark) {
