@@ -6,8 +6,8 @@
 #include <map>
 #include <set>
 
+#include "config/fields.h"
 #include "config/files.h"
-#include "config/service_fields.h"
 
 namespace emprops::config {
 

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cctype>
 
-#include "config/service_fields.h"
-#include "config/values.h"
 #include "ipc/text/values.h"
 
 namespace emprops::config {
@@ -48,6 +46,13 @@ OverrideKey split_key(std::string_view key) {
 
 std::string full_key(const ConnectorSettings& connector, std::string_view key) {
     return "connectors." + connector.name + "." + std::string(key);
+}
+
+Sink into(settings::Texts& texts) {
+    return [&texts](const settings::Json& value, const std::filesystem::path&) -> settings::Complaint {
+        if (settings::Complaint wrong = settings::unfit(value)) return wrong;
+        return settings::Codec<settings::Texts>().read(value, {}, texts);
+    };
 }
 
 std::vector<std::string> candidate_keys(const ConnectorSettings& connector) {
@@ -204,7 +209,7 @@ void ConnectorLoader::load(const std::string& name) {
     layers.push_back(&sources_.environment);
     for (const Field& field : fields()) {
         // `env` and `settings` have no variable of their own: NAME_* are the connector's variables.
-        if (!field.in_connector || field.kind == Kind::variables || field.kind == Kind::json) continue;
+        if (!field.in_connector || !field.own_variable) continue;
         if (!field.of_service()) set_from_variables(field, layers, connector);
     }
     add_variables(sources_.dotenv, dotenv_rank, false, name, child);
@@ -227,7 +232,7 @@ void ConnectorLoader::set_from_variables(const Field& field, std::span<const Var
     const std::vector<std::string> names{"EMPROPS_" + upper_name(key)};
     variables_.push_back(names.front());
     for (const VariableSource* layer : layers)
-        setter_.set_from(*layer, names, field, field.in_connector(connector), key);
+        setter_.set_from(*layer, names, field, sink(field.in_connector, connector), key);
 }
 
 /// After the connector's own settings are complete: some of them are the service's defaults.
@@ -246,7 +251,7 @@ void ConnectorLoader::load_service(std::span<const VariableSource* const> layers
         }
     }
     for (const Field& field : fields()) {
-        if (field.of_service() && field.kind != Kind::variables) set_from_variables(field, layers, connector);
+        if (field.of_service() && field.own_variable) set_from_variables(field, layers, connector);
     }
     for (const Override& override : sources_.overrides) {
         if (!override.key.starts_with(override_prefix)) continue;
@@ -259,7 +264,7 @@ void ConnectorLoader::load_service(std::span<const VariableSource* const> layers
             continue;
         }
         setter_.set(*field, override, dot == std::string::npos ? "" : key.below.substr(dot + 1),
-                    field->in_connector(connector), full_key(connector, field->connector_key()),
+                    sink(field->in_connector, connector), full_key(connector, field->connector_key()),
                     sources_.working_dir);
     }
     drop_secrets(connector);
@@ -279,7 +284,7 @@ void ConnectorLoader::apply_service(const FileSource& file, const TomlEntry& tab
         if (field == nullptr)
             setter_.unknown_key(file.origin(entry).where, key, candidate_keys(connector));
         else
-            setter_.set(*field, file, entry, field->in_connector(connector), key);
+            setter_.set(*field, file, entry, sink(field->in_connector, connector), key);
     }
 }
 
@@ -308,8 +313,8 @@ void ConnectorLoader::apply_file(const FileSource& file, ConnectorSettings& conn
                 const Field* field = find_connector_field(entry.key);
                 if (field == nullptr) {
                     setter_.unknown_key(origin.where, key, candidate_keys(connector));
-                } else if (field->kind != Kind::variables) {
-                    setter_.set(*field, file, entry, field->in_connector(connector), key);
+                } else if (!field->is_environment()) {
+                    setter_.set(*field, file, entry, sink(field->in_connector, connector), key);
                 } else {
                     if (!entry.is_table) {
                         setter_.problem(Severity::error, origin.where, "`" + key + "` must be a table");
@@ -317,7 +322,7 @@ void ConnectorLoader::apply_file(const FileSource& file, ConnectorSettings& conn
                     for (const TomlEntry& variable : entry.entries) {
                         const TomlEntry table_of_one{entry.key, variable.line, true, {variable}, {}};
                         std::map<std::string, std::string> one;
-                        setter_.set(*field, file, table_of_one, &one, key);
+                        setter_.set(*field, file, table_of_one, into(one), key);
                         for (const auto& [name, text] : one) {
                             add(connector.name, table_rank, name, text, file.origin(variable), child);
                         }
@@ -339,13 +344,13 @@ void ConnectorLoader::apply_overrides(ConnectorSettings& connector, ChildEnviron
             continue;
         }
         const std::string name = full_key(connector, key.key);
-        if (field->kind != Kind::variables) {
-            setter_.set(*field, override, key.below, field->in_connector(connector), name,
+        if (!field->is_environment()) {
+            setter_.set(*field, override, key.below, sink(field->in_connector, connector), name,
                         sources_.working_dir);
             continue;
         }
         std::map<std::string, std::string> some;
-        setter_.set(*field, override, key.below, &some, name, sources_.working_dir);
+        setter_.set(*field, override, key.below, into(some), name, sources_.working_dir);
         for (const auto& [variable, text] : some) {
             add(connector.name, override_rank, variable, text, override.origin(), child);
         }

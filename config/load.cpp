@@ -44,7 +44,8 @@ class Loader {
             if (!field.in_settings) continue;
             const std::vector<std::string> names = field.variables();
             for (const VariableSource* source : {&sources_.dotenv, &sources_.environment}) {
-                setter_.set_from(*source, names, field, field.in_settings(out_.settings), field.full_key());
+                setter_.set_from(*source, names, field, sink(field.in_settings, out_.settings),
+                                 field.full_key());
             }
         }
         for (const Override& override : sources_.overrides)
@@ -65,7 +66,7 @@ class Loader {
             if (entry.key == "connectors") continue;
             const Origin origin = file.origin(entry);
             if (const Field* field = find_field("", entry.key)) {
-                setter_.set(*field, file, entry, field->in_settings(out_.settings), field->full_key());
+                setter_.set(*field, file, entry, sink(field->in_settings, out_.settings), field->full_key());
                 continue;
             }
             std::vector<std::string> known = table_names();
@@ -91,7 +92,7 @@ class Loader {
             setter_.unknown_key(origin.where, table + "." + entry.key, keys_of_table(table));
             return;
         }
-        setter_.set(*field, file, entry, field->in_settings(out_.settings), field->full_key());
+        setter_.set(*field, file, entry, sink(field->in_settings, out_.settings), field->full_key());
     }
 
     void apply(const Override& override) {
@@ -104,7 +105,7 @@ class Loader {
             const bool below = override.key.starts_with(key + ".");
             if (override.key != key && !below) continue;
             setter_.set(field, override, below ? std::string_view(override.key).substr(key.size() + 1) : "",
-                        field.in_settings(out_.settings), key, request_.working_dir);
+                        sink(field.in_settings, out_.settings), key, request_.working_dir);
             return;
         }
         setter_.unknown_key(override.origin().where, override.key, known);
@@ -121,6 +122,10 @@ class Loader {
             for (const auto& [name, variable] : source->variables) {
                 if (!name.starts_with("EMPROPS_") ||
                     std::find(known.begin(), known.end(), name) != known.end()) {
+                    continue;
+                }
+                if (const settings::Retired* retired = find_retired_variable(name)) {
+                    setter_.retired(variable.where, name, *retired);
                     continue;
                 }
                 if (const std::optional<std::string> meant = text::meant(name, known)) {

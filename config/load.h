@@ -91,8 +91,8 @@ std::string example_toml();
 
 /// Connectors in both whose effective settings differ: what a reload restarts. (Those in one only were added
 /// or removed.)
-std::vector<std::string> changed_connectors(const Settings& old, const Settings& neu);
+std::vector<std::string> changed_connectors(const Settings& old, const Settings& fresh);
 /// Full keys outside of [connectors] and [supervision] that differ; most need a restart of the worker.
-std::vector<std::string> changed_keys(const Settings& old, const Settings& neu);
+std::vector<std::string> changed_keys(const Settings& old, const Settings& fresh);
 
 }  // namespace emprops::config

@@ -8,13 +8,15 @@
 #include "config/checks.h"
 #include "config/fields.h"
 #include "config/load.h"
-#include "config/service_fields.h"
-#include "config/values.h"
+#include "config/rows/page.h"
+#include "config/rows/toml_text.h"
 #include "ipc/text/values.h"
 
 namespace emprops::config {
 
 using nlohmann::json;
+using settings::Shape;
+using settings::toml_value;
 
 namespace {
 
@@ -47,13 +49,9 @@ json masked(const std::string& name, const json& value) {
 }
 
 /// The value as it may be shown.
-std::string shown(const Field& field, const Slot& slot) {
-    if (auto* const* text = std::get_if<std::string*>(&slot)) {
-        if (field.secret) return toml_string((*text)->empty() ? "" : hidden);
-        return toml_string(masked_url(**text));
-    }
-    if (auto* const* table = std::get_if<json*>(&slot)) return toml_value(masked("", **table));
-    return render(field, slot);
+std::string shown(const Field& field, const json& value) {
+    if (field.secret) return toml_value(value == "" ? value : json(hidden));
+    return toml_value(field.shape == Shape::entries ? value : masked("", value));
 }
 
 class Printer {
@@ -67,7 +65,7 @@ class Printer {
             table(name);
         }
         out_ += "\n# connectors, in this order: " + connector_names() + "  # " + origin("connectors") + "\n";
-        for (ConnectorSettings& settings : settings_.connectors)
+        for (const ConnectorSettings& settings : settings_.connectors)
             connector(settings);
         return std::move(out_);
     }
@@ -86,14 +84,14 @@ class Printer {
     void table(std::string_view name) {
         for (const Field& field : fields()) {
             if (field.table != name || !field.in_settings) continue;
-            line(std::string(field.key), shown(field, field.in_settings(settings_)),
+            line(field.key, shown(field, field.in_settings->value(settings_)),
                  table_origin(field, field.full_key()));
         }
     }
 
     /// Entries of a table may come from several places.
     std::string table_origin(const Field& field, const std::string& key) const {
-        if (field.kind != Kind::levels && field.kind != Kind::json) return origin(key);
+        if (field.shape == Shape::value) return origin(key);
         std::string result;
         std::set<std::string> seen;
         for (auto at = origins_.lower_bound(key + "."); at != origins_.end(); ++at) {
@@ -111,16 +109,15 @@ class Printer {
         return names.empty() ? "none" : names;
     }
 
-    void connector(ConnectorSettings& settings) {
+    void connector(const ConnectorSettings& settings) {
         const std::string prefix = "connectors." + settings.name;
         out_ += "\n[" + prefix + "]\n";
         for (const Field& field : fields()) {
-            if (!field.in_connector || field.kind == Kind::variables || field.of_service()) continue;
-            const std::string key = prefix + "." + std::string(field.key);
+            if (!field.in_connector || field.is_environment() || field.of_service()) continue;
+            const std::string key = prefix + "." + field.key;
             // Of [supervision] only what this table changes; the rest stands above.
             if (field.in_settings && origins_.count(key) == 0) continue;
-            line(std::string(field.key), shown(field, field.in_connector(settings)),
-                 table_origin(field, key));
+            line(field.key, shown(field, field.in_connector->value(settings)), table_origin(field, key));
         }
         out_ += "# the rest as in [supervision]\n";
         variables(prefix, settings.env);
@@ -135,29 +132,28 @@ class Printer {
         }
     }
 
-    void service(const std::string& prefix, ConnectorSettings& settings) {
+    void service(const std::string& prefix, const ConnectorSettings& settings) {
         if (!settings.service.enabled()) return;
         out_ += "[" + prefix + "]\n";
         for (const Field& field : fields()) {
-            if (!field.of_service() || field.kind == Kind::variables) continue;
-            const std::string key = prefix + "." + std::string(field.key);
-            if (is_inherited(field) && origins_.count(key) == 0) continue;
-            line(std::string(field.key), shown(field, field.in_connector(settings)), origin(key));
+            if (!field.of_service() || field.is_environment()) continue;
+            const std::string key = prefix + "." + field.key;
+            if (field.inherited && origins_.count(key) == 0) continue;
+            line(field.key, shown(field, field.in_connector->value(settings)), origin(key));
         }
         out_ += "# the rest as in [connectors." + settings.name + "]\n";
         variables(prefix, settings.service.env);
     }
 
     const Origins& origins_;
-    Settings settings_;  // a copy: the accessors of the table of settings hand out writable places
+    const Settings& settings_;
     std::string out_;
 };
 
-/// The default as TOML; an unset optional is "".
-std::string default_of(const Field& field) {
-    static Settings settings;
-    static ConnectorSettings connector;
-    return render(field, field.in_settings ? field.in_settings(settings) : field.in_connector(connector));
+/// The row's sentence, and whose value it has when it is not set.
+std::string sentence_of(const Field& field) {
+    if (!field.inherited) return field.sentence;
+    return field.sentence.substr(0, field.sentence.size() - 1) + "; as the connector.";
 }
 
 std::string wrapped(std::string_view text, std::size_t width, std::string_view prefix) {
@@ -173,25 +169,33 @@ std::string wrapped(std::string_view text, std::size_t width, std::string_view p
     return result + std::string(prefix) + line + "\n";
 }
 
-std::string variables_of(const Field& field, std::string_view quote) {
-    std::string result;
-    for (const std::string& name : field.variables()) {
-        result += (result.empty() ? "" : ", ") + std::string(quote) + name + std::string(quote);
-    }
-    return result;
-}
-
-bool has_variable(const Field& field) {
-    return field.in_settings || (field.kind != Kind::variables && field.kind != Kind::json);
-}
-
 /// One key of the example file: sentence and variables as comments, then the key, commented out.
 std::string example_entry(const Field& field) {
-    std::string result = "\n" + wrapped(field.sentence, 106, "## ");
-    if (!field.legacy.empty()) result += wrapped("Variables: " + variables_of(field, ""), 106, "## ");
-    const std::string value = default_of(field);
+    const std::string takes = field.range ? " Takes " + field.noun() + "." : "";
+    std::string result = "\n" + wrapped(sentence_of(field) + takes, 106, "## ");
+    std::string names;
+    if (!field.legacy.empty()) {
+        for (const std::string& name : field.variables())
+            names += (names.empty() ? "Variables: " : ", ") + name;
+        result += wrapped(names, 106, "## ");
+    }
+    const std::string value = toml_value(field.default_value());
     // An unset optional has no TOML value of its own: the empty string unsets it.
-    return result + "# " + std::string(field.key) + " = " + (value.empty() ? "\"\"" : value) + "\n";
+    return result + "# " + field.key + " = " + (value.empty() ? "\"\"" : value) + "\n";
+}
+
+/// The keys of one table, those that are rarely needed last.
+std::string example_entries(std::string_view table) {
+    std::string result;
+    for (const bool rare : {false, true}) {
+        bool first = true;
+        for (const Field& field : fields()) {
+            if (field.table != table || field.rare != rare) continue;
+            if (rare && std::exchange(first, false)) result += "\n## Rarely needed:\n";
+            result += example_entry(field);
+        }
+    }
+    return result;
 }
 
 constexpr std::string_view example_head =
@@ -236,49 +240,38 @@ std::string print_effective(const Loaded& loaded) {
 }
 
 std::string example_toml() {
-    std::string result(example_head);
-    for (const Field& field : fields()) {
-        if (field.table.empty()) result += example_entry(field);
-    }
+    std::string result = std::string(example_head) + example_entries("");
     for (const std::string& table : table_names()) {
         if (table == "supervision") {
             result +=
                 "\n## Defaults for all connectors; each [connectors.NAME] may set any of these keys for "
                 "itself.";
         }
-        result += "\n[" + table + "]\n";
-        for (const Field& field : fields()) {
-            if (field.table == table) result += example_entry(field);
-        }
+        result += "\n[" + table + "]\n" + example_entries(table);
     }
-    result += example_connectors;
-    for (const Field& field : fields()) {
-        if (!field.in_settings && !field.of_service()) result += example_entry(field);
-    }
-    result += example_service;
-    for (const Field& field : fields()) {
-        if (field.of_service()) result += example_entry(field);
-    }
-    return result;
+    return result + std::string(example_connectors) + example_entries("connectors.NAME") +
+           std::string(example_service) + example_entries(service_table);
 }
 
 std::string settings_table_markdown() {
     std::string result;
+    std::string rare;
     std::string_view table = "-";
     for (const Field& field : fields()) {
+        settings::RowInfo row = field;
+        row.sentence = sentence_of(field);
+        if (field.rare) {
+            rare += page_line(row, field.full_key(), field.default_value(), field.variables());
+            continue;
+        }
         if (field.table != table) {
             table = field.table;
             const std::string title = table.empty() ? "Top of the file" : "`[" + std::string(table) + "]`";
-            result += (result.empty() ? "**" : "\n**") + title +
-                      "**\n\n| key | variables | default | meaning |\n|---|---|---|---|\n";
+            result += (result.empty() ? "**" : "\n**") + title + "**\n\n" + settings::page_head(true);
         }
-        std::string value = default_of(field);
-        value = value.empty() ? "unset" : value == "\"\"" ? "empty" : "`" + value + "`";
-        result += "| `" + std::string(field.key) + "` | " +
-                  (has_variable(field) ? variables_of(field, "`") : "") + " | " + value + " | " +
-                  std::string(field.sentence) + " |\n";
+        result += page_line(row, field.key, field.default_value(), field.variables());
     }
-    return result;
+    return result + "\n**Rarely needed**\n\n" + settings::page_head(true) + rare;
 }
 
 }  // namespace emprops::config

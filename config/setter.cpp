@@ -4,22 +4,20 @@
 #include <nlohmann/json.hpp>
 
 #include "config/files.h"
-#include "config/values.h"
 #include "ipc/text/nearest.h"
 #include "ipc/text/values.h"
 
 namespace emprops::config {
 
-using nlohmann::json;
+using settings::Complaint;
+using settings::Json;
+using settings::RowInfo;
+using settings::Shape;
 
 namespace {
 
-bool is_table(Kind kind) {
-    return kind == Kind::variables || kind == Kind::levels || kind == Kind::json;
-}
-
 /// The value of an override below [connectors.NAME.settings]: TOML if it reads as such, else text.
-json free_value(const std::string& text) {
+Json free_value(const std::string& text) {
     const TomlFile parsed = parse_toml("value = " + text);
     if (parsed.error || parsed.entries.size() != 1) return text;
     return parsed.entries.front().value;
@@ -31,11 +29,11 @@ void Setter::problem(Severity severity, const std::string& where, const std::str
     out_.problems.push_back({severity, where, message});
 }
 
-void Setter::note(const Field& field, const std::optional<std::string>& message, const json& entries,
+void Setter::note(const RowInfo& row, const Complaint& complaint, const Json& entries,
                   const std::string& full_key, const Origin& origin) {
-    if (message) {
-        problem(Severity::error, origin.where, "`" + full_key + "` " + *message);
-    } else if (is_table(field.kind) && entries.is_object()) {
+    if (complaint) {
+        problem(Severity::error, origin.where, "`" + full_key + "` " + *complaint);
+    } else if (row.shape != Shape::value && entries.is_object()) {
         for (const auto& item : entries.items())
             out_.origins[full_key + "." + item.key()] = origin;
     } else {
@@ -43,69 +41,61 @@ void Setter::note(const Field& field, const std::optional<std::string>& message,
     }
 }
 
-void Setter::set(const Field& field, const FileSource& file, const TomlEntry& entry, Slot slot,
+void Setter::set(const RowInfo& row, const FileSource& file, const TomlEntry& entry, const Sink& into,
                  const std::string& full_key) {
-    if (!is_table(field.kind) || !entry.is_table) {
-        set(field, entry.value, slot, full_key, file.origin(entry), file.base);
+    if (row.shape == Shape::value || !entry.is_table) {
+        set(row, entry.value, into, full_key, file.origin(entry), file.base);
         return;
     }
     for (const TomlEntry& below : entry.entries) {
-        json value = json::object();
+        Json value = Json::object();
         value[below.key] = below.value;
-        set(field, value, slot, full_key, file.origin(below), file.base);
+        set(row, value, into, full_key, file.origin(below), file.base);
     }
 }
 
-void Setter::set(const Field& field, const json& value, Slot slot, const std::string& full_key,
+void Setter::set(const RowInfo& row, const Json& value, const Sink& into, const std::string& full_key,
                  const Origin& origin, const std::filesystem::path& base) {
-    note(field, assign(field, value, slot, base), value, full_key, origin);
+    note(row, into(value, base), value, full_key, origin);
 }
 
-void Setter::set_from(const VariableSource& source, std::span<const std::string> names, const Field& field,
-                      Slot slot, const std::string& full_key) {
+void Setter::set_from(const VariableSource& source, std::span<const std::string> names, const RowInfo& row,
+                      const Sink& into, const std::string& full_key) {
     for (auto name = names.rbegin(); name != names.rend(); ++name) {
         const auto found = source.variables.find(*name);
         if (found == source.variables.end()) continue;
         const Variable& variable = found->second;
-        // The origin of a table is that of its entries; a variable holds the whole of it.
-        json entries;
-        if (is_table(field.kind)) {
-            for (const std::string& item : text::split_list(variable.value))
-                entries[item.substr(0, item.find('='))];
-        }
-        note(field, assign_text(field, variable.value, slot, source.base), entries, full_key,
-             {source.layer, variable.where});
+        const Json value = row.from_text(variable.value);
+        note(row, into(value, source.base), value, full_key, {source.layer, variable.where});
     }
 }
 
-void Setter::set(const Field& field, const Override& override, std::string_view below, Slot slot,
+void Setter::set(const RowInfo& row, const Override& override, std::string_view below, const Sink& into,
                  const std::string& full_key, const std::filesystem::path& base) {
     if (below.empty()) {
-        note(field, assign_text(field, override.value, slot, base), json(), full_key, override.origin());
+        const Complaint complaint = into(row.from_text(override.value), base);
+        note(row, complaint, Json(), full_key, override.origin());
         return;
     }
-    if (!is_table(field.kind)) {
+    if (row.shape == Shape::value) {
         problem(Severity::error, override.origin().where, "`" + full_key + "` is not a table");
         return;
     }
-    json value = field.kind == Kind::json ? free_value(override.value) : json(override.value);
-    if (field.kind == Kind::json) {
-        const std::vector<std::string> parts = text::split_list(below, '.');
-        for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
-            json outer = json::object();
-            outer[*part] = std::move(value);
-            value = std::move(outer);
-        }
-    } else {
-        json outer = json::object();
-        outer[std::string(below)] = std::move(value);
+    const bool free = row.shape == Shape::free;
+    Json value = free ? free_value(override.value) : Json(override.value);
+    const std::vector<std::string> parts =
+        free ? text::split_list(below, '.') : std::vector{std::string(below)};
+    for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
+        Json outer = Json::object();
+        outer[*part] = std::move(value);
         value = std::move(outer);
     }
-    set(field, value, slot, full_key, override.origin(), base);
+    set(row, value, into, full_key, override.origin(), base);
 }
 
 void Setter::unknown_key(const std::string& where, const std::string& full_key,
                          std::span<const std::string> candidates) {
+    if (const settings::Retired* found = find_retired(full_key)) return retired(where, full_key, *found);
     const std::string message = "unknown key `" + full_key + "`";
     std::optional<std::string> meant = text::meant(full_key, candidates);
     if (!meant) {  // the right key in the wrong table, or the name of a variable
@@ -119,6 +109,11 @@ void Setter::unknown_key(const std::string& where, const std::string& full_key,
         }
     }
     problem(Severity::error, where, message + (meant ? "; did you mean `" + *meant + "`?" : ""));
+}
+
+void Setter::retired(const std::string& where, const std::string& name, const settings::Retired& retired) {
+    problem(Severity::warning, where,
+            "`" + name + "` is no setting any more and changes nothing: " + std::string(retired.instead));
 }
 
 }  // namespace emprops::config

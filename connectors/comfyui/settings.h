@@ -1,7 +1,8 @@
 #pragma once
 // What can be set about the ComfyUI connector, and where it comes from: `[connectors.comfyui.settings]`
 // (hello.settings) and the environment, which wins. Every key `some_key` is the variable COMFYUI_SOME_KEY or
-// WORKER_COMFYUI_SOME_KEY (the older Python worker knew both generations; the one with WORKER_ wins).
+// WORKER_COMFYUI_SOME_KEY (the older Python worker knew both generations; the one with WORKER_ wins). What each means
+// is said in its row (setting_rows.cpp).
 // Plain values; loaded once, then only read, from any thread.
 
 #include <chrono>
@@ -14,7 +15,7 @@
 #include <vector>
 
 #include "connectors/comfyui/text/url.h"
-#include "emprops/environment.h"
+#include "emprops/settings.h"
 #include "ipc/result.h"
 
 namespace emprops::comfyui {
@@ -101,7 +102,7 @@ struct Settings {
     Limits limits;
     Ms poll_interval{3'000};
     Ms status_interval{5'000};
-    Ms capabilities_interval{600'000};  ///< at the soonest, and only while no job runs
+    static constexpr Ms capabilities_interval{600'000};  ///< at the soonest, and only while no job runs
     Ms stuck_timeout{300'000};  ///< a withdrawn prompt runs on so long: ComfyUI's worker thread is dead
     Ms orphan_grace{90'000};    ///< a prompt of ours that no job waited for so long is removed
 
@@ -122,10 +123,6 @@ struct Settings {
 
     std::vector<std::string> warnings;  ///< about settings that were not taken as given
 };
-
-/// Looks a variable up, as emprops::env_find() does: with WORKER_ in front first. One that exists but is
-/// empty counts as set: as no text, and where that says nothing (a port, a time) as the default.
-using EnvLookup = std::function<std::optional<EnvValue>(std::string_view name)>;
 
 /// Reads the settings. Unknown keys, wrong types and impossible combinations are errors that name the key and
 /// what it may be.

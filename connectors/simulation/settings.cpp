@@ -73,27 +73,34 @@ Plan read_plan(const Settings& settings, const Json& payload) {
 
 }  // namespace
 
+const SettingRows<Settings>& setting_rows() {
+    using S = Settings;
+    static const SettingRows<Settings> rows{
+        row(&S::job_type, "job_type", "Job type that is served and named in the result."),
+        row(&S::processing_time, "processing_time", emprops::settings::Seconds(),
+            "How long a job takes, all steps together.")
+            .within(0, max_seconds),
+        row(&S::steps, "steps", "Steps of a job; 0: every job fails.").within(0, max_steps),
+        row(&S::concurrency, "concurrency", "Old name of `[connectors.NAME] concurrency`, which wins.")
+            .within(1, 1000),
+        row(&S::resume, "resume", "Declare the feature `resume`: jobs of a dead process are given again."),
+        row(&S::start_fault, "start_fault", "What goes wrong at the start; see Faults of the start.")
+            .seldom(),
+        row(&S::start_fault_file, "start_fault_file", "The fault happens only while this file exists.")
+            .seldom(),
+        row(&S::start_seconds, "start_seconds", emprops::settings::Seconds(), "How long the start takes.")
+            .within(0, max_seconds)
+            .seldom(),
+        row(&S::journal, "journal", "A file that gets `job_id attempt` as each job begins.").seldom(),
+    };
+    return rows;
+}
+
 Settings read_settings(const Json& own) {
     Settings result;
-    result.job_type = env_string("SIMULATION_JOB_TYPE", setting_string(own, "job_type", result.job_type));
+    read_rows(setting_rows(), own, {"SIMULATION_", env_find, false, {}}, result);
     if (result.job_type.empty())
         throw ConfigurationError("SIMULATION_JOB_TYPE is empty, but must name the job type to serve");
-    const DoubleRange seconds{0, max_seconds};
-    result.processing_time =
-        env_double("SIMULATION_PROCESSING_TIME",
-                   setting_double(own, "processing_time", result.processing_time, seconds), seconds);
-    const IntRange steps{0, max_steps};
-    result.steps = env_int("SIMULATION_STEPS", setting_int(own, "steps", result.steps, steps), steps);
-    const IntRange slots{1, 1000};
-    result.concurrency =
-        env_int("SIMULATION_CONCURRENCY", setting_int(own, "concurrency", result.concurrency, slots), slots);
-    result.resume = env_bool("SIMULATION_RESUME", setting_bool(own, "resume", result.resume));
-    result.start_fault = env_string("SIMULATION_START_FAULT", setting_string(own, "start_fault", ""));
-    result.start_fault_file =
-        env_string("SIMULATION_START_FAULT_FILE", setting_string(own, "start_fault_file", ""));
-    result.start_seconds =
-        env_double("SIMULATION_START_SECONDS", setting_double(own, "start_seconds", 0, seconds), seconds);
-    result.journal = env_string("SIMULATION_JOURNAL", setting_string(own, "journal", ""));
     return result;
 }
 

@@ -6,31 +6,30 @@
 #include <optional>
 #include <string>
 
-#include "emprops/connector.h"
+#include "emprops/settings.h"
 
 namespace emprops::simulation {
 
 /// Stands for the connector's behaviour; goes into messages and capabilities.
 inline constexpr const char* version = "1.0.0";
 
+/// What each means is said in its row.
 struct Settings {
-    std::string job_type = "simulation";  ///< SIMULATION_JOB_TYPE: what is advertised and named in the result
-    double processing_time = 10;  ///< SIMULATION_PROCESSING_TIME: seconds of a job, all steps together
-    std::int64_t steps = 5;       ///< SIMULATION_STEPS; 0: every job fails
-    std::int64_t concurrency =
-        1;                ///< SIMULATION_CONCURRENCY: old name of [connectors.simulation] concurrency
-    bool resume = false;  ///< SIMULATION_RESUME: declares the feature `resume`
+    std::string job_type = "simulation";
+    double processing_time = 10;  ///< s
+    std::int64_t steps = 5;
+    std::int64_t concurrency = 1;
+    bool resume = false;
 
-    // For tests of supervision, see README.md.
-    std::string start_fault;  ///< SIMULATION_START_FAULT
-    std::string
-        start_fault_file;      ///< SIMULATION_START_FAULT_FILE: the fault applies only while this file exists
-    double start_seconds = 0;  ///< SIMULATION_START_SECONDS: how long initialize() takes
-    std::string journal;       ///< SIMULATION_JOURNAL: a file that gets "job_id attempt" at each job's start
+    // For tests of supervision.
+    std::string start_fault;
+    std::string start_fault_file;
+    double start_seconds = 0;
+    std::string journal;
 };
 
-/// Environment, then `hello.settings` (same names in lower case without the prefix), then the default. Throws
-/// ConfigurationError.
+const SettingRows<Settings>& setting_rows();
+/// The variables SIMULATION_<KEY>, then `hello.settings`, then the default. Throws ConfigurationError.
 Settings read_settings(const Json& hello_settings);
 
 enum class Fault {

@@ -68,8 +68,7 @@ void ChunkAssembly::make_room(const std::string& keep, std::vector<std::string>&
         dropped.push_back(
             "chunked " + oldest->second.about.substr(0, 200) + ": " +
             (bytes_ > max_bytes_
-                 ? "incomplete chunked messages need more than " + std::to_string(max_bytes_) +
-                       " bytes (hub.max_assembly_bytes)"
+                 ? "incomplete chunked messages need more than " + std::to_string(max_bytes_) + " bytes"
                  : "more than " + std::to_string(most_messages) + " chunked messages are incomplete"));
         erase(oldest);
     }

@@ -41,7 +41,7 @@ std::optional<std::int64_t> parse_integer(std::string_view text) {
 
 namespace {
 
-constexpr double max_bytes = 4611686018427387904.0;  // 2^62: what TOML and the arithmetic on it can hold
+constexpr double max_bytes = 9007199254740992.0;  // 2^53: every whole number up to it is exact as a double
 
 struct Unit {
     std::string_view name;

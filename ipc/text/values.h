@@ -16,7 +16,7 @@ inline constexpr double max_duration_s = 100.0 * 366 * 24 * 3600;
 
 /// "1.5s", "500ms", "5m", "1h", "7d", "20" (seconds).
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
-/// "16MiB", "512KiB", "10MB", "1024" (bytes); up to 2^62.
+/// "16MiB", "512KiB", "10MB", "1024" (bytes); up to 2^53.
 std::optional<std::uint64_t> parse_bytes(std::string_view text);
 /// true/1/yes/on and false/0/no/off in any case; empty is false, as the Python worker had it.
 std::optional<bool> parse_bool(std::string_view text);

@@ -11,8 +11,6 @@ Policy Policy::from(const config::LocalHubSettings& settings) {
     Policy policy;
     policy.max_attempts = std::max<std::uint32_t>(settings.max_attempts, 1);
     policy.requeue_after = settings.requeue_after;
-    policy.stale_claim_after = settings.stale_claim_after;
-    policy.history = std::chrono::duration_cast<std::chrono::seconds>(settings.history);
     return policy;
 }
 

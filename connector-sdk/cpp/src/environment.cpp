@@ -1,12 +1,9 @@
 #include "emprops/environment.h"
-#include "ipc/text/values.h"
 
-#include <algorithm>
-#include <cctype>
-#include <charconv>
-#include <cmath>
 #include <cstdlib>
 #include <sstream>
+
+#include "ipc/text/values.h"
 
 namespace emprops {
 namespace {
@@ -35,21 +32,6 @@ std::string describe(DoubleRange range) {
     if (range.min != all.min) text << " of at least " << range.min;
     if (range.max != all.max) text << (range.min != all.min ? " and" : " of") << " at most " << range.max;
     return text.str();
-}
-
-std::string trimmed(const std::string& text) {
-    const auto first = text.find_first_not_of(" \t");
-    if (first == std::string::npos) return {};
-    return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
-template <class Number>
-std::optional<Number> parse(const std::string& text) {
-    const std::string digits = trimmed(text);
-    Number number{};
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-    if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
-    return number;
 }
 
 std::string in_settings(std::string_view key) {
@@ -83,7 +65,7 @@ std::string env_string(std::string_view name, const std::string& fallback) {
 std::int64_t env_int(std::string_view name, std::int64_t fallback, IntRange range) {
     const auto found = env_find(name);
     if (!found) return fallback;
-    const auto number = parse<std::int64_t>(found->value);
+    const auto number = text::parse_integer(text::trim(found->value));
     if (!number || *number < range.min || *number > range.max)
         reject(found->name, found->value, describe(range));
     return *number;
@@ -92,8 +74,8 @@ std::int64_t env_int(std::string_view name, std::int64_t fallback, IntRange rang
 double env_double(std::string_view name, double fallback, DoubleRange range) {
     const auto found = env_find(name);
     if (!found) return fallback;
-    const auto number = parse<double>(found->value);
-    if (!number || !std::isfinite(*number) || *number < range.min || *number > range.max)
+    const auto number = text::parse_double(text::trim(found->value));
+    if (!number || *number < range.min || *number > range.max)
         reject(found->name, found->value, describe(range));
     return *number;
 }

@@ -3,6 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
+#include "connectors/comfyui/setting_rows.h"
+#include "tests/support/generated_table.h"
+
 namespace emprops::comfyui {
 namespace {
 
@@ -128,6 +133,36 @@ TEST(Settings, AnOutputFolderOfTheJobsOwnIsMadeWhereItCanBeRemoved) {
     EXPECT_FALSE(load(Json::object())->own_output_folder());
     EXPECT_TRUE(load({{"comfyui_folder", "/c"}})->own_output_folder());
     EXPECT_FALSE(load({{"comfyui_folder", "/c"}, {"output_subfolder", false}})->own_output_folder());
+}
+
+TEST(Settings, WhatTheEarlierWorkerTookIsStillTaken) {
+    const auto settings = load({{"port", "8189"},
+                                {"username", 5},
+                                {"password", "p"},
+                                {"use_ssl", "yes"},
+                                {"websocket_nodes", "Mine, Yours"},
+                                {"headers", "X-A: 1"},
+                                {"capabilities_interval", "1min"}});
+    ASSERT_TRUE(settings.ok()) << settings.error().message;
+    EXPECT_EQ(settings->server.text(), "https://localhost:8189");
+    EXPECT_THAT(settings->websocket_nodes, testing::ElementsAre("SaveImageWebsocket", "Mine", "Yours"));
+    EXPECT_EQ(settings->headers.at("X-A"), "1");
+    EXPECT_THAT(settings->warnings,
+                testing::ElementsAre(HasSubstr("capabilities_interval is no setting any more")));
+}
+
+TEST(Settings, ASecretIsNeverPartOfAMessage) {
+    EXPECT_THAT(complaint({{"password", {"SECRET"}}}), testing::Not(HasSubstr("SECRET")));
+}
+
+TEST(Settings, EveryRowHasAKeyOfItsOwnAndTheReadmeHasThemAll) {
+    std::set<std::string> keys;
+    for (const auto& row : setting_rows()) {
+        EXPECT_TRUE(keys.insert(row.key).second) << row.key;
+        EXPECT_TRUE(row.sentence.ends_with('.')) << row.key;
+    }
+    test::expect_generated_table(EMPROPS_SOURCE_DIR "/connectors/comfyui/README.md",
+                                 settings_page(setting_rows()));
 }
 
 }  // namespace

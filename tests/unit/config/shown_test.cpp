@@ -10,8 +10,8 @@
 
 #include "config/fields.h"
 #include "config/files.h"
+#include "config/rows/toml_text.h"
 #include "config/toml_file.h"
-#include "config/values.h"
 #include "tests/support/config_fixture.h"
 
 namespace emprops::config {
@@ -38,34 +38,73 @@ TEST(Fields, EveryNameIsThereOnceAndEverySentenceIsOne) {
             EXPECT_TRUE(variables.insert(name).second) << name;
         EXPECT_TRUE(field.sentence.ends_with('.')) << field.full_key();
         EXPECT_TRUE(field.in_settings || field.in_connector) << field.full_key();
-        EXPECT_EQ(field.sentence.find('|'), std::string_view::npos) << "would break the README's table";
+        EXPECT_EQ(field.sentence.find('|'), std::string::npos) << "would break the README's table";
+    }
+}
+
+/// Changes each row's value to another one and looks that no other row of the same struct changes with it.
+template <class Owner>
+void expect_places_of_their_own(std::optional<settings::Row<Owner>> Field::*row) {
+    const nlohmann::json others[] = {true,      false,  7,       70000,  "7s",  "128KiB", "now",
+                                     "process", "json", "debug", "text", {"a"}, {3},      {{"a", "info"}}};
+    for (const Field& field : fields()) {
+        if (!(field.*row)) continue;
+        Owner owner;
+        for (const auto& other : others) {
+            if ((field.*row)->value(owner) != (field.*row)->value(Owner())) break;
+            (field.*row)->read(owner, other, "/");
+        }
+        EXPECT_NE((field.*row)->value(owner), (field.*row)->value(Owner())) << field.full_key();
+        for (const Field& second : fields()) {
+            if (!(second.*row) || &second == &field) continue;
+            EXPECT_EQ((second.*row)->value(owner), (second.*row)->value(Owner()))
+                << field.full_key() << " changes " << second.full_key();
+        }
     }
 }
 
 TEST(Fields, NoTwoFieldsShareAPlace) {
-    Settings settings;
-    ConnectorSettings connector;
-    std::set<Slot> slots;
-    for (const Field& field : fields()) {
-        if (field.in_settings) {
-            EXPECT_TRUE(slots.insert(field.in_settings(settings)).second) << field.key;
-        }
-        if (field.in_connector) {
-            EXPECT_TRUE(slots.insert(field.in_connector(connector)).second) << field.key;
-        }
-    }
+    expect_places_of_their_own(&Field::in_settings);
+    expect_places_of_their_own(&Field::in_connector);
 }
 
 TEST(Fields, EveryDefaultIsWithinItsOwnRange) {
     for (const Field& field : fields()) {
         Settings settings;
         ConnectorSettings connector;
-        const Slot slot = field.in_settings ? field.in_settings(settings) : field.in_connector(connector);
-        const std::string rendered = render(field, slot);
+        const std::string rendered = emprops::settings::toml_value(field.default_value());
         if (rendered.empty()) continue;
         const TomlFile parsed = parse_toml("x = " + rendered);
         ASSERT_EQ(parsed.entries.size(), 1U) << rendered;
-        EXPECT_EQ(assign(field, parsed.entries[0].value, slot, "/"), std::nullopt) << field.full_key();
+        const auto& value = parsed.entries[0].value;
+        EXPECT_EQ(field.in_settings ? field.in_settings->read(settings, value, "/")
+                                    : field.in_connector->read(connector, value, "/"),
+                  std::nullopt)
+            << field.full_key();
+    }
+}
+
+TEST(Fields, WhatAServiceTakesOverIsWhatItsRowsSay) {
+    SupervisionSettings of_connector;
+    of_connector.stop = {1s, 2s, 3s};
+    of_connector.backoff_initial = of_connector.backoff_max = 4s;
+    of_connector.breaker_deaths = 6;
+    of_connector.breaker_window = of_connector.breaker_trial = 7s;
+    of_connector.max_jobs = 8;
+    of_connector.max_age = of_connector.start_timeout = 9s;
+    of_connector.max_rss = of_connector.limit_core = of_connector.limit_address_space = 10;
+    of_connector.cgroup_memory_max = of_connector.limit_open_files = 10;
+    of_connector.nice = of_connector.oom_score_adj = 11;
+    of_connector.cpu_affinity = {1};
+    of_connector.stderr_lines_per_second = 12;
+    of_connector.no_new_privs = false;
+    of_connector.user = "render";
+    ConnectorSettings connector;
+    connector.service.supervision = inherited_by_service(of_connector);
+    for (const Field& field : fields()) {
+        if (!field.of_service()) continue;
+        EXPECT_EQ(field.in_connector->value(connector) != field.default_value(), field.inherited)
+            << field.full_key();
     }
 }
 
@@ -90,10 +129,10 @@ TEST_F(Shown, EffectiveSettingsAreTomlWithTheOriginOfEachValue) {
 TEST_F(Shown, EverySettingIsPrinted) {
     const std::string text = print_effective(load());
     for (const Field& field : fields()) {
-        if (field.kind == Kind::variables || field.of_service()) continue;
-        EXPECT_THAT(text, testing::AnyOf(HasSubstr("\n" + std::string(field.key) + " = "),
-                                         HasSubstr("\n# " + std::string(field.key) + " is not set"),
-                                         testing::StartsWith(std::string(field.key) + " = ")));
+        if (field.is_environment() || field.of_service()) continue;
+        EXPECT_THAT(text, testing::AnyOf(HasSubstr("\n" + field.key + " = "),
+                                         HasSubstr("\n# " + field.key + " is not set"),
+                                         testing::StartsWith(field.key + " = ")));
     }
 }
 
@@ -143,10 +182,8 @@ TEST_F(Shown, TheExampleFileHoldsEveryKeyWithItsDefault) {
     for (const Field& field : fields()) {
         const std::string key =
             field.in_settings ? field.full_key() : "connectors.simulation." + field.connector_key();
-        const bool empty_table =
-            field.kind == Kind::variables || field.kind == Kind::levels || field.kind == Kind::json;
-        if (empty_table) {
-            EXPECT_THAT(text, HasSubstr("\n" + std::string(field.key) + " = {}\n"));
+        if (field.shape != settings::Shape::value) {
+            EXPECT_THAT(text, HasSubstr("\n" + field.key + " = {}\n"));
         } else {
             EXPECT_EQ(loaded.origins.count(key), 1U) << key << " is missing in the example";
         }
@@ -165,7 +202,7 @@ TEST_F(Shown, TheExampleFileAsItShipsChangesNothing) {
 
 TEST_F(Shown, GeneratedFilesAreWhatTheTableOfSettingsSays) {
     const std::string settings_page =
-        "# Settings\n\nEvery setting of the worker, generated from `fields.cpp`. Rules: README.md.\n\n" +
+        "# Settings\n\nEvery setting of the worker, generated from its rows. Rules: README.md.\n\n" +
         settings_table_markdown();
     if (std::getenv("EMPROPS_WRITE_GENERATED") != nullptr) {
         std::ofstream(shipped / "emprops-worker.example.toml") << example_toml();

@@ -1,9 +1,10 @@
-#include "config/values.h"
+#include "config/fields.h"
 
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
+#include "config/rows/toml_text.h"
 #include "ipc/text/values.h"
 
 namespace emprops::config {
@@ -12,22 +13,19 @@ namespace {
 using nlohmann::json;
 
 struct Assigning : testing::Test {
-    Settings settings;
+    config::Settings settings;
     ConnectorSettings connector;
     std::string message;
 
-    Slot slot(const Field& field) {
-        return field.in_connector ? field.in_connector(connector) : field.in_settings(settings);
-    }
     bool from_toml(const char* table, const char* key, const json& value) {
         const Field& field = *find_field(table, key);
-        message = assign(field, value, slot(field), "/base").value_or("");
+        message = (field.in_connector ? field.in_connector->read(connector, value, "/base")
+                                      : field.in_settings->read(settings, value, "/base"))
+                      .value_or("");
         return message.empty();
     }
     bool from_text(const char* table, const char* key, const char* text) {
-        const Field& field = *find_field(table, key);
-        message = assign_text(field, text, slot(field), "/base").value_or("");
-        return message.empty();
+        return from_toml(table, key, find_field(table, key)->from_text(text));
     }
 };
 
@@ -39,7 +37,6 @@ TEST_F(Assigning, EachKindTakesItsSpellings) {
     EXPECT_TRUE(from_toml("log", "level", "WARNING"));
     EXPECT_TRUE(from_toml("worker", "drain_mode", "Now"));
     EXPECT_TRUE(from_toml("supervision", "cpu_affinity", {0, 3}));
-    EXPECT_TRUE(from_toml("supervision", "backoff_jitter", 0.5));
     EXPECT_TRUE(settings.hub.tls);
     EXPECT_EQ(settings.hub.port, 80);
     EXPECT_EQ(settings.hub.connect_timeout, 2500ms);
@@ -47,7 +44,6 @@ TEST_F(Assigning, EachKindTakesItsSpellings) {
     EXPECT_EQ(settings.log.level, "warn");
     EXPECT_EQ(settings.worker.drain_mode, "now");
     EXPECT_EQ(connector.supervision.cpu_affinity, (std::vector<int>{0, 3}));
-    EXPECT_EQ(connector.supervision.backoff_jitter, 0.5);
 }
 
 TEST_F(Assigning, TextTakesTheSameValues) {
@@ -118,13 +114,14 @@ TEST_F(Assigning, ValuesThatCannotBePassedOnAreRefused) {
 TEST_F(Assigning, WhatIsRenderedReadsBackAsTheSameValue) {
     for (const char* text : {"0", "1ms", "1500ms", "90s", "2h", "7d"}) {
         ASSERT_TRUE(from_text("supervision", "job_timeout", text));
-        const std::string rendered =
-            render(*find_field("supervision", "job_timeout"), &connector.supervision.job_timeout);
+        const std::string rendered = emprops::settings::toml_value(
+            find_field("supervision", "job_timeout")->in_connector->value(connector));
         EXPECT_EQ(text::parse_duration(std::string_view(rendered).substr(1, rendered.size() - 2)),
                   text::parse_duration(text));
     }
-    EXPECT_EQ(toml_string("a\"b\n\x7f"), "\"a\\\"b\\n\\u007F\"");
-    EXPECT_EQ(toml_value({{"a b", 1}, {"c", {true, "x"}}}), "{ \"a b\" = 1, c = [true, \"x\"] }");
+    EXPECT_EQ(emprops::settings::toml_string("a\"b\n\x7f"), "\"a\\\"b\\n\\u007F\"");
+    EXPECT_EQ(emprops::settings::toml_value({{"a b", 1}, {"c", {true, "x"}}}),
+              "{ \"a b\" = 1, c = [true, \"x\"] }");
 }
 
 }  // namespace

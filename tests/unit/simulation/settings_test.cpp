@@ -7,6 +7,8 @@
 #include <iterator>
 #include <sstream>
 
+#include "tests/support/generated_table.h"
+
 namespace emprops::simulation {
 namespace {
 
@@ -75,6 +77,18 @@ TEST(SimulationSettings, BadValuesAreRefusedByName) {
         }
     }
     EXPECT_THROW(read_settings({{"steps", "5"}}), ConfigurationError);
+}
+
+TEST(SimulationSettings, TakeTheUnitsOfTimesAndRefuseAKeyThatIsNone) {
+    EXPECT_EQ(read_settings({{"processing_time", "1500ms"}}).processing_time, 1.5);
+    const Variable time("SIMULATION_PROCESSING_TIME", "2 min");
+    EXPECT_EQ(read_settings(Json::object()).processing_time, 120);
+    EXPECT_THROW(read_settings({{"step", 5}}), ConfigurationError);
+}
+
+TEST(SimulationSettings, AreInTheReadme) {
+    test::expect_generated_table(EMPROPS_SOURCE_DIR "/connectors/simulation/README.md",
+                                 settings_page(setting_rows()));
 }
 
 TEST(SimulationPlan, ThePayloadOverridesTimeAndStepsAndMayCarryAnythingElse) {

@@ -1,0 +1,217 @@
+// The rows of what concerns connectors and their services. A group of rows is one struct's; a service has some of the
+// groups, with the same sentences.
+
+#include "config/setting_rows.h"
+
+namespace emprops::config {
+
+using settings::Command;
+using settings::joined;
+using settings::of_member;
+using settings::row;
+using settings::Rows;
+using settings::Size;
+
+namespace {
+
+constexpr double day = 24 * 3600;
+constexpr double MiBs = 1048576;
+
+using S = SupervisionSettings;
+
+settings::Row<S> start_timeout(std::string sentence) {
+    return row(&S::start_timeout, "start_timeout", std::move(sentence)).within(0.1, day);
+}
+
+Rows<StopLadder> stop_rows() {
+    return {
+        row(&StopLadder::term_grace, "stop_term", "SIGTERM to the process group, then this long."),
+        row(&StopLadder::kill_grace, "stop_kill",
+            "Last step of a stop: SIGKILL to the process group, then this long before it is reported as "
+            "stuck."),
+    };
+}
+
+Rows<S> restart_rows() {
+    return {
+        row(&S::backoff_initial, "backoff_initial",
+            "First delay before a restart; it doubles with each death.")
+            .within(0.01, day),
+        row(&S::backoff_max, "backoff_max", "Largest delay before a restart.").within(0.01, day),
+        row(&S::breaker_deaths, "breaker_deaths",
+            "This many deaths, hangs and restarts that were asked for within breaker_window open the breaker "
+            "(job types "
+            "withdrawn), of a service not those that a job is blamed for; 0: off.")
+            .within(0, 1000),
+        row(&S::breaker_window, "breaker_window", "See breaker_deaths.").within(1, 366 * day),
+        row(&S::breaker_trial, "breaker_trial", "An open breaker lets one start be tried after this.")
+            .within(1, 366 * day),
+    };
+}
+
+Rows<S> recycle_rows() {
+    return {
+        row(&S::max_rss, "max_rss", Size(),
+            "Restart between jobs, but not before its first, when the process tree holds more memory than "
+            "this; 0: "
+            "off."),
+        row(&S::max_jobs, "max_jobs", "Restart after this many jobs; 0: off."),
+        row(&S::max_age, "max_age", "Restart, between jobs, after this long; 0: off."),
+    };
+}
+
+Rows<S> rights_rows() {
+    return {
+        row(&S::no_new_privs, "no_new_privs",
+            "The process and its children gain no rights by setuid programs."),
+        row(&S::user, "user", "Run as this user (needs root); empty: as the worker."),
+    };
+}
+
+Rows<S> limit_rows() {
+    return {
+        row(&S::nice, "nice", "Scheduling priority; unset: as the worker.").within(-20, 19),
+        row(&S::cpu_affinity, "cpu_affinity", "CPU numbers it may run on; empty: all.").within(0, 1023),
+        row(&S::oom_score_adj, "oom_score_adj",
+            "Who dies first when memory runs out; unset: as the worker, but not below 0.")
+            .within(-1000, 1000),
+        row(&S::limit_address_space, "limit_address_space", Size(),
+            "RLIMIT_AS; 0: as the worker. GPU libraries reserve far more than they use."),
+        row(&S::limit_open_files, "limit_open_files", "RLIMIT_NOFILE; 0: as the worker."),
+        row(&S::limit_core, "limit_core", Size(), "RLIMIT_CORE; 0: no core files."),
+        row(&S::cgroup_memory_max, "cgroup_memory_max", Size(),
+            "memory.max of a cgroup of its own, where cgroup v2 is delegated to the worker; 0: off."),
+    };
+}
+
+}  // namespace
+
+Rows<S> supervision_rows() {
+    return joined<S>({
+        {
+            start_timeout("From the start of the process to its `ready`."),
+            row(&S::ping_interval, "ping_interval",
+                "How often a connector that declares `ping` is pinged; 0: never."),
+            row(&S::ping_missed, "ping_missed", "Pings missed in a row that mean: hung.")
+                .within(1, 1000)
+                .seldom(),
+            row(&S::write_timeout, "write_timeout",
+                "A connector that reads nothing from stdin for this long, while we write, is hung.")
+                .within(0.1, day)
+                .seldom(),
+            row(&S::job_timeout, "job_timeout", "Limit of one job; 0: none."),
+            row(&S::no_progress_timeout, "no_progress_timeout",
+                "A job without a sign of progress for this long is hung; 0: no limit."),
+            row(&S::cancel_timeout, "cancel_timeout",
+                "A cancelled job that is not answered within this: the process is stopped.")
+                .within(0.1, day),
+            row(&S::resume_window, "resume_window",
+                "How long a resumable job of a dead connector waits for the next process.")
+                .seldom(),
+            row(&S::poison_deaths, "poison_deaths",
+                "A job that ended its connector or its service this many times is not run here again; 0: "
+                "off.")
+                .within(0, 1000),
+        },
+        of_member(&S::stop, Rows<StopLadder>{row(
+                                &StopLadder::shutdown_grace, "stop_shutdown",
+                                "First step of a stop: `drain`, `shutdown`, end of stdin, then this long.")}),
+        of_member(&S::stop, stop_rows()),
+        restart_rows(),
+        recycle_rows(),
+        rights_rows(),
+        limit_rows(),
+        {
+            row(&S::max_line_bytes, "max_line_bytes", Size(), "Longest line taken from a connector.")
+                .within(4096, 1024 * MiBs)
+                .seldom(),
+            row(&S::stderr_lines_per_second, "stderr_lines_per_second",
+                "More stderr lines than this are dropped and counted.")
+                .within(1, 1000000)
+                .seldom(),
+        },
+    });
+}
+
+Rows<ConnectorSettings> connector_rows() {
+    using C = ConnectorSettings;
+    return {
+        row(&C::enabled, "enabled", "Load this connector; CONNECTORS, if set, decides instead."),
+        row(&C::command, "command", Command(),
+            "Program and arguments; empty: `emprops-connector-NAME` is searched."),
+        row(&C::instances, "instances", "Number of processes; `{instance}` in `env` becomes 0, 1, ...")
+            .within(1, 1024),
+        row(&C::exclusive, "exclusive", "A restart stops the old process before it starts the new one."),
+        row(&C::attach, "attach",
+            "Do not start it: wait for it on a Unix socket (debugger), without time limits."),
+        row(&C::job_types, "job_types", "Job types, instead of those it says itself."),
+        row(&C::concurrency, "concurrency",
+            "Jobs at a time in each process, instead of what it says itself; it is told (`hello`).")
+            .within(1, 1000),
+        row(&C::working_dir, "working_dir", "Working directory; empty: its scratch folder."),
+        row(&C::settings, "settings", "Table that the connector gets in `hello.settings`.")
+            .without_variable(),
+        row(&C::env, "env",
+            "Table of variables for the process, below `.env` and the environment in precedence.")
+            .without_variable(),
+    };
+}
+
+Rows<ServiceSettings> service_rows() {
+    using V = ServiceSettings;
+    return joined<V>({
+        {
+            row(&V::command, "command", Command(),
+                "Program and arguments of the companion process, one for each instance; `{instance}` and "
+                "`{port}` "
+                "are replaced; empty: none."),
+            row(&V::env, "env",
+                "Table of variables for it, with the same replacements; it gets none of the connector's.")
+                .without_variable(),
+            row(&V::working_dir, "working_dir",
+                "Working directory; empty: the scratch folder of the connector's instance."),
+            row(&V::port, "port",
+                "Port of instance 0, the next ones follow (`{port}`; the connector gets "
+                "EMPROPS_SERVICE_PORT, "
+                "EMPROPS_SERVICE_URL and `{service_port}`); its owner is checked; 0: none.")
+                .within(0, 65535),
+            row(&V::health_url, "health_url",
+                "Answers 2xx or 3xx while it works; unused without a port if it holds `{port}`; empty: alive "
+                "is "
+                "healthy."),
+            row(&V::health_interval, "health_interval", "Pause between two questions.").within(0.05, day),
+            row(&V::health_timeout, "health_timeout",
+                "No answer for this long is a miss; Python is silent for seconds while models load.")
+                .within(0.05, day),
+            row(&V::health_missed, "health_missed",
+                "Misses in a row that mean: hung. No job is given after the first one.")
+                .within(1, 10000),
+            row(&V::max_vram, "max_vram", Size(),
+                "Restart between jobs, but not before its first, when ComfyUI's /system_stats shows more "
+                "graphics "
+                "memory in use; that is what everybody uses of the whole device; 0: off."),
+        },
+        of_member(
+            &V::supervision,
+            Rows<S>{start_timeout("From its start to the first healthy answer; ComfyUI opens its port only "
+                                  "after its nodes.")}),
+        of_member(&V::supervision, recycle_rows()),
+        of_member(&V::supervision, limit_rows()),
+        of_member(&V::supervision,
+                  Rows<S>{row(&S::stderr_lines_per_second, "log_lines_per_second",
+                              "More lines of its output than this are dropped from the log and counted.")
+                              .within(1, 1000000)
+                              .seldom()}),
+    });
+}
+
+Rows<ServiceSettings> inherited_service_rows() {
+    using V = ServiceSettings;
+    return joined<V>({
+        of_member(&V::supervision, of_member(&S::stop, stop_rows())),
+        of_member(&V::supervision, restart_rows()),
+        of_member(&V::supervision, rights_rows()),
+    });
+}
+
+}  // namespace emprops::config

@@ -1,0 +1,439 @@
+#include "config/rows/codec.h"
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+
+#include "config/rows/toml_text.h"
+#include "ipc/text/values.h"
+
+namespace emprops::settings {
+
+namespace {
+
+constexpr int max_depth = 32;  // settings travel in `hello`, where 64 is the limit
+
+std::string ticked(std::string_view text) {
+    constexpr std::size_t shown = 60;
+    return "`" + std::string(text.substr(0, shown)) + (text.size() > shown ? "…`" : "`");
+}
+
+/// "`a`, `b` or `c`"
+std::string alternatives(const std::vector<std::string>& words) {
+    std::string text;
+    for (const std::string& word : words)
+        text += (text.empty() ? "" : word == words.back() ? " or " : ", ") + ticked(word);
+    return text;
+}
+
+/// " from 1 s to 45 s", " from 1 s up"; empty without a range.
+std::string between(const std::optional<Range>& range, const std::string& unit) {
+    if (!range) return "";
+    const std::string up = range->max == Range().max ? " up" : " to " + plain(range->max) + unit;
+    return " from " + plain(range->min) + unit + up;
+}
+
+template <class Number>
+std::string with_unit(Number value, std::span<const std::pair<Number, std::string_view>> units) {
+    for (const auto& [size, name] : units) {
+        if (value != 0 && value % size == 0) return std::to_string(value / size) + std::string(name);
+    }
+    return std::to_string(value) + std::string(units.back().second);
+}
+
+std::optional<std::string> level_name(std::string_view text) {
+    const std::string name = text::lower(text);
+    if (name == "warning") return "warn";
+    if (name == "critical" || name == "fatal") return "error";
+    if (name == "notset") return "trace";
+    for (const char* known : {"trace", "debug", "info", "warn", "error"}) {
+        if (name == known) return name;
+    }
+    return {};
+}
+
+int depth_of(const Json& value, int at_most) {
+    if (!value.is_structured()) return 0;
+    if (at_most == 0) return 1;
+    int deepest = 0;
+    for (const auto& item : value.items())
+        deepest = std::max(deepest, depth_of(item.value(), at_most - 1));
+    return deepest + 1;
+}
+
+bool holds_nul(const Json& value) {
+    if (value.is_string()) return value.get_ref<const std::string&>().find('\0') != std::string::npos;
+    if (!value.is_structured()) return false;
+    return std::any_of(value.begin(), value.end(), [](const Json& item) { return holds_nul(item); });
+}
+
+bool all_finite(const Json& value) {
+    if (value.is_number_float()) return std::isfinite(value.get<double>());
+    if (!value.is_structured()) return true;
+    return std::all_of(value.begin(), value.end(), [](const Json& item) { return all_finite(item); });
+}
+
+/// A scalar as the text of a variable.
+std::optional<std::string> scalar_text(const Json& value) {
+    if (value.is_string()) return value.get<std::string>();
+    if (value.is_number() || value.is_boolean()) return value.dump();
+    return {};
+}
+
+std::optional<std::vector<std::string>> texts_of(const Json& value) {
+    std::vector<std::string> items;
+    if (!value.is_array()) return {};
+    for (const Json& item : value) {
+        if (!item.is_string()) return {};
+        items.push_back(item.get<std::string>());
+    }
+    return items;
+}
+
+}  // namespace
+
+Complaint Context::must_be(const std::string& what, const Json& value) const {
+    const std::string shown = hidden ? "this value"
+                              : value.is_string()
+                                  ? ticked(value.get_ref<const std::string&>())
+                                  : ticked(value.dump(-1, ' ', false, Json::error_handler_t::replace));
+    return "must be " + what + ", not " + shown;
+}
+
+std::filesystem::path Context::absolute(const std::string& text) const {
+    const std::filesystem::path path(text);
+    if (text.empty() || path.is_absolute() || base == nullptr) return path;
+    return (*base / path).lexically_normal();
+}
+
+Complaint Codec<bool>::read(const Json& value, const Context& context, bool& into) const {
+    std::optional<bool> parsed;
+    if (value.is_boolean()) parsed = value.get<bool>();
+    if (value.is_string()) parsed = text::parse_bool(value.get_ref<const std::string&>());
+    if (!parsed) return context.must_be(noun({}), value);
+    into = *parsed;
+    return {};
+}
+
+Complaint TextCodec::read(const Json& value, const Context& context, std::string& into) const {
+    if (!value.is_string()) return context.must_be("a string (in quotes)", value);
+    into = value.get<std::string>();
+    return {};
+}
+
+Choice one_of(std::vector<std::string> words) {
+    Choice choice;
+    choice.words = std::move(words);
+    return choice;
+}
+
+std::string Choice::noun(const std::optional<Range>&) const {
+    return alternatives(words);
+}
+
+Complaint Choice::read(const Json& value, const Context& context, std::string& into) const {
+    if (!value.is_string()) return context.must_be("a string (in quotes)", value);
+    const auto known =
+        std::find(words.begin(), words.end(), text::lower(value.get_ref<const std::string&>()));
+    if (known == words.end()) return context.must_be(noun({}), value);
+    into = *known;
+    return {};
+}
+
+Json Choice::from_text(std::string_view text) const {
+    return std::string(text::trim(text));
+}
+
+Complaint LogLevel::read(const Json& value, const Context& context, std::string& into) const {
+    if (!value.is_string()) return context.must_be("a string (in quotes)", value);
+    const std::optional<std::string> level = level_name(value.get_ref<const std::string&>());
+    if (!level) return context.must_be(noun({}), value);
+    into = *level;
+    return {};
+}
+
+Json LogLevel::from_text(std::string_view text) const {
+    return std::string(text::trim(text));
+}
+
+std::string Codec<Duration>::noun(const std::optional<Range>& range) const {
+    return "a time" + between(range, " s");
+}
+
+Complaint Codec<Duration>::read(const Json& value, const Context& context, Duration& into) const {
+    std::optional<Duration> parsed;
+    if (value.is_string()) parsed = text::parse_duration(value.get_ref<const std::string&>());
+    if (value.is_number()) {
+        const double seconds = value.get<double>();
+        if (seconds >= 0 && seconds <= text::max_duration_s) parsed = Duration(std::llround(seconds * 1000));
+    }
+    if (!parsed) {
+        return context.must_be("a time such as \"500ms\", \"10s\", \"5m\", \"1h\" or a number of seconds",
+                               value);
+    }
+    if (!context.in_range(static_cast<double>(parsed->count()) / 1000.0)) {
+        return context.must_be(between(context.range, " s").substr(1), value);
+    }
+    into = *parsed;
+    return {};
+}
+
+Json Codec<Duration>::write(Duration value) const {
+    static constexpr std::array<std::pair<std::int64_t, std::string_view>, 5> units = {
+        {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}}};
+    return value.count() == 0 ? "0s" : with_unit<std::int64_t>(value.count(), units);
+}
+
+Complaint Seconds::read(const Json& value, const Context& context, double& into) const {
+    std::optional<double> seconds;
+    if (value.is_number()) seconds = value.get<double>();
+    if (value.is_string()) seconds = text::parse_double(text::trim(value.get_ref<const std::string&>()));
+    if (!seconds) {
+        Duration parsed{};
+        if (Complaint wrong = Codec<Duration>().read(value, context, parsed)) return wrong;
+        seconds = static_cast<double>(parsed.count()) / 1000.0;
+    }
+    if (!std::isfinite(*seconds) || *seconds < 0 || !context.in_range(*seconds)) {
+        return context.must_be(noun(context.range), value);
+    }
+    into = *seconds;
+    return {};
+}
+
+std::string Size::noun(const std::optional<Range>& range) const {
+    return "a size" + between(range, "") + (range ? " bytes" : "");
+}
+
+Complaint Size::read(const Json& value, const Context& context, std::uint64_t& into) const {
+    std::optional<std::uint64_t> parsed;
+    if (value.is_string()) parsed = text::parse_bytes(value.get_ref<const std::string&>());
+    if (value.is_number_integer() && value.get<double>() >= 0) parsed = value.get<std::uint64_t>();
+    if (!parsed) {
+        return context.must_be("a size such as \"512KiB\", \"16MiB\", \"10MB\" or a number of bytes", value);
+    }
+    if (!context.in_range(static_cast<double>(*parsed))) {
+        return context.must_be(between(context.range, "").substr(1) + " bytes", value);
+    }
+    into = *parsed;
+    return {};
+}
+
+Json Size::write(std::uint64_t value) const {
+    static constexpr std::array<std::pair<std::uint64_t, std::string_view>, 4> units = {
+        {{1u << 30, "GiB"}, {1u << 20, "MiB"}, {1u << 10, "KiB"}, {1, "B"}}};
+    return value == 0 ? Json(0) : Json(with_unit<std::uint64_t>(value, units));
+}
+
+std::string Codec<double>::noun(const std::optional<Range>& range) const {
+    return "a number" + between(range, "");
+}
+
+Complaint Codec<double>::read(const Json& value, const Context& context, double& into) const {
+    if (!value.is_number() || !std::isfinite(value.get<double>()) || !context.in_range(value.get<double>())) {
+        return context.must_be(noun(context.range), value);
+    }
+    into = value.get<double>();
+    return {};
+}
+
+Json Codec<double>::from_text(std::string_view text) const {
+    const auto number = text::parse_double(text::trim(text));
+    return number ? Json(*number) : Json(std::string(text));
+}
+
+std::string integer_noun(const std::optional<Range>& range, Range of_type) {
+    if (range) return "a whole number" + between(range, "");
+    return "a whole number from " + plain(of_type.min) +
+           (of_type.max < 1e15 ? " to " + plain(of_type.max) : " up");
+}
+
+Complaint read_integer(const Json& value, const Context& context, Range of_type, std::int64_t& into) {
+    const Range allowed = context.range ? Range{std::max(context.range->min, of_type.min),
+                                                std::min(context.range->max, of_type.max)}
+                                        : of_type;
+    if (!value.is_number_integer() || value.get<double>() < allowed.min ||
+        value.get<double>() > allowed.max) {
+        return context.must_be(integer_noun(context.range, of_type), value);
+    }
+    into = value.get<std::int64_t>();
+    return {};
+}
+
+Json integer_from_text(std::string_view text) {
+    const auto number = text::parse_integer(text::trim(text));
+    return number ? Json(*number) : Json(std::string(text));
+}
+
+Complaint Codec<std::filesystem::path>::read(const Json& value, const Context& context,
+                                             std::filesystem::path& into) const {
+    if (!value.is_string()) return context.must_be("a path (in quotes)", value);
+    into = context.absolute(value.get<std::string>());
+    return {};
+}
+
+Names some_of(std::vector<std::string> words) {
+    Names names;
+    names.words = std::move(words);
+    return names;
+}
+
+std::string Names::noun(const std::optional<Range>&) const {
+    return words.empty() ? "a list of strings" : "a list of " + alternatives(words);
+}
+
+Complaint Names::read(const Json& value, const Context& context, std::vector<std::string>& into) const {
+    auto items = texts_of(value);
+    if (!items || (items->empty() && !words.empty())) return context.must_be(noun({}), value);
+    for (const std::string& item : *items) {
+        if (words.empty() || std::find(words.begin(), words.end(), item) != words.end()) continue;
+        return context.must_be(noun({}), item);
+    }
+    into = std::move(*items);
+    return {};
+}
+
+Json Names::from_text(std::string_view text) const {
+    return text::split_list(text);
+}
+
+Complaint Command::read(const Json& value, const Context& context, std::vector<std::string>& into) const {
+    std::optional<std::vector<std::string>> items = texts_of(value);
+    if (value.is_string()) {
+        items = text::split_words(value.get_ref<const std::string&>());
+        if (!items) return "has a quote that is not closed";
+    }
+    if (!items) return context.must_be("a list of strings", value);
+    if (!items->empty()) {
+        if (items->front().empty()) return context.must_be(noun({}), value);
+        // `./mine.sh` means the one beside the file; the process runs elsewhere. A bare name: PATH.
+        if (items->front().find('/') != std::string::npos)
+            items->front() = context.absolute(items->front()).string();
+    }
+    into = std::move(*items);
+    return {};
+}
+
+std::string Codec<std::vector<int>>::noun(const std::optional<Range>& range) const {
+    return range ? "a list of " + Codec<int>().noun(range) : "a list of whole numbers";
+}
+
+Complaint Codec<std::vector<int>>::read(const Json& value, const Context& context,
+                                        std::vector<int>& into) const {
+    if (!value.is_array()) return context.must_be("a list of whole numbers", value);
+    std::vector<int> numbers;
+    for (const Json& item : value) {
+        int number = 0;
+        if (Codec<int>().read(item, context, number)) return context.must_be(noun(context.range), value);
+        numbers.push_back(number);
+    }
+    into = std::move(numbers);
+    return {};
+}
+
+Json Codec<std::vector<int>>::from_text(std::string_view text) const {
+    Json numbers = Json::array();
+    for (const std::string& item : text::split_list(text)) {
+        const std::size_t dash = item.find('-', 1);
+        const auto first = text::parse_integer(text::trim(std::string_view(item).substr(0, dash)));
+        const auto last = dash == std::string::npos
+                              ? first
+                              : text::parse_integer(text::trim(std::string_view(item).substr(dash + 1)));
+        constexpr std::int64_t most = 65536;  // a bound for the loop, not a rule
+        if (!first || !last || *last < *first || *last - *first > most) return std::string(text);
+        for (std::int64_t number = *first; number <= *last; ++number)
+            numbers.push_back(number);
+    }
+    return numbers;
+}
+
+Complaint Codec<std::vector<std::filesystem::path>>::read(const Json& value, const Context& context,
+                                                          std::vector<std::filesystem::path>& into) const {
+    const auto items = texts_of(value);
+    if (!items || std::find(items->begin(), items->end(), "") != items->end())
+        return context.must_be(noun({}), value);
+    into.clear();
+    for (const std::string& item : *items)
+        into.push_back(context.absolute(item));
+    return {};
+}
+
+Json Codec<std::vector<std::filesystem::path>>::from_text(std::string_view text) const {
+    return text::split_list(text, ':');
+}
+
+Json Codec<std::vector<std::filesystem::path>>::write(const std::vector<std::filesystem::path>& value) const {
+    Json list = Json::array();
+    for (const std::filesystem::path& path : value)
+        list.push_back(path.string());
+    return list;
+}
+
+Complaint Codec<Texts>::read(const Json& value, const Context& context, Texts& into) const {
+    if (!value.is_object()) return context.must_be(noun({}), value);
+    Texts merged = into;
+    for (const auto& item : value.items()) {
+        const std::optional<std::string> text = scalar_text(item.value());
+        if (!text) return ticked(item.key()) + " must be a string";
+        if (item.key().empty() || item.key().find('=') != std::string::npos) {
+            return ticked(item.key()) + " is not a variable name";
+        }
+        merged[item.key()] = *text;
+    }
+    into = std::move(merged);
+    return {};
+}
+
+Json Codec<Texts>::from_text(std::string_view text) const {
+    Json table = Json::object();
+    for (const std::string& item : text::split_list(text)) {
+        const std::size_t equals = item.find('=');
+        if (equals == std::string::npos) return std::string(text);
+        table[std::string(text::trim(std::string_view(item).substr(0, equals)))] =
+            std::string(text::trim(std::string_view(item).substr(equals + 1)));
+    }
+    return table;
+}
+
+Complaint LogLevels::read(const Json& value, const Context& context, Texts& into) const {
+    if (!value.is_object()) return context.must_be("a table", value);
+    Texts merged = into;
+    for (const auto& item : value.items()) {
+        if (item.value().is_object()) {
+            // connector.comfyui = "debug" without quotes is a table in a table
+            Json inner = Json::object();
+            for (const auto& below : item.value().items())
+                inner[item.key() + "." + below.key()] = below.value();
+            if (Complaint wrong = read(inner, context, merged)) return wrong;
+            continue;
+        }
+        const std::optional<std::string> text = scalar_text(item.value());
+        if (!text) return ticked(item.key()) + " must be a string";
+        const std::optional<std::string> level = level_name(*text);
+        if (!level) return ticked(item.key()) + " must be " + LogLevel().noun({});
+        merged[item.key()] = *level;
+    }
+    into = std::move(merged);
+    return {};
+}
+
+Complaint Codec<Json>::read(const Json& value, const Context& context, Json& into) const {
+    if (!value.is_object()) return context.must_be(noun({}), value);
+    if (!all_finite(value)) return "holds nan or inf, which cannot be sent to a connector";
+    into.merge_patch(value);
+    return {};
+}
+
+Json Codec<Json>::from_text(std::string_view text) const {
+    Json parsed = Json::parse(text, nullptr, false);
+    return parsed.is_discarded() ? Json(std::string(text)) : parsed;
+}
+
+Complaint unfit(const Json& value) {
+    if (depth_of(value, max_depth) > max_depth) {
+        return "is nested deeper than " + std::to_string(max_depth) + " levels";
+    }
+    if (holds_nul(value)) return "contains a NUL character";
+    return {};
+}
+
+}  // namespace emprops::settings

@@ -1,0 +1,72 @@
+#include "emprops/settings.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "config/rows/page.h"
+#include "ipc/text/nearest.h"
+
+namespace emprops {
+
+namespace {
+
+std::string variable_of(const settings::RowInfo& row, const SettingSources& sources) {
+    std::string name = sources.variables + row.key;
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    return name;
+}
+
+}  // namespace
+
+std::optional<GivenSetting> find_setting(const settings::RowInfo& row, const Json& table,
+                                         const SettingSources& sources) {
+    if (const auto variable = sources.lookup(variable_of(row, sources))) {
+        if (variable->value.empty() && !row.takes_empty) return {};
+        return GivenSetting{variable->name, row.from_text(variable->value)};
+    }
+    if (!table.is_object() || !table.contains(row.key) || table.at(row.key).is_null()) return {};
+    const Json& value = table.at(row.key);
+    if (sources.text_in_table && (value.is_string() || value.is_number())) {
+        return GivenSetting{row.key,
+                            row.from_text(value.is_string() ? value.get<std::string>() : value.dump())};
+    }
+    return GivenSetting{row.key, value};
+}
+
+std::vector<std::string> check_keys(const Json& table, const std::vector<std::string>& known,
+                                    const SettingSources& sources) {
+    std::vector<std::string> warnings;
+    if (table.is_null()) return warnings;
+    if (!table.is_object()) throw ConfigurationError("the connector's settings must be a table");
+    for (const auto& item : table.items()) {
+        const std::string& key = item.key();
+        if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+        const auto retired = std::find_if(sources.retired.begin(), sources.retired.end(),
+                                          [&key](const settings::Retired& each) { return each.key == key; });
+        if (retired == sources.retired.end()) {
+            const auto meant = text::meant(key, known);
+            throw ConfigurationError("unknown setting \"" + key + "\"" +
+                                     (meant ? "; did you mean \"" + *meant + "\"?" : ""));
+        }
+        warnings.push_back(key +
+                           " is no setting any more and changes nothing: " + std::string(retired->instead));
+    }
+    return warnings;
+}
+
+std::string settings_page(const std::vector<std::pair<settings::RowInfo, Json>>& rows) {
+    std::string page = settings::page_head(false);
+    for (const bool rare : {false, true}) {
+        bool first = true;
+        for (const auto& [row, value] : rows) {
+            if (row.rare != rare) continue;
+            if (rare && std::exchange(first, false))
+                page += "\nRarely needed:\n\n" + settings::page_head(false);
+            page += settings::page_line(row, row.key, value);
+        }
+    }
+    return page;
+}
+
+}  // namespace emprops

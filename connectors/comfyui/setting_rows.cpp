@@ -1,0 +1,301 @@
+#include "connectors/comfyui/setting_rows.h"
+
+#include <algorithm>
+
+namespace emprops::comfyui {
+
+using emprops::settings::Codec;
+using emprops::settings::Codecs;
+using emprops::settings::Complaint;
+using emprops::settings::Context;
+using emprops::settings::joined;
+using emprops::settings::of_member;
+using emprops::settings::Range;
+using emprops::settings::Size;
+using emprops::settings::some_of;
+
+namespace {
+
+constexpr double above_zero = 0.001;  // s; zero would mean "no limit", and there is no wait without one
+
+using Headers = std::map<std::string, std::string>;
+
+struct HeaderTable : Codec<Headers> {
+    std::string noun(const std::optional<Range>&) const { return "a table of header names and values"; }
+    /// A JSON object, or lines "Name: value".
+    Json from_text(std::string_view text) const {
+        Json table = Json::parse(text, nullptr, false);
+        if (table.is_object()) return table;
+        table = Json::object();
+        while (!text.empty()) {
+            const std::string_view line = text.substr(0, text.find('\n'));
+            const std::size_t colon = line.find(':');
+            if (colon == 0 || colon == std::string_view::npos) return std::string(line);
+            const std::size_t value = std::min(line.find_first_not_of(' ', colon + 1), line.size());
+            table[std::string(line.substr(0, colon))] = std::string(line.substr(value));
+            text.remove_prefix(std::min(line.size() + 1, text.size()));
+        }
+        return table;
+    }
+    Complaint read(const Json& value, const Context&, Headers& into) const {
+        if (!value.is_object()) return "must be " + noun({}) + ", or lines of the form \"Name: value\"";
+        Headers headers = into;
+        for (const auto& item : value.items()) {
+            if (!item.value().is_string()) return "must have text as the value of \"" + item.key() + "\"";
+            headers[item.key()] = item.value().get<std::string>();
+            if ((item.key() + headers[item.key()]).find_first_of("\r\n") != std::string::npos) {
+                return "must not have line breaks in a header";
+            }
+        }
+        into = std::move(headers);
+        return {};
+    }
+};
+
+/// Names that join those that are there by default.
+struct MoreNames : Codec<std::vector<std::string>> {
+    Complaint read(const Json& value, const Context& context, std::vector<std::string>& into) const {
+        std::vector<std::string> more;
+        Complaint wrong = Codec<std::vector<std::string>>::read(value, context, more);
+        if (!wrong) into.insert(into.end(), more.begin(), more.end());
+        return wrong;
+    }
+};
+
+struct Port : Codec<int> {
+    Complaint read(const Json& value, const Context& context, int& into) const {
+        if (value.is_string() && value.get_ref<const std::string&>().starts_with("tcp://")) {
+            return "is \"" + value.get<std::string>() +
+                   "\": Kubernetes sets that for a service called comfyui (set enableServiceLinks: false in "
+                   "the pod, "
+                   "or COMFYUI_SERVER_URL)";
+        }
+        return Codec<int>::read(value, context, into);
+    }
+};
+
+struct BaseUrl : Codec<std::string> {
+    static constexpr bool takes_empty = false;
+    std::string noun(const std::optional<Range>&) const { return "an http(s) address without a password"; }
+    Complaint read(const Json& value, const Context& context, std::string& into) const {
+        std::string text;
+        if (Complaint wrong = Codec<std::string>::read(value, context, text)) return wrong;
+        const auto url = parse_url(text);
+        if (!url.ok() || !url->username.empty()) {
+            return "must be " + noun({}) + ", such as \"https://comfy.example.org\"";
+        }
+        text.erase(text.find_last_not_of('/') + 1);
+        into = std::move(text);
+        return {};
+    }
+};
+
+SettingRows<ServerParts> server_rows() {
+    using P = ServerParts;
+    return {
+        row(&P::url, "server_url",
+            "Address of ComfyUI, `http(s)://[user:password@]host:port[/prefix]`; wins over the next three. "
+            "None of these "
+            "four set: the ComfyUI that the worker runs for this instance (`[connectors.NAME.service]`, "
+            "EMPROPS_SERVICE_URL)."),
+        row(&P::host, "host", "Host of ComfyUI, or a whole address, as the Python worker took it."),
+        row(&P::port, "port", Port(), "Port of ComfyUI.").within(1, 65535),
+        row(&P::ssl, "use_ssl", "Speak https with `host`."),
+        row(&P::prefix, "path_prefix", "Added to the path (`/api`, a proxy's folder)."),
+        row(&P::username, "username",
+            "For a proxy in front of ComfyUI, on HTTP and WebSocket; with `password`."),
+        row(&P::password, "password", "See `username`.").hidden(),
+        row(&P::bearer, "bearer_token", "As `username` and `password`, for a proxy that takes a token.")
+            .hidden(),
+    };
+}
+
+SettingRows<Settings> general_rows() {
+    using S = Settings;
+    return {
+        row(&S::headers, "headers", HeaderTable(),
+            "Sent with HTTP and WebSocket; a table, in a variable its JSON or lines `Name: value`."),
+        row(&S::verify_tls, "verify_tls", "Verify ComfyUI's certificate and name."),
+        row(&S::ca_file, "ca_file",
+            "PEM file of authorities that are trusted for ComfyUI besides the system's."),
+        row(&S::websocket, "websocket", "False: poll only (a proxy that cannot pass WebSockets)."),
+        row(&S::websocket_nodes, "websocket_nodes", MoreNames(),
+            "More node classes that send a picture over the WebSocket with each step of their progress bar, "
+            "as "
+            "`SaveImageWebsocket` does (see Pictures over the WebSocket)."),
+        row(&S::job_type, "job_type", "Job type that is served."),
+        row(&S::concurrency, "concurrency",
+            "Old name of `[connectors.NAME] concurrency`, which wins; with a warning. ComfyUI runs one "
+            "prompt at a time; "
+            "more than 1 only fills its queue.")
+            .within(1, 64),
+        row(&S::prompt_namespace, "prompt_namespace",
+            "Part of every prompt id, beside the Hub, the job and its payload; empty: worker, connector and "
+            "state "
+            "folder."),
+        row(&S::allow_partial, "allow_partial",
+            "Run a prompt of which ComfyUI refused some outputs, and deliver what other nodes put out when "
+            "one fails "
+            "(else the failure's `details.files` names it)."),
+        row(&S::preflight, "preflight", "Compare the graph with `/object_info` before anything is uploaded."),
+        row(&S::max_resubmissions, "max_resubmissions", "How often a lost prompt is sent again.")
+            .within(0, 8),
+    };
+}
+
+SettingRows<Limits> limit_rows() {
+    using L = Limits;
+    return {
+        row(&L::queue_wait, "queue_timeout", "Waiting behind other prompts.").at_least(above_zero),
+        row(&L::start, "start_timeout", "Prompts wait and nothing runs: silent worker thread.")
+            .at_least(above_zero),
+        row(&L::no_progress, "no_progress_timeout",
+            "Running without an event of its own (counts only while the WebSocket is up), or waiting behind "
+            "one and the "
+            "same prompt of somebody else (see below).")
+            .at_least(above_zero),
+        row(&L::total, "total_timeout", "All of it; without a WebSocket the only limit of a run.")
+            .at_least(above_zero),
+        row(&L::unreachable, "unreachable_timeout", "ComfyUI does not answer while a job waits.")
+            .at_least(above_zero),
+        row(&L::cancel, "cancel_timeout",
+            "Then a cancelled job ends and the monitor goes on removing the prompt (meanwhile no jobs are "
+            "taken); keep "
+            "below the supervisor's `cancel_timeout`.")
+            .at_least(above_zero),
+        row(&L::connect, "connect_timeout", "TCP and TLS of each request.").at_least(above_zero).seldom(),
+        row(&L::response, "response_timeout",
+            "One answer of ComfyUI, whose Python is silent while models load.")
+            .at_least(above_zero)
+            .seldom(),
+        row(&L::upload, "upload_timeout", "One input file to ComfyUI.").at_least(above_zero).seldom(),
+        row(&L::download, "download_timeout", "One output file from ComfyUI, and one to its destination.")
+            .at_least(above_zero)
+            .seldom(),
+    };
+}
+
+SettingRows<Settings> watching_rows() {
+    using S = Settings;
+    return {
+        row(&S::poll_interval, "polling_interval", "How often a prompt is asked for.")
+            .at_least(above_zero)
+            .seldom(),
+        row(&S::status_interval, "status_interval", "How often ComfyUI's health is looked at.")
+            .at_least(above_zero)
+            .seldom(),
+        row(&S::stuck_timeout, "stuck_timeout",
+            "A prompt that was withdrawn and interrupted runs on: ComfyUI's worker thread is taken for dead.")
+            .at_least(above_zero)
+            .seldom(),
+        row(&S::orphan_grace, "orphan_grace",
+            "An own prompt for which no job has been there so long is removed; keep above `resume_window`.")
+            .at_least(above_zero)
+            .seldom(),
+    };
+}
+
+SettingRows<InputRules> input_rows() {
+    using I = InputRules;
+    return {
+        row(&I::max_bytes, "input_max_bytes", Size(), "Largest file that a payload names."),
+        row(&I::timeout, "input_timeout", "Each download of a file that a payload names.")
+            .at_least(above_zero),
+        row(&I::max_redirects, "input_max_redirects", "Redirects that are followed on the way to it.")
+            .within(0, 20)
+            .seldom(),
+        row(&I::allow_private, "input_allow_private",
+            "Payloads may name loopback, private and link-local addresses."),
+    };
+}
+
+SettingRows<OutputSettings> output_rows() {
+    using O = OutputSettings;
+    return {
+        row(&O::deliver, "deliver", some_of({"inline", "reference", "directory", "http_put", "s3"}),
+            "Where result files go, tried in this order per file."),
+        row(&O::reference_base_url, "reference_base_url", BaseUrl(),
+            "Address under which clients reach ComfyUI, put before `/view` in the links of `reference`. Not "
+            "set: ComfyUI's "
+            "own address; where that is a loopback or private one and the Hub is not on this machine, the "
+            "link is no "
+            "delivery, and the next destination is tried."),
+        row(&O::inline_max_bytes, "inline_max_bytes", Size(),
+            "All inline files and texts of a job together, before base64; at most 11.5 MiB, since the Hub "
+            "takes 16 MiB."),
+        row(&O::max_file_bytes, "max_file_bytes", Size(), "One file, whatever its destination."),
+        row(&O::temp, "deliver_temp",
+            "Previews (type temp) too. Where a workflow puts out nothing else, they are delivered anyway, "
+            "with a note."),
+        row(&O::strip_metadata, "strip_metadata",
+            "Take the prompt, the workflow and other metadata out of files (then no `reference`); see "
+            "Metadata."),
+        row(&O::directory, "directory", "Absolute path of the folder for `directory`."),
+        row(&O::directory_template, "directory_template", "Names of the files in it."),
+        row(&O::verify_tls, "deliver_verify_tls",
+            "Verify the servers of http_put and s3; `verify_tls` and `ca_file` are about ComfyUI only."),
+        row(&O::ca_file, "deliver_ca_file", "PEM file of authorities that are trusted for http_put and s3."),
+        row(&O::http_put_url, "http_put_url", "Template for `http_put`; the URL in the result has no query."),
+        row(&O::http_put_headers, "http_put_headers", HeaderTable(), "Sent with `http_put`, as `headers`."),
+    };
+}
+
+SettingRows<S3Settings> s3_rows() {
+    using S = S3Settings;
+    return {
+        row(&S::endpoint, "s3_endpoint", "For `s3`, path style (`endpoint/bucket/key`); works with MinIO."),
+        row(&S::bucket, "s3_bucket", "See `s3_endpoint`."),
+        row(&S::region, "s3_region", "See `s3_endpoint`."),
+        row(&S::key_template, "s3_key_template", "Key of each file."),
+        row(&S::access_key, "s3_access_key", "See `s3_endpoint`."),
+        row(&S::secret_key, "s3_secret_key", "See `s3_endpoint`.").hidden(),
+        row(&S::session_token, "s3_session_token", "For temporary credentials.").hidden(),
+        row(&S::public_url, "s3_public_url", "Prefix of the URLs in results; empty: endpoint and bucket."),
+    };
+}
+
+SettingRows<PreviewSettings> preview_rows() {
+    using P = PreviewSettings;
+    return {
+        row(&P::enabled, "previews", "Pass previews on, in the progress' `details.preview`."),
+        row(&P::interval, "preview_interval", "At most one in this time.").at_least(above_zero),
+        row(&P::max_bytes, "preview_max_bytes", Size(), "A larger preview is left out."),
+    };
+}
+
+SettingRows<Settings> folder_rows() {
+    using S = Settings;
+    return {
+        row(&S::comfyui_folder, "comfyui_folder",
+            "ComfyUI's base folder if it is on this machine: removal of a job's uploads, disk guard."),
+        row(&S::min_free_bytes, "min_free_bytes", Size(),
+            "Below this on the disk of `comfyui_folder` or of the work folder no jobs are taken; 0: off."),
+        row(&S::delete_delivered, "delete_delivered",
+            "Remove output files from `comfyui_folder` once delivered."),
+        row(&S::output_subfolder, "output_subfolder",
+            "A folder of its own for each job's outputs; unset: with `comfyui_folder`; see House-keeping."),
+    };
+}
+
+}  // namespace
+
+const SettingRows<GivenSettings>& setting_rows() {
+    using S = Settings;
+    static const SettingRows<GivenSettings> rows = joined<GivenSettings>({
+        of_member(&GivenSettings::server, server_rows()),
+        of_member(&GivenSettings::settings,
+                  joined<S>({
+                      general_rows(),
+                      of_member(&S::limits, limit_rows()),
+                      watching_rows(),
+                      of_member(&S::inputs, input_rows()),
+                      of_member(&S::outputs, output_rows()),
+                      of_member(&S::outputs, of_member(&OutputSettings::s3, s3_rows())),
+                      of_member(&S::previews, preview_rows()),
+                      folder_rows(),
+                  })),
+    });
+    return rows;
+}
+
+}  // namespace emprops::comfyui
