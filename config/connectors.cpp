@@ -24,24 +24,31 @@ bool is_connector_name(std::string_view name) {
     });
 }
 
-/// "connectors.comfyui.env.X" -> comfyui, env, X.
+/// "connectors.comfyui.env.X" -> comfyui, env, X; "connectors.comfyui.service.port" -> comfyui, service.port, "".
 struct OverrideKey {
     std::string connector;
     std::string key;
     std::string below;
 };
 
+std::string take_part(std::string_view& key) {
+    const std::string part(key.substr(0, key.find('.')));
+    key.remove_prefix(std::min(part.size() + 1, key.size()));
+    return part;
+}
+
 OverrideKey split_key(std::string_view key) {
     OverrideKey result;
     key.remove_prefix(override_prefix.size());
-    std::size_t dot = key.find('.');
-    result.connector = key.substr(0, dot);
-    if (dot == std::string_view::npos) return result;
-    key.remove_prefix(dot + 1);
-    dot = key.find('.');
-    result.key = key.substr(0, dot);
-    if (dot != std::string_view::npos) result.below = key.substr(dot + 1);
+    result.connector = take_part(key);
+    result.key = take_part(key);
+    if (result.key == "service" && !key.empty()) result.key += "." + take_part(key);
+    result.below = key;
     return result;
+}
+
+bool is_of_service(std::string_view key) {
+    return key == "service" || key.starts_with("service.");
 }
 
 std::string full_key(const ConnectorSettings& connector, std::string_view key) {
@@ -198,93 +205,107 @@ void ConnectorLoader::load(const std::string& name) {
     connector.name = name;
     connector.supervision = out_.settings.supervision;
     ChildEnvironment child;
-
-    for (const FileSource& file : sources_.files)
-        apply_file(file, connector, child);
+    apply_files(false, connector, child);
 
     std::vector<VariableSource> own = reader_.dotenv_of(name, sources_.environment, sources_.dotenv);
     std::vector<const VariableSource*> layers{&sources_.dotenv};
     for (const VariableSource& source : own)
         layers.push_back(&source);
     layers.push_back(&sources_.environment);
-    for (const Field& field : fields()) {
-        // `env` and `settings` have no variable of their own: NAME_* are the connector's variables.
-        if (!field.in_connector || !field.own_variable) continue;
-        if (!field.of_service()) set_from_variables(field, layers, connector);
-    }
+    apply_variables(false, layers, connector);
     add_variables(sources_.dotenv, dotenv_rank, false, name, child);
     add_variables(own[0], own_dotenv_rank, true, name, child);
     add_variables(own[1], own_local_rank, true, name, child);
     add_variables(sources_.environment, environment_rank, false, name, child);
-
-    apply_overrides(connector, child);
+    apply_overrides(false, connector, child);
     for (const auto& [variable, entry] : child.entries()) {
         connector.env[variable] = entry.value;
         out_.origins[full_key(connector, "env." + variable)] = entry.origin;
     }
-    load_service(layers, connector);
+    // Now that the connector's own settings are complete: some of them are the service's defaults.
+    connector.service.supervision = inherited_by_service(connector.supervision);
+    apply_files(true, connector, child);
+    apply_variables(true, layers, connector);
+    apply_overrides(true, connector, child);
+    drop_secrets(connector);
     out_.settings.connectors.push_back(std::move(connector));
 }
 
-void ConnectorLoader::set_from_variables(const Field& field, std::span<const VariableSource* const> layers,
-                                         ConnectorSettings& connector) {
-    const std::string key = full_key(connector, field.connector_key());
-    const std::vector<std::string> names{"EMPROPS_" + upper_name(key)};
-    variables_.push_back(names.front());
-    for (const VariableSource* layer : layers)
-        setter_.set_from(*layer, names, field, sink(field.in_connector, connector), key);
-}
-
-/// After the connector's own settings are complete: some of them are the service's defaults.
-void ConnectorLoader::load_service(std::span<const VariableSource* const> layers,
-                                   ConnectorSettings& connector) {
-    connector.service.supervision = inherited_by_service(connector.supervision);
+/// The entries of [connectors.NAME] in the files, or those of its service's table.
+void ConnectorLoader::apply_files(bool of_service, ConnectorSettings& connector, ChildEnvironment& child) {
+    const auto apply_table = [&](const FileSource& file, const TomlEntry& table) {
+        for (const TomlEntry& entry : table.entries) {
+            if ((entry.key == "service") != of_service) continue;
+            if (!of_service) {
+                apply(file, entry, entry.key, connector, child);
+            } else if (!entry.is_table) {
+                const std::string name = full_key(connector, "service");
+                setter_.problem(Severity::error, file.origin(entry).where,
+                                "`" + name + "` must be a table, [" + name + "]");
+            }
+            for (const TomlEntry& below : of_service ? entry.entries : std::vector<TomlEntry>())
+                apply(file, below, "service." + below.key, connector, child);
+        }
+    };
     for (const FileSource& file : sources_.files) {
         for (const TomlEntry& tables : file.entries) {
-            if (tables.key != "connectors") continue;
             for (const TomlEntry& table : tables.entries) {
-                if (table.key != connector.name) continue;
-                for (const TomlEntry& entry : table.entries) {
-                    if (entry.key == "service") apply_service(file, entry, connector);
-                }
+                if (tables.key == "connectors" && table.key == connector.name) apply_table(file, table);
             }
         }
     }
-    for (const Field& field : fields()) {
-        if (field.of_service() && field.own_variable) set_from_variables(field, layers, connector);
+}
+
+void ConnectorLoader::apply(const FileSource& file, const TomlEntry& entry, const std::string& key,
+                            ConnectorSettings& connector, ChildEnvironment& child) {
+    const Origin origin = file.origin(entry);
+    const std::string full = full_key(connector, key);
+    const Field* field = find_connector_field(key);
+    if (field == nullptr) return setter_.unknown_key(origin.where, full, candidate_keys(connector));
+    if (!field->is_environment() || field->of_service()) {
+        return setter_.set(*field, file, entry, sink(field->in_connector, connector), full);
     }
+    if (!entry.is_table) setter_.problem(Severity::error, origin.where, "`" + full + "` must be a table");
+    for (const TomlEntry& variable : entry.entries) {
+        settings::Texts one;
+        setter_.set(*field, file, {entry.key, variable.line, true, {variable}, {}}, into(one), full);
+        for (const auto& [name, text] : one)
+            add(connector.name, table_rank, name, text, file.origin(variable), child);
+    }
+}
+
+void ConnectorLoader::apply_variables(bool of_service, std::span<const VariableSource* const> layers,
+                                      ConnectorSettings& connector) {
+    for (const Field& field : fields()) {
+        // `env` and `settings` have no variable of their own: NAME_* are the connector's variables.
+        if (!field.in_connector || !field.own_variable || field.of_service() != of_service) continue;
+        const std::string key = full_key(connector, field.connector_key());
+        const std::vector<std::string> names{"EMPROPS_" + upper_name(key)};
+        variables_.push_back(names.front());
+        for (const VariableSource* layer : layers)
+            setter_.set_from(*layer, names, field, sink(field.in_connector, connector), key);
+    }
+}
+
+void ConnectorLoader::apply_overrides(bool of_service, ConnectorSettings& connector,
+                                      ChildEnvironment& child) {
     for (const Override& override : sources_.overrides) {
         if (!override.key.starts_with(override_prefix)) continue;
         const OverrideKey key = split_key(override.key);
-        if (key.connector != connector.name || key.key != "service") continue;
-        const std::size_t dot = key.below.find('.');
-        const Field* field = find_service_field(key.below.substr(0, dot));
+        if (key.connector != connector.name || is_of_service(key.key) != of_service) continue;
+        const Field* field = find_connector_field(key.key);
         if (field == nullptr) {
             setter_.unknown_key(override.origin().where, override.key, candidate_keys(connector));
             continue;
         }
-        setter_.set(*field, override, dot == std::string::npos ? "" : key.below.substr(dot + 1),
-                    sink(field->in_connector, connector), full_key(connector, field->connector_key()),
+        const std::string name = full_key(connector, key.key);
+        const bool environment = field->is_environment() && !of_service;
+        settings::Texts some;
+        setter_.set(*field, override, key.below,
+                    environment ? into(some) : sink(field->in_connector, connector), name,
                     sources_.working_dir);
-    }
-    drop_secrets(connector);
-}
-
-void ConnectorLoader::apply_service(const FileSource& file, const TomlEntry& table,
-                                    ConnectorSettings& connector) {
-    if (!table.is_table) {
-        setter_.problem(Severity::error, file.origin(table).where,
-                        "`" + full_key(connector, "service") + "` must be a table, [" +
-                            full_key(connector, "service") + "]");
-        return;
-    }
-    for (const TomlEntry& entry : table.entries) {
-        const std::string key = full_key(connector, "service." + entry.key);
-        const Field* field = find_service_field(entry.key);
-        if (field == nullptr)
-            setter_.unknown_key(file.origin(entry).where, key, candidate_keys(connector));
-        else
-            setter_.set(*field, file, entry, sink(field->in_connector, connector), key);
+        for (const auto& [variable, text] : some)
+            add(connector.name, override_rank, variable, text, override.origin(), child);
     }
 }
 
@@ -298,63 +319,6 @@ void ConnectorLoader::drop_secrets(ConnectorSettings& connector) {
                             connector.name + "` does not get it");
         return true;
     });
-}
-
-void ConnectorLoader::apply_file(const FileSource& file, ConnectorSettings& connector,
-                                 ChildEnvironment& child) {
-    for (const TomlEntry& tables : file.entries) {
-        if (tables.key != "connectors") continue;
-        for (const TomlEntry& table : tables.entries) {
-            if (table.key != connector.name) continue;
-            for (const TomlEntry& entry : table.entries) {
-                if (entry.key == "service") continue;  // load_service()
-                const Origin origin = file.origin(entry);
-                const std::string key = full_key(connector, entry.key);
-                const Field* field = find_connector_field(entry.key);
-                if (field == nullptr) {
-                    setter_.unknown_key(origin.where, key, candidate_keys(connector));
-                } else if (!field->is_environment()) {
-                    setter_.set(*field, file, entry, sink(field->in_connector, connector), key);
-                } else {
-                    if (!entry.is_table) {
-                        setter_.problem(Severity::error, origin.where, "`" + key + "` must be a table");
-                    }
-                    for (const TomlEntry& variable : entry.entries) {
-                        const TomlEntry table_of_one{entry.key, variable.line, true, {variable}, {}};
-                        std::map<std::string, std::string> one;
-                        setter_.set(*field, file, table_of_one, into(one), key);
-                        for (const auto& [name, text] : one) {
-                            add(connector.name, table_rank, name, text, file.origin(variable), child);
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-void ConnectorLoader::apply_overrides(ConnectorSettings& connector, ChildEnvironment& child) {
-    for (const Override& override : sources_.overrides) {
-        if (!override.key.starts_with(override_prefix)) continue;
-        const OverrideKey key = split_key(override.key);
-        if (key.connector != connector.name || key.key == "service") continue;
-        const Field* field = find_connector_field(key.key);
-        if (field == nullptr) {
-            setter_.unknown_key(override.origin().where, override.key, candidate_keys(connector));
-            continue;
-        }
-        const std::string name = full_key(connector, key.key);
-        if (!field->is_environment()) {
-            setter_.set(*field, override, key.below, sink(field->in_connector, connector), name,
-                        sources_.working_dir);
-            continue;
-        }
-        std::map<std::string, std::string> some;
-        setter_.set(*field, override, key.below, into(some), name, sources_.working_dir);
-        for (const auto& [variable, text] : some) {
-            add(connector.name, override_rank, variable, text, override.origin(), child);
-        }
-    }
 }
 
 void ConnectorLoader::add_variables(const VariableSource& source, int rank, bool all, const std::string& name,

@@ -36,13 +36,13 @@ class ConnectorLoader {
     void declare(const std::string& name, const std::string& where);
     bool find_selected();
     void load(const std::string& name);
-    void set_from_variables(const Field& field, std::span<const VariableSource* const> layers,
-                            ConnectorSettings& connector);
-    void load_service(std::span<const VariableSource* const> layers, ConnectorSettings& connector);
-    void apply_service(const FileSource& file, const TomlEntry& table, ConnectorSettings& connector);
+    void apply_files(bool of_service, ConnectorSettings& connector, ChildEnvironment& child);
+    void apply(const FileSource& file, const TomlEntry& entry, const std::string& key,
+               ConnectorSettings& connector, ChildEnvironment& child);
+    void apply_variables(bool of_service, std::span<const VariableSource* const> layers,
+                         ConnectorSettings& connector);
+    void apply_overrides(bool of_service, ConnectorSettings& connector, ChildEnvironment& child);
     void drop_secrets(ConnectorSettings& connector);
-    void apply_file(const FileSource& file, ConnectorSettings& connector, ChildEnvironment& child);
-    void apply_overrides(ConnectorSettings& connector, ChildEnvironment& child);
     void add_variables(const VariableSource& source, int rank, bool all, const std::string& name,
                        ChildEnvironment& child);
     void add(const std::string& connector, int rank, const std::string& variable, const std::string& value,

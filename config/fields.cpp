@@ -123,14 +123,11 @@ const Field* find_field(std::string_view table, std::string_view key) {
 }
 
 const Field* find_connector_field(std::string_view key) {
+    if (key.starts_with("service.")) return find_field(service_table, key.substr(8));
     for (const Field& field : fields()) {
         if (field.in_connector && !field.of_service() && field.key == key) return &field;
     }
     return nullptr;
-}
-
-const Field* find_service_field(std::string_view key) {
-    return find_field(service_table, key);
 }
 
 std::vector<std::string> table_names() {

@@ -38,10 +38,9 @@ std::span<const Field> fields();
 
 /// The field of a key in a table ("" for the top of the file), or null. Key "connect_timeout", table "hub".
 const Field* find_field(std::string_view table, std::string_view key);
-/// The field that [connectors.NAME] knows under this key: its own or one of [supervision]. Null if none.
+/// The field that [connectors.NAME] knows under this key: its own, one of [supervision], or "service.port". Null if
+/// none.
 const Field* find_connector_field(std::string_view key);
-/// The field that [connectors.NAME.service] knows under this key. Null if none.
-const Field* find_service_field(std::string_view key);
 /// Table names in the order of the pages, without "" and "connectors.NAME".
 std::vector<std::string> table_names();
 /// The retired setting of a full key ("hub.claim_timeout", "connectors.a.backoff_jitter"), or null.

@@ -29,6 +29,7 @@ using Complaint = std::optional<std::string>;
 struct Range {
     double min = std::numeric_limits<double>::lowest();
     double max = std::numeric_limits<double>::max();
+    bool operator==(const Range&) const = default;
 };
 
 /// What a codec knows of the row it works for.
@@ -54,6 +55,11 @@ struct Codecs {
     static constexpr bool takes_empty = false;  ///< an empty text is a value, not the lack of one
     /// The text of a variable as the JSON that the same value in TOML would be.
     Json from_text(std::string_view text) const { return std::string(text); }
+    /// The value as it would stand in TOML; null: an optional that is not set.
+    template <class T>
+    Json write(const T& value) const {
+        return value;
+    }
 };
 
 /// The codec of a type. A row names another one where a type has more than one spelling.
@@ -64,14 +70,12 @@ template <>
 struct Codec<bool> : Codecs {
     std::string noun(const std::optional<Range>&) const { return "true or false"; }
     Complaint read(const Json& value, const Context& context, bool& into) const;
-    Json write(bool value) const { return value; }
 };
 
 struct TextCodec : Codecs {
     static constexpr bool takes_empty = true;
     std::string noun(const std::optional<Range>&) const { return "a text"; }
     Complaint read(const Json& value, const Context& context, std::string& into) const;
-    Json write(const std::string& value) const { return value; }
 };
 template <>
 struct Codec<std::string> : TextCodec {};
@@ -81,8 +85,6 @@ struct Choice : Codecs {
     std::vector<std::string> words;
     std::string noun(const std::optional<Range>&) const;  ///< "`disk` or `process`"
     Complaint read(const Json& value, const Context& context, std::string& into) const;
-    Json from_text(std::string_view text) const;
-    Json write(const std::string& value) const { return value; }
 };
 Choice one_of(std::vector<std::string> words);
 
@@ -90,8 +92,6 @@ Choice one_of(std::vector<std::string> words);
 struct LogLevel : Codecs {
     std::string noun(const std::optional<Range>&) const { return "trace, debug, info, warn or error"; }
     Complaint read(const Json& value, const Context& context, std::string& into) const;
-    Json from_text(std::string_view text) const;
-    Json write(const std::string& value) const { return value; }
 };
 
 /// "500ms", "10s", "5m", "1h", "7d", or a number of seconds.
@@ -105,7 +105,6 @@ struct Codec<Duration> : Codecs {
 struct Seconds : Codecs {
     std::string noun(const std::optional<Range>& range) const { return Codec<Duration>().noun(range); }
     Complaint read(const Json& value, const Context& context, double& into) const;
-    Json write(double value) const { return value; }
 };
 
 /// "512KiB", "16MiB", "10MB", or a number of bytes.
@@ -120,7 +119,6 @@ struct Codec<double> : Codecs {
     std::string noun(const std::optional<Range>& range) const;
     Complaint read(const Json& value, const Context& context, double& into) const;
     Json from_text(std::string_view text) const;
-    Json write(double value) const { return value; }
 };
 
 /// A whole number between the two, or what is wrong.
@@ -141,7 +139,6 @@ struct Codec<T> : Codecs {
         return wrong;
     }
     Json from_text(std::string_view text) const { return integer_from_text(text); }
-    Json write(T value) const { return value; }
 };
 
 /// As T; an empty text unsets it.
@@ -179,7 +176,6 @@ struct Names : Codecs {
     std::string noun(const std::optional<Range>&) const;
     Complaint read(const Json& value, const Context& context, std::vector<std::string>& into) const;
     Json from_text(std::string_view text) const;
-    Json write(const std::vector<std::string>& value) const { return value; }
 };
 template <>
 struct Codec<std::vector<std::string>> : Names {};
@@ -190,7 +186,6 @@ Names some_of(std::vector<std::string> words);
 struct Command : Codecs {
     std::string noun(const std::optional<Range>&) const { return "a program and its arguments"; }
     Complaint read(const Json& value, const Context& context, std::vector<std::string>& into) const;
-    Json write(const std::vector<std::string>& value) const { return value; }
 };
 
 /// A list of whole numbers; in a variable "0, 4-6".
@@ -199,7 +194,6 @@ struct Codec<std::vector<int>> : Codecs {
     std::string noun(const std::optional<Range>& range) const;
     Complaint read(const Json& value, const Context& context, std::vector<int>& into) const;
     Json from_text(std::string_view text) const;
-    Json write(const std::vector<int>& value) const { return value; }
 };
 
 /// A list of paths; in a variable with `:` between them.
@@ -220,7 +214,6 @@ struct Codec<Texts> : Codecs {
     std::string noun(const std::optional<Range>&) const { return "a table"; }
     Complaint read(const Json& value, const Context& context, Texts& into) const;
     Json from_text(std::string_view text) const;
-    Json write(const Texts& value) const { return value; }
 };
 /// A table of log levels by component; in a variable "hub=debug,jobs=info".
 struct LogLevels : Codec<Texts> {
@@ -235,8 +228,10 @@ struct Codec<Json> : Codecs {
     std::string noun(const std::optional<Range>&) const { return "a table"; }
     Complaint read(const Json& value, const Context& context, Json& into) const;
     Json from_text(std::string_view text) const;
-    Json write(const Json& value) const { return value; }
 };
+
+/// As it stands in a message: "`text`", the first 60 bytes of it.
+std::string ticked(std::string_view text);
 
 /// Null if the value can travel to a connector at all: not nested too deep, no NUL in a text.
 Complaint unfit(const Json& value);

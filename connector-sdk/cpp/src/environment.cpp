@@ -1,52 +1,36 @@
 #include "emprops/environment.h"
 
 #include <cstdlib>
-#include <sstream>
-
-#include "ipc/text/values.h"
 
 namespace emprops {
 namespace {
 
-[[noreturn]] void reject(const std::string& where, const std::string& value, const std::string& needed) {
-    constexpr std::size_t shown = 100;
-    throw ConfigurationError(where + " is " +
-                             (value.empty() ? "empty" : "\"" + value.substr(0, shown) + "\"") +
-                             ", but must be " + needed);
+/// One value, as a row of this type would take it.
+template <class T>
+T taken(const std::string& name, const Json& value, T fallback, Range range = {}) {
+    const auto limits = range == Range() ? std::nullopt : std::optional(range);
+    if (const auto wrong = settings::Codec<T>().read(value, {limits, false, nullptr}, fallback))
+        throw ConfigurationError(name + " " + *wrong);
+    return fallback;
 }
 
-std::string describe(IntRange range) {
-    constexpr IntRange all;
-    std::string text = "a whole number";
-    if (range.min != all.min) text += " of at least " + std::to_string(range.min);
-    if (range.max != all.max)
-        text +=
-            (range.min != all.min ? " and" : " of") + std::string(" at most ") + std::to_string(range.max);
-    return text;
+template <class T>
+T from_environment(std::string_view name, T fallback, Range range = {}) {
+    const auto found = env_find(name);
+    if (!found) return fallback;
+    return taken(found->name, settings::Codec<T>().from_text(found->value), std::move(fallback), range);
 }
 
-std::string describe(DoubleRange range) {
-    constexpr DoubleRange all;
-    std::ostringstream text;
-    text << "a number";
-    if (range.min != all.min) text << " of at least " << range.min;
-    if (range.max != all.max) text << (range.min != all.min ? " and" : " of") << " at most " << range.max;
-    return text.str();
-}
-
-std::string in_settings(std::string_view key) {
-    return "setting \"" + std::string(key) + "\"";
-}
-
-const Json* find_in(const Json& settings, std::string_view key) {
-    if (!settings.is_object()) return nullptr;
-    const auto found = settings.find(std::string(key));
-    return found == settings.end() || found->is_null() ? nullptr : &*found;
-}
-
-std::string shown(const Json& value) {
-    if (value.is_structured()) return value.is_array() ? "a list" : "an object";
-    return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+template <class T>
+T from_table(const Json& table, std::string_view key, T fallback, Range range = {}) {
+    if (!table.is_object()) return fallback;
+    const auto found = table.find(std::string(key));
+    if (found == table.end() || found->is_null()) return fallback;
+    // Not as lenient as a row: a payload's "false" is a text.
+    const std::string name = "setting \"" + std::string(key) + "\"";
+    if (std::is_same_v<T, bool> && !found->is_boolean())
+        throw ConfigurationError(name + " must be true or false");
+    return taken(name, *found, std::move(fallback), range);
 }
 
 }  // namespace
@@ -58,68 +42,35 @@ std::optional<EnvValue> env_find(std::string_view name) {
 }
 
 std::string env_string(std::string_view name, const std::string& fallback) {
-    const auto found = env_find(name);
-    return found ? found->value : fallback;
+    return from_environment(name, fallback);
 }
 
-std::int64_t env_int(std::string_view name, std::int64_t fallback, IntRange range) {
-    const auto found = env_find(name);
-    if (!found) return fallback;
-    const auto number = text::parse_integer(text::trim(found->value));
-    if (!number || *number < range.min || *number > range.max)
-        reject(found->name, found->value, describe(range));
-    return *number;
+std::int64_t env_int(std::string_view name, std::int64_t fallback, Range range) {
+    return from_environment(name, fallback, range);
 }
 
-double env_double(std::string_view name, double fallback, DoubleRange range) {
-    const auto found = env_find(name);
-    if (!found) return fallback;
-    const auto number = text::parse_double(text::trim(found->value));
-    if (!number || *number < range.min || *number > range.max)
-        reject(found->name, found->value, describe(range));
-    return *number;
+double env_double(std::string_view name, double fallback, Range range) {
+    return from_environment(name, fallback, range);
 }
 
 bool env_bool(std::string_view name, bool fallback) {
-    const auto found = env_find(name);
-    if (!found) return fallback;
-    const auto parsed = text::parse_bool(found->value);
-    if (!parsed) reject(found->name, found->value, "true or false (also 1, yes, on, 0, no, off)");
-    return *parsed;
+    return from_environment(name, fallback);
 }
 
 std::string setting_string(const Json& settings, std::string_view key, const std::string& fallback) {
-    const Json* value = find_in(settings, key);
-    if (value == nullptr) return fallback;
-    if (!value->is_string()) reject(in_settings(key), shown(*value), "a text");
-    return value->get<std::string>();
+    return from_table(settings, key, fallback);
 }
 
-std::int64_t setting_int(const Json& settings, std::string_view key, std::int64_t fallback, IntRange range) {
-    const Json* value = find_in(settings, key);
-    if (value == nullptr) return fallback;
-    const bool too_big =
-        value->is_number_unsigned() &&
-        value->get<std::uint64_t>() > std::uint64_t{std::numeric_limits<std::int64_t>::max()};
-    if (!value->is_number_integer() || too_big || value->get<std::int64_t>() < range.min ||
-        value->get<std::int64_t>() > range.max)
-        reject(in_settings(key), shown(*value), describe(range));
-    return value->get<std::int64_t>();
+std::int64_t setting_int(const Json& settings, std::string_view key, std::int64_t fallback, Range range) {
+    return from_table(settings, key, fallback, range);
 }
 
-double setting_double(const Json& settings, std::string_view key, double fallback, DoubleRange range) {
-    const Json* value = find_in(settings, key);
-    if (value == nullptr) return fallback;
-    if (!value->is_number() || value->get<double>() < range.min || value->get<double>() > range.max)
-        reject(in_settings(key), shown(*value), describe(range));
-    return value->get<double>();
+double setting_double(const Json& settings, std::string_view key, double fallback, Range range) {
+    return from_table(settings, key, fallback, range);
 }
 
 bool setting_bool(const Json& settings, std::string_view key, bool fallback) {
-    const Json* value = find_in(settings, key);
-    if (value == nullptr) return fallback;
-    if (!value->is_boolean()) reject(in_settings(key), shown(*value), "true or false");
-    return value->get<bool>();
+    return from_table(settings, key, fallback);
 }
 
 std::string own_concurrency_warning(const ConnectorSettings& given, std::optional<int> own) {

@@ -1,32 +1,22 @@
 #pragma once
-// Reads a connector's configuration: environment variables first (that is how the Python worker was
-// configured), then `hello.settings`, then a default. Compose them:
+// One value from a variable, or from a JSON object such as a payload. A connector's settings are better said as rows
+// (settings.h); the values are spelled and refused in the same words.
 //
-//     steps = env_int("SIMULATION_STEPS", setting_int(settings.settings, "steps", 5));
-//
-// Every variable is looked up as WORKER_NAME and then as NAME. One that exists but is empty counts as set. A
-// value that cannot be understood throws ConfigurationError naming the variable, the value and what is
-// allowed: a wrong setting must never be replaced by a default. Reads the environment only; call from
-// initialize().
+// Every variable is looked up as WORKER_NAME and then as NAME. One that exists but is empty counts as set. A value that
+// cannot be understood throws ConfigurationError naming the variable and what is allowed: a wrong setting must never be
+// replaced by a default. Reads the environment only; call from initialize().
 
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "config/rows/codec.h"
 #include "emprops/connector.h"
 
 namespace emprops {
 
-struct IntRange {
-    std::int64_t min = std::numeric_limits<std::int64_t>::min();
-    std::int64_t max = std::numeric_limits<std::int64_t>::max();
-};
-struct DoubleRange {
-    double min = std::numeric_limits<double>::lowest();
-    double max = std::numeric_limits<double>::max();
-};
+using settings::Range;
 
 /// The variable's value and the name under which it was found.
 struct EnvValue {
@@ -36,16 +26,17 @@ struct EnvValue {
 std::optional<EnvValue> env_find(std::string_view name);
 
 std::string env_string(std::string_view name, const std::string& fallback);
-std::int64_t env_int(std::string_view name, std::int64_t fallback, IntRange range = {});
-double env_double(std::string_view name, double fallback, DoubleRange range = {});
+std::int64_t env_int(std::string_view name, std::int64_t fallback, Range range = {});
+double env_double(std::string_view name, double fallback, Range range = {});
 /// true, 1, yes, on and false, 0, no, off in any case; empty is false, as in the Python worker.
 bool env_bool(std::string_view name, bool fallback);
 
 /// The same from a JSON object (`hello.settings`, or a payload); a value of another type throws.
 std::string setting_string(const Json& settings, std::string_view key, const std::string& fallback);
 std::int64_t setting_int(const Json& settings, std::string_view key, std::int64_t fallback,
-                         IntRange range = {});
-double setting_double(const Json& settings, std::string_view key, double fallback, DoubleRange range = {});
+                         Range range = {});
+double setting_double(const Json& settings, std::string_view key, double fallback,
+                      Range range = {});
 bool setting_bool(const Json& settings, std::string_view key, bool fallback);
 
 /// For connectors with a setting `concurrency` of their own: `own` says what it is, if it is set. A sentence
