@@ -68,9 +68,11 @@ constexpr std::array<std::string_view, 3> connector_lists = {"EMPROPS_CONNECTORS
                                                              "CONNECTORS"};
 
 /// Settings of version 0.1.0 that nobody had a reason to turn. Those of [supervision] stood in [connectors.NAME] too.
-constexpr std::array<Retired, 14> retired = {{
+constexpr std::array<Retired, 16> retired = {{
     {"hub.claim_timeout", "the answer to a claim is waited for 10 s"},
     {"hub.refusal_memory", "a job whose claim was refused is let alone for 1 min"},
+    {"hub.bad_token_retry", "after a refused token the next try is 5 min later"},
+    {"hub.receive_limit", "a frame of the Hub may have 64 MiB"},
     {"hub.max_assembly_bytes", "incomplete chunked messages may hold 256 MiB"},
     {"hub.assembly_timeout", "an incomplete chunked message is dropped after 5 min"},
     {"local_hub.stale_claim_after", "a claimed job without progress goes back to the queue after 30 s"},
@@ -189,15 +191,10 @@ bool is_worker_secret(std::string_view variable) {
 
 SupervisionSettings inherited_by_service(const SupervisionSettings& connector) {
     SupervisionSettings own = service_supervision();
+    static_cast<RestartSettings&>(own) = connector;
+    static_cast<RightsSettings&>(own) = connector;
     own.stop.term_grace = connector.stop.term_grace;
     own.stop.kill_grace = connector.stop.kill_grace;
-    own.backoff_initial = connector.backoff_initial;
-    own.backoff_max = connector.backoff_max;
-    own.breaker_deaths = connector.breaker_deaths;
-    own.breaker_window = connector.breaker_window;
-    own.breaker_trial = connector.breaker_trial;
-    own.no_new_privs = connector.no_new_privs;
-    own.user = connector.user;
     return own;
 }
 

@@ -7,6 +7,7 @@ namespace emprops::config {
 
 using settings::Command;
 using settings::joined;
+using settings::of_base;
 using settings::of_member;
 using settings::row;
 using settings::Rows;
@@ -18,6 +19,7 @@ constexpr double day = 24 * 3600;
 constexpr double MiBs = 1048576;
 
 using S = SupervisionSettings;
+using V = ServiceSettings;
 
 settings::Row<S> start_timeout(std::string sentence) {
     return row(&S::start_timeout, "start_timeout", std::move(sentence)).within(0.1, day);
@@ -32,55 +34,101 @@ Rows<StopLadder> stop_rows() {
     };
 }
 
-Rows<S> restart_rows() {
+Rows<RestartSettings> restart_rows() {
+    using R = RestartSettings;
     return {
-        row(&S::backoff_initial, "backoff_initial",
+        row(&R::backoff_initial, "backoff_initial",
             "First delay before a restart; it doubles with each death.")
             .within(0.01, day),
-        row(&S::backoff_max, "backoff_max", "Largest delay before a restart.").within(0.01, day),
-        row(&S::breaker_deaths, "breaker_deaths",
+        row(&R::backoff_max, "backoff_max", "Largest delay before a restart.").within(0.01, day),
+        row(&R::breaker_deaths, "breaker_deaths",
             "This many deaths, hangs and restarts that were asked for within breaker_window open the breaker "
             "(job types "
             "withdrawn), of a service not those that a job is blamed for; 0: off.")
             .within(0, 1000),
-        row(&S::breaker_window, "breaker_window", "See breaker_deaths.").within(1, 366 * day),
-        row(&S::breaker_trial, "breaker_trial", "An open breaker lets one start be tried after this.")
+        row(&R::breaker_window, "breaker_window", "See breaker_deaths.").within(1, 366 * day),
+        row(&R::breaker_trial, "breaker_trial", "An open breaker lets one start be tried after this.")
             .within(1, 366 * day),
     };
 }
 
-Rows<S> recycle_rows() {
+Rows<RecycleSettings> recycle_rows() {
+    using R = RecycleSettings;
     return {
-        row(&S::max_rss, "max_rss", Size(),
+        row(&R::max_rss, "max_rss", Size(),
             "Restart between jobs, but not before its first, when the process tree holds more memory than "
             "this; 0: "
             "off."),
-        row(&S::max_jobs, "max_jobs", "Restart after this many jobs; 0: off."),
-        row(&S::max_age, "max_age", "Restart, between jobs, after this long; 0: off."),
+        row(&R::max_jobs, "max_jobs", "Restart after this many jobs; 0: off."),
+        row(&R::max_age, "max_age", "Restart, between jobs, after this long; 0: off."),
     };
 }
 
-Rows<S> rights_rows() {
+Rows<RightsSettings> rights_rows() {
+    using R = RightsSettings;
     return {
-        row(&S::no_new_privs, "no_new_privs",
+        row(&R::no_new_privs, "no_new_privs",
             "The process and its children gain no rights by setuid programs."),
-        row(&S::user, "user", "Run as this user (needs root); empty: as the worker."),
+        row(&R::user, "user", "Run as this user (needs root); empty: as the worker."),
     };
 }
 
-Rows<S> limit_rows() {
+Rows<LaunchSettings> limit_rows() {
+    using L = LaunchSettings;
     return {
-        row(&S::nice, "nice", "Scheduling priority; unset: as the worker.").within(-20, 19),
-        row(&S::cpu_affinity, "cpu_affinity", "CPU numbers it may run on; empty: all.").within(0, 1023),
-        row(&S::oom_score_adj, "oom_score_adj",
+        row(&L::nice, "nice", "Scheduling priority; unset: as the worker.").within(-20, 19),
+        row(&L::cpu_affinity, "cpu_affinity", "CPU numbers it may run on; empty: all.").within(0, 1023),
+        row(&L::oom_score_adj, "oom_score_adj",
             "Who dies first when memory runs out; unset: as the worker, but not below 0.")
             .within(-1000, 1000),
-        row(&S::limit_address_space, "limit_address_space", Size(),
+        row(&L::limit_address_space, "limit_address_space", Size(),
             "RLIMIT_AS; 0: as the worker. GPU libraries reserve far more than they use."),
-        row(&S::limit_open_files, "limit_open_files", "RLIMIT_NOFILE; 0: as the worker."),
-        row(&S::limit_core, "limit_core", Size(), "RLIMIT_CORE; 0: no core files."),
-        row(&S::cgroup_memory_max, "cgroup_memory_max", Size(),
+        row(&L::limit_open_files, "limit_open_files", "RLIMIT_NOFILE; 0: as the worker."),
+        row(&L::limit_core, "limit_core", Size(), "RLIMIT_CORE; 0: no core files."),
+        row(&L::cgroup_memory_max, "cgroup_memory_max", Size(),
             "memory.max of a cgroup of its own, where cgroup v2 is delegated to the worker; 0: off."),
+    };
+}
+
+Rows<OutputSettings> output_rows(std::string key, std::string sentence) {
+    return {row(&OutputSettings::stderr_lines_per_second, std::move(key), std::move(sentence))
+                .within(1, 1000000)
+                .seldom()};
+}
+
+Rows<TalkSettings> talk_rows() {
+    using T = TalkSettings;
+    return {
+        row(&T::ping_interval, "ping_interval",
+            "How often a connector that declares `ping` is pinged; 0: never."),
+        row(&T::ping_missed, "ping_missed", "Pings missed in a row that mean: hung.")
+            .within(1, 1000)
+            .seldom(),
+        row(&T::write_timeout, "write_timeout",
+            "A connector that reads nothing from stdin for this long, while we write, is hung.")
+            .within(0.1, day)
+            .seldom(),
+        row(&T::max_line_bytes, "max_line_bytes", Size(), "Longest line taken from a connector.")
+            .within(4096, 1024 * MiBs)
+            .seldom(),
+    };
+}
+
+Rows<JobLimits> job_rows() {
+    using J = JobLimits;
+    return {
+        row(&J::job_timeout, "job_timeout", "Limit of one job; 0: none."),
+        row(&J::no_progress_timeout, "no_progress_timeout",
+            "A job without a sign of progress for this long is hung; 0: no limit."),
+        row(&J::cancel_timeout, "cancel_timeout",
+            "A cancelled job that is not answered within this: the process is stopped.")
+            .within(0.1, day),
+        row(&J::resume_window, "resume_window",
+            "How long a resumable job of a dead connector waits for the next process.")
+            .seldom(),
+        row(&J::poison_deaths, "poison_deaths",
+            "A job that ended its connector or its service this many times is not run here again; 0: off.")
+            .within(0, 1000),
     };
 }
 
@@ -88,48 +136,19 @@ Rows<S> limit_rows() {
 
 Rows<S> supervision_rows() {
     return joined<S>({
-        {
-            start_timeout("From the start of the process to its `ready`."),
-            row(&S::ping_interval, "ping_interval",
-                "How often a connector that declares `ping` is pinged; 0: never."),
-            row(&S::ping_missed, "ping_missed", "Pings missed in a row that mean: hung.")
-                .within(1, 1000)
-                .seldom(),
-            row(&S::write_timeout, "write_timeout",
-                "A connector that reads nothing from stdin for this long, while we write, is hung.")
-                .within(0.1, day)
-                .seldom(),
-            row(&S::job_timeout, "job_timeout", "Limit of one job; 0: none."),
-            row(&S::no_progress_timeout, "no_progress_timeout",
-                "A job without a sign of progress for this long is hung; 0: no limit."),
-            row(&S::cancel_timeout, "cancel_timeout",
-                "A cancelled job that is not answered within this: the process is stopped.")
-                .within(0.1, day),
-            row(&S::resume_window, "resume_window",
-                "How long a resumable job of a dead connector waits for the next process.")
-                .seldom(),
-            row(&S::poison_deaths, "poison_deaths",
-                "A job that ended its connector or its service this many times is not run here again; 0: "
-                "off.")
-                .within(0, 1000),
-        },
+        {start_timeout("From the start of the process to its `ready`.")},
+        of_base<S>(talk_rows()),
+        of_base<S>(job_rows()),
         of_member(&S::stop, Rows<StopLadder>{row(
                                 &StopLadder::shutdown_grace, "stop_shutdown",
                                 "First step of a stop: `drain`, `shutdown`, end of stdin, then this long.")}),
         of_member(&S::stop, stop_rows()),
-        restart_rows(),
-        recycle_rows(),
-        rights_rows(),
-        limit_rows(),
-        {
-            row(&S::max_line_bytes, "max_line_bytes", Size(), "Longest line taken from a connector.")
-                .within(4096, 1024 * MiBs)
-                .seldom(),
-            row(&S::stderr_lines_per_second, "stderr_lines_per_second",
-                "More stderr lines than this are dropped and counted.")
-                .within(1, 1000000)
-                .seldom(),
-        },
+        of_base<S>(restart_rows()),
+        of_base<S>(recycle_rows()),
+        of_base<S>(rights_rows()),
+        of_base<S>(limit_rows()),
+        of_base<S>(
+            output_rows("stderr_lines_per_second", "More stderr lines than this are dropped and counted.")),
     });
 }
 
@@ -158,7 +177,6 @@ Rows<ConnectorSettings> connector_rows() {
 }
 
 Rows<ServiceSettings> service_rows() {
-    using V = ServiceSettings;
     return joined<V>({
         {
             row(&V::command, "command", Command(),
@@ -195,22 +213,20 @@ Rows<ServiceSettings> service_rows() {
             &V::supervision,
             Rows<S>{start_timeout("From its start to the first healthy answer; ComfyUI opens its port only "
                                   "after its nodes.")}),
-        of_member(&V::supervision, recycle_rows()),
-        of_member(&V::supervision, limit_rows()),
+        of_member(&V::supervision, of_base<S>(recycle_rows())),
+        of_member(&V::supervision, of_base<S>(limit_rows())),
         of_member(&V::supervision,
-                  Rows<S>{row(&S::stderr_lines_per_second, "log_lines_per_second",
-                              "More lines of its output than this are dropped from the log and counted.")
-                              .within(1, 1000000)
-                              .seldom()}),
+                  of_base<S>(output_rows(
+                      "log_lines_per_second",
+                      "More lines of its output than this are dropped from the log and counted."))),
     });
 }
 
 Rows<ServiceSettings> inherited_service_rows() {
-    using V = ServiceSettings;
     return joined<V>({
         of_member(&V::supervision, of_member(&S::stop, stop_rows())),
-        of_member(&V::supervision, restart_rows()),
-        of_member(&V::supervision, rights_rows()),
+        of_member(&V::supervision, of_base<S>(restart_rows())),
+        of_member(&V::supervision, of_base<S>(rights_rows())),
     });
 }
 

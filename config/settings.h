@@ -56,17 +56,18 @@ struct HubSettings {
     Duration idle_timeout = 40s;
     Duration reconnect_min = 1s;
     Duration reconnect_max = 10s;
-    Duration bad_token_retry = 300s;
     Duration keepalive_interval = 10s;
     bool cancel_watch = true;
     Duration cancel_poll = 2s;
-    Bytes receive_limit = 64 * MiB;
     Bytes send_limit = 16 * MiB;
 
     Duration claim_timeout = 10s;          ///< a claim without an answer for this long is given up
     Bytes max_assembly_bytes = 256 * MiB;  ///< memory for chunked messages that are not complete yet
     static constexpr Duration assembly_timeout =
-        300s;                                        ///< an incomplete chunked message is dropped after this
+        300s;  ///< an incomplete chunked message is dropped after this
+    static constexpr Duration bad_token_retry = 300s;  ///< after a refused token, once we had been connected
+    static constexpr Bytes receive_limit =
+        64 * MiB;                                    ///< largest frame taken; the EmProps Hub's are to 16 MiB
     static constexpr Duration refusal_memory = 60s;  ///< an offer of a job whose claim was refused: no answer
 };
 
@@ -87,6 +88,47 @@ struct LogSettings {
     std::filesystem::path file;
 };
 
+// What there is to say about a process is in groups; a connector and its service have some of them each.
+
+/// Whose rights a process has.
+struct RightsSettings {
+    bool no_new_privs = true;
+    std::string user;
+    bool operator==(const RightsSettings&) const = default;
+};
+
+/// What a process is started with.
+struct LaunchSettings : RightsSettings {
+    std::optional<int> nice;
+    std::vector<int> cpu_affinity;
+    std::optional<int> oom_score_adj;
+    Bytes limit_address_space = 0;
+    std::uint64_t limit_open_files = 0;
+    Bytes limit_core = 0;
+    Bytes cgroup_memory_max = 0;
+    bool operator==(const LaunchSettings&) const = default;
+};
+
+/// When a process that died is started again.
+struct RestartSettings {
+    Duration backoff_initial = 500ms;
+    Duration backoff_max = 60s;
+    double backoff_jitter = 0.2;                    ///< a delay varies by +- this fraction; no row
+    static constexpr Duration backoff_reset = 60s;  ///< up for this long: the delay starts anew
+    std::uint32_t breaker_deaths = 5;
+    Duration breaker_window = 300s;
+    Duration breaker_trial = 300s;
+    bool operator==(const RestartSettings&) const = default;
+};
+
+/// When a process that works is replaced by a new one.
+struct RecycleSettings {
+    Bytes max_rss = 0;
+    std::uint64_t max_jobs = 0;
+    Duration max_age = off;
+    bool operator==(const RecycleSettings&) const = default;
+};
+
 /// The steps of a stop: what is done and how long the process may take to react before the next one.
 struct StopLadder {
     Duration shutdown_grace = 10s;
@@ -95,42 +137,43 @@ struct StopLadder {
     bool operator==(const StopLadder&) const = default;
 };
 
-/// Defaults for all connectors; each [connectors.NAME] may override any field.
-struct SupervisionSettings {
-    Duration start_timeout = 60s;
+/// What is kept of what a process prints.
+struct OutputSettings {
+    std::uint32_t stderr_lines_per_second = 200;
+    static constexpr std::uint32_t evidence_stderr_lines = 50;  ///< last lines kept for a death report
+    bool operator==(const OutputSettings&) const = default;
+};
+
+/// The conversation with a connector.
+struct TalkSettings {
     Duration ping_interval = 10s;
     std::uint32_t ping_missed = 3;
     Duration write_timeout = 30s;
+    Bytes max_line_bytes = 24 * MiB;                        // the Hub takes results to 16 MiB
+    static constexpr Bytes stdin_queue_bytes = 4 * MiB;     ///< may wait for stdin; one message may exceed it
+    static constexpr std::uint32_t evidence_messages = 20;  ///< last messages kept for a death report
+    bool operator==(const TalkSettings&) const = default;
+};
+
+/// What a job may take.
+struct JobLimits {
     Duration job_timeout = off;
     Duration no_progress_timeout = 30min;
     Duration cancel_timeout = 10s;
     Duration resume_window = 60s;
-    StopLadder stop;
-    Duration backoff_initial = 500ms;
-    Duration backoff_max = 60s;
-    double backoff_jitter = 0.2;                    ///< a delay varies by +- this fraction; no row
-    static constexpr Duration backoff_reset = 60s;  ///< up for this long: the delay starts anew
-    std::uint32_t breaker_deaths = 5;
-    Duration breaker_window = 300s;
-    Duration breaker_trial = 300s;
     std::uint32_t poison_deaths = 2;
-    Bytes max_line_bytes = 24 * MiB;  // the Hub takes results to 16 MiB
-    std::uint32_t stderr_lines_per_second = 200;
-    static constexpr Bytes stdin_queue_bytes = 4 * MiB;  ///< may wait for stdin; one message may exceed it
-    static constexpr std::uint32_t evidence_stderr_lines = 50;  ///< last lines kept for a death report
-    static constexpr std::uint32_t evidence_messages = 20;      ///< last messages kept for a death report
-    Bytes max_rss = 0;
-    std::uint64_t max_jobs = 0;
-    Duration max_age = off;
-    bool no_new_privs = true;
-    std::string user;
-    std::optional<int> nice;
-    std::vector<int> cpu_affinity;
-    std::optional<int> oom_score_adj;
-    Bytes limit_address_space = 0;
-    std::uint64_t limit_open_files = 0;
-    Bytes limit_core = 0;
-    Bytes cgroup_memory_max = 0;
+    bool operator==(const JobLimits&) const = default;
+};
+
+/// Defaults for all connectors; each [connectors.NAME] may override any field.
+struct SupervisionSettings : LaunchSettings,
+                             RestartSettings,
+                             RecycleSettings,
+                             OutputSettings,
+                             TalkSettings,
+                             JobLimits {
+    Duration start_timeout = 60s;
+    StopLadder stop;
     bool operator==(const SupervisionSettings&) const = default;
 };
 

@@ -102,10 +102,6 @@ Rows<HubSettings> hub_rows() {
         row(&H::reconnect_max, "reconnect_max", "Largest delay before a reconnect.")
             .within(0.01, day)
             .seldom(),
-        row(&H::bad_token_retry, "bad_token_retry",
-            "Delay after a refused token once this process had been connected.")
-            .within(1, day)
-            .seldom(),
         row(&H::keepalive_interval, "keepalive_interval",
             "Progress of each running job at least this often; the Hub gives a job away after 30 s of "
             "silence.")
@@ -115,9 +111,6 @@ Rows<HubSettings> hub_rows() {
             "Ask the Hub, over a second connection, whether running jobs were cancelled or taken away."),
         row(&H::cancel_poll, "cancel_poll", "How often each running job is asked for.")
             .within(0.1, day)
-            .seldom(),
-        row(&H::receive_limit, "receive_limit", Size(), "Largest frame taken from the Hub.")
-            .within(65536, 4 * GiB)
             .seldom(),
         row(&H::send_limit, "send_limit", Size(),
             "Largest frame sent to the Hub; the EmProps Hub takes 16 MiB. A larger result fails its job.")

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "config/rows/toml_text.h"
+#include "ipc/text/people.h"
 #include "ipc/text/values.h"
 
 namespace emprops::settings {
@@ -21,11 +22,21 @@ std::string alternatives(const std::vector<std::string>& words) {
     return text;
 }
 
-/// " from 1 s to 45 s", " from 1 s up"; empty without a range.
-std::string between(const std::optional<Range>& range, const std::string& unit) {
-    if (!range) return "";
-    const std::string up = range->max == Range().max ? " up" : " to " + plain(range->max) + unit;
-    return " from " + plain(range->min) + unit + up;
+std::string shown_seconds(double seconds) {
+    return human_duration(Duration(std::llround(seconds * 1000)));
+}
+std::string shown_bytes(double bytes) {
+    return human_bytes(static_cast<std::uint64_t>(bytes));
+}
+
+/// "from 1 s to 45 s", "from 1 s up"
+std::string between(Range range, std::string (*shown)(double)) {
+    return "from " + shown(range.min) + (range.max == Range().max ? " up" : " to " + shown(range.max));
+}
+
+std::string with_range(const std::string& noun, const std::optional<Range>& range,
+                       std::string (*shown)(double)) {
+    return noun + (range ? " " + between(*range, shown) : "");
 }
 
 template <class Number>
@@ -126,7 +137,7 @@ Complaint LogLevel::read(const Json& value, const Context& context, std::string&
 }
 
 std::string Codec<Duration>::noun(const std::optional<Range>& range) const {
-    return "a time" + between(range, " s");
+    return with_range("a time", range, shown_seconds);
 }
 
 Complaint Codec<Duration>::read(const Json& value, const Context& context, Duration& into) const {
@@ -141,7 +152,7 @@ Complaint Codec<Duration>::read(const Json& value, const Context& context, Durat
                                value);
     }
     if (!context.in_range(static_cast<double>(parsed->count()) / 1000.0)) {
-        return context.must_be(between(context.range, " s").substr(1), value);
+        return context.must_be(between(*context.range, shown_seconds), value);
     }
     into = *parsed;
     return {};
@@ -151,6 +162,12 @@ Json Codec<Duration>::write(Duration value) const {
     static constexpr std::array<std::pair<std::int64_t, std::string_view>, 5> units = {
         {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}}};
     return value.count() == 0 ? "0s" : with_unit<std::int64_t>(value.count(), units);
+}
+
+Json Seconds::write(double value) const {
+    const Duration rounded(std::llround(value * 1000));
+    const bool exact = static_cast<double>(rounded.count()) / 1000 == value;
+    return exact ? Codec<Duration>().write(rounded) : Json(value);
 }
 
 Complaint Seconds::read(const Json& value, const Context& context, double& into) const {
@@ -170,7 +187,7 @@ Complaint Seconds::read(const Json& value, const Context& context, double& into)
 }
 
 std::string Size::noun(const std::optional<Range>& range) const {
-    return "a size" + between(range, "") + (range ? " bytes" : "");
+    return with_range("a size", range, shown_bytes);
 }
 
 Complaint Size::read(const Json& value, const Context& context, std::uint64_t& into) const {
@@ -181,7 +198,7 @@ Complaint Size::read(const Json& value, const Context& context, std::uint64_t& i
         return context.must_be("a size such as \"512KiB\", \"16MiB\", \"10MB\" or a number of bytes", value);
     }
     if (!context.in_range(static_cast<double>(*parsed))) {
-        return context.must_be(between(context.range, "").substr(1) + " bytes", value);
+        return context.must_be(between(*context.range, shown_bytes), value);
     }
     into = *parsed;
     return {};
@@ -194,7 +211,7 @@ Json Size::write(std::uint64_t value) const {
 }
 
 std::string Codec<double>::noun(const std::optional<Range>& range) const {
-    return "a number" + between(range, "");
+    return with_range("a number", range, plain);
 }
 
 Complaint Codec<double>::read(const Json& value, const Context& context, double& into) const {
@@ -211,7 +228,7 @@ Json Codec<double>::from_text(std::string_view text) const {
 }
 
 std::string integer_noun(const std::optional<Range>& range, Range of_type) {
-    if (range || of_type.min < -1e15) return "a whole number" + between(range, "");
+    if (range || of_type.min < -1e15) return with_range("a whole number", range, plain);
     return "a whole number from " + plain(of_type.min) +
            (of_type.max < 1e15 ? " to " + plain(of_type.max) : " up");
 }

@@ -105,6 +105,7 @@ struct Codec<Duration> : Codecs {
 struct Seconds : Codecs {
     std::string noun(const std::optional<Range>& range) const { return Codec<Duration>().noun(range); }
     Complaint read(const Json& value, const Context& context, double& into) const;
+    Json write(double value) const;
 };
 
 /// "512KiB", "16MiB", "10MB", or a number of bytes.

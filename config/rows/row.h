@@ -127,6 +127,19 @@ Rows<Outer> of_member(Owner Outer::*member, const Rows<Owner>& inner) {
     return result;
 }
 
+/// The same rows for a struct that derives from the owner.
+template <class Outer, class Owner>
+Rows<Outer> of_base(const Rows<Owner>& inner) {
+    Rows<Outer> result;
+    for (const Row<Owner>& each : inner) {
+        Row<Outer>& row = result.emplace_back();
+        static_cast<RowInfo&>(row) = each;
+        row.store = each.store;
+        row.value = each.value;
+    }
+    return result;
+}
+
 /// Several groups of rows as one.
 template <class Owner>
 Rows<Owner> joined(std::initializer_list<Rows<Owner>> groups) {

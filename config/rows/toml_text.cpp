@@ -4,6 +4,8 @@
 #include <array>
 #include <cctype>
 #include <charconv>
+#include <cmath>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 
 namespace emprops::settings {
@@ -22,6 +24,9 @@ std::string toml_key(const std::string& key) {
 }  // namespace
 
 std::string plain(double value) {
+    constexpr double exact = 9e15;
+    if (std::abs(value) < exact && value == std::floor(value))
+        return std::to_string(static_cast<std::int64_t>(value));
     std::array<char, 40> buffer{};
     const auto [end, error] = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
     return error == std::errc{} ? std::string(buffer.data(), end) : "?";

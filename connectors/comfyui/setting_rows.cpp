@@ -201,9 +201,6 @@ SettingRows<InputRules> input_rows() {
         row(&I::max_bytes, "input_max_bytes", Size(), "Largest file that a payload names."),
         row(&I::timeout, "input_timeout", "Each download of a file that a payload names.")
             .at_least(above_zero),
-        row(&I::max_redirects, "input_max_redirects", "Redirects that are followed on the way to it.")
-            .within(0, 20)
-            .seldom(),
         row(&I::allow_private, "input_allow_private",
             "Payloads may name loopback, private and link-local addresses."),
     };

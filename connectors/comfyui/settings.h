@@ -41,7 +41,7 @@ struct Limits {
 struct InputRules {
     std::uint64_t max_bytes = 200ull << 20;  ///< each file
     Ms timeout{60'000};                      ///< each download
-    int max_redirects = 3;
+    static constexpr int max_redirects = 3;
     bool allow_private = false;  ///< http(s) URLs to loopback, private and link-local addresses
 };
 

@@ -376,8 +376,8 @@ class WsConnection final : public Connection, public std::enable_shared_from_thi
             return text + ")";
         }
         if (error == websocket::error::message_too_big)
-            return "the Hub sent a message above hub.receive_limit (" +
-                   std::to_string(settings_.receive_limit) + " bytes)";
+            return "the Hub sent a message of more than " + std::to_string(settings_.receive_limit) +
+                   " bytes";
         if (error == asio::error::eof || error == asio::error::connection_reset ||
             error == ssl::error::stream_truncated)
             return "the connection broke off";

@@ -138,8 +138,8 @@ TEST(Codecs, SayWhatTheyTake) {
     const Range few{1, 45}, from{0.001};
     EXPECT_EQ(Codec<Duration>().noun({}), "a time");
     EXPECT_EQ(Codec<Duration>().noun(few), "a time from 1 s to 45 s");
-    EXPECT_EQ(Codec<Duration>().noun(from), "a time from 0.001 s up");
-    EXPECT_EQ(Size().noun(few), "a size from 1 to 45 bytes");
+    EXPECT_EQ(Codec<Duration>().noun(from), "a time from 1 ms up");
+    EXPECT_EQ(Size().noun(few), "a size from 1 B to 45 B");
     EXPECT_EQ(Codec<int>().noun(few), "a whole number from 1 to 45");
     EXPECT_EQ(Codec<std::uint64_t>().noun({}), "a whole number from 0 up");
     EXPECT_EQ(one_of({"a", "b", "c"}).noun({}), "`a`, `b` or `c`");
@@ -147,8 +147,11 @@ TEST(Codecs, SayWhatTheyTake) {
     EXPECT_EQ(some_of({"a", "b"}).read({"a", "ftp"}, {}, names), "must be a list of `a` or `b`, not `ftp`");
     EXPECT_EQ(some_of({"a", "b"}).read(Json::array(), {}, names), "must be a list of `a` or `b`, not `[]`");
     EXPECT_EQ(names, std::vector<std::string>{"x"});
+    EXPECT_EQ(Codec<int>().noun(Range{0, 1e6}), "a whole number from 0 to 1000000");
+    EXPECT_EQ(Seconds().write(10), "10s");
+    EXPECT_EQ(Seconds().write(0.0005), 0.0005);
     Duration time{5};
-    EXPECT_EQ(Codec<Duration>().read(0, {from, false, nullptr}, time), "must be from 0.001 s up, not `0`");
+    EXPECT_EQ(Codec<Duration>().read(0, {from, false, nullptr}, time), "must be from 1 ms up, not `0`");
     EXPECT_EQ(time, Duration{5});
 }
 

@@ -24,15 +24,16 @@ TEST_F(Upgrade, AFileOfAnEarlierVersionLoadsAndItsRetiredKeysAreWarnedOf) {
     for (const Problem& problem : loaded.problems)
         EXPECT_THAT(problem.message, HasSubstr("is no setting any more and changes nothing: "));
     for (const char* key :
-         {"hub.claim_timeout", "hub.refusal_memory", "hub.max_assembly_bytes", "hub.assembly_timeout",
-          "local_hub.stale_claim_after", "local_hub.history", "supervision.backoff_jitter",
-          "supervision.backoff_reset", "supervision.stdin_queue_bytes", "supervision.evidence_stderr_lines",
+         {"hub.claim_timeout", "hub.refusal_memory", "hub.bad_token_retry", "hub.receive_limit",
+          "hub.max_assembly_bytes", "hub.assembly_timeout", "local_hub.stale_claim_after",
+          "local_hub.history", "supervision.backoff_jitter", "supervision.backoff_reset",
+          "supervision.stdin_queue_bytes", "supervision.evidence_stderr_lines",
           "supervision.evidence_messages", "connectors.simulation.service.backoff_jitter",
           "connectors.simulation.service.backoff_reset",
           "connectors.simulation.service.evidence_stderr_lines"}) {
         EXPECT_THAT(problems_of(loaded), HasSubstr("`" + std::string(key) + "` is no setting"));
     }
-    EXPECT_EQ(loaded.problems.size(), 14u);
+    EXPECT_EQ(loaded.problems.size(), 16u);
     // The file says what was the default then: one is another by now.
     EXPECT_THAT(changed_keys(defaults.settings, loaded.settings), testing::ElementsAre("hub.reconnect_max"));
     EXPECT_EQ(changed_connectors(defaults.settings, loaded.settings), std::vector<std::string>{});

@@ -88,7 +88,7 @@ TEST_F(Rows, ErrorsNameTheSettingOrTheVariableAndWhatItMayBe) {
     EXPECT_EQ(error_of({{"frobnicate", 1}}), "unknown setting \"frobnicate\"");
     EXPECT_EQ(error_of(Json::array()), "the connector's settings must be a table");
     environment = {{"MY_DELAY", "2h"}};
-    EXPECT_EQ(error_of({}), "WORKER_MY_DELAY must be from 0 s to 3600 s, not `2h`");
+    EXPECT_EQ(error_of({}), "WORKER_MY_DELAY must be from 0 ms to 1 h, not `2h`");
 }
 
 TEST_F(Rows, ATableMayBeSpelledAsVariablesAreWhereTheConnectorSaysSo) {
@@ -110,7 +110,7 @@ TEST_F(Rows, BecomeATableOfMarkdownWithTheRareOnesLast) {
     const std::string page = settings_page(rows);
     EXPECT_THAT(page, HasSubstr("| `slots` | a whole number from 1 to 64 | `1` | How many. |\n"));
     EXPECT_THAT(page,
-                HasSubstr("| `delay` | a time from 0 s to 3600 s | `\"0s\"` | How long each job waits. |\n"));
+                HasSubstr("| `delay` | a time from 0 ms to 1 h | `\"0s\"` | How long each job waits. |\n"));
     EXPECT_THAT(page, HasSubstr("\nRarely needed:\n\n| key | value | default | meaning |\n|---|---|---|---|\n"
                                 "| `extra` | true or false | unset | Whether more. |\n"));
 }
