@@ -15,7 +15,6 @@ using settings::Size;
 
 namespace {
 
-constexpr double day = 24 * 3600;
 constexpr double MiBs = 1048576;
 
 using S = SupervisionSettings;

@@ -7,6 +7,8 @@
 
 namespace emprops::config {
 
+inline constexpr double day = 24 * 3600;  ///< s
+
 settings::Rows<Settings> top_rows();
 settings::Rows<WorkerSettings> worker_rows();
 settings::Rows<HubSettings> hub_rows();

@@ -13,7 +13,6 @@ using settings::Size;
 
 namespace {
 
-constexpr double day = 24 * 3600;
 constexpr double GiB = 1073741824;
 
 }  // namespace

@@ -233,6 +233,10 @@ std::string integer_noun(const std::optional<Range>& range, Range of_type) {
            (of_type.max < 1e15 ? " to " + plain(of_type.max) : " up");
 }
 
+std::string Codec<std::vector<int>>::noun(const std::optional<Range>& range) const {
+    return with_range("a list of whole numbers", range, plain);
+}
+
 Complaint read_integer(const Json& value, const Context& context, Range of_type, std::int64_t& into) {
     const Range allowed = context.range ? Range{std::max(context.range->min, of_type.min),
                                                 std::min(context.range->max, of_type.max)}

@@ -3,7 +3,7 @@
 // named in the sentence of an error. One codec per spelling, for the worker, its services and the connectors alike;
 // the spellings themselves are those of ipc/text/values.h. Pure functions, any thread, nothing throws.
 
-#include <array>
+#include <algorithm>
 #include <chrono>
 #include <concepts>
 #include <cstdint>

@@ -77,10 +77,6 @@ Complaint Command::read(const Json& value, const Context& context, std::vector<s
     return {};
 }
 
-std::string Codec<std::vector<int>>::noun(const std::optional<Range>& range) const {
-    return range ? "a list of " + Codec<int>().noun(range) : "a list of whole numbers";
-}
-
 Complaint Codec<std::vector<int>>::read(const Json& value, const Context& context,
                                         std::vector<int>& into) const {
     if (!value.is_array()) return context.must_be("a list of whole numbers", value);
