@@ -20,7 +20,9 @@ constexpr double above_zero = 0.001;  // s; zero would mean "no limit", and ther
 using Headers = std::map<std::string, std::string>;
 
 struct HeaderTable : Codec<Headers> {
-    std::string noun(const std::optional<emprops::Range>&) const { return "a table of header names and values"; }
+    std::string noun(const std::optional<emprops::Range>&) const {
+        return "a table of header names and values";
+    }
     /// A JSON object, or lines "Name: value".
     Json from_text(std::string_view text) const {
         Json table = Json::parse(text, nullptr, false);
@@ -75,7 +77,9 @@ struct Port : Codec<int> {
 
 struct BaseUrl : Codec<std::string> {
     static constexpr bool takes_empty = false;
-    std::string noun(const std::optional<emprops::Range>&) const { return "an http(s) address without a password"; }
+    std::string noun(const std::optional<emprops::Range>&) const {
+        return "an http(s) address without a password";
+    }
     Complaint read(const Json& value, const Context& context, std::string& into) const {
         std::string text;
         if (Complaint wrong = Codec<std::string>::read(value, context, text)) return wrong;

@@ -33,10 +33,8 @@ bool env_bool(std::string_view name, bool fallback);
 
 /// The same from a JSON object (`hello.settings`, or a payload); a value of another type throws.
 std::string setting_string(const Json& settings, std::string_view key, const std::string& fallback);
-std::int64_t setting_int(const Json& settings, std::string_view key, std::int64_t fallback,
-                         Range range = {});
-double setting_double(const Json& settings, std::string_view key, double fallback,
-                      Range range = {});
+std::int64_t setting_int(const Json& settings, std::string_view key, std::int64_t fallback, Range range = {});
+double setting_double(const Json& settings, std::string_view key, double fallback, Range range = {});
 bool setting_bool(const Json& settings, std::string_view key, bool fallback);
 
 /// For connectors with a setting `concurrency` of their own: `own` says what it is, if it is set. A sentence
