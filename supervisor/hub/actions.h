@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "supervisor/base/note.h"
 #include "supervisor/base/time.h"
 #include "supervisor/jobs/types.h"
 
@@ -124,13 +125,6 @@ struct AuthRefused {
     bool leave = false;
     bool operator==(const AuthRefused&) const = default;
 };
-/// For the log. `level`: trace, debug, info, warn, error. Never contains a payload, a result or the token.
-struct Note {
-    std::string level;
-    std::string text;
-    bool operator==(const Note&) const = default;
-};
-
 using Action = std::variant<Connect, Send, Disconnect, OpenWatch, SendWatch, CloseWatch, OpenBulk, SendBulk,
                             CloseBulk, Assigned, Readopted, JobConfirmed, JobCancelled, JobWithdrawn,
                             Delivered, NotDelivered, AuthRefused, Note>;

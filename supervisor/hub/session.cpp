@@ -77,8 +77,8 @@ Session::Impl::Impl(SessionSettings settings_in, JobDesk& desk_in, Sources sourc
       bulk(settings.bulk, settings.bulk_possible),
       watch_reconnects(settings.hub.reconnect_min, std::min<Ms>(settings.hub.reconnect_max, Ms(10'000))) {}
 
-void Session::Impl::note(const char* level, std::string text) {
-    out.push_back(Note{level, std::move(text)});
+void Session::Impl::note(Note::Level level, std::string text) {
+    out.push_back(Note{level, std::move(text), {}, {}});
 }
 void Session::Impl::send(std::string frame, bool urgent) {
     given_bytes += frame.size();
@@ -188,7 +188,7 @@ void Session::Impl::welcome(TimePoint now) {
     if (ever_welcomed) ++counters.reconnects;
     ever_welcomed = true;
     ++counters.connections;
-    note("info", "connected to the Hub as " + worker_id);
+    note(Note::Level::info, "connected to the Hub as " + worker_id);
     for (auto& [job_id, job] : running)
         if (!job.fenced) job.unfenced_since = now;
     for (auto& item : outbox)
@@ -199,26 +199,27 @@ void Session::Impl::welcome(TimePoint now) {
 void Session::Impl::handle(TimePoint now, HubFrame frame) {
     const bool understood = !std::holds_alternative<BadFrame>(frame);
     if (understood && !std::holds_alternative<HubError>(frame)) welcome(now);
-    std::visit(Overload{[&](Welcome&) {}, [&](Offer& offer) { on_offer(now, offer); },
-                        [&](Assignment& assignment) { on_assigned(now, std::move(assignment)); },
-                        [&](CompletedAck& ack) { on_ack(ack.job_id); },
-                        [&](FailedAck& ack) { on_failed_ack(now, ack.job_id); },
-                        [&](CancelJob& cancel) { take_away(now, cancel.job_id, "cancelled", cancel.reason); },
-                        [&](JobStatus& status) {
-                            note("debug", "the Hub sent the status of job " + status.job_id + " unasked");
-                        },
-                        [&](Chunk& chunk) { on_chunk(now, std::move(chunk)); },
-                        [&](HubError& error) { on_error(now, error); },
-                        [&](Ignored& ignored) {
-                            if (!ignored.known)
-                                note("debug", "the Hub sent a message of unknown type \"" +
-                                                  ignored.type.substr(0, 80) + "\"; ignored");
-                        },
-                        [&](BadFrame& bad) {
-                            ++counters.bad_frames;
-                            note("warn", "the Hub sent something that is not understood: " + bad.reason);
-                        }},
-               frame);
+    std::visit(
+        Overload{[&](Welcome&) {}, [&](Offer& offer) { on_offer(now, offer); },
+                 [&](Assignment& assignment) { on_assigned(now, std::move(assignment)); },
+                 [&](CompletedAck& ack) { on_ack(ack.job_id); },
+                 [&](FailedAck& ack) { on_failed_ack(now, ack.job_id); },
+                 [&](CancelJob& cancel) { take_away(now, cancel.job_id, "cancelled", cancel.reason); },
+                 [&](JobStatus& status) {
+                     note(Note::Level::debug, "the Hub sent the status of job " + status.job_id + " unasked");
+                 },
+                 [&](Chunk& chunk) { on_chunk(now, std::move(chunk)); },
+                 [&](HubError& error) { on_error(now, error); },
+                 [&](Ignored& ignored) {
+                     if (!ignored.known)
+                         note(Note::Level::debug, "the Hub sent a message of unknown type \"" +
+                                                      ignored.type.substr(0, 80) + "\"; ignored");
+                 },
+                 [&](BadFrame& bad) {
+                     ++counters.bad_frames;
+                     note(Note::Level::warn, "the Hub sent something that is not understood: " + bad.reason);
+                 }},
+        frame);
 }
 
 void Session::Impl::on_chunk(TimePoint now, Chunk chunk) {
@@ -232,7 +233,7 @@ void Session::Impl::on_chunk(TimePoint now, Chunk chunk) {
     ChunkAssembly::Outcome outcome = assembly.add(now, std::move(chunk));
     for (auto& dropped : outcome.dropped) {
         ++counters.dropped_assemblies;
-        note("warn", std::move(dropped));
+        note(Note::Level::warn, std::move(dropped));
     }
     if (!outcome.message) return;
     HubFrame whole = decode_hub_frame(*outcome.message);
@@ -295,11 +296,11 @@ void Session::on_disconnected(TimePoint now, const std::string& reason) {
     s.fence_everything(now);
     if (refused) {
         const bool leave = !s.ever_welcomed || nothing_left();
-        s.note("error", "the Hub refused our token (" + s.last_error +
-                            "); check WEBSOCKET_AUTH_TOKEN or hub.token" +
-                            (leave ? std::string()
-                                   : "; running jobs go on, next attempt in " +
-                                         human_duration(s.settings.hub.bad_token_retry)));
+        s.note(Note::Level::error, "the Hub refused our token (" + s.last_error +
+                                       "); check WEBSOCKET_AUTH_TOKEN or hub.token" +
+                                       (leave ? std::string()
+                                              : "; running jobs go on, next attempt in " +
+                                                    human_duration(s.settings.hub.bad_token_retry)));
         s.told_to_leave = leave;
         s.out.push_back(AuthRefused{!s.ever_welcomed, leave});
         if (!leave) s.connect_after(now, s.settings.hub.bad_token_retry);
@@ -317,8 +318,9 @@ void Session::on_disconnected(TimePoint now, const std::string& reason) {
     s.welcomed = false;
     Ms delay = s.reconnects.next(s.sources.random_unit());
     if (!nothing_left()) delay = std::min(delay, longest_pause_while_owing);
-    s.note("warn", (was_connected ? "the connection to the Hub ended: " : "no connection to the Hub: ") +
-                       reason + "; next attempt in " + human_duration(delay));
+    s.note(Note::Level::warn,
+           (was_connected ? "the connection to the Hub ended: " : "no connection to the Hub: ") + reason +
+               "; next attempt in " + human_duration(delay));
     s.connect_after(now, delay);
 }
 
@@ -334,9 +336,10 @@ void Session::set_capabilities(TimePoint now, ipc::Json capabilities) {
     Impl& s = *impl_;
     std::string dropped = drop_largest(capabilities, s.settings.self_description_limit);
     if (dropped != s.dropped_capabilities && !dropped.empty())
-        s.note("warn", "the connectors' capabilities are more than " +
-                           std::to_string(s.settings.self_description_limit) +
-                           " bytes; the Hub is not told of: " + dropped + "; let the connector shorten them");
+        s.note(Note::Level::warn, "the connectors' capabilities are more than " +
+                                      std::to_string(s.settings.self_description_limit) +
+                                      " bytes; the Hub is not told of: " + dropped +
+                                      "; let the connector shorten them");
     s.dropped_capabilities = std::move(dropped);
     if (capabilities == s.capabilities) return;
     s.capabilities = std::move(capabilities);
@@ -356,10 +359,10 @@ void Session::set_connector_status(TimePoint, const std::string& connector, cons
     known.status.details = nullptr;
     known.cut = true;
     if (!was_cut)
-        s.note("warn", "the details in the status of connector " + connector + " are " +
-                           std::to_string(size) + " bytes, more than " +
-                           std::to_string(s.settings.self_description_limit) +
-                           "; the Hub is told the status without them; let the connector shorten them");
+        s.note(Note::Level::warn,
+               "the details in the status of connector " + connector + " are " + std::to_string(size) +
+                   " bytes, more than " + std::to_string(s.settings.self_description_limit) +
+                   "; the Hub is told the status without them; let the connector shorten them");
 }
 
 void Session::forget_connector_status(TimePoint, const std::string& connector) {
@@ -369,11 +372,11 @@ void Session::forget_connector_status(TimePoint, const std::string& connector) {
 void Session::service_request(TimePoint, const ipc::ServiceRequest& request) {
     if (!impl_->usable()) return;  // for monitors only: nothing is lost
     if (impl_->crowded())
-        return impl_->note("debug", "a service_request of job " + request.job_id +
-                                        " is dropped: too much waits to be sent to the Hub");
+        return impl_->note(Note::Level::debug, "a service_request of job " + request.job_id +
+                                                   " is dropped: too much waits to be sent to the Hub");
     std::string frame = encode_service_request(impl_->stamp(), request);
     if (frame.size() > impl_->settings.hub.send_limit) {
-        impl_->note("warn",
+        impl_->note(Note::Level::warn,
                     "a service_request of job " + request.job_id + " is larger than the Hub takes; not sent");
         return;
     }
@@ -384,7 +387,7 @@ void Session::on_time(TimePoint now) {
     Impl& s = *impl_;
     for (auto& dropped : s.assembly.expire(now)) {
         ++s.counters.dropped_assemblies;
-        s.note("warn", std::move(dropped));
+        s.note(Note::Level::warn, std::move(dropped));
     }
     if (s.usable()) s.check_claim(now);
     s.check_cancels(now);

@@ -47,8 +47,8 @@ void Session::Impl::flush_bulk(TimePoint now, OutboxItem& item) {
         item.bulk = false;
         return;
     }
-    note("debug", "the result of job " + item.outcome.job_id + ", " + human_bytes(frame.size()) +
-                      ", leaves over a connection of its own");
+    note(Note::Level::debug, "the result of job " + item.outcome.job_id + ", " + human_bytes(frame.size()) +
+                                 ", leaves over a connection of its own");
     say_completed(item);
     item.state = State::sent;
     item.since = now;
@@ -76,8 +76,9 @@ void Session::Impl::steer_bulk(TimePoint now) {
 }
 
 void Session::Impl::bulk_refused(const std::string& why) {
-    note("warn", "no second connection to the Hub for large results (" + why +
-                     "); they leave over the first one, where heartbeats and progress wait behind them");
+    note(Note::Level::warn,
+         "no second connection to the Hub for large results (" + why +
+             "); they leave over the first one, where heartbeats and progress wait behind them");
 }
 
 void Session::Impl::close_bulk() {
@@ -111,17 +112,20 @@ void Session::on_bulk_frame(TimePoint now, std::string_view text) {
             s.bulk.on_delivered(now);
             const Ms took = item->upload.lasted(now);
             if (took >= s.bulk.policy().slow_after)
-                s.note("info", "the result of job " + ack->job_id + " took " + human_duration(took) + ": " +
-                                   human_bytes(item->upload.bytes()) + " at " +
-                                   human_rate(item->upload.rate(now, 0)));
+                s.note(Note::Level::info, "the result of job " + ack->job_id + " took " +
+                                              human_duration(took) + ": " +
+                                              human_bytes(item->upload.bytes()) + " at " +
+                                              human_rate(item->upload.rate(now, 0)));
         }
         s.on_ack(ack->job_id);
     } else if (const auto* error = std::get_if<HubError>(&frame)) {
-        s.note("warn", "the Hub reports to our connection for large results: " + error->text.substr(0, 500));
+        s.note(Note::Level::warn,
+               "the Hub reports to our connection for large results: " + error->text.substr(0, 500));
     } else if (const auto* bad = std::get_if<BadFrame>(&frame)) {
         ++s.counters.bad_frames;
-        s.note("warn", "the Hub sent our connection for large results something that is not understood: " +
-                           bad->reason);
+        s.note(
+            Note::Level::warn,
+            "the Hub sent our connection for large results something that is not understood: " + bad->reason);
     }
 }
 
@@ -133,9 +137,9 @@ void Session::on_bulk_disconnected(TimePoint now, const std::string& reason) {
     if (s.bulk.on_ended(now, cut)) s.bulk_refused(reason);
     if (item == nullptr) return;
     if (cut) {
-        s.note("warn", "the connection to the Hub for large results ended: " + reason + "; " +
-                           human_bytes(left) + " of the result of job " + item->outcome.job_id +
-                           " had not left, it is sent again");
+        s.note(Note::Level::warn, "the connection to the Hub for large results ended: " + reason + "; " +
+                                      human_bytes(left) + " of the result of job " + item->outcome.job_id +
+                                      " had not left, it is sent again");
         s.count_cut(now, *item, left, reason);
     } else {
         item->sent_before = true;  // perhaps: the acknowledgement did not come
@@ -147,9 +151,10 @@ void Session::on_bulk_disconnected(TimePoint now, const std::string& reason) {
 
 void Session::Impl::count_cut(TimePoint now, OutboxItem& item, std::size_t left, const std::string& reason) {
     if (const auto slow = item.upload.cut(now, left, bulk.policy()))
-        note("error", "job " + item.outcome.job_id + ": " + *slow + " (" + reason +
-                          "); it is tried again. Let the connector store large outputs elsewhere and return "
-                          "their address, or use a faster line");
+        note(Note::Level::error,
+             "job " + item.outcome.job_id + ": " + *slow + " (" + reason +
+                 "); it is tried again. Let the connector store large outputs elsewhere and return "
+                 "their address, or use a faster line");
 }
 
 /// The first connection has ended: results that were being written there.

@@ -47,8 +47,8 @@ void Session::Impl::on_offer(TimePoint now, const Offer& offer) {
     if (!offer.bad.empty()) {
         if (desk.shared_capacity()->draining) return;
         // Ignored, it would be offered to us first in every round; claimed, it can be failed with the reason.
-        note("warn", "the offer of job " + offer.job_id + " cannot be read (" + offer.bad +
-                         "); claiming it to fail it");
+        note(Note::Level::warn, "the offer of job " + offer.job_id + " cannot be read (" + offer.bad +
+                                    "); claiming it to fail it");
     } else if (!desk.reserve(now, offer.job_id, offer.job_type)) {
         return;
     }
@@ -89,8 +89,8 @@ void Session::Impl::drop_claim(TimePoint now) {
 void Session::Impl::check_claim(TimePoint now) {
     if (!claim || now - claim->last_sign < settings.hub.claim_timeout) return;
     ++counters.claim_timeouts;
-    note("warn", "the Hub did not answer the claim of job " + claim->job_id + " for " +
-                     human_duration(settings.hub.claim_timeout) + "; going on without it");
+    note(Note::Level::warn, "the Hub did not answer the claim of job " + claim->job_id + " for " +
+                                human_duration(settings.hub.claim_timeout) + "; going on without it");
     drop_claim(now);
     deferred_offer.reset();
     announcer.owe_status(now);
@@ -100,7 +100,7 @@ void Session::Impl::on_claim_failed(TimePoint now, const HubError& error) {
     ++counters.refusals;
     const int count = refusals.add(now, error.job_id);
     if (!claim || claim->job_id != error.job_id) return;  // of a claim given up before
-    note("debug", "the Hub refused the claim of job " + error.job_id);
+    note(Note::Level::debug, "the Hub refused the claim of job " + error.job_id);
     const bool ours = claim->readopt;
     if (!ours && !claim->bad) withheld.claim_refused(now, error.job_id, claim->job_type);
     drop_claim(now);
@@ -136,14 +136,15 @@ void Session::Impl::on_claim_not_idle(TimePoint now, const HubError& error) {
 
 void Session::Impl::readopted(TimePoint now, const std::string& job_id, RunningJob& job) {
     if (job.claimed_as.insert(worker_id).second) out.push_back(Readopted{job_id, job.number, worker_id});
-    note("info", "the Hub has assigned job " + job_id + ", which runs here, to us again; it runs on");
+    note(Note::Level::info,
+         "the Hub has assigned job " + job_id + ", which runs here, to us again; it runs on");
     ++counters.readoptions;
     confirm(now, job_id, job);
 }
 
 void Session::Impl::refuse_assignment(TimePoint now, const std::string& job_id, const std::string& job_type,
                                       const char* code, const std::string& why) {
-    note("warn", "job " + job_id + " is given back to the Hub: " + why);
+    note(Note::Level::warn, "job " + job_id + " is given back to the Hub: " + why);
     ipc::JobError error;
     error.code = code;
     error.message = why;
@@ -171,7 +172,7 @@ void Session::Impl::on_assigned(TimePoint now, Assignment assignment) {
     if (OutboxItem* item = find_outcome(job_id)) {
         if (claimed) drop_claim(now);
         item->claimed_as.insert(worker_id);
-        note("warn",
+        note(Note::Level::warn,
              "the Hub assigned job " + job_id + " again while its outcome is on the way; not run twice");
         return;
     }
@@ -184,7 +185,8 @@ void Session::Impl::on_assigned(TimePoint now, Assignment assignment) {
                                                         : "its payload cannot be read: " + assignment.bad);
     }
     if (!reserved) {
-        note("info", "the Hub assigned job " + job_id + " without a claim that was waiting for it");
+        note(Note::Level::info,
+             "the Hub assigned job " + job_id + " without a claim that was waiting for it");
         if (stopped || !desk.reserve(now, job_id, assignment.job_type))
             return refuse_assignment(now, job_id, assignment.job_type, ipc::code::not_started,
                                      "it was assigned without a claim, and no slot is free for job type \"" +

@@ -93,7 +93,7 @@ struct Session::Impl {
 
     // ---- session.cpp
     void connect_after(TimePoint now, Ms delay);
-    void note(const char* level, std::string text);
+    void note(Note::Level level, std::string text);
     void send(std::string frame, bool urgent = false);
     /// Bytes of earlier batches that wait to be written.
     std::size_t backlog() const { return sources.queued_bytes ? sources.queued_bytes() : 0; }

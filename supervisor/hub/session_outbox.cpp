@@ -122,7 +122,8 @@ void Session::deliver(TimePoint now, jobs::Outcome outcome) {
     }
     const auto job = s.running.find(job_id);
     if (job == s.running.end() || job->second.number != outcome.number) {
-        s.note("warn", "an outcome of job " + job_id + " that the session does not know; not sent");
+        s.note(Note::Level::warn,
+               "an outcome of job " + job_id + " that the session does not know; not sent");
         ++s.counters.not_delivered["unknown"];
         s.out.push_back(NotDelivered{job_id, outcome.number, "unknown"});
         return;
@@ -168,8 +169,9 @@ void Session::Impl::settle(const std::string& job_id, const char* not_delivered_
         out.push_back(Delivered{job_id, item->outcome.number});
     } else {
         ++counters.not_delivered[not_delivered_reason];
-        note("warn", std::string("the ") + (item->completed() ? "result" : "failure") + " of job " + job_id +
-                         " is not reported: at the Hub the job is " + not_delivered_reason);
+        note(Note::Level::warn, std::string("the ") + (item->completed() ? "result" : "failure") +
+                                    " of job " + job_id + " is not reported: at the Hub the job is " +
+                                    not_delivered_reason);
         out.push_back(NotDelivered{job_id, item->outcome.number, not_delivered_reason});
     }
     outbox.erase(item);
@@ -214,7 +216,7 @@ std::string Session::Impl::outcome_frame(OutboxItem& item) {
             ", the Hub takes messages of at most " + in_words(settings.hub.send_limit) +
             "; let the connector store large outputs elsewhere and return their address, or raise the Hub's "
             "ws_max_size and hub.send_limit together";
-        note("error", "job " + job_id + ": " + failed.error.message);
+        note(Note::Level::error, "job " + job_id + ": " + failed.error.message);
         item.outcome.value = std::move(failed);
     }
     const auto& failed = std::get<jobs::Failed>(item.outcome.value);
@@ -252,7 +254,7 @@ void Session::Impl::flush_ready(TimePoint now) {
     for (auto& item : outbox) {
         const bool overdue = now - item.since >= ack_patience(item) || (item.ask_at && now >= *item.ask_at);
         if (item.state == State::sent && item.written && overdue) {
-            note("warn",
+            note(Note::Level::warn,
                  "the Hub has not acknowledged the outcome of job " + item.outcome.job_id + "; asking it");
             item.state = State::fencing;
             item.sent_before = true;
@@ -291,10 +293,10 @@ void Session::Impl::take_away(TimePoint now, const std::string& job_id, const st
     ++counters.not_delivered[reason];
     announcer.owe_status(now);
     if (cancelled) {
-        note("info", "job " + job_id + " was cancelled");
+        note(Note::Level::info, "job " + job_id + " was cancelled");
         out.push_back(JobCancelled{job_id, number, *cancelled});
     } else {
-        note("warn", "job " + job_id + " is no longer ours: at the Hub it is " + reason);
+        note(Note::Level::warn, "job " + job_id + " is no longer ours: at the Hub it is " + reason);
         out.push_back(JobWithdrawn{job_id, number, reason});
     }
 }
@@ -334,7 +336,8 @@ void Session::Impl::release_unfenced(TimePoint now, Ms older_than) {
     for (const auto& job_id : dropped)
         settle(job_id, "unconfirmed");
     if (patience_lost && older_than > Ms(0))
-        note("warn", "the Hub could not be asked about jobs over /ws/client; going on without knowing");
+        note(Note::Level::warn,
+             "the Hub could not be asked about jobs over /ws/client; going on without knowing");
 }
 
 bool Session::Impl::fence_pending() const {

@@ -36,7 +36,7 @@ void Session::Impl::on_error(TimePoint now, const HubError& error) {
         case Kind::not_found:
         case Kind::bad_token:
         case Kind::other:
-            note("warn", "the Hub reports: " + error.text.substr(0, 500));
+            note(Note::Level::warn, "the Hub reports: " + error.text.substr(0, 500));
     }
 }
 
@@ -67,7 +67,7 @@ void Session::Impl::on_trouble(TimePoint now, const HubError& error) {
     announcer.owe_status(again);
     if (now - trouble_told < first_pause && waiting.empty()) return;  // each progress has such an answer
     trouble_told = now;
-    note("warn",
+    note(Note::Level::warn,
          "the Hub reports: " + error.text.substr(0, 500) +
              (waiting.empty() ? "" : " (not answered: " + waiting.substr(0, 500) + "; asked again soon)"));
 }

@@ -85,7 +85,7 @@ void Session::on_watch_connected(TimePoint) {
 void Session::on_watch_disconnected(TimePoint, const std::string& reason) {
     Impl& s = *impl_;
     if (s.watch == Impl::Watch::closed) return;
-    s.note("debug", "the client connection to the Hub ended: " + reason);
+    s.note(Note::Level::debug, "the client connection to the Hub ended: " + reason);
     s.questions.clear();
     for (auto& [job_id, cancel] : s.cancels)
         cancel.sent = false;
@@ -145,13 +145,16 @@ void Session::on_watch_frame(TimePoint now, std::string_view text) {
             const TimePoint again = s.pause_after_trouble(now);
             for (auto& [job_id, question] : s.questions)
                 if (!question.answered) question.again = again;
-            s.note("debug", "the Hub cannot tell the state of a job: " + error->text.substr(0, 500));
+            s.note(Note::Level::debug,
+                   "the Hub cannot tell the state of a job: " + error->text.substr(0, 500));
         } else {
-            s.note("warn", "the Hub reports to our client connection: " + error->text.substr(0, 500));
+            s.note(Note::Level::warn,
+                   "the Hub reports to our client connection: " + error->text.substr(0, 500));
         }
     } else if (const auto* bad = std::get_if<BadFrame>(&frame)) {
         ++s.counters.bad_frames;
-        s.note("warn", "the Hub sent our client connection something that is not understood: " + bad->reason);
+        s.note(Note::Level::warn,
+               "the Hub sent our client connection something that is not understood: " + bad->reason);
     }
 }
 
@@ -165,7 +168,7 @@ void Session::Impl::on_job_status(TimePoint now, const JobStatus& status) {
     static const std::set<std::string> known = {"claimed", "pending",   "completed",
                                                 "failed",  "cancelled", "unknown"};
     if (known.count(verdict) == 0)
-        return note("debug", "job " + job_id + " has the unknown status " + verdict);
+        return note(Note::Level::debug, "job " + job_id + " has the unknown status " + verdict);
     if (verdict == "claimed" && status.worker_id.empty()) return;  // half an answer: ask again
 
     const auto cancel = cancels.find(job_id);
@@ -242,7 +245,7 @@ void Session::Impl::check_cancels(TimePoint now) {
         auto& [job_id, cancel] = *it;
         if (!cancel.reported && (!watch_enabled() || now - cancel.since >= cancel_patience)) {
             cancel.reported = true;
-            note("warn",
+            note(Note::Level::warn,
                  "job " + job_id + " is cancelled here; the Hub " +
                      (watch_enabled() ? "has not confirmed it" : "is not told (hub.cancel_watch is off)"));
             take_away(now, job_id, "cancelled", cancel.reason);

@@ -40,7 +40,7 @@ void Session::Impl::on_withheld_status(TimePoint now, const std::string& job_id,
             const Offer again{job_id, job->job_type, {}};
             return claim_job(now, again, false);
         }
-        if (news) note("warn", withheld_text(*job));
+        if (news) note(Note::Level::warn, withheld_text(*job));
         return;
     }
     if (renewed_at && now - *renewed_at < renewal_gap) {
@@ -51,7 +51,7 @@ void Session::Impl::on_withheld_status(TimePoint now, const std::string& job_id,
     renewed_at = now;
     renewing = true;
     ++counters.fresh_ids;
-    note("info", sentence(*job, worker_id) + "; connecting again under a fresh id");
+    note(Note::Level::info, sentence(*job, worker_id) + "; connecting again under a fresh id");
     out.push_back(Disconnect{"connecting again under a fresh id"});
     link = SessionView::Link::waiting;
 }

@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "ipc/messages.h"
+#include "supervisor/base/note.h"
 #include "supervisor/jobs/types.h"
 #include "supervisor/process/types.h"
 
@@ -113,15 +114,6 @@ struct Undelivered {
 /// To the Hub side: what the worker can take has changed (never sent twice with the same value).
 struct CapacityChanged {
     std::shared_ptr<const Capacity> capacity;
-};
-
-/// To the log.
-struct Note {
-    enum class Level { debug, info, warn, error };
-    Level level = Level::info;
-    std::string connector;  ///< name of the configured connector, may be empty
-    std::string job_id;     ///< may be empty
-    std::string text;
 };
 
 using Action = std::variant<RecordJob, GiveJob, CancelJob, JobUnanswered, JobEnded, ReplaceInstance,

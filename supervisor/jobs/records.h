@@ -33,7 +33,7 @@ struct Records {
         return (instance != nullptr && instance->unanswered.contains(job_id)) || book.bound(id, job_id);
     }
     void note(Note::Level level, const std::string& connector, const std::string& job_id, std::string text) {
-        actions.push_back(Note{level, connector, job_id, std::move(text)});
+        actions.push_back(Note{level, std::move(text), connector, job_id});
     }
 };
 

@@ -7,17 +7,6 @@
 #include "supervisor/base/log.h"
 
 namespace emprops {
-namespace {
-
-spdlog::level::level_enum level_of(jobs::Note::Level level) {
-    using spdlog::level::level_enum;
-    static constexpr level_enum levels[] = {level_enum::debug, level_enum::info, level_enum::warn,
-                                            level_enum::err};
-    return levels[static_cast<int>(level)];
-}
-
-}  // namespace
-
 JobFlow::JobFlow(boost::asio::any_io_executor executor, Roster& roster, jobs::Ledger& ledger,
                  std::function<void()> after_turn)
     : executor_(executor),
@@ -143,10 +132,7 @@ void JobFlow::perform(TimePoint now, jobs::Action& action) {
                        forget(a.number);
                    },
                    [&](jobs::CapacityChanged&) { link_->capacity_changed(); },
-                   [&](jobs::Note& a) {
-                       const LogContext context({a.connector, 0, a.job_id});
-                       logger("jobs")->log(level_of(a.level), a.text);
-                   },
+                   [&](Note& a) { write("jobs", a); },
                },
                action);
 }
@@ -258,9 +244,7 @@ void JobFlow::on_hub_action(hub::Action action) {
             },
             [&](hub::Delivered& a) { forget(a.number); }, [&](hub::NotDelivered& a) { forget(a.number); },
             [&](hub::AuthRefused& a) { refused_ = a.leave; },
-            [&](hub::Note& a) {
-                logger("hub")->log(spdlog::level::from_str(a.level == "warn" ? "warning" : a.level), a.text);
-            },
+            [&](Note& a) { write("hub", a); },
             [](auto&) {},  // connection actions are the link's own
         },
         action);

@@ -129,7 +129,7 @@ class SessionTest : public testing::Test {
         Words words;
         for (auto& action : session().take_actions(now)) {
             if (auto* a = std::get_if<Note>(&action)) {
-                notes.push_back(a->level + ": " + a->text);
+                notes.push_back(std::string(to_string(a->level)) + ": " + a->text);
                 continue;
             }
             if (auto* a = std::get_if<Send>(&action)) frames.push_back(a->text);
