@@ -5,10 +5,12 @@
 #include <chrono>
 #include <deque>
 #include <random>
+#include <type_traits>
 #include <utility>
 
 #include "ipc/web/digest.h"
 #include "supervisor/hub/link.h"
+#include "supervisor/hub/session.h"
 
 namespace emprops::hub {
 namespace {
@@ -46,36 +48,35 @@ SessionSettings session_settings(const HubLinkSettings& settings) {
     return session;
 }
 
-class HubLinkImpl final : public HubLink {
+class HubLink final : public jobs::JobLink {
   public:
-    HubLinkImpl(asio::any_io_executor executor, const HubLinkSettings& settings, JobDesk& desk,
-                Callbacks callbacks, const LinkFactory& factory, std::optional<Proxy> proxy,
-                std::string address)
-        : settings_(settings),
+    HubLink(asio::any_io_executor executor, HubLinkSettings settings, jobs::LinkCallbacks callbacks,
+            std::optional<Proxy> proxy, std::string address)
+        : settings_(std::move(settings)),
           callbacks_(std::move(callbacks)),
           proxy_(std::move(proxy)),
           address_(std::move(address)),
-          worker_(factory()),
-          watch_(factory()),
-          bulk_(factory()),
-          session_(session_settings(settings), desk, system_sources(*worker_, *bulk_)),
+          worker_(settings_.make_connection()),
+          watch_(settings_.make_connection()),
+          bulk_(settings_.make_connection()),
+          session_(session_settings(settings_), system_sources(*worker_, *bulk_)),
           executor_(executor),
           wakeup_(executor),
           connect_at_(executor),
           watch_at_(executor) {}
-    ~HubLinkImpl() override { *alive_ = false; }
+    ~HubLink() override { *alive_ = false; }
 
-    void adopt(LedgerEntry entry) override { session_.adopt(Clock::now(), std::move(entry)); }
+    void adopt(jobs::LedgerEntry entry) override { session_.adopt(Clock::now(), std::move(entry)); }
     void start() override {
         input([this](TimePoint now) { session_.start(now); });
     }
     void stop(std::function<void()> done) override {
-        input([this, done = std::move(done)](TimePoint now) mutable {
-            const bool connected = session_.view().link == SessionView::Link::connected;
+        input([this, done = std::move(done)](TimePoint) mutable {
+            const bool connected = session_.view().link == jobs::LinkView::Link::connected;
             stopped_ = std::move(done);
             connect_at_.cancel();
             watch_at_.cancel();
-            session_.stop(now);
+            session_.stop();
             if (!connected) {
                 worker_->drop();
                 asio::post(executor_, [this, alive = alive_] {
@@ -84,7 +85,10 @@ class HubLinkImpl final : public HubLink {
             }
         });
     }
-    void capacity_changed() override {
+    void place(const std::string& job_id, bool granted) override {
+        input([=, this](TimePoint now) { session_.place(now, job_id, granted); });
+    }
+    void room_changed() override {
         input([](TimePoint) {});
     }
     void set_capabilities(ipc::Json capabilities) override {
@@ -93,17 +97,17 @@ class HubLinkImpl final : public HubLink {
         });
     }
     void set_connector_status(const std::string& connector, const ipc::Status& status) override {
-        input([=, this](TimePoint now) { session_.set_connector_status(now, connector, status); });
+        input([=, this](TimePoint) { session_.set_connector_status(connector, status); });
     }
     void forget_connector_status(const std::string& connector) override {
-        input([=, this](TimePoint now) { session_.forget_connector_status(now, connector); });
+        input([=, this](TimePoint) { session_.forget_connector_status(connector); });
     }
     void report_progress(const std::string& job_id, std::uint64_t number,
                          const ipc::Progress& progress) override {
         input([=, this](TimePoint now) { session_.report_progress(now, job_id, number, progress); });
     }
     void service_request(const ipc::ServiceRequest& request) override {
-        input([=, this](TimePoint now) { session_.service_request(now, request); });
+        input([=, this](TimePoint) { session_.service_request(request); });
     }
     void deliver(jobs::Outcome outcome) override {
         input([this, outcome = std::move(outcome)](TimePoint now) mutable {
@@ -111,7 +115,7 @@ class HubLinkImpl final : public HubLink {
         });
     }
     void undelivered(const std::string& job_id, std::uint64_t number) override {
-        input([=, this](TimePoint now) { session_.undelivered(now, job_id, number); });
+        input([=, this](TimePoint) { session_.undelivered(job_id, number); });
     }
     void cancel(const std::string& job_id, const std::string& reason) override {
         input([=, this](TimePoint now) { session_.cancel(now, job_id, reason); });
@@ -120,8 +124,8 @@ class HubLinkImpl final : public HubLink {
         settings_.hub.token = token;
         input([this](TimePoint now) { session_.token_changed(now); });
     }
-    SessionMetrics metrics() const override { return session_.metrics(Clock::now()); }
-    SessionView view() const override { return session_.view(); }
+    jobs::LinkMetrics metrics() const override { return session_.metrics(Clock::now()); }
+    jobs::LinkView view() const override { return session_.view(); }
     bool nothing_left() const override { return session_.nothing_left(); }
     std::string address() const override { return address_; }
 
@@ -134,20 +138,28 @@ class HubLinkImpl final : public HubLink {
         inputs_.push_back(std::move(next));
         if (busy_) return;
         busy_ = true;
-        const auto alive = alive_;
         while (!inputs_.empty()) {
             while (!inputs_.empty()) {
                 const Input take = std::move(inputs_.front());
                 inputs_.pop_front();
                 take(Clock::now());
+                if (inputs_.empty() && !perform_all()) return;
             }
-            for (auto& action : session_.take_actions(Clock::now())) {
-                perform(std::move(action));
-                if (!*alive) return;
-            }
+            session_.advance(Clock::now(), callbacks_.room());
+            if (!perform_all()) return;
         }
         busy_ = false;
         arm_wakeup();
+    }
+
+    /// False: a callback has ended us.
+    bool perform_all() {
+        const auto alive = alive_;
+        for (auto& action : session_.take_actions()) {
+            perform(std::move(action));
+            if (!*alive) return false;
+        }
+        return true;
     }
 
     void perform(Action action) {
@@ -165,7 +177,13 @@ class HubLinkImpl final : public HubLink {
         if (auto* send = std::get_if<SendBulk>(&action)) return bulk_->send(std::move(send->text));
         if (auto* open = std::get_if<OpenBulk>(&action)) return open_bulk(*open);
         if (std::holds_alternative<CloseBulk>(action)) return bulk_->drop();
-        callbacks_.on_action(std::move(action));
+        std::visit(
+            [this](auto& fact) {
+                using Fact = std::remove_reference_t<decltype(fact)>;
+                if constexpr (std::is_constructible_v<jobs::LinkEvent, Fact>)
+                    callbacks_.on_event(std::move(fact));
+            },
+            action);
     }
 
     template <class Then>
@@ -196,13 +214,13 @@ class HubLinkImpl final : public HubLink {
     void open_watch(const OpenWatch& open) {
         later(watch_at_, open.after, [this, id = open.client_id] {
             watch_->connect(*watch_target(settings_.hub, id), proxy_,
-                            {[this] { input([this](TimePoint now) { session_.on_watch_connected(now); }); },
+                            {[this] { input([this](TimePoint) { session_.on_watch_connected(); }); },
                              [this](std::string_view text) {
                                  input([this, text](TimePoint now) { session_.on_watch_frame(now, text); });
                              },
                              [this](std::string reason) {
-                                 input([this, reason = std::move(reason)](TimePoint now) {
-                                     session_.on_watch_disconnected(now, reason);
+                                 input([this, reason = std::move(reason)](TimePoint) {
+                                     session_.on_watch_disconnected(reason);
                                  });
                              }});
         });
@@ -237,7 +255,7 @@ class HubLinkImpl final : public HubLink {
     }
 
     HubLinkSettings settings_;
-    Callbacks callbacks_;
+    jobs::LinkCallbacks callbacks_;
     std::optional<Proxy> proxy_;
     std::string address_;
     std::unique_ptr<Link> worker_;
@@ -256,17 +274,17 @@ class HubLinkImpl final : public HubLink {
 
 }  // namespace
 
-Result<std::unique_ptr<HubLink>> HubLink::create(asio::any_io_executor executor,
-                                                 const HubLinkSettings& settings, JobDesk& desk,
-                                                 Callbacks callbacks, LinkFactory factory) {
+Result<std::unique_ptr<jobs::JobLink>> make_hub_link(const asio::any_io_executor& executor,
+                                                     HubLinkSettings settings,
+                                                     jobs::LinkCallbacks callbacks) {
     const auto target = worker_target(settings.hub, settings.id_base.empty() ? "worker" : settings.id_base);
     if (!target.ok()) return target.error();
     auto proxy = choose_proxy(settings.hub, settings.proxy_environment, *target);
     if (!proxy.ok()) return proxy.error();
-    if (!factory) factory = [executor, hub = settings.hub] { return make_ws_link(executor, hub); };
-    std::unique_ptr<HubLink> link = std::make_unique<HubLinkImpl>(
-        executor, settings, desk, std::move(callbacks), factory, std::move(*proxy), target->printable);
-    return link;
+    if (!settings.make_connection)
+        settings.make_connection = [executor, hub = settings.hub] { return make_ws_link(executor, hub); };
+    return std::unique_ptr<jobs::JobLink>(std::make_unique<HubLink>(
+        executor, std::move(settings), std::move(callbacks), std::move(*proxy), target->printable));
 }
 
 }  // namespace emprops::hub

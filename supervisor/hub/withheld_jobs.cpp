@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 #include <string_view>
+#include <utility>
 
 namespace emprops::hub {
 
@@ -13,6 +14,43 @@ bool lost_here(const ipc::JobError& error) {
                                                       code::not_started,   code::service_unavailable,
                                                       code::protocol_error};
     return error.retryable && losses.count(error.code) != 0;
+}
+
+std::string withheld_sentence(const WithheldJob& job, const std::string& worker_id) {
+    if (job.refused)
+        return "job " + job.job_id + " waits at the Hub, which offers it to " + worker_id +
+               " and refuses its claim";
+    return "job " + job.job_id + ", which failed here (" + job.why +
+           "), waits at the Hub, which never gives it to " + worker_id + " again";
+}
+
+std::string withheld_text(const WithheldJob& job, const std::string& worker_id, bool exact_id) {
+    if (exact_id)
+        return withheld_sentence(job, worker_id) +
+               "; this worker's id is fixed (hub.url, that is REDIS_WS_URL, or worker.exact_id), so it "
+               "cannot "
+               "come back under another one: let it choose its id, or let another worker run the job";
+    return withheld_sentence(job, worker_id) +
+           "; it comes back here under a fresh id once this worker is idle, at most once a minute";
+}
+
+WithheldJobs::Step WithheldJobs::still_waits(TimePoint now, const std::string& job_id, bool exact_id,
+                                             bool idle, bool place) {
+    WithheldJob* job = find(job_id);
+    if (job == nullptr) return Step::none;
+    const bool news = !std::exchange(job->waits, true);
+    if (exact_id) {
+        job->look_at = now + renewal_gap;
+        if (job->refused && idle && place) return Step::claim;
+        return news ? Step::tell : Step::none;
+    }
+    if (renewed_at_ && now - *renewed_at_ < renewal_gap) {
+        job->look_at = *renewed_at_ + renewal_gap;
+        return Step::none;
+    }
+    if (!idle) return Step::none;  // looked at again when it is
+    renewed_at_ = now;
+    return Step::fresh_id;
 }
 
 void WithheldJobs::failed_here(TimePoint now, const std::string& job_id, const std::string& job_type,

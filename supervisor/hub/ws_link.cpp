@@ -1,15 +1,12 @@
-// The WebSocket connection: Beast, TLS and sockets live in this file and nowhere else in the hub link.
+// The WebSocket connection: Beast and TLS live here and in dialer.cpp, and nowhere else in the hub link.
 // Callbacks, not coroutines: each step names the next one, and g++ 12 miscompiles too many co_await patterns.
 
 #include <linux/sockios.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <sys/ioctl.h>
 
 #include <algorithm>
-#include <boost/asio/connect.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -18,18 +15,16 @@
 #include <boost/beast/ssl.hpp>
 #include <boost/beast/websocket.hpp>
 #include <boost/beast/websocket/ssl.hpp>
-#include <deque>
 #include <memory>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 #include "ipc/text/people.h"
-#include "ipc/web/base64.h"
 #include "supervisor/base/time.h"
+#include "supervisor/hub/dialer.h"
+#include "supervisor/hub/line_meter.h"
 #include "supervisor/hub/link.h"
-#include "supervisor/hub/liveness.h"
-#include "supervisor/hub/pacing.h"
+#include "supervisor/hub/send_queue.h"
 #include "supervisor/hub/tls_context.h"
 
 namespace emprops::hub {
@@ -40,7 +35,6 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 namespace websocket = beast::websocket;
 namespace ssl = asio::ssl;
-using tcp = asio::ip::tcp;
 using beast::error_code;
 
 using PlainStream = websocket::stream<beast::tcp_stream>;
@@ -63,9 +57,9 @@ constexpr std::size_t least_queue_limit = std::size_t{64} << 20;
 constexpr std::size_t keep_buffer_bytes = 1 << 20;
 
 /// One attempt and the connection it becomes. Kept alive by its pending operations.
-class Connection {
+class Conversation {
   public:
-    virtual ~Connection() = default;
+    virtual ~Conversation() = default;
     virtual void start() = 0;
     virtual void send(std::string text, bool first) = 0;
     virtual void close(std::string reason) = 0;
@@ -74,7 +68,7 @@ class Connection {
 };
 
 template <class Ws>
-class WsConnection final : public Connection, public std::enable_shared_from_this<WsConnection<Ws>> {
+class WsConnection final : public Conversation, public std::enable_shared_from_this<WsConnection<Ws>> {
     static constexpr bool is_tls = std::is_same_v<Ws, TlsStream>;
 
   public:
@@ -84,35 +78,28 @@ class WsConnection final : public Connection, public std::enable_shared_from_thi
                  StreamArgs&&... stream_args)
         : settings_(std::move(settings)),
           target_(std::move(target)),
-          proxy_(std::move(proxy)),
           handlers_(std::move(handlers)),
           tls_(std::move(tls)),
-          resolver_(executor),
           deadline_(executor),
           pace_(executor),
           watch_(executor),
-          liveness_(settings_.idle_timeout, Clock::now()),
-          ws_(executor, std::forward<StreamArgs>(stream_args)...) {}
+          meter_(settings_.idle_timeout, Clock::now()),
+          ws_(executor, std::forward<StreamArgs>(stream_args)...),
+          dialer_(std::make_shared<Dialer>(socket(), target_, std::move(proxy), settings_.connect_timeout)) {}
 
     void start() override {
         arm(settings_.connect_timeout, "no connection within " + human_duration(settings_.connect_timeout));
-        const std::string& host = proxy_ ? proxy_->host : target_.host;
-        const std::uint16_t port = proxy_ ? proxy_->port : target_.port;
-        step_ = "cannot resolve " + host;
-        resolver_.async_resolve(
-            host, std::to_string(port),
-            [self = this->shared_from_this()](error_code error, tcp::resolver::results_type found) {
-                self->on_resolved(error, found);
-            });
+        dialer_->start([self = this->shared_from_this()](std::string failure) {
+            failure.empty() ? self->start_tls() : self->finish(failure);
+        });
     }
 
     void send(std::string text, bool first) override {
         if (finished_ || closing_) return;
-        if (queued_bytes_ + text.size() > std::max(least_queue_limit, 4 * settings_.send_limit))
-            return finish("the Hub takes too little of what it is sent: " + std::to_string(queued_bytes_) +
+        if (queue_.bytes() + text.size() > std::max(least_queue_limit, 4 * settings_.send_limit))
+            return finish("the Hub takes too little of what it is sent: " + std::to_string(queue_.bytes()) +
                           " bytes wait to be written");
-        queued_bytes_ += text.size();
-        (first ? first_ : queue_).push_back(std::move(text));
+        queue_.push(std::move(text), first);
         if (open_ && !writing_) write_next();
     }
 
@@ -130,7 +117,7 @@ class WsConnection final : public Connection, public std::enable_shared_from_thi
         finish("dropped");
     }
 
-    std::size_t queued_bytes() const override { return queued_bytes_; }
+    std::size_t queued_bytes() const override { return queue_.bytes(); }
 
   private:
     beast::tcp_stream& socket() { return beast::get_lowest_layer(ws_); }
@@ -155,9 +142,8 @@ class WsConnection final : public Connection, public std::enable_shared_from_thi
         deadline_.cancel();
         pace_.cancel();
         watch_.cancel();
-        resolver_.cancel();
+        dialer_->stop();
         socket().close();
-        first_.clear();
         queue_.clear();
         // Posted: handlers are never called from inside connect(), send() or close().
         if (handlers_.on_closed)
@@ -167,76 +153,7 @@ class WsConnection final : public Connection, public std::enable_shared_from_thi
             });
     }
 
-    // ---- connect, one address after the other
-
-    void on_resolved(const error_code& error, const tcp::resolver::results_type& found) {
-        const std::string& host = proxy_ ? proxy_->host : target_.host;
-        const std::uint16_t port = proxy_ ? proxy_->port : target_.port;
-        const bool answered = !error || error == asio::error::operation_aborted;
-        if (!answered && host == "localhost")  // RFC 6761 6.3; a bare container has no /etc/hosts
-            addresses_ = {{asio::ip::address_v4::loopback(), port}, {asio::ip::address_v6::loopback(), port}};
-        else if (failed(error))
-            return;
-        for (const auto& entry : found)
-            addresses_.push_back(entry.endpoint());
-        // A silent first address must not eat the whole time.
-        attempt_timeout_ = settings_.connect_timeout / static_cast<int>(addresses_.size() + 1);
-        try_address(0, asio::error::host_not_found);
-    }
-
-    void try_address(std::size_t index, const error_code& last_error) {
-        if (finished_) return;
-        if (index == addresses_.size()) {
-            finish(step_ + ": " + (last_error == beast::error::timeout ? "no answer" : last_error.message()));
-            return;
-        }
-        const tcp::endpoint& endpoint = addresses_[index];
-        step_ = "cannot connect to " + (proxy_ ? "the proxy " + proxy_->host : target_.authority()) + " (" +
-                endpoint.address().to_string() + ")";
-        socket().expires_after(attempt_timeout_);
-        socket().async_connect(endpoint, [self = this->shared_from_this(), index](error_code error) {
-            if (self->finished_) return;
-            if (error) {
-                self->socket().close();
-                return self->try_address(index + 1, error);
-            }
-            self->socket().expires_never();
-            self->socket().socket().set_option(tcp::no_delay(true), error);
-            self->proxy_ ? self->ask_proxy() : self->start_tls();
-        });
-    }
-
-    void ask_proxy() {
-        step_ = "no answer from the proxy " + proxy_->host;
-        const std::string authority =
-            (target_.host.find(':') == std::string::npos ? target_.host : "[" + target_.host + "]") + ":" +
-            std::to_string(target_.port);
-        proxy_request_ = {http::verb::connect, authority, 11};
-        proxy_request_.set(http::field::host, authority);
-        if (!proxy_->user_password.empty())
-            proxy_request_.set(http::field::proxy_authorization,
-                               "Basic " + web::base64_encode(proxy_->user_password));
-        http::async_write(socket(), proxy_request_,
-                          [self = this->shared_from_this()](error_code error, std::size_t) {
-                              if (!self->failed(error)) self->read_proxy_answer();
-                          });
-    }
-
-    void read_proxy_answer() {
-        proxy_answer_.emplace();
-        proxy_answer_->skip(true);
-        http::async_read_header(socket(), buffer_, *proxy_answer_,
-                                [self = this->shared_from_this()](error_code error, std::size_t) {
-                                    if (self->failed(error)) return;
-                                    const auto& answer = self->proxy_answer_->get();
-                                    if (answer.result_int() / 100 != 2)
-                                        return self->finish("the proxy " + self->proxy_->host +
-                                                            " refused the connection: HTTP " +
-                                                            std::to_string(answer.result_int()));
-                                    self->buffer_.clear();
-                                    self->start_tls();
-                                });
-    }
+    // ---- connect
 
     void start_tls() {
         if constexpr (is_tls) {
@@ -271,7 +188,7 @@ class WsConnection final : public Connection, public std::enable_shared_from_thi
         timeouts.keep_alive_pings = false;
         ws_.set_option(timeouts);
         ws_.control_callback(
-            [this](websocket::frame_type, beast::string_view) { liveness_.heard(Clock::now()); });
+            [this](websocket::frame_type, beast::string_view) { meter_.heard(Clock::now()); });
         ws_.set_option(websocket::stream_base::decorator([](websocket::request_type& request) {
             request.set(http::field::user_agent, "emprops-worker");
         }));
@@ -291,7 +208,7 @@ class WsConnection final : public Connection, public std::enable_shared_from_thi
         if (failed(error)) return;
         deadline_.cancel();
         open_ = true;
-        liveness_ = Liveness(settings_.idle_timeout, Clock::now());
+        meter_ = LineMeter(settings_.idle_timeout, Clock::now());
         read_next();
         watch_life();
         if (handlers_.on_connected) handlers_.on_connected();
@@ -305,7 +222,7 @@ class WsConnection final : public Connection, public std::enable_shared_from_thi
                             [self = this->shared_from_this()](error_code error, std::size_t) {
                                 if (self->finished_) return;
                                 if (error) return self->finish(self->read_failure(error));
-                                self->liveness_.heard(Clock::now());
+                                self->meter_.heard(Clock::now());
                                 if (self->ws_.is_message_done()) self->received();
                                 if (!self->finished_) self->read_next();
                             });
@@ -328,27 +245,14 @@ class WsConnection final : public Connection, public std::enable_shared_from_thi
     }
 
     /// Looks at what the other side has taken since.
-    std::size_t measure() {
-        const TimePoint now = Clock::now();
-        const std::size_t unconfirmed = in_kernel();
-        // TLS makes a little more of what we count: never more confirmed than written, never less than
-        // before.
-        confirmed_ = std::max(confirmed_, taken_ - std::min<std::uint64_t>(taken_, unconfirmed));
-        liveness_.confirmed(now, confirmed_);
-        if (unconfirmed == 0 && !writing_) {
-            rate_.idle();
-        } else {
-            rate_.add(now, confirmed_);
-        }
-        return unconfirmed;
-    }
+    void measure() { meter_.look(Clock::now(), in_kernel(), writing_); }
 
     void watch_life() {
         watch_.expires_after(std::clamp<Ms>(settings_.idle_timeout / 8, Ms(10), Ms(1000)));
         watch_.async_wait([self = this->shared_from_this()](error_code error) {
             if (error || self->finished_ || self->closing_) return;
             self->measure();
-            switch (self->liveness_.look(Clock::now())) {
+            switch (self->meter_.verdict(Clock::now())) {
                 case Liveness::Verdict::dead:
                     return self->finish("no sign of life from the Hub for " +
                                         human_duration(self->settings_.idle_timeout));
@@ -386,34 +290,29 @@ class WsConnection final : public Connection, public std::enable_shared_from_thi
 
     void write_next() {
         if (finished_ || !open_) return;
-        auto& next = first_.empty() ? queue_ : first_;
-        if (next.empty()) {
+        if (!queue_.begin()) {
             if (closing_) send_close();
             return;
         }
         writing_ = true;
-        current_ = std::move(next.front());
-        next.pop_front();
-        written_ = 0;
-        write_fragment();
+        write_part();
     }
 
-    /// One fragment, when the kernel holds little enough of what went before.
-    void write_fragment() {
+    /// One part, when the kernel holds little enough of what went before.
+    void write_part() {
         if (finished_) return;
-        if (measure() > kernel_allowance(rate_.bytes_per_second())) {
+        measure();
+        if (!meter_.has_room()) {
             pace_.expires_after(kernel_look);
             pace_.async_wait([self = this->shared_from_this()](error_code error) {
-                if (!error) self->write_fragment();
+                if (!error) self->write_part();
             });
             return;
         }
-        const std::size_t size = std::min(fragment_bytes, current_.size() - written_);
-        ws_.async_write_some(written_ + size == current_.size(),
-                             asio::buffer(current_.data() + written_, size),
-                             [self = this->shared_from_this(), size](error_code error, std::size_t) {
-                                 self->on_written(error, size);
-                             });
+        const std::string_view part = queue_.part(fragment_bytes);
+        ws_.async_write_some(queue_.is_last(part), asio::buffer(part.data(), part.size()),
+                             [self = this->shared_from_this(), size = part.size()](
+                                 error_code error, std::size_t) { self->on_written(error, size); });
     }
 
     void on_written(const error_code& error, std::size_t size) {
@@ -422,12 +321,9 @@ class WsConnection final : public Connection, public std::enable_shared_from_thi
             writing_ = false;
             return arm(last_words, "writing to the Hub failed: " + error.message());
         }
-        written_ += size;
-        taken_ += size;
-        queued_bytes_ -= size;
-        if (written_ < current_.size()) return write_fragment();
+        meter_.wrote(size);
+        if (!queue_.took(size)) return write_part();
         writing_ = false;
-        current_ = std::string();
         write_next();
     }
 
@@ -442,31 +338,18 @@ class WsConnection final : public Connection, public std::enable_shared_from_thi
 
     config::HubSettings settings_;
     Target target_;
-    std::optional<Proxy> proxy_;
     Link::Handlers handlers_;
     std::shared_ptr<ssl::context> tls_;
-    tcp::resolver resolver_;
     asio::steady_timer deadline_;
     asio::steady_timer pace_;   ///< until the kernel has room
     asio::steady_timer watch_;  ///< the next look at the signs of life
-    Liveness liveness_;
-    RateMeter rate_;
+    LineMeter meter_;
+    SendQueue queue_;
     Ws ws_;
-
-    std::vector<tcp::endpoint> addresses_;
-    Ms attempt_timeout_{0};
+    std::shared_ptr<Dialer> dialer_;
     std::string step_;  ///< what fails if the next thing fails
-    http::request<http::empty_body> proxy_request_;
-    std::optional<http::response_parser<http::empty_body>> proxy_answer_;
     websocket::response_type answer_;
     beast::flat_buffer buffer_;
-    std::deque<std::string> first_;  ///< goes before queue_
-    std::deque<std::string> queue_;
-    std::string current_;
-    std::size_t written_ = 0;  ///< of current_
-    std::size_t queued_bytes_ = 0;
-    std::uint64_t taken_ = 0;      ///< by the kernel, since the connection began
-    std::uint64_t confirmed_ = 0;  ///< by the other side
     std::string close_reason_;
     bool open_ = false;
     bool writing_ = false;
@@ -517,7 +400,7 @@ class WsLink final : public Link {
   private:
     asio::any_io_executor executor_;
     config::HubSettings settings_;
-    std::shared_ptr<Connection> connection_;
+    std::shared_ptr<Conversation> connection_;
 };
 
 }  // namespace

@@ -99,7 +99,7 @@ class Dispatcher {
     void release(TimePoint now, const std::string& job_id);
     /// The Hub gave the job to us, claimed or not. A job that runs here is adopted: the work goes on under
     /// the new number, the old one ends as Undelivered(superseded). A number that is known is ignored.
-    /// `claimed_as`: our id at the Hub, for the ledger.
+    /// `claimed_as`: its claim token (job_link.h), for the ledger.
     void assigned(TimePoint now, Assignment assignment, const std::string& claimed_as = {});
     /// An earlier worker process had this job when it ended, and the ledger has it still: nothing happens until
     /// the Hub says whose it is: confirmed(), cancel() or withdraw().

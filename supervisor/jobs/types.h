@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -43,7 +44,7 @@ struct Outcome {
 
 /// What the ledger keeps about an assignment besides the assignment itself.
 struct AssignmentNote {
-    std::vector<std::string> claimed_as;  ///< our ids at the Hub under which it was claimed
+    std::vector<std::string> claimed_as;  ///< its claim tokens (job_link.h); at the EmProps Hub, our ids
     std::string connector;                ///< may be empty (no instance yet)
     int attempt = 1;                      ///< the attempt that is about to run
     bool with_payload = false;            ///< also keep the payload (the connector can resume)
@@ -66,6 +67,15 @@ struct Capacity {
 
     bool idle() const { return !free_slots.empty() && !draining; }
     bool operator==(const Capacity&) const = default;
+};
+
+/// What could be taken at this moment, for whoever brings jobs.
+struct Room {
+    /// Places that are reserved count as taken. The same object as long as nothing changes.
+    std::shared_ptr<const Capacity> capacity;
+    /// A job has ended here and its outcome is on its way to the link: the slot that it freed is told together
+    /// with it, once.
+    bool outcome_coming = false;
 };
 
 }  // namespace emprops::jobs

@@ -19,7 +19,7 @@ JobFlow::JobFlow(boost::asio::any_io_executor executor, Roster& roster, jobs::Le
     }));
 }
 
-void JobFlow::connect(process::Fleet& fleet, hub::HubLink& link) {
+void JobFlow::connect(process::Fleet& fleet, jobs::JobLink& link) {
     fleet_ = &fleet;
     link_ = &link;
 }
@@ -33,7 +33,7 @@ void JobFlow::adopt(jobs::Loaded left) {
             "each",
             left.finished.size(), left.unfinished.size());
     for (auto& record : left.finished) {
-        hub::LedgerEntry entry;
+        jobs::LedgerEntry entry;
         entry.assignment.job_id = record.outcome.job_id;
         entry.assignment.number = record.outcome.number;
         entry.assignment.job_type = record.job_type;
@@ -42,7 +42,7 @@ void JobFlow::adopt(jobs::Loaded left) {
         link_->adopt(std::move(entry));
     }
     for (auto& record : left.unfinished) {
-        hub::LedgerEntry entry;
+        jobs::LedgerEntry entry;
         entry.assignment = record.assignment;
         entry.claimed_as = record.note.claimed_as;
         entry.resumable = record.note.with_payload;
@@ -131,7 +131,7 @@ void JobFlow::perform(TimePoint now, jobs::Action& action) {
                        link_->undelivered(a.job_id, a.number);
                        forget(a.number);
                    },
-                   [&](jobs::CapacityChanged&) { link_->capacity_changed(); },
+                   [&](jobs::CapacityChanged&) { link_->room_changed(); },
                    [&](Note& a) { write("jobs", a); },
                },
                action);
@@ -209,22 +209,9 @@ void JobFlow::on_status(const process::InstanceId& id, const ipc::Status& status
     schedule();
 }
 
-// ---- what the Hub says
+// ---- what the link says
 
-bool JobFlow::reserve(TimePoint now, const std::string& job_id, const std::string& job_type) {
-    return change().reserve(now, job_id, job_type);
-}
-
-void JobFlow::release(TimePoint now, const std::string& job_id) {
-    change().release(now, job_id);
-}
-
-/// The slot that a job freed and its outcome are told in one batch: between them lies the ledger's disk.
-bool JobFlow::outcome_coming() const {
-    return dispatcher_.outcome_coming();
-}
-
-void JobFlow::on_hub_action(hub::Action action) {
+void JobFlow::on_link_event(jobs::LinkEvent event) {
     const TimePoint now = Clock::now();
     const auto stopped = [&](const std::string& job_id, std::uint64_t number, bool known) {
         // What an earlier process of ours left is known to the ledger only.
@@ -233,21 +220,25 @@ void JobFlow::on_hub_action(hub::Action action) {
     };
     std::visit(
         Overload{
-            [&](hub::Assigned& a) { change().assigned(now, std::move(a.assignment), a.claimed_as); },
-            [&](hub::Readopted& a) { ledger_.add_claim(a.number, a.claimed_as, [](const Result<>&) {}); },
-            [&](hub::JobConfirmed& a) { change().confirmed(now, a.number); },
-            [&](hub::JobCancelled& a) {
+            [&](jobs::PlaceWanted& a) {
+                link_->place(a.job_id, change().reserve(now, a.job_id, a.job_type));
+            },
+            [&](jobs::PlaceReleased& a) { change().release(now, a.job_id); },
+            [&](jobs::Assigned& a) { change().assigned(now, std::move(a.assignment), a.claimed_as); },
+            [&](jobs::Readopted& a) { ledger_.add_claim(a.number, a.claimed_as, [](const Result<>&) {}); },
+            [&](jobs::JobConfirmed& a) { change().confirmed(now, a.number); },
+            [&](jobs::JobCancelled& a) {
                 stopped(a.job_id, a.number, change().cancel(now, a.job_id, a.reason));
             },
-            [&](hub::JobWithdrawn& a) {
+            [&](jobs::JobWithdrawn& a) {
                 stopped(a.job_id, a.number, change().withdraw(now, a.job_id, a.reason));
             },
-            [&](hub::Delivered& a) { forget(a.number); }, [&](hub::NotDelivered& a) { forget(a.number); },
-            [&](hub::AuthRefused& a) { refused_ = a.leave; },
+            [&](jobs::Delivered& a) { forget(a.number); },
+            [&](jobs::NotDelivered& a) { forget(a.number); },
+            [&](jobs::AuthRefused& a) { refused_ = a.leave; },
             [&](Note& a) { write("hub", a); },
-            [](auto&) {},  // connection actions are the link's own
         },
-        action);
+        event);
     schedule();
 }
 

@@ -12,21 +12,21 @@
 #include <string>
 
 #include "supervisor/base/lifetime.h"
-#include "supervisor/hub/hub_link.h"
 #include "supervisor/jobs/dispatcher.h"
+#include "supervisor/jobs/job_link.h"
 #include "supervisor/jobs/ledger.h"
 #include "supervisor/process/fleet.h"
 #include "supervisor/worker/roster.h"
 
 namespace emprops {
 
-class JobFlow final : public process::FleetListener, public hub::JobDesk {
+class JobFlow final : public process::FleetListener {
   public:
     /// `roster` and `ledger` outlive it. `after_turn` is called when a turn is over.
     JobFlow(boost::asio::any_io_executor executor, Roster& roster, jobs::Ledger& ledger,
             std::function<void()> after_turn);
     /// Before anything else: whom the actions go to; both outlive every call.
-    void connect(process::Fleet& fleet, hub::HubLink& link);
+    void connect(process::Fleet& fleet, jobs::JobLink& link);
     void configure(const config::Settings& settings);  ///< also after a reload
     /// What an earlier process left in the ledger; after configure(), before the link starts.
     void adopt(jobs::Loaded left);
@@ -34,7 +34,10 @@ class JobFlow final : public process::FleetListener, public hub::JobDesk {
     const jobs::Dispatcher& jobs() const { return dispatcher_; }
     /// For an event of an operator or of the worker itself; what it leads to is done in a later turn.
     jobs::Dispatcher& change();
-    void on_hub_action(hub::Action action);
+    void on_link_event(jobs::LinkEvent event);
+    /// What could be taken at this moment. The slot that a job freed and its outcome are told in one batch:
+    /// between them lies the ledger's disk.
+    jobs::Room room() const { return {dispatcher_.shared_capacity(), dispatcher_.outcome_coming()}; }
     /// The Hub refused our token, and nothing is left to be done here.
     bool refused() const { return refused_; }
     /// No job is left here, and every outcome has been given to the link.
@@ -52,15 +55,6 @@ class JobFlow final : public process::FleetListener, public hub::JobDesk {
     void on_service_gone(const std::string& connector, int index,
                          const process::DeathReport& report) override;
 
-    // hub::JobDesk: called by the session, must not call back into it; what follows is done in a later turn.
-    bool reserve(TimePoint now, const std::string& job_id, const std::string& job_type) override;
-    void release(TimePoint now, const std::string& job_id) override;
-    jobs::Capacity capacity() const override { return dispatcher_.capacity(); }
-    std::shared_ptr<const jobs::Capacity> shared_capacity() const override {
-        return dispatcher_.shared_capacity();
-    }
-    bool outcome_coming() const override;
-
   private:
     void schedule();
     void turn();
@@ -76,7 +70,7 @@ class JobFlow final : public process::FleetListener, public hub::JobDesk {
     jobs::Ledger& ledger_;
     std::function<void()> after_turn_;
     process::Fleet* fleet_ = nullptr;
-    hub::HubLink* link_ = nullptr;
+    jobs::JobLink* link_ = nullptr;
     jobs::Dispatcher dispatcher_;
     boost::asio::steady_timer wake_;
     std::optional<TimePoint> wake_at_;

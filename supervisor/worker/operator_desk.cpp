@@ -159,7 +159,7 @@ Result<std::string> OperatorDesk::cancel(const std::string& job_id, const std::s
     if (std::any_of(running.begin(), running.end(), named)) {
         parts_.link.cancel(job_id, reason);
         return fmt::format("cancelling {}: {}, then the connector", job_id,
-                           parts_.link.view().link == hub::SessionView::Link::connected
+                           parts_.link.view().link == jobs::LinkView::Link::connected
                                ? "the Hub is told first"
                                : "the Hub is away and is told when it is back; for 3 s it is waited for");
     }

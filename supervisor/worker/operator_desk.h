@@ -22,7 +22,7 @@ struct OperatedParts {
     const jobs::Ledger& ledger;
     JobFlow& flow;
     process::Fleet& fleet;
-    hub::HubLink& link;
+    jobs::JobLink& link;
 };
 
 class OperatorDesk final : public control::Operations {

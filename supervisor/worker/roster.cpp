@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "supervisor/hub/session.h"
+#include "supervisor/hub/presence.h"
 
 namespace emprops {
 

@@ -85,13 +85,13 @@ Json instance(const process::InstanceStatus& s) {
 }
 
 /// `waiting`: for the next attempt, or for good.
-const char* name_of(const hub::SessionView& view, TimePoint now) {
-    if (view.link == hub::SessionView::Link::connected) return "connected";
-    if (view.link == hub::SessionView::Link::connecting && view.attempt_at <= now) return "connecting";
+const char* name_of(const jobs::LinkView& view, TimePoint now) {
+    if (view.link == jobs::LinkView::Link::connected) return "connected";
+    if (view.link == jobs::LinkView::Link::connecting && view.attempt_at <= now) return "connecting";
     return "waiting";
 }
 
-Json withheld_jobs(const hub::SessionView& view, TimePoint now) {
+Json withheld_jobs(const jobs::LinkView& view, TimePoint now) {
     Json list = Json::array();
     for (const auto& job : view.withheld)
         list.push_back({{"job_id", job.job_id},
@@ -167,14 +167,14 @@ Json status_page(const StatusSources& s) {
           {"poisoned", s.jobs.poisoned_jobs}}},
         {"connectors", std::move(connectors)},
     };
-    if (s.view.link == hub::SessionView::Link::connecting && s.view.attempt_at > s.now)
+    if (s.view.link == jobs::LinkView::Link::connecting && s.view.attempt_at > s.now)
         document["hub"]["next_attempt_in_ms"] =
             std::chrono::duration_cast<Ms>(s.view.attempt_at - s.now).count();
     return document;
 }
 
 Json jobs_page(TimePoint now, const std::vector<jobs::JobView>& active,
-               const std::vector<hub::SessionView::Outcome>& outcomes) {
+               const std::vector<jobs::LinkView::Outcome>& outcomes) {
     const auto age = [now](TimePoint then) { return std::chrono::duration_cast<Ms>(now - then).count(); };
     Json list = Json::array();
     for (const auto& job : active) {

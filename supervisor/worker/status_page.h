@@ -8,9 +8,9 @@
 
 #include "ipc/messages.h"
 #include "supervisor/base/time.h"
-#include "supervisor/hub/session.h"
 #include "supervisor/jobs/dispatcher.h"
 #include "supervisor/jobs/ledger.h"
+#include "supervisor/jobs/link_view.h"
 #include "supervisor/process/fleet.h"
 
 namespace emprops {
@@ -26,8 +26,8 @@ struct ConnectorLine {
 
 struct StatusSources {
     TimePoint now;
-    const hub::SessionView& view;
-    const hub::SessionMetrics& metrics;
+    const jobs::LinkView& view;
+    const jobs::LinkMetrics& metrics;
     int pid = 0;
     std::string state = {};
     Ms uptime{0};
@@ -44,6 +44,6 @@ ipc::Json status_page(const StatusSources& sources);
 
 /// `outcomes`: of jobs that have ended here, and that the Hub has not taken yet.
 ipc::Json jobs_page(TimePoint now, const std::vector<jobs::JobView>& active,
-                    const std::vector<hub::SessionView::Outcome>& outcomes);
+                    const std::vector<jobs::LinkView::Outcome>& outcomes);
 
 }  // namespace emprops

@@ -14,6 +14,7 @@
 #include "supervisor/base/log.h"
 #include "supervisor/base/privacy.h"
 #include "supervisor/control/server.h"
+#include "supervisor/hub/hub_link.h"
 #include "supervisor/hub/url.h"
 #include "supervisor/local_hub/local_hub.h"
 #include "supervisor/process/os/process_host.h"
@@ -88,7 +89,7 @@ class Worker::Impl {
     std::unique_ptr<JobFlow> flow_;
     std::unique_ptr<process::ProcessHost> host_;
     std::unique_ptr<process::Fleet> fleet_;
-    std::unique_ptr<hub::HubLink> link_;
+    std::unique_ptr<jobs::JobLink> link_;
     std::optional<OperatorDesk> desk_;
     std::unique_ptr<control::Server> control_;
     std::optional<DrainNotice> notice_;
@@ -187,15 +188,20 @@ void Worker::Impl::start_fleet(const std::string& hub) {
 }
 
 Result<> Worker::Impl::make_link(const config::HubSettings& hub) {
+    jobs::LinkCallbacks callbacks;
+    callbacks.on_event = [this](jobs::LinkEvent event) { flow_->on_link_event(std::move(event)); };
+    callbacks.room = [this] { return flow_->room(); };
+    if (options_.link) {
+        link_ = options_.link(ledger_->first_number(), std::move(callbacks));
+        return Ok{};
+    }
     hub::HubLinkSettings options;
     options.hub = hub;
     options.id_base = id_base(settings().worker);
     options.exact_id = settings().worker.exact_id;
     options.heartbeat_interval = settings().worker.heartbeat_interval;
     options.first_number = ledger_->first_number();
-    hub::HubLink::Callbacks callbacks;
-    callbacks.on_action = [this](hub::Action action) { flow_->on_hub_action(std::move(action)); };
-    auto created = hub::HubLink::create(loop_, options, *flow_, std::move(callbacks));
+    auto created = hub::make_hub_link(loop_, std::move(options), std::move(callbacks));
     if (!created) return Error{"hub_url", created.error().message};
     link_ = std::move(created).value();
     return Ok{};

@@ -12,6 +12,7 @@
 
 #include "config/load.h"
 #include "ipc/result.h"
+#include "supervisor/jobs/job_link.h"
 
 namespace emprops {
 
@@ -20,6 +21,7 @@ struct WorkerOptions {
     config::LoadRequest request;    ///< how they were loaded, for reload
     std::filesystem::path bin_dir;  ///< where our executables are
     std::string version;            ///< of this program, for the Hub's monitors
+    jobs::LinkFactory link;         ///< where jobs come from; not set: the Hub of the settings
 };
 
 class Worker {

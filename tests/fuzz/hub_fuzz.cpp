@@ -15,24 +15,25 @@ namespace {
 
 using namespace emprops;
 
-struct Desk : hub::JobDesk {
+/// The worker's side: two places.
+struct Desk {
     int free = 2;
     std::set<std::string> reserved;
-    bool reserve(TimePoint, const std::string& job_id, const std::string&) override {
+    bool reserve(const std::string& job_id) {
         if (free == 0) return false;
         --free;
         if (!reserved.insert(job_id).second) std::abort();
         return true;
     }
-    void release(TimePoint, const std::string& job_id) override {
+    void release(const std::string& job_id) {
         if (reserved.erase(job_id) != 1) std::abort();
         ++free;
     }
-    jobs::Capacity capacity() const override {
-        jobs::Capacity capacity;
-        capacity.job_types = {"simulation"};
-        if (free > 0) capacity.free_slots["simulation"] = free;
-        return capacity;
+    jobs::Room room() const {
+        auto capacity = std::make_shared<jobs::Capacity>();
+        capacity->job_types = {"simulation"};
+        if (free > 0) capacity->free_slots["simulation"] = free;
+        return {capacity, false};
     }
 };
 
@@ -45,17 +46,26 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     settings.id_base = "w";
     settings.hub.max_assembly_bytes = 1 << 20;
     hub::Session session(
-        settings, desk,
-        {[] { return 1.0; }, [] { return 0.5; }, [] { return std::string("00000000"); }, {}, {}});
+        settings, {[] { return 1.0; }, [] { return 0.5; }, [] { return std::string("00000000"); }, {}, {}});
     TimePoint now = TimePoint{} + std::chrono::hours(1);
     std::vector<jobs::Assignment> running;
-    const auto act = [&] {
-        for (auto& action : session.take_actions(now)) {
-            if (auto* given = std::get_if<hub::Assigned>(&action)) {
-                desk.reserved.erase(given->assignment.job_id);
-                running.push_back(std::move(given->assignment));
+    const auto perform = [&] {
+        for (auto actions = session.take_actions(); !actions.empty(); actions = session.take_actions()) {
+            for (auto& action : actions) {
+                if (auto* wish = std::get_if<hub::PlaceWanted>(&action))
+                    session.place(now, wish->job_id, desk.reserve(wish->job_id));
+                if (auto* released = std::get_if<hub::PlaceReleased>(&action)) desk.release(released->job_id);
+                if (auto* given = std::get_if<hub::Assigned>(&action)) {
+                    desk.reserved.erase(given->assignment.job_id);
+                    running.push_back(std::move(given->assignment));
+                }
             }
         }
+    };
+    const auto act = [&] {
+        perform();
+        session.advance(now, desk.room());
+        perform();
     };
     session.start(now);
     session.on_connected(now);
@@ -67,7 +77,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const char kind = line.empty() ? 't' : line.front();
         switch (kind) {
             case 'w':
-                session.on_watch_connected(now);
+                session.on_watch_connected();
                 session.on_watch_frame(now, line.substr(1));
                 break;
             case 'd':

@@ -18,17 +18,15 @@ using test::FaultProxy;
 using test::HubDouble;
 using test::until;
 
-struct OneSlot : JobDesk {
+/// The worker's side: one slot for jobs of type "sim".
+struct OneSlot {
     int free = 1;
-    bool reserve(TimePoint, const std::string&, const std::string& type) override {
-        return type == "sim" && free > 0 && free-- > 0;
-    }
-    void release(TimePoint, const std::string&) override { ++free; }
-    jobs::Capacity capacity() const override {
-        jobs::Capacity capacity;
-        capacity.job_types = {"sim"};
-        if (free > 0) capacity.free_slots["sim"] = free;
-        return capacity;
+    bool reserve(const std::string& type) { return type == "sim" && free > 0 && free-- > 0; }
+    jobs::Room room() const {
+        auto capacity = std::make_shared<jobs::Capacity>();
+        capacity->job_types = {"sim"};
+        if (free > 0) capacity->free_slots["sim"] = free;
+        return {capacity, false};
     }
 };
 
@@ -44,8 +42,11 @@ class HubLinkTest : public testing::Test {
 
     void start(std::uint16_t port) {
         settings.hub.port = port;
-        HubLink::Callbacks callbacks;
-        callbacks.on_action = [this](Action action) {
+        jobs::LinkCallbacks callbacks;
+        callbacks.on_event = [this](jobs::LinkEvent action) {
+            if (auto* wish = std::get_if<PlaceWanted>(&action))
+                link->place(wish->job_id, desk.reserve(wish->job_type));
+            if (std::holds_alternative<PlaceReleased>(action)) ++desk.free;
             if (auto* note = std::get_if<Note>(&action)) notes += note->text + "\n";
             if (auto* refused = std::get_if<AuthRefused>(&action)) auth_refused = *refused;
             if (auto* done = std::get_if<Delivered>(&action)) delivered.push_back(done->job_id);
@@ -53,7 +54,8 @@ class HubLinkTest : public testing::Test {
             if (auto* cancel = std::get_if<JobCancelled>(&action)) cancelled.push_back(cancel->job_id);
             if (auto* job = std::get_if<Assigned>(&action)) jobs_given.push_back(job->assignment);
         };
-        auto created = HubLink::create(io.get_executor(), settings, desk, callbacks);
+        callbacks.room = [this] { return desk.room(); };
+        auto created = make_hub_link(io.get_executor(), settings, callbacks);
         ASSERT_TRUE(created.ok()) << created.error().message;
         link = std::move(*created);
         link->start();
@@ -93,7 +95,7 @@ class HubLinkTest : public testing::Test {
     boost::asio::io_context io;
     HubLinkSettings settings;
     OneSlot desk;
-    std::unique_ptr<HubLink> link;
+    std::unique_ptr<jobs::JobLink> link;
     std::string notes;
     std::optional<AuthRefused> auth_refused;
     std::vector<std::string> delivered;
@@ -191,7 +193,7 @@ TEST_F(HubLinkTest, AQuietButLivingLinkIsKept) {
     ASSERT_TRUE(until(io, [&] { return connected(); }));
     until(
         io, [] { return false; }, Ms(1000));  // five idle timeouts: pings keep it
-    EXPECT_EQ(link->view().link, SessionView::Link::connected);
+    EXPECT_EQ(link->view().link, jobs::LinkView::Link::connected);
     EXPECT_EQ(link->metrics().connections, 1u);
 }
 

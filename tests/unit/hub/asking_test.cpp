@@ -63,7 +63,7 @@ TEST_F(AskingTest, AHubThatDoesNotKnowTheJobGetsItsOutcome) {
 TEST_F(AskingTest, ALostClientConnectionHoldsNothingUp) {
     long_job("j1");
     end_job(completed("j1"));
-    session().on_watch_disconnected(now, "cut");
+    session().on_watch_disconnected("cut");
     EXPECT_THAT(run(), testing::IsSupersetOf({"progress j1 100", "complete j1"}));
     frame(ack("job_completed_ack", "j1"));
     get_job("j2");
@@ -106,11 +106,10 @@ TEST_F(AskingTest, TheReasonOfACancelIsTheHubsAndNeverOurOwnProgress) {
         session().on_watch_frame(now, std::string(R"({"type":"response_job_status","job_id":"j1",)") +
                                           R"("status":"cancelled","worker_id":"w-1","message":)" + message +
                                           "}");
-        std::string given;
-        for (const auto& action : session().take_actions(now))
-            if (const auto* cancelled = std::get_if<JobCancelled>(&action)) given = cancelled->reason;
-        EXPECT_EQ(given, reason);
-        session().undelivered(now, "j1", numbers["j1"]);
+        last_cancel.clear();
+        run();
+        EXPECT_EQ(last_cancel, reason);
+        session().undelivered("j1", numbers["j1"]);
         desk.offer_types({{"sim", 1}});
         disconnect();
     }
@@ -119,41 +118,20 @@ TEST_F(AskingTest, TheReasonOfACancelIsTheHubsAndNeverOurOwnProgress) {
 // ---- one idle per job
 
 TEST_F(AskingTest, ASlotThatWasFreedByAJobIsToldWithItsOutcome) {
-    struct Ending : CountingDesk {
-        bool coming = false;
-        bool outcome_coming() const override { return coming; }
-    };
-    Ending ending;
-    ending.offer_types({{"sim", 1}, {"comfyui", 1}});
-    Sources sources;
-    sources.wall_seconds = [] { return 1.0; };
-    sources.random_unit = [] { return 0.5; };
-    sources.random_id = [] { return std::string("1"); };
-    Session session(settings, ending, sources);
-    const auto words = [&] {
-        Words list;
-        for (const auto& action : session.take_actions(now))
-            if (!std::holds_alternative<Note>(action)) list.push_back(word_of(action));
-        return list;
-    };
-    session.start(now);
-    session.on_connected(now);
-    session.on_frame(now, welcome());
-    words();
-    session.on_frame(now, offer("j1"));
-    session.on_frame(now, assigned("j1"));
-    EXPECT_THAT(words(), Contains("register [comfyui] idle"));
-    session.on_frame(now, offer("j2", "comfyui"));
-    session.on_frame(now, assigned("j2", "comfyui"));
-    EXPECT_THAT(words(), Contains("status busy"));
-    ending.coming = true;  // both have ended; the ledger is being written
-    ending.offer_types({{"sim", 1}, {"comfyui", 1}});
-    EXPECT_THAT(words(), IsEmpty());
-    ending.coming = false;
-    session.deliver(now, {"j1", 1, jobs::Completed{ipc::RawJson{R"({"ok":1})"}}});
-    session.deliver(now, {"j2", 2, jobs::Completed{ipc::RawJson{R"({"ok":1})"}}});
-    EXPECT_THAT(words(), ElementsAre("progress j1 100", "complete j1", "progress j2 100", "complete j2",
-                                     "register [comfyui,sim] idle"));
+    desk.offer_types({{"sim", 1}, {"comfyui", 1}});
+    connect();
+    frame(offer("j1"));
+    EXPECT_THAT(frame(assigned("j1")), Contains("register [comfyui] idle"));
+    frame(offer("j2", "comfyui"));
+    EXPECT_THAT(frame(assigned("j2", "comfyui")), Contains("status busy"));
+    desk.outcome_coming = true;  // both have ended; the ledger is being written
+    desk.offer_types({{"sim", 1}, {"comfyui", 1}});
+    EXPECT_THAT(run(), IsEmpty());
+    desk.outcome_coming = false;
+    session().deliver(now, completed("j1"));
+    session().deliver(now, completed("j2"));
+    EXPECT_THAT(run(), ElementsAre("progress j1 100", "complete j1", "progress j2 100", "complete j2",
+                                   "register [comfyui,sim] idle"));
 }
 
 TEST_F(AskingTest, AWorkerThatWasIdleAllTheTimeDoesNotSayItAgainAfterAnOutcome) {

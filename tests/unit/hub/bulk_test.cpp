@@ -451,7 +451,7 @@ TEST_F(BulkTest, LargeResultsGoOneAfterTheOther) {
 
 TEST_F(BulkTest, LeavingEndsItAndTheResultStaysInTheLedger) {
     upload_j1();
-    session().stop(now);
+    session().stop();
     EXPECT_THAT(run(), Contains("close bulk"));
     EXPECT_FALSE(session().nothing_left());
 }

@@ -289,9 +289,10 @@ TEST_F(CapacityTest, EveryFifthHeartbeatComesWithTheFullStatusAndSaysIdleOnlyOnc
     ipc::Status status;
     status.connected = true;
     status.service = "comfyui";
-    session().set_capabilities(
-        now, merge_capabilities({{"version", "0.1.0"}, {"memory", "64GB"}}, {{"sim", {{"steps", 5}}}}));
-    session().set_connector_status(now, "comfyui", status);
+    session().set_capabilities(now,
+                               merge_capabilities({{"version", "0.1.0"}, {"cpu", true}, {"memory", "64GB"}},
+                                                  {{"sim", {{"steps", 5}}}}));
+    session().set_connector_status("comfyui", status);
     EXPECT_THAT(connect(), ElementsAre("register [sim] busy", "heartbeat idle", "connector_ws_status"));
     EXPECT_THAT(pass(Ms(4000)), ElementsAre("heartbeat idle", "heartbeat idle", "heartbeat idle",
                                             "full status idle", "heartbeat null", "connector_ws_status"))

@@ -242,7 +242,7 @@ TEST_F(FencingTest, RunningJobsThatCannotBeFencedAreKeptAliveBeforeTheHubGivesTh
     connect();
     Words words;
     for (int second = 0; second < 15; ++second) {
-        session().on_watch_disconnected(now, "HTTP 403");
+        session().on_watch_disconnected("HTTP 403");
         for (auto& word : pass(Ms(1000)))
             words.push_back(word);
     }
@@ -354,7 +354,7 @@ TEST_F(FencingTest, AWatchThatNeverOpensIsGivenUpAfterAMinute) {
     connect();
     Words words;
     for (int second = 0; second < 61; ++second) {
-        session().on_watch_disconnected(now, "HTTP 403");
+        session().on_watch_disconnected("HTTP 403");
         for (auto& word : pass(Ms(1000)))
             words.push_back(word);
     }
@@ -362,15 +362,15 @@ TEST_F(FencingTest, AWatchThatNeverOpensIsGivenUpAfterAMinute) {
 }
 
 TEST_F(FencingTest, JobsOfAnEarlierProcessAreFencedAndConfirmed) {
-    LedgerEntry running;
+    jobs::LedgerEntry running;
     running.assignment = {"r", "sim", 0, {}, 4};
     running.claimed_as = {"w-old"};
     running.resumable = true;
-    LedgerEntry ended;
+    jobs::LedgerEntry ended;
     ended.assignment = {"e", "sim", 0, {}, 5};
     ended.claimed_as = {"w-old"};
     ended.outcome = jobs::Outcome{"e", 5, jobs::Completed{ipc::RawJson{R"({"x":1.10})"}}};
-    LedgerEntry lost;
+    jobs::LedgerEntry lost;
     lost.assignment = {"l", "sim", 0, {}, 6};
     lost.claimed_as = {"w-old"};
     for (const auto& entry : {running, ended, lost})
@@ -429,7 +429,7 @@ TEST_F(FencingTest, ATokenRefusedLaterLetsJobsRunAndIsTriedAgainEveryFiveMinutes
     frame(R"({"type":"error","error":"Authentication failed: Invalid token"})");
     EXPECT_THAT(disconnect("closed 1000"), ElementsAre("auth refused", "connect w-3"));
     EXPECT_EQ(last_connect.after, Ms(300'000));
-    session().undelivered(now, "j1", numbers["j1"]);
+    session().undelivered("j1", numbers["j1"]);
     EXPECT_THAT(run(), ElementsAre("auth refused leave"));
 }
 
@@ -448,7 +448,7 @@ TEST_F(FencingTest, ANewTokenIsTriedAtOnceAfterTheOldOneWasRefused) {
     EXPECT_THAT(run(), ElementsAre("connect w-4"));
     EXPECT_EQ(last_connect.after, Ms(0));
     EXPECT_FALSE(session().view().auth_refused);
-    session().undelivered(now, "j1", numbers["j1"]);
+    session().undelivered("j1", numbers["j1"]);
     EXPECT_THAT(run(), IsEmpty()) << "nobody knows yet that the new one is refused";
     session().on_connected(now);
     run();
@@ -541,7 +541,7 @@ TEST_F(FencingTest, AResultAboveTheFrameLimitBecomesAFailureThatSaysWhatToDo) {
 TEST_F(FencingTest, AWorkerThatStopsSaysThatItLeavesAndConnectsNoMore) {
     connect();
     get_job("j1");
-    session().stop(now);
+    session().stop();
     EXPECT_THAT(run(), ElementsAre("status leaving", "disconnect"));
     EXPECT_THAT(disconnect(), IsEmpty());
     EXPECT_FALSE(session().nothing_left()) << "the ledger keeps what was not delivered";
@@ -558,7 +558,7 @@ TEST_F(FencingTest, MetricsTellHowLongOutcomesWait) {
     disconnect();
     end_job(completed("j1"));
     pass(Ms(5000));
-    const SessionMetrics metrics = session().metrics(now);
+    const jobs::LinkMetrics metrics = session().metrics(now);
     EXPECT_EQ(metrics.outbox_depth, 1u);
     EXPECT_EQ(metrics.outbox_oldest, Ms(5000));
     EXPECT_EQ(metrics.assignments, 1u);

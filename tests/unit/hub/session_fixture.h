@@ -2,9 +2,6 @@
 // A Session with a desk that counts slots, a clock that the test moves, and a short word for each action, so
 // that a test compares lists of words.
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <map>
 #include <memory>
 #include <set>
@@ -12,17 +9,14 @@
 #include <vector>
 
 #include "supervisor/hub/session.h"
+#include "words.h"
 
 namespace emprops::hub {
 
-using Words = std::vector<std::string>;
-using testing::Contains;
-using testing::ElementsAre;
-using testing::IsEmpty;
-using testing::Not;
-
-struct CountingDesk : JobDesk {
+/// The worker's side: reserves places for claims.
+struct CountingDesk {
     jobs::Capacity now_free;
+    bool outcome_coming = false;
     std::map<std::string, std::string> reserved;  // job id -> type
 
     void offer_types(const std::map<std::string, int>& slots) {
@@ -33,76 +27,21 @@ struct CountingDesk : JobDesk {
             if (count > 0) now_free.free_slots[type] = count;
         }
     }
-    bool reserve(TimePoint, const std::string& job_id, const std::string& job_type) override {
+    bool reserve(const std::string& job_id, const std::string& job_type) {
         const auto slot = now_free.free_slots.find(job_type);
         if (slot == now_free.free_slots.end() || now_free.draining) return false;
         if (--slot->second == 0) now_free.free_slots.erase(slot);
         reserved[job_id] = job_type;
         return true;
     }
-    void release(TimePoint, const std::string& job_id) override {
+    void release(const std::string& job_id) {
         const auto job = reserved.find(job_id);
         ASSERT_NE(job, reserved.end()) << "released twice: " << job_id;
         ++now_free.free_slots[job->second];
         reserved.erase(job);
     }
-    jobs::Capacity capacity() const override { return now_free; }
+    jobs::Room room() const { return {std::make_shared<const jobs::Capacity>(now_free), outcome_coming}; }
 };
-
-inline std::string list(const ipc::Json& types) {
-    std::string text = "[";
-    for (const auto& type : types)
-        text += (text.size() > 1 ? "," : "") + type.get<std::string>();
-    return text + "]";
-}
-
-/// "claim j1", "register [sim] busy", "keepalive j1", ...
-inline std::string word_of_frame(const std::string& text) {
-    const auto frame = ipc::Json::parse(text);
-    const std::string type = frame.at("type");
-    const std::string job = frame.value("job_id", "");
-    const auto status = [&] {
-        return frame.at("status").is_null() ? "null" : frame.at("status").get<std::string>();
-    };
-    if (type == "register_worker")
-        return "register " + list(frame.at("capabilities").at("supported_job_types")) + " " + status();
-    if (type == "worker_heartbeat") return "heartbeat " + status();
-    if (type == "worker_status")
-        return (frame.contains("connector_statuses") ? "full status " : "status ") + status();
-    if (type == "claim_job") return "claim " + job;
-    if (type == "update_job_progress") {
-        if (frame.at("status") == "heartbeat") return "keepalive " + job;
-        return "progress " + job + " " + std::to_string(frame.at("progress").get<int>());
-    }
-    if (type == "complete_job") return "complete " + job;
-    if (type == "fail_job") return "fail " + job + " " + frame.at("error_code").get<std::string>();
-    if (type == "request_job_status") return "ask " + job;
-    return type + (job.empty() ? "" : " " + job);
-}
-
-inline std::string word_of(const Action& action) {
-    const auto id = [](const auto& about) { return about.job_id + "#" + std::to_string(about.number); };
-    if (auto* a = std::get_if<Connect>(&action)) return "connect " + a->worker_id;
-    if (auto* a = std::get_if<Send>(&action)) return word_of_frame(a->text);
-    if (std::holds_alternative<Disconnect>(action)) return "disconnect";
-    if (std::holds_alternative<OpenWatch>(action)) return "open watch";
-    if (auto* a = std::get_if<SendWatch>(&action)) return word_of_frame(a->text);
-    if (std::holds_alternative<CloseWatch>(action)) return "close watch";
-    if (auto* a = std::get_if<OpenBulk>(&action)) return "open bulk " + a->worker_id;
-    if (auto* a = std::get_if<SendBulk>(&action)) return "bulk " + word_of_frame(a->text);
-    if (std::holds_alternative<CloseBulk>(action)) return "close bulk";
-    if (auto* a = std::get_if<Assigned>(&action)) return "assigned " + id(a->assignment);
-    if (auto* a = std::get_if<Readopted>(&action)) return "readopted " + id(*a);
-    if (auto* a = std::get_if<JobConfirmed>(&action)) return "confirmed " + id(*a);
-    if (auto* a = std::get_if<JobCancelled>(&action)) return "cancelled " + id(*a);
-    if (auto* a = std::get_if<JobWithdrawn>(&action)) return "withdrawn " + id(*a) + " " + a->reason;
-    if (auto* a = std::get_if<Delivered>(&action)) return "delivered " + id(*a);
-    if (auto* a = std::get_if<NotDelivered>(&action)) return "not delivered " + id(*a) + " " + a->reason;
-    if (auto* a = std::get_if<AuthRefused>(&action))
-        return std::string("auth refused") + (a->first_connection ? " first" : "") +
-               (a->leave ? " leave" : "");
-    return "note";
-}
 
 class SessionTest : public testing::Test {
   protected:
@@ -119,7 +58,7 @@ class SessionTest : public testing::Test {
             sources.random_id = [this] { return std::to_string(++ids_); };
             sources.queued_bytes = queued_bytes;
             sources.bulk_queued_bytes = bulk_queued_bytes;
-            session_ = std::make_unique<Session>(settings, desk, sources);
+            session_ = std::make_unique<Session>(settings, sources);
         }
         return *session_;
     }
@@ -127,21 +66,37 @@ class SessionTest : public testing::Test {
     /// The words of everything to be done now, notes left out.
     Words run() {
         Words words;
-        for (auto& action : session().take_actions(now)) {
-            if (auto* a = std::get_if<Note>(&action)) {
-                notes.push_back(std::string(to_string(a->level)) + ": " + a->text);
-                continue;
-            }
-            if (auto* a = std::get_if<Send>(&action)) frames.push_back(a->text);
-            if (auto* a = std::get_if<Connect>(&action)) last_connect = *a;
-            if (auto* a = std::get_if<Assigned>(&action)) {
-                numbers[a->assignment.job_id] = a->assignment.number;
-                desk.reserved.erase(a->assignment.job_id);
-                last_payload = a->assignment.payload.text;
-            }
-            words.push_back(word_of(action));
-        }
+        perform(words);
+        session().advance(now, desk.room());
+        perform(words);
         return words;
+    }
+    /// What the inputs led to; wishes for a place are answered at once.
+    void perform(Words& words) {
+        for (Actions actions = session().take_actions(); !actions.empty(); actions = session().take_actions())
+            for (auto& action : actions)
+                perform(words, action);
+    }
+    void perform(Words& words, Action& action) {
+        if (auto* a = std::get_if<PlaceWanted>(&action))
+            return session().place(now, a->job_id, desk.reserve(a->job_id, a->job_type));
+        if (auto* a = std::get_if<PlaceReleased>(&action)) return desk.release(a->job_id);
+        if (auto* a = std::get_if<Note>(&action)) {
+            notes.push_back(std::string(to_string(a->level)) + ": " + a->text);
+            return;
+        }
+        if (auto* a = std::get_if<Send>(&action)) {
+            frames.push_back(a->text);
+            urgent.push_back(a->urgent);
+        }
+        if (auto* a = std::get_if<Connect>(&action)) last_connect = *a;
+        if (auto* a = std::get_if<JobCancelled>(&action)) last_cancel = a->reason;
+        if (auto* a = std::get_if<Assigned>(&action)) {
+            numbers[a->assignment.job_id] = a->assignment.number;
+            desk.reserved.erase(a->assignment.job_id);
+            last_payload = a->assignment.payload.text;
+        }
+        words.push_back(word_of(action));
     }
 
     Words frame(const std::string& text) {
@@ -230,7 +185,7 @@ class SessionTest : public testing::Test {
         return run();
     }
     Words open_watch() {
-        session().on_watch_connected(now);
+        session().on_watch_connected();
         Words words = run();
         for (auto& word : watch(welcome()))
             words.push_back(word);
@@ -243,10 +198,12 @@ class SessionTest : public testing::Test {
     CountingDesk desk;
     TimePoint now = TimePoint{} + std::chrono::hours(1);
     Words frames;
+    std::vector<bool> urgent;  ///< of each frame: it may overtake
     Words notes;
     std::map<std::string, std::uint64_t> numbers;
     std::string last_payload;
     Connect last_connect;
+    std::string last_cancel;  ///< the reason
 
   private:
     std::unique_ptr<Session> session_;

@@ -62,7 +62,7 @@ TEST_P(TranscriptTest, IsAnsweredAsTheReferenceDemands) {
         const std::string direction = record["dir"];
         if (record.contains("event")) {
             const std::string event = record["event"];
-            const bool connected = session().view().link == SessionView::Link::connected;
+            const bool connected = session().view().link == jobs::LinkView::Link::connected;
             if (event == "open" && !connected && worker.empty()) {
                 worker = id;
                 session().start(now);

@@ -160,7 +160,7 @@ TEST_F(WithheldTest, WithoutAClientConnectionNothingIsAskedAndNoIdChanges) {
 }
 
 TEST_F(WithheldTest, AJobLostByAnEarlierProcessComesBackToo) {
-    LedgerEntry lost;
+    jobs::LedgerEntry lost;
     lost.assignment = {"l", "sim", 0, {}, 6};
     lost.claimed_as = {"w-old"};
     session().adopt(now, lost);
@@ -173,6 +173,53 @@ TEST_F(WithheldTest, AJobLostByAnEarlierProcessComesBackToo) {
     frame(ack("job_failed_ack", "l"));
     EXPECT_THAT(pass(Ms(5'000)), Contains("ask l"));
     EXPECT_THAT(watch(job_status("l", "pending", "w-old")), ElementsAre("disconnect"));
+}
+
+using Step = WithheldJobs::Step;
+
+struct WithheldJobsTest : testing::Test {
+    WithheldJobs jobs;
+    TimePoint now = TimePoint{} + std::chrono::hours(1);
+
+    Step waits(bool exact_id, bool idle = true, bool place = true) {
+        return jobs.still_waits(now, "j1", exact_id, idle, place);
+    }
+    TimePoint look_at() { return jobs.find("j1")->look_at; }
+};
+
+TEST_F(WithheldJobsTest, AnIdleWorkerTakesAFreshIdOnceAMinute) {
+    jobs.failed_here(now, "j1", "sim", "lost");
+    EXPECT_EQ(waits(false, false), Step::none) << "others of its jobs come first";
+    EXPECT_EQ(waits(false), Step::fresh_id);
+    const TimePoint renewed = now;
+    now += Ms(59'999);
+    EXPECT_EQ(waits(false), Step::none);
+    EXPECT_EQ(look_at(), renewed + Ms(60'000));
+    now += Ms(1);
+    EXPECT_EQ(waits(false), Step::fresh_id);
+}
+
+TEST_F(WithheldJobsTest, WithAFixedIdAJobThatFailedIsToldOnce) {
+    jobs.failed_here(now, "j1", "sim", "lost");
+    EXPECT_EQ(waits(true), Step::tell);
+    EXPECT_EQ(waits(true), Step::none);
+    EXPECT_EQ(look_at(), now + Ms(60'000));
+}
+
+TEST_F(WithheldJobsTest, WithAFixedIdARefusedClaimIsTriedAgainWhenThereIsAPlace) {
+    jobs.claim_refused(now, "j1", "sim");
+    EXPECT_EQ(waits(true, true, false), Step::tell);
+    EXPECT_EQ(waits(true, false, true), Step::none);
+    EXPECT_EQ(waits(true), Step::claim);
+}
+
+TEST_F(WithheldJobsTest, OnlyThoseThatWaitAreShown) {
+    jobs.failed_here(now, "j1", "sim", "lost");
+    EXPECT_TRUE(jobs.waiting().empty());
+    waits(false, false);
+    EXPECT_EQ(jobs.waiting().size(), 1u);
+    jobs.forget("j1");
+    EXPECT_EQ(waits(false), Step::none);
 }
 
 TEST(WithheldJobs, AreBounded) {

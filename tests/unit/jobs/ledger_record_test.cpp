@@ -47,6 +47,14 @@ TEST(LedgerRecord, AnAssignmentComesBackAsItWas) {
     EXPECT_FALSE(back->outcome);
 }
 
+TEST(LedgerRecord, AClaimTokenIsKeptAsItIs) {
+    LedgerRecord record = sample();
+    record.claimed_as = {"w-1@2026-11-29T23:00:00.123Z", "{\"a\":\"b\\\"\"}", "\xc3\xbc/\\ \n", ""};
+    const Result<LedgerRecord> back = decode_record(encode_record(record));
+    ASSERT_TRUE(back.ok()) << back.error().message;
+    EXPECT_EQ(back->claimed_as, record.claimed_as);
+}
+
 TEST(LedgerRecord, PayloadAndResultSurviveByteForByte) {
     const std::string odd = R"({"b":1.10,"a":1e5,"s":18446744073709551616, "u":"\u00e9é","a":2})";
     LedgerRecord record = sample();

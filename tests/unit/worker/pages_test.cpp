@@ -101,11 +101,11 @@ TEST(LogTails, AMarkSaysWhoSpoke) {
 }
 
 TEST(StatusPage, HasWhatTheDispatcherMakesOfAnInstanceBesideItsState) {
-    hub::SessionView view;
-    view.link = hub::SessionView::Link::connecting;
+    jobs::LinkView view;
+    view.link = jobs::LinkView::Link::connecting;
     view.attempt_at = TimePoint(1h) + 5s;
     view.withheld.push_back({"j7", "t", TimePoint(1h) - 2s, "waits at the Hub"});
-    const hub::SessionMetrics metrics;
+    const jobs::LinkMetrics metrics;
     StatusSources sources{TimePoint(1h), view, metrics};
     sources.state = "draining";
     sources.ledger_problem = "no space left on device";
@@ -148,7 +148,7 @@ TEST(JobsPage, ShowsWhatRunsAndWhatWaitsForTheHub) {
     job.last_progress_at = TimePoint(1h) - 1s;
     job.progress.progress = 40;
     job.progress.message = "sampling";
-    hub::SessionView::Outcome outcome;
+    jobs::LinkView::Outcome outcome;
     outcome.job_id = "j0";
     outcome.completed = true;
     outcome.since = TimePoint(1h) - 3s;

@@ -1,0 +1,137 @@
+#include "supervisor/hub/claims.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "ipc/overload.h"
+#include "ipc/text/people.h"
+
+namespace emprops::hub {
+namespace {
+
+/// An offer that came during a claim is worth this long: the Hub makes it again anyway.
+constexpr Ms deferred_offer_lifetime{10'000};
+/// With a fixed id the Hub offers the same refused job first in every round: end that at the third.
+constexpr int refusals_before_fail = 3;
+/// With a fixed id the Hub offers a job that it refuses us first in every round, and nothing else: the
+/// refusals that lead to its fail_job must come soon, for until then nobody is served.
+constexpr Ms exact_id_refusal_memory{2'000};
+constexpr Ms probe_lifetime{60'000};
+
+Ms refusal_memory(const SessionSettings& settings) {
+    const Ms memory = settings.hub.refusal_memory;
+    return settings.exact_id ? std::min(memory, exact_id_refusal_memory) : memory;
+}
+
+}  // namespace
+
+Claims::Claims(const SessionSettings& settings, Wire& wire)
+    : settings_(settings), wire_(wire), refusals_(refusal_memory(settings)) {}
+
+bool Claims::defers(TimePoint now, const Offer& offer) {
+    const bool asking = std::any_of(wishes_.begin(), wishes_.end(), [](const auto& wish) {
+        return std::holds_alternative<Offer>(wish.second);
+    });
+    if (!claim_ && !asking) return false;
+    if (!is_outstanding(offer.job_id)) {
+        deferred_offer_ = offer;
+        deferred_at_ = now;
+    }
+    return true;
+}
+
+void Claims::want_place(Wish wish) {
+    auto [job_id, job_type] =
+        std::visit([](const auto& about) { return std::pair(about.job_id, about.job_type); }, wish);
+    wishes_.insert_or_assign(job_id, std::move(wish));
+    wire_.act(PlaceWanted{std::move(job_id), std::move(job_type)});
+}
+
+std::optional<Claims::Wish> Claims::take_wish(const std::string& job_id) {
+    auto found = wishes_.extract(job_id);
+    if (found.empty()) return std::nullopt;
+    return std::move(found.mapped());
+}
+
+void Claims::send(Claim claim, const std::vector<std::string>& earlier_ids) {
+    claim_ = std::move(claim);
+    ++wire_.counters().claims;
+    wire_.send(encode_claim(wire_.stamp(), claim_->job_id, earlier_ids));
+}
+
+void Claims::claim(TimePoint now, const Offer& offer, bool has_place) {
+    send({offer.job_id, offer.job_type, now, now, false, has_place}, {});
+}
+
+void Claims::claim_again(TimePoint now, const std::string& job_id, const std::string& job_type,
+                         const std::vector<std::string>& earlier_ids) {
+    send({job_id, job_type, now, now, true, false}, earlier_ids);
+}
+
+Claims::Refused Claims::on_refused(TimePoint now, const std::string& job_id) {
+    ++wire_.counters().refusals;
+    const int count = refusals_.add(now, job_id);
+    if (!is_outstanding(job_id)) return {};  // of a claim given up before
+    wire_.note(Note::Level::debug, "the Hub refused the claim of job " + job_id);
+    const bool ours = claim_->readopt;
+    Refused refused;
+    refused.withheld = claim_->has_place;
+    refused.job_type = claim_->job_type;
+    refused.for_ever = settings_.exact_id && !ours && count >= refusals_before_fail;
+    drop();
+    if (deferred_offer_ && now - deferred_at_ < deferred_offer_lifetime)
+        refused.next = std::exchange(deferred_offer_, std::nullopt);
+    return refused;
+}
+
+void Claims::on_sign(TimePoint now, const std::string& job_id) {
+    if (is_outstanding(job_id)) claim_->last_sign = now;
+}
+
+std::optional<Claims::Claim> Claims::on_assigned(const std::string& job_id) {
+    refusals_.forget(job_id);
+    if (!is_outstanding(job_id)) return std::nullopt;
+    return std::exchange(claim_, std::nullopt);
+}
+
+void Claims::release(const Claim& claim) {
+    if (claim.has_place) wire_.act(PlaceReleased{claim.job_id});
+}
+
+void Claims::forget_again(const std::string& job_id) {
+    if (is_outstanding(job_id) && claim_->readopt) claim_.reset();
+}
+
+void Claims::drop() {
+    if (!claim_) return;
+    release(*claim_);
+    claim_.reset();
+}
+
+bool Claims::check(TimePoint now) {
+    if (!claim_ || now - claim_->last_sign < settings_.hub.claim_timeout) return false;
+    ++wire_.counters().claim_timeouts;
+    wire_.note(Note::Level::warn, "the Hub did not answer the claim of job " + claim_->job_id + " for " +
+                                      human_duration(settings_.hub.claim_timeout) + "; going on without it");
+    drop();
+    deferred_offer_.reset();
+    return true;
+}
+
+void Claims::on_disconnected(bool fresh_id) {
+    drop();
+    wishes_.clear();
+    deferred_offer_.reset();
+    if (fresh_id) refusals_.clear();
+}
+
+void Claims::expire_probes(TimePoint now) {
+    std::erase_if(probes_, [&](const auto& probe) { return now - probe.second >= probe_lifetime; });
+}
+
+std::optional<TimePoint> Claims::next_wakeup() const {
+    if (!claim_) return std::nullopt;
+    return claim_->last_sign + settings_.hub.claim_timeout;
+}
+
+}  // namespace emprops::hub

@@ -1,0 +1,98 @@
+#include "supervisor/hub/dialer.h"
+
+#include <utility>
+
+#include "ipc/web/base64.h"
+
+namespace emprops::hub {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using asio::ip::tcp;
+
+Dialer::Dialer(beast::tcp_stream& stream, Target target, std::optional<Proxy> proxy, Ms timeout)
+    : stream_(stream),
+      target_(std::move(target)),
+      proxy_(std::move(proxy)),
+      timeout_(timeout),
+      resolver_(stream.get_executor()) {}
+
+void Dialer::start(Done done) {
+    done_ = std::move(done);
+    step_ = "cannot resolve " + host();
+    resolver_.async_resolve(
+        host(), std::to_string(port()),
+        [self = shared_from_this()](ErrorCode error, Results found) { self->on_resolved(error, found); });
+}
+
+void Dialer::stop() {
+    done_ = {};
+    resolver_.cancel();
+}
+
+void Dialer::end(std::string failure) {
+    if (const auto done = std::exchange(done_, {})) done(std::move(failure));
+}
+
+void Dialer::on_resolved(const ErrorCode& error, const Results& found) {
+    if (!done_) return;
+    if (error && host() == "localhost")  // RFC 6761 6.3; a bare container has no /etc/hosts
+        addresses_ = {{asio::ip::address_v4::loopback(), port()}, {asio::ip::address_v6::loopback(), port()}};
+    else if (error)
+        return end(step_ + ": " + error.message());
+    for (const auto& entry : found)
+        addresses_.push_back(entry.endpoint());
+    // A silent first address must not eat the whole time.
+    timeout_ /= static_cast<int>(addresses_.size() + 1);
+    try_address(0, asio::error::host_not_found);
+}
+
+void Dialer::try_address(std::size_t index, const ErrorCode& last_error) {
+    if (index == addresses_.size())
+        return end(step_ + ": " + (last_error == beast::error::timeout ? "no answer" : last_error.message()));
+    const tcp::endpoint& endpoint = addresses_[index];
+    step_ = "cannot connect to " + (proxy_ ? "the proxy " + proxy_->host : target_.authority()) + " (" +
+            endpoint.address().to_string() + ")";
+    stream_.expires_after(timeout_);
+    stream_.async_connect(endpoint, [self = shared_from_this(), index](ErrorCode error) {
+        if (!self->done_) return;
+        if (error) {
+            self->stream_.close();
+            return self->try_address(index + 1, error);
+        }
+        self->stream_.expires_never();
+        self->stream_.socket().set_option(tcp::no_delay(true), error);
+        self->proxy_ ? self->ask_proxy() : self->end();
+    });
+}
+
+void Dialer::ask_proxy() {
+    step_ = "no answer from the proxy " + proxy_->host;
+    const std::string authority =
+        (target_.host.find(':') == std::string::npos ? target_.host : "[" + target_.host + "]") + ":" +
+        std::to_string(target_.port);
+    request_ = {http::verb::connect, authority, 11};
+    request_.set(http::field::host, authority);
+    if (!proxy_->user_password.empty())
+        request_.set(http::field::proxy_authorization, "Basic " + web::base64_encode(proxy_->user_password));
+    http::async_write(stream_, request_, [self = shared_from_this()](ErrorCode error, std::size_t) {
+        if (error) return self->end(self->step_ + ": " + error.message());
+        if (self->done_) self->read_proxy_answer();
+    });
+}
+
+void Dialer::read_proxy_answer() {
+    answer_.emplace();
+    answer_->skip(true);
+    http::async_read_header(stream_, buffer_, *answer_,
+                            [self = shared_from_this()](ErrorCode error, std::size_t) {
+                                if (error) return self->end(self->step_ + ": " + error.message());
+                                const unsigned code = self->answer_->get().result_int();
+                                if (code / 100 == 2) return self->end();
+                                self->end("the proxy " + self->proxy_->host +
+                                          " refused the connection: HTTP " + std::to_string(code));
+                            });
+}
+
+}  // namespace emprops::hub
