@@ -199,6 +199,8 @@ struct ServiceSettings {
     Duration health_timeout = 20s;
     std::uint32_t health_missed = 12;
     Bytes max_vram = 0;
+    /// ComfyUI's page; JSON pointers to the total and to what is free, or one to what is in use.
+    std::vector<std::string> vram_figures = {"/devices/*/vram_total", "/devices/*/vram_free"};
     /// What service_rows() and inherited_service_rows() name has a meaning here.
     SupervisionSettings supervision = service_supervision();
     bool operator==(const ServiceSettings&) const = default;

@@ -10,6 +10,11 @@ using Clock = std::chrono::steady_clock;
 using TimePoint = Clock::time_point;
 using Ms = std::chrono::milliseconds;
 
+/// From one point of time to a later one; zero if it is not later.
+inline Ms between(TimePoint from, TimePoint to) {
+    return to > from ? std::chrono::duration_cast<Ms>(to - from) : Ms{0};
+}
+
 /// The earliest of several times at which something is due.
 class Earliest {
   public:

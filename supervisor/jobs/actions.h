@@ -66,7 +66,7 @@ struct StopInstance {
     std::string text;  ///< for a person: which job, which limit
 };
 
-/// To the fleet: what the end of a companion service is taken for (FleetPort::service_judged).
+/// To the fleet: what the end of a companion service is taken for (Fleet::service_judged).
 struct JudgeService {
     std::string connector;
     int index = 0;

@@ -214,22 +214,27 @@ void Dispatcher::set_healthy(TimePoint now, bool healthy, const std::string& rea
 // ---- the operator
 
 void Dispatcher::drain(TimePoint now, DrainMode mode, TimePoint deadline) {
-    drain_connector(now, Drains::whole_worker, mode, deadline);
+    records_.drains.begin(Drains::whole_worker, mode, deadline);
+    ending_.give_back_drained(now);
+    settle(now);
 }
 
 void Dispatcher::resume(TimePoint now) {
-    resume_connector(now, Drains::whole_worker);
+    records_.drains.end(Drains::whole_worker);
+    settle(now);
 }
 
 void Dispatcher::drain_connector(TimePoint now, const std::string& connector, DrainMode mode,
                                  TimePoint deadline) {
     records_.drains.begin(connector, mode, deadline);
+    records_.pool.set_drained(connector, true);
     ending_.give_back_drained(now);
     settle(now);
 }
 
 void Dispatcher::resume_connector(TimePoint now, const std::string& connector) {
     records_.drains.end(connector);
+    records_.pool.set_drained(connector, false);
     settle(now);
 }
 

@@ -63,8 +63,15 @@ void Pool::remove(const process::InstanceId& id) {
     rebind_reservations();
 }
 
+void Pool::set_drained(const std::string& connector, bool drained) {
+    if (drained)
+        drained_.insert(connector);
+    else
+        drained_.erase(connector);
+}
+
 bool Pool::open(const Instance& instance) const {
-    return instance.serving() && !drains_.drained(instance.id.connector);
+    return instance.serving() && !drained_.contains(instance.id.connector);
 }
 
 std::size_t Pool::rank(const std::string& connector) const {

@@ -18,7 +18,6 @@
 
 #include "config/settings.h"
 #include "supervisor/base/time.h"
-#include "supervisor/jobs/drains.h"
 #include "supervisor/jobs/refusals.h"
 #include "supervisor/jobs/types.h"
 #include "supervisor/process/types.h"
@@ -68,9 +67,6 @@ class Pool {
   public:
     using Filter = std::function<bool(const Instance&)>;
 
-    /// There are no new claims for the types of a drained connector.
-    explicit Pool(const Drains& drains) : drains_(drains) {}
-
     /// Adds it, or replaces what is known of it.
     Instance& put(const process::InstanceId& id, const process::InstanceInfo& info,
                   const config::SupervisionSettings& policy);
@@ -81,6 +77,8 @@ class Pool {
     const std::map<process::InstanceId, Instance>& instances() const { return instances_; }
 
     void set_connector_order(std::vector<std::string> order) { order_ = std::move(order); }
+    /// No new claims for the types of this connector.
+    void set_drained(const std::string& connector, bool drained);
 
     /// The instance with a free slot for `job_type` that passes `filter`: least loaded, then list order.
     Instance* choose(const std::string& job_type, const Filter& filter = {});
@@ -122,11 +120,11 @@ class Pool {
     using Parts = std::vector<std::tuple<process::InstanceId, std::uint64_t, int>>;
     Capacity build_capacity() const;
 
-    const Drains& drains_;
     mutable std::deque<std::pair<Parts, std::shared_ptr<const Capacity>>> known_capacities_;
     std::map<process::InstanceId, Instance> instances_;
     std::map<std::string, Reservation> reservations_;  // by job_id
     std::vector<std::string> order_;
+    std::set<std::string> drained_;
 };
 
 }  // namespace emprops::jobs

@@ -20,8 +20,8 @@ struct Records {
     explicit Records(std::size_t history_size) : history(history_size) {}
 
     JobBook book;
+    Pool pool;
     Drains drains;
-    Pool pool{drains};
     JobHistory history;
     Blame blame;
     Stats stats;

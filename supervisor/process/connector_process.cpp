@@ -1,5 +1,6 @@
 #include "supervisor/process/connector_process.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "ipc/envelope.h"
@@ -14,31 +15,41 @@ constexpr std::uint32_t requests_per_second = 20;
 constexpr std::size_t kept_progress_bytes = 4096;
 }  // namespace
 
-ConnectorProcess::ConnectorProcess(boost::asio::any_io_executor executor, Owner& owner, InstanceId id,
-                                   const config::ConnectorSettings& settings, Counters& counters)
-    : executor_(executor),
+ConnectorProcess::ConnectorProcess(Surroundings& around, Owner& owner, InstanceId id,
+                                   const config::ConnectorSettings& settings, ConnectorCounters& counters)
+    : around_(around),
       owner_(owner),
       id_(std::move(id)),
       policy_(settings.supervision),
       attached_(settings.attach),
       counters_(counters),
       log_(logger("connector." + settings.name)),
-      started_at_(Clock::now()),
-      evidence_(policy_.evidence_stderr_lines, policy_.evidence_messages),
+      child_(around, to_string(id_), to_string(id_),
+             id_.connector + "/" + std::to_string(id_.index) + "/" + std::to_string(id_.generation), policy_,
+             Child::Events{[this] { owner_.on_exit(*this); }, [this] { on_end(); }}),
       stderr_limit_(policy_.stderr_lines_per_second),
       complaint_limit_(complaints_per_second),
       request_limit_(requests_per_second),
       progress_(progress_interval),
-      progress_timer_(executor) {}
+      progress_timer_(around.executor) {}
 
-ConnectorProcess::~ConnectorProcess() = default;
+Result<> ConnectorProcess::start(LaunchSpec spec) {
+    return child_.start(std::move(spec), io_limits(), io_events());
+}
 
-void ConnectorProcess::connect(int pid, UniqueFd stdin_fd, UniqueFd stdout_fd, UniqueFd stderr_fd) {
-    pid_ = pid;
+void ConnectorProcess::attach(int pid, UniqueFd stdin_fd, UniqueFd stdout_fd) {
+    child_.attach(pid, std::move(stdin_fd), std::move(stdout_fd), io_limits(), io_events());
+}
+
+IoLimits ConnectorProcess::io_limits() const {
     IoLimits limits;
     limits.max_line_bytes = policy_.max_line_bytes;
     limits.stdin_queue_bytes = policy_.stdin_queue_bytes;
     limits.write_timeout = attached_ ? Ms{0} : policy_.write_timeout;
+    return limits;
+}
+
+IoEvents ConnectorProcess::io_events() {
     IoEvents events;
     events.on_line = [this](std::string_view line, bool torn) { on_line(line, torn); };
     events.on_overlong = [this](std::string_view head, std::uint64_t size) { on_overlong(head, size); };
@@ -46,24 +57,28 @@ void ConnectorProcess::connect(int pid, UniqueFd stdin_fd, UniqueFd stdout_fd, U
     events.on_stdout_end = [this] { owner_.on_pipe_closed(*this, "closed its stdout"); };
     events.on_stdin_closed = [this] { owner_.on_pipe_closed(*this, "closed its stdin"); };
     events.on_stalled = [this] { owner_.on_stalled(*this); };
-    io_ = std::make_unique<ChildIo>(executor_, std::move(stdin_fd), std::move(stdout_fd),
-                                    std::move(stderr_fd), limits, std::move(events));
+    return events;
+}
+
+void ConnectorProcess::trace(TraceLine::Kind kind, std::string_view text) const {
+    around_.news->trace({id_, child_.pid(), std::chrono::system_clock::now(), kind, std::string(text)});
 }
 
 bool ConnectorProcess::send(const ipc::ToConnector& message) {
-    if (!io_) return false;
+    ChildIo* io = child_.io();
+    if (io == nullptr) return false;
     const bool job = std::holds_alternative<ipc::Job>(message);
-    if (!io_->send(ipc::encode(message), job)) return false;
+    if (!io->send(ipc::encode(message), job)) return false;
     const std::string text = shown(message);
-    evidence_.add_sent(text);
-    if (owner_.traced()) owner_.on_trace(*this, TraceLine::Kind::to_connector, text);
+    child_.evidence().add_sent(text);
+    if (around_.news->protocol_is_watched()) trace(TraceLine::Kind::to_connector, text);
     return true;
 }
 
 bool ConnectorProcess::give(const ipc::Job& job) {
     // The fields around the payload are small: 1 KiB and the two texts of the client cover them.
     const std::size_t size = job.payload.text.size() + job.job_id.size() + job.job_type.size() + 1024;
-    if (!io_ || holds(job.job_id) || !io_->fits(size)) return false;
+    if (!connected() || holds(job.job_id) || !child_.io()->fits(size)) return false;
     jobs_[job.job_id] = {};
     if (send(job)) return true;
     jobs_.erase(job.job_id);
@@ -93,39 +108,33 @@ bool ConnectorProcess::job_ended(const std::string& job_id) {
 }
 
 void ConnectorProcess::close_stdin_after_writing() {
-    if (io_) io_->close_stdin_after_writing();
+    if (ChildIo* io = child_.io()) io->close_stdin_after_writing();
 }
 
-void ConnectorProcess::finish(Ms limit, std::function<void()> done) {
-    io_->finish(limit, [this, done = std::move(done)] {
-        // A dead process holds nothing back: progress that waits comes before the news of its death.
-        for (const auto& [job_id, job] : jobs_)
-            pass_last_progress(job_id);
-        done();
-    });
+int ConnectorProcess::running() const {
+    return static_cast<int>(
+        std::count_if(jobs_.begin(), jobs_.end(), [](const auto& each) { return !each.second.unanswered; }));
 }
 
-DeathReport ConnectorProcess::death_report(const std::optional<ExitStatus>& exit) const {
-    DeathReport report;
-    if (exit) {
-        report.exit_code = exit->exit_code;
-        report.signal = exit->signal;
-        report.core_dumped = exit->core_dumped;
-        report.peak_rss_bytes = exit->peak_rss_bytes;
-        report.cpu = exit->cpu;
-    }
-    report.pid = pid_;
-    report.uptime = std::chrono::duration_cast<Ms>(Clock::now() - started_at_);
+void ConnectorProcess::on_end() {
+    // A dead process holds nothing back: progress that waits comes before the news of its death.
+    for (const auto& [job_id, job] : jobs_)
+        pass_last_progress(job_id);
+    owner_.on_end(*this);
+}
+
+DeathReport ConnectorProcess::death_report() const {
+    DeathReport report = child_.report();
     report.jobs_held = jobs();
-    evidence_.fill(report);
     return report;
 }
 
 // ---- lines ------------------------------------------------------------------------------------------------
 
 void ConnectorProcess::keep(std::string_view shown, bool log_message) {
-    evidence_.add_received(shown);
-    if (!log_message && owner_.traced()) owner_.on_trace(*this, TraceLine::Kind::from_connector, cut(shown));
+    child_.evidence().add_received(shown);
+    if (!log_message && around_.news->protocol_is_watched())
+        trace(TraceLine::Kind::from_connector, cut(shown));
 }
 
 void ConnectorProcess::on_line(std::string_view line, bool torn) {
@@ -211,19 +220,19 @@ void ConnectorProcess::complain(const std::string& job_id, const std::string& te
 }
 
 void ConnectorProcess::on_stderr(std::string_view line) {
-    ++counters_.stderr_lines;
+    ++counters_.lines;
     if (!stderr_limit_.allow(Clock::now())) {
-        ++counters_.stderr_dropped;
+        ++counters_.lines_dropped;
         // The end of a flood often says why a process died: it is kept even when it is not logged.
-        evidence_.add_stderr(line, false);
+        child_.evidence().add_stderr(line, false);
         return;
     }
     const LogContext context(log_fields());
     log_dropped_stderr();
     const std::string text = cut(line);
-    evidence_.add_stderr(line, true);
+    child_.evidence().add_stderr(line, true);
     log_->info("{}", text);
-    owner_.on_trace(*this, TraceLine::Kind::stderr_line, text);
+    trace(TraceLine::Kind::stderr_line, text);
 }
 
 void ConnectorProcess::log_dropped_stderr() {
@@ -240,8 +249,22 @@ void ConnectorProcess::log_what_was_dropped(bool tail) {
     if (const std::uint64_t dropped = complaint_limit_.take_dropped())
         log_->warn("{} complaints about its stdout were not logged", dropped);
     if (!tail) return;
-    for (const std::string& line : evidence_.unlogged_stderr())
+    for (const std::string& line : child_.evidence().unlogged_stderr())
         log_->info("{} (one of the last lines of stderr)", line);
+}
+
+void ConnectorProcess::log(const ipc::LogLine& line) const {
+    const LogContext context(log_fields());
+    std::string text = line.message;
+    if (line.fields.is_object() && !line.fields.empty())
+        text += " " + line.fields.dump(-1, ' ', false, ipc::Json::error_handler_t::replace);
+    const auto level = line.level == "warn" ? spdlog::level::warn : spdlog::level::from_str(line.level);
+    log_->log(level == spdlog::level::off ? spdlog::level::info : level, "{}", cut(text));
+}
+
+void ConnectorProcess::log(const ipc::Unknown& unknown) const {
+    const LogContext context(log_fields());
+    log_->debug("message of unknown type \"{}\" ignored", cut(unknown.type));
 }
 
 // ---- messages ---------------------------------------------------------------------------------------------
@@ -269,7 +292,7 @@ bool ConnectorProcess::may_pass(const ipc::FromConnector& message) {
     const TimePoint now = Clock::now();
     if (std::holds_alternative<ipc::LogLine>(message)) {
         if (!stderr_limit_.allow(now)) {
-            ++counters_.stderr_dropped;
+            ++counters_.lines_dropped;
             return false;
         }
         const LogContext context(log_fields());
@@ -305,7 +328,7 @@ void ConnectorProcess::on_decoded(ipc::FromConnector message, std::string_view l
     }
     if (!may_pass(message)) return;
     if (std::holds_alternative<ipc::LogLine>(message))
-        owner_.on_trace(*this, TraceLine::Kind::log_line, cut(shown(message, line)));
+        trace(TraceLine::Kind::log_line, cut(shown(message, line)));
     if (const auto* request = std::get_if<ipc::ServiceRequest>(&message)) {
         if (!about_held_job(request->job_id, "service_request", false)) return;
         jobs_.find(request->job_id)->second.accepted =
@@ -353,14 +376,13 @@ void ConnectorProcess::arm_progress_timer() {
     if (!due) return;
     progress_timer_armed_ = true;
     progress_timer_.expires_at(*due);
-    progress_timer_.async_wait(
-        [this, alive = std::weak_ptr<int>(alive_)](const boost::system::error_code& error) {
-            if (error || alive.expired()) return;
-            progress_timer_armed_ = false;
-            for (const std::string& line : progress_.take_due(Clock::now()))
-                pass_progress(line);
-            arm_progress_timer();
-        });
+    progress_timer_.async_wait(lifetime_.guard([this](const boost::system::error_code& error) {
+        if (error) return;
+        progress_timer_armed_ = false;
+        for (const std::string& line : progress_.take_due(Clock::now()))
+            pass_progress(line);
+        arm_progress_timer();
+    }));
 }
 
 }  // namespace emprops::process

@@ -1,11 +1,10 @@
 #pragma once
 // One running connector process as a conversation: decodes its lines, keeps the evidence, coalesces progress,
 // knows the jobs it holds and lets through only messages about those. What the messages mean is its owner's
-// business.
+// business, what the process itself is that of its Child.
 //
-// Owned by a Slot; event loop thread only.
+// Owned by a Member; event loop thread only.
 
-#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <map>
@@ -17,18 +16,17 @@
 #include "config/settings.h"
 #include "ipc/codec.h"
 #include "supervisor/base/log.h"
-#include "supervisor/process/evidence.h"
-#include "supervisor/process/fleet.h"
-#include "supervisor/process/os/process_host.h"
-#include "supervisor/process/pipes/child_io.h"
+#include "supervisor/process/child.h"
 #include "supervisor/process/pipes/line_limiter.h"
 #include "supervisor/process/pipes/progress_coalescer.h"
+#include "supervisor/process/status.h"
+#include "supervisor/process/surroundings.h"
 
 namespace emprops::process {
 
 class ConnectorProcess {
   public:
-    /// What its owner hears; never from inside a call into the process, but for on_trace (send, give).
+    /// What its owner hears; never from inside a call into the process.
     class Owner {
       public:
         virtual ~Owner() = default;
@@ -39,23 +37,24 @@ class ConnectorProcess {
         /// A live process closed a pipe; `what` completes "it ...".
         virtual void on_pipe_closed(ConnectorProcess& process, const std::string& what) = 0;
         virtual void on_stalled(ConnectorProcess& process) = 0;
-        virtual void on_trace(ConnectorProcess& process, TraceLine::Kind kind, const std::string& text) = 0;
-        /// Whether anybody looks at protocol lines now; without, on_trace comes for stderr and `log` only.
-        virtual bool traced() const = 0;
+        /// Its exit was seen; results may still be in its pipe.
+        virtual void on_exit(ConnectorProcess& process) = 0;
+        /// Nothing more comes from it, once and last. It may be destroyed from here.
+        virtual void on_end(ConnectorProcess& process) = 0;
     };
 
-    ConnectorProcess(boost::asio::any_io_executor executor, Owner& owner, InstanceId id,
-                     const config::ConnectorSettings& settings, Counters& counters);
-    ~ConnectorProcess();
+    ConnectorProcess(Surroundings& around, Owner& owner, InstanceId id,
+                     const config::ConnectorSettings& settings, ConnectorCounters& counters);
 
-    /// The pipes are there: reading starts.
-    void connect(int pid, UniqueFd stdin_fd, UniqueFd stdout_fd, UniqueFd stderr_fd);
-    bool connected() const { return io_ != nullptr; }
+    Result<> start(LaunchSpec spec);
+    /// Somebody else has started it; it has connected.
+    void attach(int pid, UniqueFd stdin_fd, UniqueFd stdout_fd);
+    bool connected() const { return child_.io() != nullptr; }
+    Child& child() { return child_; }
+    const Child& child() const { return child_; }
 
     const InstanceId& id() const { return id_; }
-    int pid() const { return pid_; }
-    TimePoint started_at() const { return started_at_; }
-    LogFields log_fields(const std::string& job_id = {}) const { return {to_string(id_), pid_, job_id}; }
+    LogFields log_fields(const std::string& job_id = {}) const { return child_.log_fields(job_id); }
 
     bool send(const ipc::ToConnector& message);
     /// False: too much waits for its stdin, or it holds a job of this id already.
@@ -68,17 +67,18 @@ class ConnectorProcess {
     /// Those that somebody waits for.
     std::vector<std::string> jobs() const { return jobs(false); }
     std::vector<std::string> unanswered_jobs() const { return jobs(true); }
-    bool backlog() const { return io_ && io_->backlog(); }
+    /// How many those are.
+    int running() const;
+    bool backlog() const { return connected() && child_.io()->backlog(); }
 
     void close_stdin_after_writing();
-    /// See ChildIo::finish.
-    void finish(Ms limit, std::function<void()> done);
+    /// A message that is for the log.
+    void log(const ipc::LogLine& line) const;
+    void log(const ipc::Unknown& unknown) const;
     /// At the end: logs how much the rate limits kept out of the log, and with `tail` the last lines.
     void log_what_was_dropped(bool tail);
-    /// Everything known about its end, but for what the Lifecycle knows.
-    DeathReport death_report(const std::optional<ExitStatus>& exit) const;
-
-    InstanceInfo info;  ///< what it offers; kept by the owner
+    /// Everything known about its end, but for what its Life knows.
+    DeathReport death_report() const;
 
   private:
     struct HeldJob {
@@ -90,6 +90,10 @@ class ConnectorProcess {
     };
 
     std::vector<std::string> jobs(bool unanswered) const;
+    IoLimits io_limits() const;
+    IoEvents io_events();
+    void on_end();
+    void trace(TraceLine::Kind kind, std::string_view text) const;
     void on_line(std::string_view line, bool torn);
     void on_overlong(std::string_view head, std::uint64_t size);
     void on_stderr(std::string_view line);
@@ -108,17 +112,14 @@ class ConnectorProcess {
     void log_dropped_stderr();
     void arm_progress_timer();
 
-    boost::asio::any_io_executor executor_;
+    Surroundings& around_;
     Owner& owner_;
     InstanceId id_;
     config::SupervisionSettings policy_;
     bool attached_;
-    Counters& counters_;
+    ConnectorCounters& counters_;
     std::shared_ptr<spdlog::logger> log_;
-    int pid_ = 0;
-    TimePoint started_at_;
-    std::unique_ptr<ChildIo> io_;
-    Evidence evidence_;
+    Child child_;
     LineLimiter stderr_limit_;
     LineLimiter complaint_limit_;  // log lines about lines that are wrong
     LineLimiter request_limit_;    // service_request, restart_service
@@ -127,7 +128,7 @@ class ConnectorProcess {
     bool progress_timer_armed_ = false;
     std::map<std::string, HeldJob, std::less<>> jobs_;
     bool said_ready_ = false;
-    std::shared_ptr<int> alive_ = std::make_shared<int>(0);
+    Lifetime lifetime_;
 };
 
 }  // namespace emprops::process

@@ -75,19 +75,23 @@ const char* to_string(StopReason reason) {
     return "";
 }
 
-bool planned_end(const std::optional<StopReason>& reason) {
+bool planned(const std::optional<StopReason>& reason) {
     return reason == StopReason::requested || reason == StopReason::restart ||
            reason == StopReason::recycle || reason == StopReason::worker_leaving;
 }
 
 const char* to_string(State state) {
     switch (state) {
+        case State::waiting:
+            return "waiting";
         case State::starting:
             return "starting";
         case State::ready:
             return "ready";
         case State::busy:
             return "busy";
+        case State::unhealthy:
+            return "unhealthy";
         case State::draining:
             return "draining";
         case State::backoff:
@@ -100,6 +104,11 @@ const char* to_string(State state) {
             return "failed";
     }
     return "";
+}
+
+const char* service_word(State state) {
+    if (state == State::ready || state == State::busy) return "healthy";
+    return state == State::draining ? "stopping" : to_string(state);
 }
 
 std::string DeathReport::summary() const {

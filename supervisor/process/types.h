@@ -62,7 +62,7 @@ enum class StopReason {
 const char* to_string(StopReason reason);
 
 /// Ended by us and nobody's fault: an operator, new settings, recycling, the worker's end.
-bool planned_end(const std::optional<StopReason>& reason);
+bool planned(const std::optional<StopReason>& reason);
 
 /// What the dispatcher makes of an unplanned end of a companion service.
 enum class ServiceVerdict {
@@ -93,8 +93,21 @@ struct DeathReport {
     std::string summary() const;
 };
 
-/// States of one configured instance (see lifecycle.h for the diagram).
-enum class State { starting, ready, busy, draining, backoff, breaker_open, stopped, failed };
+/// States of one configured instance, and of its companion service (see life/life.h for the diagram).
+enum class State {
+    waiting,       ///< a service: somebody else has its port
+    starting,      ///< it runs and is not up yet
+    ready,         ///< it is up: it, or its instance, may get jobs
+    busy,          ///< a connector that runs jobs
+    unhealthy,     ///< a service that has missed at least one question
+    draining,      ///< it is being stopped, or will be when the running jobs have ended
+    backoff,       ///< it died and waits to be started again
+    breaker_open,  ///< it died too often; a trial now and then
+    stopped,
+    failed,  ///< not started until its settings change or an operator starts it
+};
 const char* to_string(State state);
+/// The word for a state of a companion service: "healthy" for ready, "stopping" for draining.
+const char* service_word(State state);
 
 }  // namespace emprops::process

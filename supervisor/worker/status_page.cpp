@@ -18,13 +18,13 @@ Json death(const process::DeathReport& report) {
     return json;
 }
 
-Json counters(const process::Counters& c) {
-    return {{"spawns", c.spawns},
+Json counters(const process::ConnectorCounters& c) {
+    return {{"spawns", c.starts},
             {"deaths", c.deaths},
             {"jobs_given", c.jobs_given},
             {"lines_received", c.lines_received},
-            {"stderr_lines", c.stderr_lines},
-            {"stderr_dropped", c.stderr_dropped},
+            {"stderr_lines", c.lines},
+            {"stderr_dropped", c.lines_dropped},
             {"stray_lines", c.stray_lines},
             {"overlong_lines", c.overlong_lines},
             {"protocol_errors", c.protocol_errors},
@@ -34,7 +34,7 @@ Json counters(const process::Counters& c) {
 }
 
 Json service(const process::ServiceStatus& s) {
-    Json json{{"state", process::to_string(s.state)},
+    Json json{{"state", process::service_word(s.state)},
               {"usable", s.usable},
               {"in_state_ms", s.in_state.count()},
               {"pid", s.pid},

@@ -56,11 +56,11 @@ std::set<std::string> descriptors_of(int pid) {
 
 json report_of(FleetDriver& driver, const config::ConnectorSettings& settings) {
     if (!driver.start({settings})) {
-        ADD_FAILURE() << driver.fleet->why("c").value();
+        ADD_FAILURE() << driver.why("c");
         return json::object();
     }
     const auto result = driver.result_of("c", "j");
-    EXPECT_TRUE(result) << driver.fleet->why("c").value();
+    EXPECT_TRUE(result) << driver.why("c");
     return json::parse(result.value_or("{}"));
 }
 

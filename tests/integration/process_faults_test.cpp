@@ -174,8 +174,8 @@ TEST_F(Faults, AFloodOfStderrIsDrainedAndCountedWhileTheNeighbourWorks) {
     start(fault_settings("bad", "stderr_flood"));
     expect_good_works();
     EXPECT_EQ(driver.result_of("bad", "j1"), R"({"ok":true})") << "it got through its 40 MB of stderr";
-    ASSERT_TRUE(driver.run_until([&] { return driver.status("bad").counters.stderr_lines == 400'000; }));
-    EXPECT_GT(driver.status("bad").counters.stderr_dropped, 300'000u);
+    ASSERT_TRUE(driver.run_until([&] { return driver.status("bad").counters.lines == 400'000; }));
+    EXPECT_GT(driver.status("bad").counters.lines_dropped, 300'000u);
 }
 
 TEST_F(Faults, AFloodOfProgressIsCoalescedAndTheResultComesLast) {
@@ -247,7 +247,7 @@ TEST(FaultyStart, AForeignProtocolVersionFailsWithoutALoop) {
     driver.fleet->configure({fault_settings("bad", "wrong_protocol")});
     ASSERT_TRUE(driver.run_until_state("bad", State::failed));
     driver.run_for(300ms);
-    EXPECT_EQ(driver.status("bad").counters.spawns, 1u);
+    EXPECT_EQ(driver.status("bad").counters.starts, 1u);
     EXPECT_EQ(driver.status("bad").last_death->stopped_for, StopReason::bad_protocol);
 }
 
@@ -256,8 +256,8 @@ TEST(FaultyStart, ExitCode78IsNotRetriedUntilTheSettingsChange) {
     driver.fleet->configure({fault_settings("bad", "exit_at_start", {"78"})});
     ASSERT_TRUE(driver.run_until_state("bad", State::failed));
     driver.run_for(300ms);
-    EXPECT_EQ(driver.status("bad").counters.spawns, 1u);
-    EXPECT_THAT(*driver.fleet->why("bad"), HasSubstr("78"));
+    EXPECT_EQ(driver.status("bad").counters.starts, 1u);
+    EXPECT_THAT(driver.why("bad"), HasSubstr("78"));
     driver.fleet->configure({fault_settings("bad", "echo")});
     EXPECT_TRUE(driver.run_until_state("bad", State::ready));
 }
@@ -269,7 +269,7 @@ TEST(FaultyStart, InitFailedIsTriedAgainOnlyIfItSaysSo) {
     ASSERT_TRUE(driver.run_until_state("never", State::failed));
     EXPECT_THAT(driver.status("never").last_death->start_error, HasSubstr("no GPU here"));
     EXPECT_TRUE(driver.run_until([&] { return driver.status("again").counters.deaths >= 3; }));
-    EXPECT_EQ(driver.status("never").counters.spawns, 1u);
+    EXPECT_EQ(driver.status("never").counters.starts, 1u);
 }
 
 TEST(FaultyStart, AMissingProgramIsNamedWithThePlacesSearched) {

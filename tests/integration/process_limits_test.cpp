@@ -233,7 +233,7 @@ TEST(Recycle, ByAgeBetweenJobs) {
 /// Its "processes" never end, whatever is sent to them: uninterruptible sleep.
 class StuckHost : public process::ProcessHost {
   public:
-    Result<process::Child> start(const process::LaunchSpec&, ExitHandler) override {
+    Result<process::Started> start(const process::LaunchSpec&, ExitHandler) override {
         int in[2];
         int out[2];
         int err[2];
@@ -243,7 +243,7 @@ class StuckHost : public process::ProcessHost {
             theirs.emplace_back(fd);
         const std::string ready = "{\"type\":\"ready\",\"protocol\":1,\"job_types\":[\"t\"]}\n";
         EXPECT_GT(::write(out[1], ready.data(), ready.size()), 0);
-        process::Child child;
+        process::Started child;
         child.pid = 0x3fffffff;  // above every pid_max
         child.stdin_fd.reset(in[1]);
         child.stdout_fd.reset(out[0]);

@@ -12,7 +12,6 @@
 namespace emprops::test {
 namespace {
 
-using process::ServiceState;
 using process::ServiceStatus;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -38,7 +37,7 @@ struct ServiceTest : testing::Test {
         return result;
     }
     ServiceStatus service(int index = 0) { return driver.status("c", index).service.value(); }
-    bool run_until_service(ServiceState wanted, int index = 0) {
+    bool run_until_service(State wanted, int index = 0) {
         return driver.run_until([&] { return service(index).state == wanted; });
     }
     /// What the dispatcher knows of the newest instance.
@@ -51,7 +50,7 @@ struct ServiceTest : testing::Test {
         return info.available;
     }
     bool start_healthy(const config::ConnectorSettings& connector) {
-        return driver.start({connector}) && run_until_service(ServiceState::healthy) &&
+        return driver.start({connector}) && run_until_service(State::ready) &&
                driver.run_until([&] { return available(); });
     }
     void touch(const char* name) { folder.write_file(name, ""); }
@@ -74,11 +73,11 @@ TEST_F(ServiceTest, TheConnectorIsReadyAtOnceAndOfferedWhenItsServiceAnswers) {
     ASSERT_TRUE(driver.run_until([&] { return !driver.statuses.empty(); }));
     EXPECT_FALSE(driver.statuses.back().available);
     EXPECT_THAT(last_reason(), HasSubstr("its service is starting"));
-    EXPECT_THAT(driver.fleet->why("c").value(), HasSubstr("c is unavailable: its service is starting"));
+    EXPECT_THAT(driver.why("c"), HasSubstr("c is unavailable: its service is starting"));
     ASSERT_TRUE(driver.run_until([&] { return service().why.find("does not answer") != std::string::npos; }));
     remove("slow");
     ASSERT_TRUE(driver.run_until([&] { return available(); }));
-    EXPECT_EQ(service().state, ServiceState::healthy);
+    EXPECT_EQ(service().state, State::ready);
     EXPECT_TRUE(driver.statuses.back().available);
     EXPECT_EQ(service().counters.starts, 1u);
     EXPECT_EQ(service().vram_used, 0u);
@@ -88,8 +87,8 @@ TEST_F(ServiceTest, TheConnectorIsReadyAtOnceAndOfferedWhenItsServiceAnswers) {
 TEST_F(ServiceTest, EachInstanceHasItsOwnWithPortAndGpu) {
     const auto connector = settings("hold", 2);
     ASSERT_TRUE(driver.start({connector}));
-    ASSERT_TRUE(run_until_service(ServiceState::healthy, 0));
-    ASSERT_TRUE(run_until_service(ServiceState::healthy, 1));
+    ASSERT_TRUE(run_until_service(State::ready, 0));
+    ASSERT_TRUE(run_until_service(State::ready, 1));
     EXPECT_EQ(service(0).port, connector.service.port);
     EXPECT_EQ(service(1).port, connector.service.port + 1);
     EXPECT_THAT(noted(folder / "gpu-0"), ElementsAre(0));
@@ -110,11 +109,11 @@ TEST_F(ServiceTest, ACrashRestartsItAndTheConnectorLivesOnWithItsJob) {
     EXPECT_THAT(service().last_death->stderr_tail, testing::Contains(HasSubstr("about to crash")));
     EXPECT_EQ(service().counters.deaths, 1u);
     ASSERT_TRUE(driver.run_until([&] { return pids().size() == 2; }));
-    EXPECT_THAT(driver.fleet->why("c").value(), HasSubstr("exited with code 3"));
+    EXPECT_THAT(driver.why("c"), HasSubstr("exited with code 3"));
     remove("slow");
     ASSERT_TRUE(driver.run_until([&] { return available(); }));
     EXPECT_FALSE(driver.is_gone(id));
-    EXPECT_EQ(driver.status("c").counters.spawns, 1u);
+    EXPECT_EQ(driver.status("c").counters.starts, 1u);
     EXPECT_THAT(driver.status("c").jobs, ElementsAre("j"));
     driver.fleet->job_ended(id, "j");
 }
@@ -124,7 +123,7 @@ TEST_F(ServiceTest, KillingItsProcessIsACrashToo) {
     ::kill(pids().back(), SIGKILL);
     ASSERT_TRUE(driver.run_until([&] { return pids().size() == 2 && available(); }));
     EXPECT_EQ(service().last_death->signal, SIGKILL);
-    EXPECT_EQ(driver.status("c").counters.spawns, 1u);
+    EXPECT_EQ(driver.status("c").counters.starts, 1u);
 }
 
 TEST_F(ServiceTest, OneThatHangsIsEndedAlsoWhenItIgnoresSigterm) {
@@ -138,13 +137,13 @@ TEST_F(ServiceTest, OneThatHangsIsEndedAlsoWhenItIgnoresSigterm) {
     EXPECT_EQ(service().last_death->signal, SIGKILL);
     remove("hang");
     ASSERT_TRUE(driver.run_until([&] { return available(); }));
-    EXPECT_EQ(driver.status("c").counters.spawns, 1u);
+    EXPECT_EQ(driver.status("c").counters.starts, 1u);
 }
 
 TEST_F(ServiceTest, AnAnswerThatIsAnErrorIsNoHealth) {
     ASSERT_TRUE(start_healthy(settings()));
     touch("broken");
-    ASSERT_TRUE(run_until_service(ServiceState::unhealthy));
+    ASSERT_TRUE(run_until_service(State::unhealthy));
     EXPECT_THAT(service().why, HasSubstr("it answers HTTP 503"));
     remove("broken");
     ASSERT_TRUE(driver.run_until([&] { return available(); }));
@@ -156,7 +155,7 @@ TEST_F(ServiceTest, APortOfAStrangerIsWaitedForAndHeIsNamed) {
     const auto connector = settings();
     std::optional<Stranger> stranger(std::in_place, connector.service.port);
     ASSERT_TRUE(driver.start({connector}));
-    ASSERT_TRUE(run_until_service(ServiceState::waiting));
+    ASSERT_TRUE(run_until_service(State::waiting));
     EXPECT_FALSE(available());
     EXPECT_THAT(service().why, HasSubstr("port " + std::to_string(connector.service.port) +
                                          " belongs to pid " + std::to_string(::getpid()) + " ("));
@@ -176,7 +175,7 @@ TEST_F(ServiceTest, AStrangerWhoTakesThePortWhileItStartsIsNotTakenForIt) {
     ASSERT_TRUE(driver.run_until(
         [&] { return service().why.find("which is not this service") != std::string::npos; }));
     EXPECT_FALSE(available());
-    EXPECT_EQ(service().state, ServiceState::starting);
+    EXPECT_EQ(service().state, State::starting);
 }
 
 TEST_F(ServiceTest, IsRecycledBetweenJobsOnly) {
@@ -277,7 +276,7 @@ TEST_F(ServiceTest, StopEndsTheConnectorFirstAndStartBringsBothBack) {
     EXPECT_FALSE(driver.is_gone(id));
     driver.fleet->job_ended(id, "j");
     ASSERT_TRUE(driver.run_until([&] { return driver.is_gone(id); }));
-    ASSERT_TRUE(run_until_service(ServiceState::stopped));
+    ASSERT_TRUE(run_until_service(State::stopped));
     EXPECT_THAT(survivors(folder / "pids-0"), IsEmpty());
     EXPECT_EQ(driver.status("c").state, State::stopped);
     ASSERT_TRUE(driver.fleet->start("c").ok());
@@ -302,7 +301,7 @@ TEST_F(ServiceTest, AReloadRestartsWhatChangedWhenTheJobsHaveEnded) {
     driver.fleet->configure({connector});
     ASSERT_TRUE(driver.run_until([&] { return driver.is_gone(id) && pids().size() == 3; }))
         << "the connector must learn where it is now";
-    ASSERT_TRUE(run_until_service(ServiceState::healthy));
+    ASSERT_TRUE(run_until_service(State::ready));
     EXPECT_EQ(service().port, connector.service.port);
 
     connector.service = {};
@@ -319,7 +318,7 @@ TEST_F(ServiceTest, AReloadRestartsWhatChangedWhenTheJobsHaveEnded) {
 TEST_F(ServiceTest, FewerInstancesMeanFewerServices) {
     auto connector = settings("hold", 2);
     ASSERT_TRUE(driver.start({connector}));
-    ASSERT_TRUE(run_until_service(ServiceState::healthy, 1));
+    ASSERT_TRUE(run_until_service(State::ready, 1));
     connector.instances = 1;
     driver.fleet->configure({connector});
     ASSERT_TRUE(driver.run_until([&] { return survivors(folder / "pids-1").empty(); }));

@@ -118,6 +118,14 @@ class FleetDriver : public process::FleetListener {
         }
         return {};
     }
+    /// Why its instances are as they are; empty: there is no such connector.
+    std::string why(const std::string& connector) const {
+        std::string text;
+        for (const InstanceStatus& each : fleet->snapshot()) {
+            if (each.connector == connector) text += (text.empty() ? "" : "; ") + each.why;
+        }
+        return text;
+    }
     bool run_until_state(const std::string& connector, State wanted, Ms deadline = 20s) {
         return run_until([&] { return status(connector).state == wanted; }, deadline);
     }

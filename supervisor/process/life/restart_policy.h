@@ -1,6 +1,6 @@
 #pragma once
 // When a connector that died is started again: exponential back-off with jitter, and a breaker that after too
-// many deaths in a short time allows one trial now and then, without end. Pure; owned by one Lifecycle.
+// many deaths in a short time allows one trial now and then, without end. Pure; owned by the Retries of a Life.
 
 #include <deque>
 #include <functional>

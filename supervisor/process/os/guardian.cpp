@@ -1,4 +1,5 @@
 #include "supervisor/process/os/guardian.h"
+#include "supervisor/base/exit_codes.h"
 
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -55,7 +56,7 @@ std::size_t kill_descendants() {
     sigset_t none;
     ::sigemptyset(&none);
     ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
-    int code = 70;
+    int code = exit_internal;
     try {
         code = supervisor();
     } catch (const std::exception& error) {
@@ -99,7 +100,7 @@ int run_guarded(const std::function<int()>& supervisor) {
         std::fprintf(stderr, "emprops-worker: cannot start the supervisor process: %s\n",
                      std::strerror(errno));
         ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-        return 70;
+        return exit_internal;
     }
     if (child == 0) be_supervisor(supervisor, guardian);
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -116,7 +117,7 @@ int run_guarded(const std::function<int()>& supervisor) {
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     if (seen == Seen::lost) {
         std::fprintf(stderr, "emprops-worker: the supervisor process is gone and left no exit code\n");
-        return 70;
+        return exit_internal;
     }
     if (WIFEXITED(status)) return WEXITSTATUS(status);
     const int signal = WTERMSIG(status);

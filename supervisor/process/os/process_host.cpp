@@ -124,7 +124,7 @@ class OsProcessHost : public ProcessHost {
             ::munmap(const_cast<ChildSetup::Step*>(failed_step_), sizeof(ChildSetup::Step));
     }
 
-    Result<Child> start(const LaunchSpec& spec, ExitHandler on_exit) override;
+    Result<Started> start(const LaunchSpec& spec, ExitHandler on_exit) override;
     void signal_group(int pid, int signal) override {
         if (running_.count(pid) > 0) ::kill(-pid, signal);
     }
@@ -166,7 +166,7 @@ class OsProcessHost : public ProcessHost {
     std::shared_ptr<int> alive_ = std::make_shared<int>(0);
 };
 
-Result<Child> OsProcessHost::start(const LaunchSpec& spec, ExitHandler on_exit) {
+Result<Started> OsProcessHost::start(const LaunchSpec& spec, ExitHandler on_exit) {
     Pipe in;
     Pipe out;
     Pipe err;
@@ -188,7 +188,7 @@ Result<Child> OsProcessHost::start(const LaunchSpec& spec, ExitHandler on_exit) 
         return start_failed("this system has no pidfd_open (kernel 5.3, or a seccomp profile forbids it): " +
                             why);
     }
-    Child child;
+    Started child;
     child.pid = *pid;
     child.stdin_fd = std::move(in.write);
     child.stdout_fd = std::move(out.read);

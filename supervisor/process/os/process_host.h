@@ -39,7 +39,8 @@ struct LaunchSpec {
     config::SupervisionSettings limits;
 };
 
-struct Child {
+/// A process that was started.
+struct Started {
     int pid = 0;         ///< also its process group
     UniqueFd stdin_fd;   ///< ours to write, non-blocking, close-on-exec
     UniqueFd stdout_fd;  ///< ours to read, likewise
@@ -62,7 +63,7 @@ class ProcessHost {
     /// Starts a process: group of its own, killed when this thread ends, descriptors 0, 1 and 2 only, default
     /// signals. `on_exit` is called once, later, from the loop; everything left in its process group has been
     /// killed by then. Errors ("start_failed") name what could not be done; no zombie is left.
-    virtual Result<Child> start(const LaunchSpec& spec, ExitHandler on_exit) = 0;
+    virtual Result<Started> start(const LaunchSpec& spec, ExitHandler on_exit) = 0;
     /// Sends a signal to the process group of a started process; nothing happens once its exit was reported.
     virtual void signal_group(int pid, int signal) = 0;
     /// Remembers the descendants that a started process has now, so that sweep() finds them later even when

@@ -1,6 +1,6 @@
 #pragma once
 // Waits on a Unix socket (0600) for a connector that a person started under a debugger; the one connection is
-// then its stdin and stdout. Owned by a Slot; event loop thread only; destroyed at any time.
+// then its stdin and stdout. Owned by a Member; event loop thread only; destroyed at any time.
 
 #include <boost/asio/any_io_executor.hpp>
 #include <filesystem>

@@ -68,6 +68,7 @@ TEST(Placing, AReservedSlotIsTakenUnlessItsInstanceMayHoldTheJobOrGivesItsJobsBa
     Instance& leaving = drained.ready("a");
     drained.records.drains.begin("a", DrainMode::now, {});
     drained.records.drains.take_due(drained.now);
+    drained.records.pool.set_drained("a", true);
     Instance& stays = drained.ready("b");
     EXPECT_EQ(drained.place("j1", &leaving).instance, stays.id);
 }

@@ -1,4 +1,4 @@
-// A day of a whole worker in a second: eight connectors of different temper, each with its Lifecycle, and one
+// A day of a whole worker in a second: eight connectors of different temper, each with its Life, and one
 // Dispatcher; processes, Hub and clock are played here. Every assignment ends exactly once.
 
 #include <gtest/gtest.h>
@@ -10,14 +10,14 @@
 #include <set>
 
 #include "supervisor/jobs/dispatcher.h"
-#include "supervisor/process/life/lifecycle.h"
+#include "supervisor/process/life/life.h"
 
 namespace emprops::jobs::test {
 namespace {
 
 using namespace std::chrono_literals;
 using process::InstanceId;
-using process::Lifecycle;
+using process::Life;
 
 /// What a connector does to its jobs and to us, in percent of its jobs or starts.
 struct Temper {
@@ -52,11 +52,13 @@ class Day {
         for (const Temper& temper : tempers) {
             Connector& connector = connectors_[temper.name];
             connector.temper = &temper;
-            process::LifecycleOptions options;
+            process::LifeOptions options;
             options.name = temper.name;
             options.policy.max_jobs = temper.max_jobs;
             options.policy.no_progress_timeout = 5min;
-            connector.life = std::make_unique<Lifecycle>(
+            options.readiness =
+                process::SaysReady{options.policy.ping_interval, options.policy.ping_missed};
+            connector.life = std::make_unique<Life>(
                 options, [this] { return std::uniform_real_distribution<double>(0, 1)(random_); });
             connector.policy = options.policy;
             settings.connector_order.push_back(temper.name);
@@ -110,7 +112,7 @@ class Day {
     };
     struct Connector {
         const Temper* temper = nullptr;
-        std::unique_ptr<Lifecycle> life;
+        std::unique_ptr<Life> life;
         config::SupervisionSettings policy;
         std::map<std::uint64_t, Process> processes;
         int spawns = 0;
@@ -206,7 +208,9 @@ class Day {
             later(5ms, one.id, [this, signal](Connector& of, Process& it) { die(of, it, signal); });
     }
     void on(Connector&, const process::action::ReportStuck&) { ADD_FAILURE() << "SIGKILL did not help"; }
-    void on(Connector&, const process::action::Say&) {}
+    void on(Connector&, const emprops::Note&) {}
+    void on(Connector&, const process::action::CheckPort&) { ADD_FAILURE() << "only services have ports"; }
+    void on(Connector&, const process::action::AskPage&) { ADD_FAILURE() << "only services have pages"; }
 
     void die(Connector& connector, Process& one, int signal) {
         const InstanceId id = one.id;
@@ -239,9 +243,8 @@ class Day {
         Connector& connector = connectors_.at(action.instance.connector);
         const std::string job_id = action.job.job_id;
         const auto found = connector.processes.find(action.instance.generation);
-        const process::ProcessRun* run = connector.life->find(action.instance.generation);
-        if (found == connector.processes.end() || run->phase() != process::ProcessRun::Phase::ready ||
-            percent(1)) {
+        const process::Run* run = connector.life->find(action.instance.generation);
+        if (found == connector.processes.end() || run->phase() != process::Run::Phase::up || percent(1)) {
             dispatcher_->not_given(now_, action.instance, job_id);
             return;
         }

@@ -4,7 +4,7 @@
 
 #include "supervisor/process/child_environment.h"
 #include "supervisor/process/os/listen_port.h"
-#include "supervisor/process/service_health.h"
+#include "supervisor/process/service_page.h"
 
 namespace emprops::process {
 namespace {
@@ -54,15 +54,18 @@ TEST(ListenPort, DescriptorsAndCommandLines) {
     EXPECT_EQ(owner.text(), "pid 7 (python main.py)");
 }
 
-TEST(ServiceHealth, TheStatusDecides) {
-    EXPECT_TRUE(judge_answer(200, "anything").healthy);
-    EXPECT_TRUE(judge_answer(302, "").healthy);
-    EXPECT_FALSE(judge_answer(503, "").healthy);
-    EXPECT_EQ(judge_answer(503, "").text, "it answers HTTP 503");
-    EXPECT_FALSE(judge_answer(401, "").healthy);
+const std::vector<std::string> comfyui_figures = config::ServiceSettings().vram_figures;
+
+TEST(ServicePage, TheStatusDecides) {
+    EXPECT_TRUE(judge_page(200, "anything", comfyui_figures).healthy);
+    EXPECT_TRUE(judge_page(302, "", comfyui_figures).healthy);
+    EXPECT_FALSE(judge_page(503, "", comfyui_figures).healthy);
+    EXPECT_EQ(judge_page(503, "", comfyui_figures).text, "it answers HTTP 503");
+    EXPECT_FALSE(judge_page(401, "", comfyui_figures).healthy);
 }
 
-TEST(ServiceHealth, GraphicsMemoryIsReadFromSystemStatsOnly) {
+TEST(ServicePage, GraphicsMemoryIsReadWhereTheConfigurationSays) {
+    const auto vram_used = [](std::string_view body) { return vram_in_use(body, comfyui_figures); };
     EXPECT_EQ(vram_used(R"({"system":{},"devices":[{"name":"cuda:0","vram_total":100,"vram_free":30},
                             {"name":"cuda:1","vram_total":100,"vram_free":90}]})"),
               70u);
@@ -72,6 +75,16 @@ TEST(ServiceHealth, GraphicsMemoryIsReadFromSystemStatsOnly) {
     EXPECT_EQ(vram_used(R"({"devices":[]})"), std::nullopt);
     EXPECT_EQ(vram_used("<html>"), std::nullopt);
     EXPECT_EQ(vram_used(std::string(60'000, '[')), std::nullopt);
+}
+
+TEST(ServicePage, OtherPagesHaveTheirFiguresElsewhere) {
+    const std::string page = R"({"gpu":{"used":5,"total":8,"free":2},"all":[{"used":1},{"used":9}]})";
+    EXPECT_EQ(vram_in_use(page, {"/gpu/used"}), 5u);
+    EXPECT_EQ(vram_in_use(page, {"/gpu/total", "/gpu/free"}), 6u);
+    EXPECT_EQ(vram_in_use(page, {"/all/*/used"}), 9u);
+    EXPECT_EQ(vram_in_use(page, {"/nothing"}), std::nullopt);
+    EXPECT_EQ(vram_in_use(page, {"no pointer"}), std::nullopt);
+    EXPECT_EQ(vram_in_use(page, {}), std::nullopt);
 }
 
 config::ConnectorSettings two_gpus() {

@@ -1,75 +1,14 @@
-#include "supervisor/process/life/lifecycle.h"
+// What only a connector's life has: messages, pings, overlapping restarts, a debugger. In simulated time.
+
 #include "ipc/text/people.h"
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include <csignal>
+#include "tests/unit/process/life_fixture.h"
 
 namespace emprops::process {
 namespace {
 
-using namespace std::chrono_literals;
-using namespace action;
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
+using LifeOfAConnector = ConnectorLife;
 
-/// A lifecycle with a clock of its own; what it says to people is set apart from what it does.
-struct LifecycleTest : testing::Test {
-    LifecycleTest() {
-        options.name = "c";
-        options.policy.backoff_jitter = 0;
-    }
-    Actions done(Actions actions) {
-        Actions rest;
-        for (Action& each : actions) {
-            if (const auto* say = std::get_if<Say>(&each))
-                said += say->text + "\n";
-            else
-                rest.push_back(std::move(each));
-        }
-        return rest;
-    }
-    Lifecycle& life() {
-        if (!life_) life_.emplace(options, [] { return 0.5; });
-        return *life_;
-    }
-    void start_and_spawn(std::uint64_t generation) {
-        EXPECT_THAT(done(life().start(now)), ElementsAre(Spawn{}));
-        EXPECT_THAT(done(life().spawned(generation, now)), IsEmpty());
-    }
-    Actions ready(std::uint64_t generation, bool ping = true) {
-        ipc::Features features;
-        features.ping = ping;
-        return done(life().ready(generation, 1, features, now));
-    }
-    void start_ready(std::uint64_t generation) {
-        start_and_spawn(generation);
-        EXPECT_THAT(ready(generation), ElementsAre(Announce{generation}));
-    }
-    Actions exit(std::uint64_t generation, int code) {
-        DeathReport report;
-        report.exit_code = code;
-        report.pid = 42;
-        Actions actions = done(life().exit_seen(generation, now));
-        for (Action& each : done(life().exited(generation, report, now)))
-            actions.push_back(std::move(each));
-        return actions;
-    }
-    Actions tick(Observations seen = {}) { return done(life().tick(seen, now)); }
-    Actions tick_after(Ms time, Observations seen = {}) {
-        now += time;
-        return tick(std::move(seen));
-    }
-
-    LifecycleOptions options;
-    TimePoint now{};
-    std::string said;
-    std::optional<Lifecycle> life_;
-};
-
-TEST_F(LifecycleTest, StartingThenReadyThenBusyThenReady) {
+TEST_F(LifeOfAConnector, StartingThenReadyThenBusyThenReady) {
     EXPECT_EQ(life().state(), State::stopped);
     start_and_spawn(1);
     EXPECT_EQ(life().state(), State::starting);
@@ -81,9 +20,9 @@ TEST_F(LifecycleTest, StartingThenReadyThenBusyThenReady) {
     EXPECT_EQ(life().state(), State::ready);
 }
 
-TEST_F(LifecycleTest, ACrashWithdrawsAtOnceAndStartsAgainAfterTheDelay) {
+TEST_F(LifeOfAConnector, ACrashWithdrawsAtOnceAndStartsAgainAfterTheDelay) {
     start_ready(1);
-    EXPECT_THAT(exit(1, 1), ElementsAre(Withdraw{1}));
+    EXPECT_THAT(die(1, 1), ElementsAre(Withdraw{1}));
     EXPECT_EQ(life().state(), State::backoff);
     EXPECT_EQ(life().next_wakeup(), now + 500ms);
     EXPECT_THAT(tick_after(499ms), IsEmpty());
@@ -91,7 +30,7 @@ TEST_F(LifecycleTest, ACrashWithdrawsAtOnceAndStartsAgainAfterTheDelay) {
     EXPECT_EQ(life().state(), State::starting);
 }
 
-TEST_F(LifecycleTest, AStartThatTakesTooLongClimbsTheStopLadder) {
+TEST_F(LifeOfAConnector, AStartThatTakesTooLongClimbsTheStopLadder) {
     start_and_spawn(1);
     EXPECT_THAT(tick_after(59'999ms), IsEmpty());
     EXPECT_THAT(tick_after(1ms), ElementsAre(SendDrain{1}, SendShutdown{1, 10s}));
@@ -106,7 +45,7 @@ TEST_F(LifecycleTest, AStartThatTakesTooLongClimbsTheStopLadder) {
     EXPECT_EQ(life().state(), State::backoff);
 }
 
-TEST_F(LifecycleTest, ThreeMissedPingsMeanHung) {
+TEST_F(LifeOfAConnector, ThreeMissedPingsMeanHung) {
     start_ready(1);
     EXPECT_THAT(tick_after(10s), ElementsAre(SendPing{1, 1}));
     EXPECT_THAT(tick_after(10s), ElementsAre(SendPing{1, 2}));
@@ -116,7 +55,7 @@ TEST_F(LifecycleTest, ThreeMissedPingsMeanHung) {
     EXPECT_EQ(life().state(), State::draining);
 }
 
-TEST_F(LifecycleTest, AnAnswerForgivesMissedPings) {
+TEST_F(LifeOfAConnector, AnAnswerForgivesMissedPings) {
     start_ready(1);
     for (std::uint64_t ping = 1; ping <= 100; ++ping) {
         EXPECT_THAT(tick_after(10s), ElementsAre(SendPing{1, ping}));
@@ -124,7 +63,7 @@ TEST_F(LifecycleTest, AnAnswerForgivesMissedPings) {
     }
 }
 
-TEST_F(LifecycleTest, APingBehindABacklogIsPutOffAndNotCounted) {
+TEST_F(LifeOfAConnector, APingBehindABacklogIsPutOffAndNotCounted) {
     start_ready(1);
     Observations seen;
     seen.stdin_backlog = {1};
@@ -133,64 +72,64 @@ TEST_F(LifecycleTest, APingBehindABacklogIsPutOffAndNotCounted) {
     EXPECT_THAT(tick_after(10s), ElementsAre(SendPing{1, 1}));
 }
 
-TEST_F(LifecycleTest, WithoutTheFeatureNobodyIsPinged) {
+TEST_F(LifeOfAConnector, WithoutTheFeatureNobodyIsPinged) {
     start_and_spawn(1);
     ready(1, false);
     EXPECT_THAT(tick_after(1h), IsEmpty());
     EXPECT_EQ(life().next_wakeup(), std::nullopt);
 }
 
-TEST_F(LifecycleTest, ASecondReadyIsIgnoredAndSaid) {
+TEST_F(LifeOfAConnector, ASecondReadyIsIgnoredAndSaid) {
     start_ready(1);
     EXPECT_THAT(ready(1), IsEmpty());
     EXPECT_THAT(said, HasSubstr("second time"));
 }
 
-TEST_F(LifecycleTest, AForeignProtocolVersionFailsForGood) {
+TEST_F(LifeOfAConnector, AForeignProtocolVersionFailsForGood) {
     start_and_spawn(1);
     EXPECT_THAT(done(life().ready(1, 2, {}, now)), ElementsAre(SendDrain{1}, SendShutdown{1, 10s}));
-    EXPECT_THAT(exit(1, 0), IsEmpty());
+    EXPECT_THAT(die(1, 0), IsEmpty());
     EXPECT_EQ(life().state(), State::failed);
     EXPECT_THAT(tick_after(24h), IsEmpty());
 }
 
-TEST_F(LifecycleTest, ExitCode78IsLeftOnlyByAnOperatorOrNewSettings) {
+TEST_F(LifeOfAConnector, ExitCode78IsLeftOnlyByAnOperatorOrNewSettings) {
     start_and_spawn(1);
-    EXPECT_THAT(exit(1, 78), IsEmpty());
+    EXPECT_THAT(die(1, 78), IsEmpty());
     EXPECT_EQ(life().state(), State::failed);
     EXPECT_THAT(tick_after(24h), IsEmpty());
     EXPECT_TRUE(life().wanted());
     EXPECT_THAT(done(life().start(now)), ElementsAre(Spawn{}));
 }
 
-TEST_F(LifecycleTest, AnInitFailureThatCannotBeRetriedFails) {
+TEST_F(LifeOfAConnector, AnInitFailureThatCannotBeRetriedFails) {
     start_and_spawn(1);
     EXPECT_THAT(done(life().init_failed(1, false, "no GPU", now)), IsEmpty());
-    EXPECT_THAT(exit(1, 1), IsEmpty());
+    EXPECT_THAT(die(1, 1), IsEmpty());
     EXPECT_EQ(life().state(), State::failed);
-    EXPECT_THAT(life().why(now), HasSubstr("no GPU"));
+    EXPECT_THAT(("c " + why()), HasSubstr("no GPU"));
 }
 
-TEST_F(LifecycleTest, AnInitFailureThatDoesNotExitIsStopped) {
+TEST_F(LifeOfAConnector, AnInitFailureThatDoesNotExitIsStopped) {
     start_and_spawn(1);
     done(life().init_failed(1, true, "busy", now));
     EXPECT_THAT(tick_after(2s), ElementsAre(SendDrain{1}, SendShutdown{1, 10s}));
-    exit(1, 1);
+    die(1, 1);
     EXPECT_EQ(life().state(), State::backoff);
 }
 
-TEST_F(LifecycleTest, StopLetsJobsFinishFirst) {
+TEST_F(LifeOfAConnector, StopLetsJobsFinishFirst) {
     start_ready(1);
     life().job_given(1);
     EXPECT_THAT(done(life().stop("operator", now)), ElementsAre(Withdraw{1}, SendDrain{1}));
     EXPECT_EQ(life().state(), State::draining);
     EXPECT_THAT(done(life().job_ended(1, now)), ElementsAre(SendShutdown{1, 10s}));
-    EXPECT_THAT(exit(1, 0), IsEmpty());
+    EXPECT_THAT(die(1, 0), IsEmpty());
     EXPECT_EQ(life().state(), State::stopped);
     EXPECT_THAT(tick_after(24h), IsEmpty());
 }
 
-TEST_F(LifecycleTest, JobsThatDoNotFinishInTimeMeetTheStopLadder) {
+TEST_F(LifeOfAConnector, JobsThatDoNotFinishInTimeMeetTheStopLadder) {
     options.drain_timeout = 30s;
     start_ready(1);
     life().job_given(1);
@@ -202,15 +141,15 @@ TEST_F(LifecycleTest, JobsThatDoNotFinishInTimeMeetTheStopLadder) {
     EXPECT_THAT(tick(), ElementsAre(SendShutdown{1, 10s}));
 }
 
-TEST_F(LifecycleTest, StoppingDuringBackoffEndsTheWaiting) {
+TEST_F(LifeOfAConnector, StoppingDuringBackoffEndsTheWaiting) {
     start_and_spawn(1);
-    exit(1, 1);
+    die(1, 1);
     EXPECT_THAT(done(life().stop("operator", now)), IsEmpty());
     EXPECT_EQ(life().state(), State::stopped);
     EXPECT_EQ(life().next_wakeup(), std::nullopt);
 }
 
-TEST_F(LifecycleTest, ARestartOverlapsTheOldAndTheNewProcess) {
+TEST_F(LifeOfAConnector, ARestartOverlapsTheOldAndTheNewProcess) {
     start_ready(1);
     life().job_given(1);
     EXPECT_THAT(done(life().restart(StopReason::restart, "operator", now)), ElementsAre(Spawn{}));
@@ -221,34 +160,34 @@ TEST_F(LifecycleTest, ARestartOverlapsTheOldAndTheNewProcess) {
     EXPECT_EQ(life().state(), State::ready);
     EXPECT_EQ(life().leaving(), 1);
     EXPECT_THAT(done(life().job_ended(1, now)), ElementsAre(SendShutdown{1, 10s}));
-    EXPECT_THAT(exit(1, 0), IsEmpty());
+    EXPECT_THAT(die(1, 0), IsEmpty());
     EXPECT_EQ(life().leaving(), 0);
 }
 
-TEST_F(LifecycleTest, ANewProcessThatNeverBecomesReadyLeavesTheOldOneServing) {
+TEST_F(LifeOfAConnector, ANewProcessThatNeverBecomesReadyLeavesTheOldOneServing) {
     start_ready(1);
     done(life().restart(StopReason::restart, "operator", now));
     done(life().spawned(2, now));
-    EXPECT_THAT(exit(2, 1), IsEmpty());
+    EXPECT_THAT(die(2, 1), IsEmpty());
     EXPECT_EQ(life().state(), State::ready);
     EXPECT_THAT(said, HasSubstr("never became ready"));
-    EXPECT_THAT(life().why(now), HasSubstr("old one goes on"));
+    EXPECT_THAT(("c " + why()), HasSubstr("old one goes on"));
     EXPECT_EQ(life().next_attempt(), std::nullopt);
 }
 
-TEST_F(LifecycleTest, WhatAFailedCandidateSaidOfItselfDoesNotFailTheOldProcess) {
+TEST_F(LifeOfAConnector, WhatAFailedCandidateSaidOfItselfDoesNotFailTheOldProcess) {
     start_ready(1);
     done(life().restart(StopReason::restart, "operator", now));
     done(life().spawned(2, now));
     done(life().init_failed(2, false, "x.no_gpu: no GPU here", now));
-    exit(2, 1);
+    die(2, 1);
     EXPECT_EQ(life().state(), State::ready);
-    exit(1, 139);
-    EXPECT_EQ(life().state(), State::backoff) << life().why(now);
-    EXPECT_THAT(life().why(now), testing::Not(HasSubstr("no GPU here")));
+    die(1, 139);
+    EXPECT_EQ(life().state(), State::backoff) << ("c " + why());
+    EXPECT_THAT(("c " + why()), testing::Not(HasSubstr("no GPU here")));
 }
 
-TEST_F(LifecycleTest, WhatSigkillDoesNotEndIsKilledAgainAndAgainAndSaidOnceAMinute) {
+TEST_F(LifeOfAConnector, WhatSigkillDoesNotEndIsKilledAgainAndAgainAndSaidOnceAMinute) {
     start_ready(1);
     done(life().stop("operator", now));
     tick_after(10s);
@@ -263,50 +202,50 @@ TEST_F(LifecycleTest, WhatSigkillDoesNotEndIsKilledAgainAndAgainAndSaidOnceAMinu
     }
     EXPECT_EQ(said_stuck, 3);
     EXPECT_GT(killed, 60);
-    EXPECT_TRUE(life().current()->stuck_since());
+    EXPECT_TRUE(life().current()->hopeless(now));
 }
 
-TEST_F(LifecycleTest, WhenTheOldProcessDiesDuringARestartTheNewOneTakesOver) {
+TEST_F(LifeOfAConnector, WhenTheOldProcessDiesDuringARestartTheNewOneTakesOver) {
     start_ready(1);
     done(life().restart(StopReason::restart, "operator", now));
     done(life().spawned(2, now));
-    EXPECT_THAT(exit(1, 1), ElementsAre(Withdraw{1}));
+    EXPECT_THAT(die(1, 1), ElementsAre(Withdraw{1}));
     EXPECT_EQ(life().state(), State::starting);
     EXPECT_THAT(ready(2), ElementsAre(Announce{2}));
 }
 
-TEST_F(LifecycleTest, AnExclusiveConnectorIsRestartedOneAfterTheOther) {
+TEST_F(LifeOfAConnector, AnExclusiveConnectorIsRestartedOneAfterTheOther) {
     options.exclusive = true;
     start_ready(1);
     EXPECT_THAT(done(life().restart(StopReason::restart, "operator", now)),
                 ElementsAre(Withdraw{1}, SendDrain{1}, SendShutdown{1, 10s}));
-    EXPECT_THAT(exit(1, 0), ElementsAre(Spawn{}));
+    EXPECT_THAT(die(1, 0), ElementsAre(Spawn{}));
 }
 
-TEST_F(LifecycleTest, ARestartWhileStartingStopsTheFirstAttempt) {
+TEST_F(LifeOfAConnector, ARestartWhileStartingStopsTheFirstAttempt) {
     start_and_spawn(1);
     EXPECT_THAT(done(life().restart(StopReason::restart, "operator", now)),
                 ElementsAre(SendDrain{1}, SendShutdown{1, 10s}, Spawn{}));
     done(life().spawned(2, now));
     EXPECT_THAT(ready(1), IsEmpty()) << "it is on its way out";
     EXPECT_THAT(ready(2), ElementsAre(Announce{2}));
-    EXPECT_THAT(exit(1, 0), IsEmpty());
+    EXPECT_THAT(die(1, 0), IsEmpty());
 }
 
-TEST_F(LifecycleTest, ARestartEndsBackoffAndBreaker) {
+TEST_F(LifeOfAConnector, ARestartEndsBackoffAndBreaker) {
     start_and_spawn(1);
     for (std::uint64_t generation = 1; generation < 5; ++generation) {
-        exit(generation, 1);
+        die(generation, 1);
         now = *life().next_attempt();
         EXPECT_THAT(tick(), ElementsAre(Spawn{}));
         done(life().spawned(generation + 1, now));
     }
-    exit(5, 1);
+    die(5, 1);
     EXPECT_EQ(life().state(), State::breaker_open);
     EXPECT_THAT(done(life().restart(StopReason::restart, "operator", now)), ElementsAre(Spawn{}));
 }
 
-TEST_F(LifecycleTest, AConnectorIsRecycledAfterItsNumberOfJobs) {
+TEST_F(LifeOfAConnector, AConnectorIsRecycledAfterItsNumberOfJobs) {
     options.policy.max_jobs = 2;
     start_ready(1);
     life().job_given(1);
@@ -318,7 +257,7 @@ TEST_F(LifecycleTest, AConnectorIsRecycledAfterItsNumberOfJobs) {
     EXPECT_EQ(life().find(1)->stop_reason(), StopReason::recycle);
 }
 
-TEST_F(LifecycleTest, AReplacementThatIsAskedForIsNoDeathAndWaitsForWhatRuns) {
+TEST_F(LifeOfAConnector, AReplacementThatIsAskedForIsNoDeathAndWaitsForWhatRuns) {
     start_ready(1);
     life().job_given(1);
     EXPECT_THAT(done(life().recycle(7, "another process", now)), IsEmpty());
@@ -328,12 +267,12 @@ TEST_F(LifecycleTest, AReplacementThatIsAskedForIsNoDeathAndWaitsForWhatRuns) {
     EXPECT_THAT(ready(2), ElementsAre(Announce{2}, Withdraw{1}, SendDrain{1}));
     EXPECT_EQ(life().find(1)->stop_reason(), StopReason::recycle);
     EXPECT_THAT(done(life().job_ended(1, now)), ElementsAre(SendShutdown{1, 10s}));
-    EXPECT_THAT(exit(1, 0), IsEmpty());
+    EXPECT_THAT(die(1, 0), IsEmpty());
     EXPECT_EQ(life().state(), State::ready);
     EXPECT_FALSE(life().last_death());
 }
 
-TEST_F(LifecycleTest, AConnectorIsRecycledByMemoryAndAge) {
+TEST_F(LifeOfAConnector, AConnectorIsRecycledByMemoryAndAge) {
     options.policy.max_rss = 1000;
     options.policy.max_age = 1h;
     start_ready(1);
@@ -350,7 +289,7 @@ TEST_F(LifecycleTest, AConnectorIsRecycledByMemoryAndAge) {
     EXPECT_THAT(tick(), testing::Contains(Action{Spawn{}}));
 }
 
-TEST_F(LifecycleTest, AMemoryLimitBelowWhatItNeedsWhenIdleDoesNotReplaceItForEver) {
+TEST_F(LifeOfAConnector, AMemoryLimitBelowWhatItNeedsWhenIdleDoesNotReplaceItForEver) {
     options.policy.max_rss = 500 << 20;
     start_and_spawn(1);
     ready(1, false);
@@ -366,7 +305,7 @@ TEST_F(LifecycleTest, AMemoryLimitBelowWhatItNeedsWhenIdleDoesNotReplaceItForEve
         "c uses 812 MiB of memory before its first job and max_rss is 500 MiB: it would be recycled after "
         "every job; set max_rss well above what it needs when idle\n")
         << "said once";
-    EXPECT_THAT(life().why(now),
+    EXPECT_THAT(("c " + why()),
                 HasSubstr("it uses 812 MiB of memory before its first job and max_rss is 500 MiB"));
     life().job_given(1);
     done(life().job_ended(1, now));
@@ -377,7 +316,7 @@ TEST_F(LifecycleTest, AMemoryLimitBelowWhatItNeedsWhenIdleDoesNotReplaceItForEve
     EXPECT_EQ(said.find("before its first job"), said.rfind("before its first job")) << said;
 }
 
-TEST_F(LifecycleTest, AnAgeBelowWhatItsStartTakesDoesNotReplaceItAtOnce) {
+TEST_F(LifeOfAConnector, AnAgeBelowWhatItsStartTakesDoesNotReplaceItAtOnce) {
     options.policy.max_age = 10s;
     start_and_spawn(1);
     now += 30s;
@@ -388,15 +327,15 @@ TEST_F(LifecycleTest, AnAgeBelowWhatItsStartTakesDoesNotReplaceItAtOnce) {
     EXPECT_THAT(tick_after(1s), ElementsAre(Spawn{}));
 }
 
-TEST_F(LifecycleTest, AReadyThatCannotBeTakenIsFatalWithItsSentence) {
+TEST_F(LifeOfAConnector, AReadyThatCannotBeTakenIsFatalWithItsSentence) {
     start_and_spawn(1);
     EXPECT_THAT(done(life().refused(1, "it names 42000 job types", now)), testing::Not(IsEmpty()));
-    EXPECT_THAT(exit(1, 0), IsEmpty());
+    EXPECT_THAT(die(1, 0), IsEmpty());
     EXPECT_EQ(life().state(), State::failed);
-    EXPECT_THAT(life().why(now), HasSubstr("c has failed: it names 42000 job types"));
+    EXPECT_THAT(("c " + why()), HasSubstr("c has failed: it names 42000 job types"));
 }
 
-TEST_F(LifecycleTest, AfterATrialWithACompletedJobOneDeathIsOneDeath) {
+TEST_F(LifeOfAConnector, AfterATrialWithACompletedJobOneDeathIsOneDeath) {
     for (std::uint64_t generation = 1; generation <= 5; ++generation) {
         if (generation == 1)
             start_ready(1);
@@ -406,7 +345,7 @@ TEST_F(LifecycleTest, AfterATrialWithACompletedJobOneDeathIsOneDeath) {
             done(life().spawned(generation, now));
             ready(generation);
         }
-        exit(generation, 1);
+        die(generation, 1);
     }
     ASSERT_EQ(life().state(), State::breaker_open);
     now = *life().next_attempt();
@@ -416,12 +355,12 @@ TEST_F(LifecycleTest, AfterATrialWithACompletedJobOneDeathIsOneDeath) {
     life().job_given(6);
     life().job_done(6);
     done(life().job_ended(6, now));
-    exit(6, 9);
+    die(6, 9);
     EXPECT_EQ(life().state(), State::backoff);
     EXPECT_EQ(*life().next_attempt() - now, 500ms);
 }
 
-TEST_F(LifecycleTest, ARecycleThatDoesNotWorkIsNotRepeatedAtOnce) {
+TEST_F(LifeOfAConnector, ARecycleThatDoesNotWorkIsNotRepeatedAtOnce) {
     options.policy.max_jobs = 1;
     start_and_spawn(1);
     ready(1, false);
@@ -432,55 +371,55 @@ TEST_F(LifecycleTest, ARecycleThatDoesNotWorkIsNotRepeatedAtOnce) {
     EXPECT_THAT(tick_after(1s), ElementsAre(Spawn{}));
 }
 
-TEST_F(LifecycleTest, AStoppedInstanceIsStartedAgainUnlessAnOperatorStoppedIt) {
+TEST_F(LifeOfAConnector, AStoppedInstanceIsStartedAgainUnlessAnOperatorStoppedIt) {
     start_ready(1);
     EXPECT_THAT(done(life().stop_process(1, StopReason::timeout, "job too long", now)),
                 ElementsAre(Withdraw{1}, SendDrain{1}, SendShutdown{1, 10s}));
     EXPECT_THAT(done(life().stop_process(1, StopReason::hung, "again", now)), IsEmpty());
-    exit(1, 0);
+    die(1, 0);
     EXPECT_EQ(life().state(), State::backoff);
 }
 
-TEST_F(LifecycleTest, ShutdownStopsEverythingAndStartsNothing) {
+TEST_F(LifeOfAConnector, ShutdownStopsEverythingAndStartsNothing) {
     start_ready(1);
     life().job_given(1);
     done(life().restart(StopReason::restart, "operator", now));
     done(life().spawned(2, now));
     EXPECT_EQ(done(life().shutdown(now)).size(), 5u);  // Withdraw 1, and drain + shutdown for both
-    EXPECT_THAT(exit(1, 0), IsEmpty());
-    EXPECT_THAT(exit(2, 0), IsEmpty());
+    EXPECT_THAT(die(1, 0), IsEmpty());
+    EXPECT_THAT(die(2, 0), IsEmpty());
     EXPECT_TRUE(life().gone());
     EXPECT_THAT(done(life().start(now)), IsEmpty());
     EXPECT_THAT(done(life().restart(StopReason::restart, "operator", now)), IsEmpty());
 }
 
-TEST_F(LifecycleTest, AnAttachedConnectorHasNoTimeoutsAndIsWaitedForAgain) {
+TEST_F(LifeOfAConnector, AnAttachedConnectorHasNoTimeoutsAndIsWaitedForAgain) {
     options.attach = true;
     start_and_spawn(1);
     EXPECT_THAT(tick_after(24h), IsEmpty());
     EXPECT_THAT(ready(1), ElementsAre(Announce{1}));
     EXPECT_THAT(tick_after(24h), IsEmpty());
-    EXPECT_THAT(exit(1, 0), ElementsAre(Withdraw{1}, Spawn{}));
+    EXPECT_THAT(die(1, 0), ElementsAre(Withdraw{1}, Spawn{}));
 }
 
-TEST_F(LifecycleTest, WhyNamesTheCauseAndTheTimeLeft) {
+TEST_F(LifeOfAConnector, WhyNamesTheCauseAndTheTimeLeft) {
     start_ready(1);
     DeathReport report;
     report.signal = SIGSEGV;
     report.jobs_held = {"X"};
     report.uptime = 125s;
     done(life().exited(1, report, now));
-    EXPECT_EQ(life().why(now), "c waits " + human_duration(500ms) + " to restart: killed by SIGSEGV after " +
-                                   human_duration(125s) + " while running job X");
+    EXPECT_EQ(("c " + why()), "c waits " + human_duration(500ms) + " to restart: killed by SIGSEGV after " +
+                                  human_duration(125s) + " while running job X");
 }
 
-TEST_F(LifecycleTest, ADayOfCrashLoopsTriesForEverAtABoundedRate) {
+TEST_F(LifeOfAConnector, ADayOfCrashLoopsTriesForEverAtABoundedRate) {
     start_and_spawn(1);
     std::uint64_t generation = 1;
     const TimePoint end = now + 24h;
     while (now < end) {
         now += 1s;  // it lives for a second
-        exit(generation, 1);
+        die(generation, 1);
         const auto next = life().next_wakeup();
         ASSERT_TRUE(next) << "a dead end";
         now = *next;
@@ -492,7 +431,7 @@ TEST_F(LifecycleTest, ADayOfCrashLoopsTriesForEverAtABoundedRate) {
     EXPECT_LT(generation, 295u);
 }
 
-TEST_F(LifecycleTest, ADayOfHangingStartsUsesTheLadderEachTime) {
+TEST_F(LifeOfAConnector, ADayOfHangingStartsUsesTheLadderEachTime) {
     options.policy.breaker_deaths = 0;
     start_and_spawn(1);
     std::uint64_t generation = 1;

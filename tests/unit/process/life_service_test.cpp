@@ -1,146 +1,65 @@
-// The companion service's life in simulated time.
+// What only a companion service's life has: a port, a page, jobs that others count, verdicts. In simulated time.
 
-#include "supervisor/process/life/service_lifecycle.h"
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include <csignal>
+#include "tests/unit/process/life_fixture.h"
 
 namespace emprops::process {
 namespace {
 
-using namespace std::chrono_literals;
-using namespace action;
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
+using LifeOfAService = ServiceLife;
 
-/// A service with a clock of its own; what it says to people is set apart from what it does.
-struct ServiceLife : testing::Test {
-    ServiceLife() {
-        options.name = "the service of c";
-        options.settings.command = {"x"};
-        options.settings.port = 8188;
-        options.settings.supervision.backoff_jitter = 0;
-        options.check_port = options.probe = true;
-        options.drain_timeout = 60s;
-    }
-    ServiceActions done(ServiceActions actions) {
-        ServiceActions rest;
-        for (ServiceAction& each : actions) {
-            if (const auto* text = std::get_if<Say>(&each))
-                said += text->text + "\n";
-            else
-                rest.push_back(std::move(each));
-        }
-        return rest;
-    }
-    ServiceLifecycle& life() {
-        if (!life_) life_.emplace(options, [] { return 0.5; });
-        return *life_;
-    }
-    void start(std::uint64_t generation) {
-        EXPECT_THAT(done(life().start(now)), ElementsAre(CheckPort{}));
-        spawn(generation);
-    }
-    void spawn(std::uint64_t generation) {
-        EXPECT_THAT(done(life().port_free(now)), ElementsAre(Spawn{}));
-        EXPECT_THAT(done(life().spawned(generation, now)), IsEmpty());
-        EXPECT_EQ(life().state(), ServiceState::starting);
-    }
-    void start_healthy(std::uint64_t generation) {
-        start(generation);
-        EXPECT_THAT(answer(generation), IsEmpty());
-        EXPECT_EQ(life().state(), ServiceState::healthy);
-    }
-    ServiceActions answer(std::uint64_t generation, std::optional<std::uint64_t> vram = {}) {
-        return done(life().probed(generation, {true, "", vram}, now));
-    }
-    ServiceActions miss(std::uint64_t generation, const std::string& text = "no answer") {
-        return done(life().probed(generation, {false, text, {}}, now));
-    }
-    ServiceActions die(std::uint64_t generation, int code = 1) {
-        DeathReport report;
-        report.exit_code = code;
-        report.pid = 42;
-        life().exit_seen(generation);
-        ServiceActions actions = done(life().exited(generation, report, now));
-        last_report = report;
-        return actions;
-    }
-    ServiceActions jobs(int running) { return done(life().jobs_running(running, now)); }
-    ServiceActions give_job() {
-        life().job_given();
-        return jobs(1);
-    }
-    ServiceActions tick(std::uint64_t rss = 0) { return done(life().tick(rss, now)); }
-    ServiceActions tick_after(Ms time, std::uint64_t rss = 0) {
-        now += time;
-        return tick(rss);
-    }
-    std::string why() { return life().why(now); }
-
-    ServiceOptions options;
-    TimePoint now{};
-    std::string said;
-    DeathReport last_report;
-    std::optional<ServiceLifecycle> life_;
-};
-
-TEST_F(ServiceLife, ASlowStartIsAskedAgainAndAgainUntilItAnswers) {
+TEST_F(LifeOfAService, ASlowStartIsAskedAgainAndAgainUntilItAnswers) {
     start(1);
     for (int second = 5; second <= 300; second += 5) {
-        EXPECT_THAT(tick_after(5s), ElementsAre(Probe{1})) << second;
+        EXPECT_THAT(tick_after(5s), ElementsAre(AskPage{1})) << second;
         EXPECT_FALSE(life().usable());
         EXPECT_THAT(miss(1, "connection refused"), IsEmpty());
     }
     EXPECT_EQ(why(), "is starting for 5 min (connection refused)");
-    EXPECT_THAT(tick_after(5s), ElementsAre(Probe{1}));
+    EXPECT_THAT(tick_after(5s), ElementsAre(AskPage{1}));
     EXPECT_THAT(answer(1), IsEmpty());
     EXPECT_TRUE(life().usable());
     EXPECT_THAT(said, HasSubstr("the service of c is healthy after 5 min 5 s"));
     EXPECT_THAT(why(), HasSubstr("is healthy, up for 5 min 5 s"));
 }
 
-TEST_F(ServiceLife, NoSecondQuestionWhileOneIsOpen) {
+TEST_F(LifeOfAService, NoSecondQuestionWhileOneIsOpen) {
     start(1);
-    EXPECT_THAT(tick_after(5s), ElementsAre(Probe{1}));
+    EXPECT_THAT(tick_after(5s), ElementsAre(AskPage{1}));
     EXPECT_THAT(tick_after(15s), IsEmpty());
     EXPECT_THAT(miss(1), IsEmpty());
     EXPECT_EQ(life().next_wakeup(), now + 5s);
 }
 
-TEST_F(ServiceLife, NeverHealthyIsStoppedAndTriedAgain) {
+TEST_F(LifeOfAService, NeverHealthyIsStoppedAndTriedAgain) {
     start(1);
     now += 10min - 1ms;
-    EXPECT_THAT(tick(), ElementsAre(Probe{1}));
+    EXPECT_THAT(tick(), ElementsAre(AskPage{1}));
     miss(1, "connection refused");
     EXPECT_THAT(tick_after(1ms), ElementsAre(SignalGroup{1, SIGTERM}));
-    EXPECT_EQ(life().state(), ServiceState::stopping);
+    EXPECT_EQ(life().state(), State::draining);
     EXPECT_THAT(die(1, 0), IsEmpty());
     EXPECT_EQ(last_report.stopped_for, StopReason::start_timeout);
     EXPECT_FALSE(last_report.was_ready);
-    EXPECT_EQ(life().state(), ServiceState::backoff);
+    EXPECT_EQ(life().state(), State::backoff);
     EXPECT_THAT(why(), HasSubstr("waits 500 ms to restart: exited with code 0 after 0 ms, because no healthy "
                                  "answer within 10 min (start_timeout): connection refused"));
     EXPECT_THAT(tick_after(500ms), ElementsAre(CheckPort{}));
     spawn(2);
 }
 
-TEST_F(ServiceLife, ACrashLoopOpensTheBreakerAndEachTrialIsOneStart) {
+TEST_F(LifeOfAService, ACrashLoopOpensTheBreakerAndEachTrialIsOneStart) {
     start(1);
     std::vector<Ms> delays;
     for (std::uint64_t generation = 1; generation < 5; ++generation) {
         die(generation);
-        EXPECT_EQ(life().state(), ServiceState::backoff);
+        EXPECT_EQ(life().state(), State::backoff);
         delays.push_back(std::chrono::duration_cast<Ms>(*life().next_attempt() - now));
         EXPECT_THAT(tick_after(delays.back()), ElementsAre(CheckPort{}));
         spawn(generation + 1);
     }
     EXPECT_EQ(delays, (std::vector<Ms>{500ms, 1s, 2s, 4s}));
     die(5);
-    EXPECT_EQ(life().state(), ServiceState::breaker_open);
+    EXPECT_EQ(life().state(), State::breaker_open);
     EXPECT_THAT(why(), HasSubstr("is tried again in 5 min only (breaker open): 5 deaths in the last 7.5 s"));
     // A day of it: one start each five minutes.
     int starts = 0;
@@ -149,14 +68,14 @@ TEST_F(ServiceLife, ACrashLoopOpensTheBreakerAndEachTrialIsOneStart) {
         spawn(generation);
         ++starts;
         die(generation);
-        EXPECT_EQ(life().state(), ServiceState::breaker_open);
+        EXPECT_EQ(life().state(), State::breaker_open);
     }
     EXPECT_EQ(starts, 288);
     // An operator ends it.
     EXPECT_THAT(done(life().start(now)), ElementsAre(CheckPort{}));
 }
 
-TEST_F(ServiceLife, ATrialThatStaysHealthyClosesTheBreaker) {
+TEST_F(LifeOfAService, ATrialThatStaysHealthyClosesTheBreaker) {
     start(1);
     for (std::uint64_t generation = 1; generation < 5; ++generation) {
         die(generation);
@@ -164,23 +83,23 @@ TEST_F(ServiceLife, ATrialThatStaysHealthyClosesTheBreaker) {
         spawn(generation + 1);
     }
     die(5);
-    ASSERT_EQ(life().state(), ServiceState::breaker_open);
+    ASSERT_EQ(life().state(), State::breaker_open);
     EXPECT_THAT(tick_after(5min), ElementsAre(CheckPort{}));
     spawn(6);
     answer(6);
     EXPECT_TRUE(life().usable());
     now += 2min;
     die(6);
-    EXPECT_EQ(life().state(), ServiceState::backoff);
+    EXPECT_EQ(life().state(), State::backoff);
 }
 
-TEST_F(ServiceLife, OneMissTakesItOutOfServiceAndTwelveMeanHung) {
+TEST_F(LifeOfAService, OneMissTakesItOutOfServiceAndTwelveMeanHung) {
     start_healthy(1);
     give_job();
     for (int missed = 1; missed < 12; ++missed) {
-        EXPECT_THAT(tick_after(25s), ElementsAre(Probe{1}));
+        EXPECT_THAT(tick_after(25s), ElementsAre(AskPage{1}));
         EXPECT_THAT(miss(1), IsEmpty());
-        EXPECT_EQ(life().state(), ServiceState::unhealthy);
+        EXPECT_EQ(life().state(), State::unhealthy);
         EXPECT_FALSE(life().usable());
     }
     EXPECT_EQ(why(), "gives no healthy answer (11 of 12 misses): no answer");
@@ -190,10 +109,10 @@ TEST_F(ServiceLife, OneMissTakesItOutOfServiceAndTwelveMeanHung) {
     EXPECT_THAT(tick_after(2s), ElementsAre(SignalGroup{1, SIGKILL}, ReportStuck{1}));
     EXPECT_THAT(die(1), IsEmpty());
     EXPECT_EQ(last_report.stopped_for, StopReason::hung);
-    EXPECT_EQ(life().state(), ServiceState::backoff);
+    EXPECT_EQ(life().state(), State::backoff);
 }
 
-TEST_F(ServiceLife, AnAnswerInBetweenForgivesTheMisses) {
+TEST_F(LifeOfAService, AnAnswerInBetweenForgivesTheMisses) {
     start_healthy(1);
     for (int round = 0; round < 5; ++round) {
         for (int missed = 0; missed < 11; ++missed) {
@@ -206,16 +125,16 @@ TEST_F(ServiceLife, AnAnswerInBetweenForgivesTheMisses) {
     }
 }
 
-TEST_F(ServiceLife, AnAnswerForAnOlderProcessMeansNothing) {
+TEST_F(LifeOfAService, AnAnswerForAnOlderProcessMeansNothing) {
     start_healthy(1);
     die(1);
     tick_after(1s);
     spawn(2);
     answer(1);
-    EXPECT_EQ(life().state(), ServiceState::starting);
+    EXPECT_EQ(life().state(), State::starting);
 }
 
-TEST_F(ServiceLife, ARestartThatTheConnectorAsksForIsDoneAtOnceAndCountsAsADeath) {
+TEST_F(LifeOfAService, ARestartThatTheConnectorAsksForIsDoneAtOnceAndCountsAsADeath) {
     start_healthy(1);
     give_job();
     EXPECT_THAT(done(life().restart_asked("sticky CUDA error", now)), ElementsAre(SignalGroup{1, SIGTERM}));
@@ -223,7 +142,7 @@ TEST_F(ServiceLife, ARestartThatTheConnectorAsksForIsDoneAtOnceAndCountsAsADeath
     EXPECT_THAT(die(1, 0), IsEmpty());
     EXPECT_EQ(last_report.stopped_for, StopReason::asked);
     EXPECT_THAT(last_report.summary(), HasSubstr("its connector asked for a restart: sticky CUDA error"));
-    EXPECT_EQ(life().state(), ServiceState::backoff);
+    EXPECT_EQ(life().state(), State::backoff);
     EXPECT_THAT(done(life().restart_asked("again", now)), IsEmpty());
     for (std::uint64_t generation = 2; generation <= 5; ++generation) {
         tick_after(*life().next_attempt() - now > 0ms ? Ms{5000} : 0ms);
@@ -233,20 +152,20 @@ TEST_F(ServiceLife, ARestartThatTheConnectorAsksForIsDoneAtOnceAndCountsAsADeath
         EXPECT_THAT(done(life().restart_asked("again", now)), ElementsAre(SignalGroup{generation, SIGTERM}));
         die(generation, 0);
     }
-    EXPECT_EQ(life().state(), ServiceState::breaker_open) << "no endless loop";
+    EXPECT_EQ(life().state(), State::breaker_open) << "no endless loop";
 }
 
-TEST_F(ServiceLife, RecyclesBetweenJobsOnly) {
-    options.settings.supervision.max_jobs = 2;
+TEST_F(LifeOfAService, RecyclesBetweenJobsOnly) {
+    options.policy.max_jobs = 2;
     start_healthy(1);
     give_job();
     jobs(0);
     EXPECT_TRUE(life().usable());
     EXPECT_THAT(give_job(), IsEmpty());
     EXPECT_FALSE(life().usable()) << "no further job meanwhile";
-    EXPECT_EQ(life().state(), ServiceState::stopping);
+    EXPECT_EQ(life().state(), State::draining);
     EXPECT_EQ(why(), "is restarted when 1 job(s) have ended: it has had 2 jobs (max_jobs)");
-    EXPECT_THAT(tick_after(1h), ElementsAre(Probe{1})) << "the job takes what it takes";
+    EXPECT_THAT(tick_after(1h), ElementsAre(AskPage{1})) << "the job takes what it takes";
     answer(1);
     EXPECT_THAT(jobs(0), ElementsAre(SignalGroup{1, SIGTERM}));
     EXPECT_THAT(die(1, 0), ElementsAre(CheckPort{})) << "no back-off";
@@ -256,16 +175,16 @@ TEST_F(ServiceLife, RecyclesBetweenJobsOnly) {
     EXPECT_TRUE(life().usable());
 }
 
-TEST_F(ServiceLife, MemoryGraphicsMemoryAndAgeRecycleToo) {
-    options.settings.supervision.max_rss = 1000;
-    options.settings.supervision.max_age = 24h;
-    options.settings.max_vram = 500;
+TEST_F(LifeOfAService, MemoryGraphicsMemoryAndAgeRecycleToo) {
+    options.policy.max_rss = 1000;
+    options.policy.max_age = 24h;
+    options.max_vram = 500;
     start_healthy(1);
-    EXPECT_THAT(tick_after(1s, 1001), IsEmpty()) << "before its first job: a new one would need it too";
+    EXPECT_THAT(tick_after(1s, {1001, {}}), IsEmpty()) << "before its first job: a new one would need it too";
     give_job();
     EXPECT_THAT(jobs(0), IsEmpty());
-    EXPECT_THAT(tick_after(1s, 1000), IsEmpty());
-    EXPECT_THAT(tick_after(1s, 1001), ElementsAre(SignalGroup{1, SIGTERM}));
+    EXPECT_THAT(tick_after(1s, {1000, {}}), IsEmpty());
+    EXPECT_THAT(tick_after(1s, {1001, {}}), ElementsAre(SignalGroup{1, SIGTERM}));
     die(1, 0);
     spawn(2);
     answer(2);
@@ -280,15 +199,15 @@ TEST_F(ServiceLife, MemoryGraphicsMemoryAndAgeRecycleToo) {
     die(2, 0);
     spawn(3);
     answer(3);
-    EXPECT_THAT(tick_after(24h - 1ms), ElementsAre(Probe{3}));
+    EXPECT_THAT(tick_after(24h - 1ms), ElementsAre(AskPage{3}));
     EXPECT_THAT(tick_after(1ms), ElementsAre(SignalGroup{3, SIGTERM}));
 }
 
-TEST_F(ServiceLife, APortOfSomebodyElseIsWaitedForAndSaidOnce) {
+TEST_F(LifeOfAService, APortOfSomebodyElseIsWaitedForAndSaidOnce) {
     EXPECT_THAT(done(life().start(now)), ElementsAre(CheckPort{}));
     for (int round = 0; round < 10; ++round) {
         EXPECT_THAT(done(life().port_taken("port 8188 belongs to pid 7 (python main.py)", now)), IsEmpty());
-        EXPECT_EQ(life().state(), ServiceState::waiting);
+        EXPECT_EQ(life().state(), State::waiting);
         EXPECT_THAT(tick_after(5s), ElementsAre(CheckPort{}));
     }
     EXPECT_EQ(why(), "waits: port 8188 belongs to pid 7 (python main.py)");
@@ -297,7 +216,7 @@ TEST_F(ServiceLife, APortOfSomebodyElseIsWaitedForAndSaidOnce) {
     spawn(1);
 }
 
-TEST_F(ServiceLife, StopAndStart) {
+TEST_F(LifeOfAService, StopAndStart) {
     start_healthy(1);
     EXPECT_THAT(done(life().stop("its connector is stopped", now)), ElementsAre(SignalGroup{1, SIGTERM}));
     EXPECT_THAT(done(life().start(now)), IsEmpty()) << "started again when it has gone";
@@ -306,17 +225,17 @@ TEST_F(ServiceLife, StopAndStart) {
     answer(2);
     EXPECT_THAT(done(life().stop("its connector is stopped", now)), ElementsAre(SignalGroup{2, SIGTERM}));
     EXPECT_THAT(die(2, 0), IsEmpty());
-    EXPECT_EQ(life().state(), ServiceState::stopped);
+    EXPECT_EQ(life().state(), State::stopped);
     EXPECT_TRUE(life().gone());
     EXPECT_EQ(why(), "is stopped: its connector is stopped");
     EXPECT_EQ(life().next_wakeup(), std::nullopt);
 }
 
-TEST_F(ServiceLife, StopWhileItWaitsForItsPortOrForTheNextStart) {
+TEST_F(LifeOfAService, StopWhileItWaitsForItsPortOrForTheNextStart) {
     life().start(now);
     life().port_taken("port 8188 belongs to pid 7", now);
     EXPECT_THAT(done(life().stop("x", now)), IsEmpty());
-    EXPECT_EQ(life().state(), ServiceState::stopped);
+    EXPECT_EQ(life().state(), State::stopped);
     EXPECT_THAT(tick_after(1h), IsEmpty());
     start(1);
     die(1);
@@ -325,25 +244,26 @@ TEST_F(ServiceLife, StopWhileItWaitsForItsPortOrForTheNextStart) {
     EXPECT_TRUE(life().gone());
 }
 
-TEST_F(ServiceLife, ShutdownStartsNothingAnyMore) {
+TEST_F(LifeOfAService, ShutdownStartsNothingAnyMore) {
     start_healthy(1);
     EXPECT_THAT(done(life().shutdown(now)), ElementsAre(SignalGroup{1, SIGTERM}));
     EXPECT_THAT(done(life().start(now)), IsEmpty());
     EXPECT_THAT(die(1, 0), IsEmpty());
     EXPECT_EQ(last_report.stopped_for, StopReason::worker_leaving);
-    EXPECT_THAT(done(life().restart("x", now)), IsEmpty());
+    EXPECT_THAT(done(life().restart(StopReason::restart, "x", now)), IsEmpty());
     EXPECT_THAT(tick_after(1h), IsEmpty());
 }
 
-TEST_F(ServiceLife, AnOperatorsRestartWaitsForTheJobsButNotForEver) {
+TEST_F(LifeOfAService, AnOperatorsRestartWaitsForTheJobsButNotForEver) {
     start_healthy(1);
-    EXPECT_THAT(done(life().restart("an operator restarts it", now)), ElementsAre(SignalGroup{1, SIGTERM}));
+    EXPECT_THAT(done(life().restart(StopReason::restart, "an operator restarts it", now)),
+                ElementsAre(SignalGroup{1, SIGTERM}));
     EXPECT_THAT(die(1, 0), ElementsAre(CheckPort{}));
     spawn(2);
     answer(2);
     give_job();
-    EXPECT_THAT(done(life().restart("an operator restarts it", now)), IsEmpty());
-    EXPECT_EQ(life().state(), ServiceState::stopping);
+    EXPECT_THAT(done(life().restart(StopReason::restart, "an operator restarts it", now)), IsEmpty());
+    EXPECT_EQ(life().state(), State::draining);
     tick_after(59s);
     answer(2);
     EXPECT_THAT(tick_after(1s), ElementsAre(SignalGroup{2, SIGTERM}));
@@ -351,16 +271,17 @@ TEST_F(ServiceLife, AnOperatorsRestartWaitsForTheJobsButNotForEver) {
     EXPECT_THAT(die(2, 0), ElementsAre(CheckPort{}));
 }
 
-TEST_F(ServiceLife, ExitCode78IsNotRetriedUntilSomebodySaysSo) {
+TEST_F(LifeOfAService, ExitCode78IsNotRetriedUntilSomebodySaysSo) {
     start(1);
     EXPECT_THAT(die(1, 78), IsEmpty());
-    EXPECT_EQ(life().state(), ServiceState::failed);
+    EXPECT_EQ(life().state(), State::failed);
     EXPECT_THAT(tick_after(24h), IsEmpty());
     EXPECT_THAT(why(), HasSubstr("has failed: its configuration is wrong (exit code 78)"));
-    EXPECT_THAT(done(life().restart("its settings changed", now)), ElementsAre(CheckPort{}));
+    EXPECT_THAT(done(life().restart(StopReason::restart, "its settings changed", now)),
+                ElementsAre(CheckPort{}));
 }
 
-TEST_F(ServiceLife, AProgramThatIsNotThereIsTriedAgainWithBackOff) {
+TEST_F(LifeOfAService, AProgramThatIsNotThereIsTriedAgainWithBackOff) {
     life().start(now);
     life().port_free(now);
     EXPECT_THAT(done(life().spawn_failed("no such program", now)), IsEmpty());
@@ -368,24 +289,25 @@ TEST_F(ServiceLife, AProgramThatIsNotThereIsTriedAgainWithBackOff) {
     EXPECT_THAT(tick_after(500ms), ElementsAre(CheckPort{}));
 }
 
-TEST_F(ServiceLife, WithoutPortAndHealthPageAliveIsHealthy) {
-    options.check_port = options.probe = false;
+TEST_F(LifeOfAService, WithoutPortAndHealthPageAliveIsHealthy) {
+    options.readiness = IsAlive{};
+    options.port_retry.reset();
     EXPECT_THAT(done(life().start(now)), ElementsAre(Spawn{}));
     EXPECT_THAT(done(life().spawned(1, now)), IsEmpty());
     EXPECT_TRUE(life().usable());
     EXPECT_EQ(life().next_wakeup(), std::nullopt);
     die(1);
-    EXPECT_EQ(life().state(), ServiceState::backoff);
+    EXPECT_EQ(life().state(), State::backoff);
 }
 
-TEST_F(ServiceLife, WhatAJobDidDoesNotOpenTheBreaker) {
+TEST_F(LifeOfAService, WhatAJobDidDoesNotOpenTheBreaker) {
     start_healthy(1);
     for (std::uint64_t generation = 1; generation <= 20; ++generation) {
         give_job();
         die(generation);
         done(life().judged(42, ServiceVerdict::job, "", now));
         jobs(0);
-        ASSERT_EQ(life().state(), ServiceState::backoff) << generation;
+        ASSERT_EQ(life().state(), State::backoff) << generation;
         EXPECT_EQ(*life().next_attempt() - now, 500ms);
         EXPECT_THAT(tick_after(500ms), ElementsAre(CheckPort{}));
         spawn(generation + 1);
@@ -393,7 +315,7 @@ TEST_F(ServiceLife, WhatAJobDidDoesNotOpenTheBreaker) {
     }
 }
 
-TEST_F(ServiceLife, OneThatAnOpenBreakerWasWrittenUpForClosesItAgain) {
+TEST_F(LifeOfAService, OneThatAnOpenBreakerWasWrittenUpForClosesItAgain) {
     start_healthy(1);
     for (std::uint64_t generation = 1; generation <= 5; ++generation) {
         die(generation);
@@ -403,24 +325,24 @@ TEST_F(ServiceLife, OneThatAnOpenBreakerWasWrittenUpForClosesItAgain) {
         spawn(generation + 1);
         answer(generation + 1);
     }
-    ASSERT_EQ(life().state(), ServiceState::breaker_open);
+    ASSERT_EQ(life().state(), State::breaker_open);
     EXPECT_EQ(life().back_at(), now + 300s);
     said.clear();
     done(life().judged(7, ServiceVerdict::job, "", now));
-    EXPECT_EQ(life().state(), ServiceState::breaker_open) << "another process";
+    EXPECT_EQ(life().state(), State::breaker_open) << "another process";
     done(life().judged(42, ServiceVerdict::job, "", now));
-    EXPECT_EQ(life().state(), ServiceState::backoff);
+    EXPECT_EQ(life().state(), State::backoff);
     EXPECT_LT(*life().back_at() - now, 10s);
     EXPECT_THAT(said, HasSubstr("to restart"));
 }
 
-TEST_F(ServiceLife, AnAccusedMachineOpensItAtOnceAndACompletedJobEndsTheTrial) {
+TEST_F(LifeOfAService, AnAccusedMachineOpensItAtOnceAndACompletedJobEndsTheTrial) {
     start_healthy(1);
     give_job();
     die(1);
     done(life().judged(42, ServiceVerdict::machine, "the jobs a and b ended it", now));
     jobs(0);
-    EXPECT_EQ(life().state(), ServiceState::breaker_open);
+    EXPECT_EQ(life().state(), State::breaker_open);
     EXPECT_THAT(why(),
                 HasSubstr("is tried again in 5 min only (breaker open): the jobs a and b ended it; exited"));
     EXPECT_THAT(said, HasSubstr("the jobs a and b ended it"));
@@ -429,61 +351,61 @@ TEST_F(ServiceLife, AnAccusedMachineOpensItAtOnceAndACompletedJobEndsTheTrial) {
     answer(2);
     EXPECT_EQ(life().back_at(), std::nullopt);
     give_job();
-    life().job_done();
+    life().job_done(2);
     jobs(0);
     die(2);
-    EXPECT_EQ(life().state(), ServiceState::backoff) << "one death after a good trial";
+    EXPECT_EQ(life().state(), State::backoff) << "one death after a good trial";
     EXPECT_THAT(why(), testing::Not(HasSubstr("a and b")));
 }
 
-TEST_F(ServiceLife, AVerdictThatComesLateStopsNothing) {
+TEST_F(LifeOfAService, AVerdictThatComesLateStopsNothing) {
     start_healthy(1);
     die(1);
     done(life().stop("operator", now));
     EXPECT_THAT(done(life().judged(42, ServiceVerdict::machine, "x", now)), IsEmpty());
-    EXPECT_EQ(life().state(), ServiceState::stopped);
+    EXPECT_EQ(life().state(), State::stopped);
     start_healthy(2);
     die(2);
     tick_after(500ms);
     spawn(3);
     EXPECT_THAT(done(life().judged(42, ServiceVerdict::machine, "x", now)), IsEmpty());
-    EXPECT_EQ(life().state(), ServiceState::starting) << "this start is the trial";
+    EXPECT_EQ(life().state(), State::starting) << "this start is the trial";
     die(3);
-    EXPECT_EQ(life().state(), ServiceState::breaker_open);
+    EXPECT_EQ(life().state(), State::breaker_open);
     EXPECT_EQ(done(life().start(now)).size(), 1u);
     spawn(4);
     die(4, 78);
     EXPECT_EQ(life().back_at(), TimePoint::max());
 }
 
-TEST_F(ServiceLife, LimitsBelowWhatItNeedsBeforeItsFirstJobAreToldOnce) {
-    options.settings.supervision.max_rss = 500 << 20;
-    options.settings.max_vram = 1000 << 20;
+TEST_F(LifeOfAService, LimitsBelowWhatItNeedsBeforeItsFirstJobAreToldOnce) {
+    options.policy.max_rss = 500 << 20;
+    options.max_vram = 1000 << 20;
     start_healthy(1);
     for (int i = 0; i < 30; ++i)
-        tick_after(1s, 812 << 20);
-    EXPECT_EQ(life().state(), ServiceState::healthy);
+        tick_after(1s, {812 << 20, {}});
+    EXPECT_EQ(life().state(), State::ready);
     EXPECT_THAT(said, HasSubstr("uses 812 MiB of memory before its first job and max_rss is 500 MiB"));
     EXPECT_EQ(said.find("before its first job"), said.rfind("before its first job"));
     EXPECT_THAT(why(), HasSubstr("set max_rss well above"));
-    options.settings.supervision.max_rss = 0;
+    options.policy.max_rss = 0;
     life().configure(options);
     said.clear();
     for (int i = 0; i < 3; ++i)
         answer(1, std::uint64_t{2000} << 20);
     EXPECT_THAT(said, HasSubstr("of graphics memory in use before its first job and max_vram is 1000 MiB"));
-    EXPECT_EQ(life().state(), ServiceState::healthy);
+    EXPECT_EQ(life().state(), State::ready);
 }
 
-TEST_F(ServiceLife, AnAgeBelowWhatItsStartTakesDoesNotRestartItAtOnce) {
-    options.settings.supervision.max_age = 10s;
+TEST_F(LifeOfAService, AnAgeBelowWhatItsStartTakesDoesNotRestartItAtOnce) {
+    options.policy.max_age = 10s;
     start(1);
     now += 60s;
     answer(1);
     tick();
-    EXPECT_EQ(life().state(), ServiceState::healthy);
+    EXPECT_EQ(life().state(), State::ready);
     tick_after(10s);
-    EXPECT_EQ(life().state(), ServiceState::stopping);
+    EXPECT_EQ(life().state(), State::draining);
 }
 
 }  // namespace

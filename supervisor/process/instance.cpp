@@ -1,0 +1,433 @@
+#include "supervisor/process/instance.h"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "ipc/overload.h"
+#include "supervisor/base/note.h"
+#include "supervisor/process/child_environment.h"
+
+namespace emprops::process {
+
+Instance::Instance(Surroundings& around, const config::ConnectorSettings& settings, int index)
+    : around_(around),
+      settings_(settings),
+      index_(index),
+      name_(to_string(InstanceId{settings.name, index, 0})),
+      life_(life_options(), around.options.random),
+      folders_(around.work_dirs, settings.name, index,
+               [this](const std::string& job_id) { return holds(job_id); }),
+      companion_(around, *this, settings.name, index) {
+    companion_.configure(settings_, false);
+}
+
+LifeOptions Instance::life_options() const {
+    LifeOptions options;
+    options.name = options.log_name = name_;
+    options.policy = settings_.supervision;
+    options.readiness = SaysReady{settings_.supervision.ping_interval, settings_.supervision.ping_missed};
+    options.exclusive = settings_.exclusive;
+    options.attach = settings_.attach;
+    options.drain_timeout = around_.options.drain_timeout;
+    return options;
+}
+
+Member* Instance::find(std::uint64_t generation) {
+    const auto found = members_.find(generation);
+    return found == members_.end() ? nullptr : found->second.get();
+}
+
+// ---- wishes -----------------------------------------------------------------------------------------------
+
+void Instance::start() {
+    companion_.start();
+    carry_out(life_.start(Clock::now()));
+}
+
+void Instance::stop(const std::string& text) {
+    carry_out(life_.stop(text, Clock::now()));
+}
+
+void Instance::restart(const std::string& text) {
+    companion_.start();  // a running service is left alone, a waiting one is tried again
+    carry_out(life_.restart(StopReason::restart, text, Clock::now()));
+}
+
+void Instance::shutdown() {
+    leaving_ = true;
+    carry_out(life_.shutdown(Clock::now()));
+}
+
+void Instance::kill() {
+    companion_.kill();
+    for (auto& [generation, member] : members_)
+        member->kill();
+}
+
+void Instance::restart_service(const std::string& text) {
+    if (life_.wanted()) companion_.restart(text);
+}
+
+void Instance::configure(const config::ConnectorSettings& settings) {
+    const config::ConnectorSettings before = settings_;
+    settings_ = settings;
+    life_.configure(life_options());
+    if (!(before.service == settings.service)) companion_.configure(settings_, life_.wanted());
+    // The connector knows of its service where that is, and nothing else; instances are the fleet's business.
+    config::ConnectorSettings same = before;
+    same.service = settings.service;
+    same.instances = settings.instances;
+    const bool moved = service_port(before, index_) != service_port(settings, index_);
+    // On the new port nothing answers while jobs of the old process keep the service on the old one: two processes
+    // at a time would wait for each other.
+    if ((moved || !(same == settings)) && life_.wanted())
+        carry_out(life_.restart(StopReason::restart, "its settings changed", Clock::now(),
+                                moved ? Life::Overlapping::no : Life::Overlapping::yes));
+    changed();
+}
+
+void Instance::stop_instance(const InstanceId& id, StopReason reason, const std::string& text) {
+    carry_out(life_.stop_process(id.generation, reason, text, Clock::now()));
+}
+
+void Instance::replace_instance(const InstanceId& id, const std::string& text) {
+    carry_out(life_.recycle(id.generation, text, Clock::now()));
+}
+
+// ---- jobs -------------------------------------------------------------------------------------------------
+
+Result<> Instance::give_job(const InstanceId& id, ipc::Job& job) {
+    Member* member = find(id.generation);
+    const Run* run = life_.find(id.generation);
+    if (member == nullptr || run == nullptr || run->phase() != Run::Phase::up)
+        return Error{"leaving", name_ + " is leaving"};
+    ConnectorProcess& process = member->process();
+    if (process.holds(job.job_id)) return Error{"busy", name_ + " still holds a job of this id"};
+    auto folder = folders_.make(job.job_id, member->user(), process.log_fields(job.job_id), Clock::now());
+    if (!folder) return folder.error();
+    job.work_dir = std::move(*folder);
+    if (!process.give(job)) {
+        folders_.remove(job.job_id);
+        return Error{"busy", "too much waits for the stdin of " + name_};
+    }
+    ++counters_.jobs_given;
+    life_.job_given(id.generation);
+    companion_.job_given();
+    changed();
+    return Ok{};
+}
+
+bool Instance::cancel_job(const InstanceId& id, const std::string& job_id, const std::string& reason) {
+    Member* member = find(id.generation);
+    return member != nullptr && member->process().holds(job_id) &&
+           member->process().send(ipc::Cancel{job_id, reason});
+}
+
+void Instance::job_unanswered(const InstanceId& id, const std::string& job_id) {
+    Member* member = find(id.generation);
+    if (member != nullptr && member->process().job_unanswered(job_id))
+        carry_out(life_.job_ended(id.generation, Clock::now()));
+}
+
+void Instance::job_ended(const InstanceId& id, const std::string& job_id) {
+    Member* member = find(id.generation);
+    // What the jobs of a dead process left behind is seen to when it ends: a resumed one may still want it.
+    if (member == nullptr) return;
+    const bool ran = member->process().job_ended(job_id);
+    folders_.remove(job_id);
+    companion_.job_ended(job_id);
+    if (ran) carry_out(life_.job_ended(id.generation, Clock::now()));
+}
+
+void Instance::service_judged(int pid, ServiceVerdict verdict, const std::string& text) {
+    companion_.judged(pid, verdict, text);
+}
+
+bool Instance::holds(const std::string& job_id) const {
+    return std::any_of(members_.begin(), members_.end(),
+                       [&](const auto& each) { return each.second->process().holds(job_id); });
+}
+
+std::vector<std::string> Instance::jobs_held() const {
+    std::vector<std::string> all;
+    for (const auto& [generation, member] : members_) {
+        for (std::string& job_id : member->process().jobs())
+            all.push_back(std::move(job_id));
+    }
+    return all;
+}
+
+int Instance::jobs_running() const {
+    int count = 0;
+    for (const auto& [generation, member] : members_)
+        count += member->process().running();
+    return count;
+}
+
+// ---- what its life decides --------------------------------------------------------------------------------
+
+void Instance::carry_out(Actions actions) {
+    for (Action& each : actions) {
+        std::visit(
+            Overload{
+                [&](const action::Spawn&) { spawn(); },
+                [&](const action::Announce& ready) { members_.at(ready.generation)->announce(); },
+                [&](const action::Withdraw& leaving) { members_.at(leaving.generation)->withdraw(); },
+                [&](const action::SendPing& ping) {
+                    members_.at(ping.generation)->process().send(ipc::Ping{ping.id});
+                },
+                [&](const action::SendDrain& drain) {
+                    members_.at(drain.generation)->process().send(ipc::Drain{});
+                },
+                [&](const action::SendShutdown& end) { members_.at(end.generation)->shut_down(end.grace); },
+                [&](const action::SignalGroup& end) { members_.at(end.generation)->signal(end.signal); },
+                [&](const action::ReportStuck& stuck) {
+                    members_.at(stuck.generation)->process().child().say_stuck();
+                },
+                [&](const Note& note) { write("process", note); },
+                [](const auto&) {},  // what only a service needs
+            },
+            each);
+    }
+    changed();
+}
+
+void Instance::spawn() {
+    const std::uint64_t generation = ++around_.last_generation;
+    ++counters_.starts;
+    start_problem_.clear();
+    auto& member = members_[generation];
+    member = std::make_unique<Member>(around_, companion_, *this,
+                                      InstanceId{settings_.name, index_, generation}, settings_, counters_);
+    if (const Result<> started = member->start(); !started) {
+        members_.erase(generation);
+        carry_out(life_.spawn_failed(started.error().message, Clock::now()));
+        return;
+    }
+    carry_out(life_.spawned(generation, Clock::now()));
+}
+
+// ---- what its processes say -------------------------------------------------------------------------------
+
+void Instance::on_message(ConnectorProcess& process, ipc::FromConnector message) {
+    const std::uint64_t generation = process.id().generation;
+    Member& member = *members_.at(generation);
+    std::visit(Overload{
+                   [&](ipc::Ready& ready) { on_ready(member, std::move(ready)); },
+                   [&](const ipc::InitFailed& failed) {
+                       carry_out(life_.init_failed(generation, failed.error.retryable,
+                                                   failed.error.code + ": " + cut(failed.error.message),
+                                                   Clock::now()));
+                   },
+                   [&](const ipc::Pong& pong) { life_.pong(generation, pong.id); },
+                   [&](const ipc::Status& status) { member.take(status); },
+                   [&](const ipc::Capabilities& change) { member.take(change); },
+                   [&](const ipc::LogLine& line) { process.log(line); },
+                   [&](const ipc::Unknown& unknown) { process.log(unknown); },
+                   [&](const auto&) { pass_on(process.id(), std::move(message)); },
+               },
+               message);
+}
+
+/// To the dispatcher: what concerns a job, and wishes for a new service.
+void Instance::pass_on(const InstanceId& id, ipc::FromConnector message) {
+    Member& member = *members_.at(id.generation);
+    if (const auto* restart = std::get_if<ipc::RestartService>(&message))
+        companion_.restart_asked(restart->reason, member.process().log_fields());
+    auto* failed = std::get_if<ipc::Failed>(&message);
+    const bool succeeded = std::holds_alternative<ipc::JobResult>(message);
+    // A job's end may follow from a status ("my service is gone"): it is not told before it.
+    if (succeeded || failed != nullptr) member.tell_change(Clock::now());
+    if (failed != nullptr) companion_.explain(*failed);
+    if (succeeded) {
+        life_.job_done(id.generation);
+        companion_.job_done();
+    }
+    // std::function wants a copyable callable, and a result can be large: it travels behind a pointer.
+    auto shared = std::make_shared<ipc::FromConnector>(std::move(message));
+    around_.news->tell(
+        [id, shared](FleetListener& listener) { listener.on_message(id, std::move(*shared)); });
+}
+
+void Instance::on_ready(Member& member, ipc::Ready ready) {
+    const std::uint64_t generation = member.process().id().generation;
+    const int protocol = ready.protocol;
+    const ipc::Features features = ready.features;
+    const Run* run = life_.find(generation);
+    if (run != nullptr && run->phase() == Run::Phase::starting) {
+        if (const auto problem = member.take(std::move(ready))) {
+            carry_out(life_.refused(generation, *problem, Clock::now()));
+            return;
+        }
+    }
+    carry_out(life_.ready(generation, protocol, features, Clock::now()));
+}
+
+void Instance::on_broken_line(ConnectorProcess& process, const std::optional<std::string>& job_id,
+                              const std::string& code, const std::string& message) {
+    if (life_.state() == State::starting) start_problem_ = cut(message);
+    around_.news->tell([id = process.id(), job_id, code, message](FleetListener& listener) {
+        listener.on_protocol_error(id, job_id, code, message);
+    });
+}
+
+void Instance::on_pipe_closed(ConnectorProcess& process, const std::string& what) {
+    const std::uint64_t generation = process.id().generation;
+    Member& member = *members_.at(generation);
+    if (member.attached()) {
+        member.detach();
+        return;
+    }
+    process.child().remember_tree();
+    life_.expect_exit(generation, "it " + what, Clock::now());
+    changed();
+}
+
+void Instance::on_stalled(ConnectorProcess& process) {
+    carry_out(life_.stdin_stalled(process.id().generation, Clock::now()));
+}
+
+// ---- its service ------------------------------------------------------------------------------------------
+
+void Instance::on_companion_changed() {
+    for (const auto& [generation, member] : members_) {
+        member->tell_status();
+        member->tell_offer();
+    }
+}
+
+void Instance::on_companion_still_away() {
+    for (const auto& [generation, member] : members_)
+        member->tell_status();
+}
+
+bool Instance::waits_to_start() const {
+    return life_.state() == State::backoff || life_.state() == State::breaker_open;
+}
+
+void Instance::on_companion_answers() {
+    if (!waits_to_start()) return;
+    boost::asio::post(around_.executor, lifetime_.guard([this] {
+        if (!waits_to_start() || !companion_.may_start_connector()) return;
+        const LogContext context({name_, 0, {}});
+        logger("process")->info("{}: is started now, because its service answers", name_);
+        carry_out(life_.start(Clock::now()));
+    }));
+}
+
+// ---- the end of a process ---------------------------------------------------------------------------------
+
+void Instance::on_exit(ConnectorProcess& process) {
+    carry_out(life_.exit_seen(process.id().generation, Clock::now()));
+}
+
+void Instance::on_end(ConnectorProcess& process) {
+    const TimePoint now = Clock::now();
+    const InstanceId id = process.id();
+    const auto node = members_.extract(id.generation);
+    Member& member = *node.mapped();
+    DeathReport report = process.death_report();
+    Actions actions = life_.exited(id.generation, report, now);
+    if (!planned(report.stopped_for)) ++counters_.deaths;
+    companion_.explain(report);
+    member.log_death(report);
+    // A job that is resumed finds its folder again, unless nobody takes it up in time.
+    const bool resumes = member.offered().features.resume;
+    for (const std::string& job_id : report.jobs_held)
+        folders_.remove_at(resumes ? now + settings_.supervision.resume_window : now, job_id);
+    for (const std::string& job_id : process.unanswered_jobs())
+        folders_.remove_at(now, job_id);
+    folders_.tick(now);
+    if (report.was_ready)
+        around_.news->tell([id, report](FleetListener& listener) { listener.on_gone(id, report); });
+    carry_out(std::move(actions));
+}
+
+// ---- time and state ---------------------------------------------------------------------------------------
+
+void Instance::tick(TimePoint now) {
+    folders_.tick(now);
+    Observations seen;
+    const Run* current = life_.current();
+    for (auto& [generation, member] : members_) {
+        if (member->process().backlog()) seen.stdin_backlog.push_back(generation);
+        member->tick(now);
+        const bool measure =
+            settings_.supervision.max_rss > 0 && current != nullptr && current->generation() == generation;
+        seen.rss_bytes += member->process().child().sample(measure, now);
+    }
+    Actions actions = life_.tick(seen, now);
+    if (!actions.empty()) carry_out(std::move(actions));
+    if (leaving_) follow();  // time alone makes a connector hopeless
+    companion_.tick(now);
+}
+
+std::optional<TimePoint> Instance::next_wakeup() const {
+    Earliest first;
+    first.add(life_.next_wakeup());
+    first.add(folders_.next_wakeup());
+    first.add(companion_.next_wakeup());
+    for (const auto& [generation, member] : members_)
+        first.add(member->next_wakeup());
+    return first.at();
+}
+
+bool Instance::connector_hopeless(TimePoint now) const {
+    return std::all_of(members_.begin(), members_.end(), [&](const auto& each) {
+        const Run* run = life_.find(each.first);
+        return run != nullptr && run->hopeless(now);
+    });
+}
+
+std::string Instance::process_names() const {
+    std::string names;
+    for (const auto& [generation, member] : members_)
+        names += (names.empty() ? "" : ", ") + name_ + " (pid " +
+                 std::to_string(member->process().child().pid()) + ")";
+    const std::string service = companion_.process_name();
+    return names + (names.empty() || service.empty() ? "" : ", ") + service;
+}
+
+void Instance::follow() {
+    companion_.follow({life_.wanted(), connector_gone(), connector_hopeless(Clock::now()), leaving_});
+}
+
+void Instance::changed() {
+    state_.update(life_.state(), Clock::now());
+    follow();
+    around_.changed();
+}
+
+std::string Instance::why(TimePoint now) const {
+    const State state = life_.state();
+    if (state == State::ready && !companion_.serves())
+        return name_ + " is unavailable: " + companion_.reason();
+    std::string text = name_ + " " + life_.why(now);
+    if (state == State::starting && !start_problem_.empty())
+        text += "; a line of it was no message: " + start_problem_;
+    return companion_.exists() ? text + "; " + companion_.reason() : text;
+}
+
+InstanceStatus Instance::status() const {
+    const TimePoint now = Clock::now();
+    const Run* run = life_.current();
+    const auto found = run != nullptr ? members_.find(run->generation()) : members_.end();
+    const Member* member = found != members_.end() ? found->second.get() : nullptr;
+    InstanceStatus status;
+    state_.fill(status, life_, member != nullptr ? &member->process().child() : nullptr, now);
+    status.connector = settings_.name;
+    status.index = index_;
+    status.replacing = life_.replacing();
+    status.leaving = life_.leaving();
+    status.why = why(now);
+    status.service = companion_.status();
+    status.counters = counters_;
+    status.jobs = jobs_held();
+    if (member == nullptr) return status;
+    status.id = member->process().id();
+    if (run->was_up()) status.info = member->offered();
+    return status;
+}
+
+}  // namespace emprops::process

@@ -1,0 +1,63 @@
+#include "supervisor/process/life/retries.h"
+
+#include <algorithm>
+
+#include "ipc/text/people.h"
+
+namespace emprops::process {
+
+void Retries::configure(const config::SupervisionSettings& settings) {
+    policy_.set_settings(settings);
+    policy_.reset();
+}
+
+void Retries::count(const DeathReport& report, TimePoint now) {
+    last_death_ = report;
+    policy_.on_death(now, report.ready_for);
+}
+
+void Retries::plan(const DeathReport& report, TimePoint now) {
+    last_death_ = report;
+    const RestartPolicy::Decision decision = policy_.on_death(now, report.ready_for);
+    next_ = now + decision.delay;
+    breaker_open_ = decision.breaker_open;
+}
+
+void Retries::cancel() {
+    next_.reset();
+    breaker_open_ = false;
+    accusation_.clear();
+}
+
+bool Retries::judge(int pid, ServiceVerdict verdict, const std::string& text, bool planned, TimePoint now) {
+    if (!last_death_ || last_death_->pid != pid) return false;
+    const RestartPolicy::Decision decision =
+        verdict == ServiceVerdict::job ? policy_.excuse_last_death() : policy_.open();
+    // Stopped meanwhile, failed, or started again already: then only the count is another one.
+    if (!planned || !next_) return false;
+    const bool was_open = breaker_open_;
+    const TimePoint then = now + decision.delay;
+    breaker_open_ = decision.breaker_open;
+    next_ = breaker_open_ || was_open ? then : std::min(*next_, then);
+    if (verdict == ServiceVerdict::machine) accusation_ = text;
+    return breaker_open_ || was_open;
+}
+
+std::string Retries::why(TimePoint now) const {
+    const std::string wait = human_duration(next_ ? between(now, *next_) : Ms{0});
+    std::string text = "waits " + wait + " to restart: ";
+    if (breaker_open_)
+        text = "is tried again in " + wait +
+               " only (breaker open): " + (accusation_.empty() ? "" : accusation_ + "; ");
+    const std::size_t deaths = policy_.recent_deaths(now);
+    if (deaths > 1)
+        text += std::to_string(deaths) + " deaths in the last " + human_duration(policy_.recent_span(now)) +
+                ", the last one ";
+    return text + (last_death_ ? last_death_->summary() : "");
+}
+
+std::string Retries::the_one_before() const {
+    return last_death_ ? "; the one before " + last_death_->summary() : "";
+}
+
+}  // namespace emprops::process

@@ -1,0 +1,53 @@
+#pragma once
+// The deaths of one supervised thing and what follows from them: when it is tried again, and why then. Pure;
+// owned by a Life.
+
+#include <optional>
+#include <string>
+
+#include "supervisor/process/life/restart_policy.h"
+#include "supervisor/process/types.h"
+
+namespace emprops::process {
+
+class Retries {
+  public:
+    Retries(const config::SupervisionSettings& settings, Random random)
+        : policy_(settings, std::move(random)) {}
+
+    /// Forgets failures.
+    void configure(const config::SupervisionSettings& settings);
+    void forget_failures() { policy_.reset(); }
+    /// A job has had its result: a trial that went well ends the trial and its history.
+    void worked() { policy_.worked(); }
+    /// Remembered, and no more than that.
+    void remember(const DeathReport& report) { last_death_ = report; }
+    /// Counts in the breaker, although the next process is there already.
+    void count(const DeathReport& report, TimePoint now);
+    /// Counts, and plans the next attempt.
+    void plan(const DeathReport& report, TimePoint now);
+    void plan_at(TimePoint at) { next_ = at; }
+    /// It is tried now, or not at all.
+    void cancel();
+    /// See Life::judged. `planned`: the next attempt still lies ahead. True: what is planned has changed so much
+    /// that people should hear of it.
+    bool judge(int pid, ServiceVerdict verdict, const std::string& text, bool planned, TimePoint now);
+
+    bool due(TimePoint now) const { return next_ && now >= *next_; }
+    std::optional<TimePoint> next() const { return next_; }
+    bool breaker_open() const { return breaker_open_; }
+    const std::optional<DeathReport>& last_death() const { return last_death_; }
+    /// When it is tried again and after what.
+    std::string why(TimePoint now) const;
+    /// "; the one before exited with code 1 after 3 s"; empty: nothing died yet.
+    std::string the_one_before() const;
+
+  private:
+    RestartPolicy policy_;
+    std::optional<TimePoint> next_;
+    bool breaker_open_ = false;
+    std::string accusation_;  // of an open breaker: why it opened before the fifth death
+    std::optional<DeathReport> last_death_;
+};
+
+}  // namespace emprops::process

@@ -1,0 +1,173 @@
+#include "supervisor/process/life/run.h"
+
+#include <csignal>
+#include <utility>
+
+#include "ipc/text/people.h"
+
+namespace emprops::process {
+
+namespace {
+
+/// A process whose stdout has ended, or whose init has failed, is normally about to exit.
+constexpr Ms own_exit_grace{2000};
+/// How long SIGKILL may have been without effect before nobody waits for the process any more.
+constexpr Ms hopeless_after{3000};
+/// SIGKILL goes out again all the time; people hear of it less often.
+constexpr Ms stuck_report_interval{60'000};
+
+}  // namespace
+
+Run::Run(std::uint64_t generation, RunRules rules, TimePoint now)
+    : generation_(generation), rules_(std::move(rules)), signs_(rules_.readiness, now), spawned_at_(now) {
+    // The first step of the ladder is to tell it.
+    if (!told()) rules_.stop.shutdown_grace = Ms{0};
+}
+
+std::optional<StopReason> Run::stop_reason() const {
+    return phase_ == Phase::leaving && !told() ? std::nullopt : reason_;
+}
+
+void Run::up(bool pings, TimePoint now, Actions& out) {
+    up_at_ = now;
+    phase_ = Phase::up;
+    if (pings) signs_.start_pings(now);
+    if (!told()) return;
+    announced_ = true;
+    out.push_back(action::Announce{generation_});
+}
+
+bool Run::hopeless(TimePoint now) const {
+    return phase_ != Phase::exited && stuck_since_ && now - *stuck_since_ >= hopeless_after;
+}
+
+void Run::withdraw(Actions& out) {
+    if (std::exchange(announced_, false)) out.push_back(action::Withdraw{generation_});
+}
+
+void Run::set_jobs(int jobs, TimePoint now, Actions& out) {
+    jobs_ = jobs;
+    if (phase_ == Phase::leaving && jobs_ == 0) stop(*reason_, text_, now, out);
+}
+
+void Run::answered(const PageAnswer& answer, TimePoint now, Actions& out) {
+    if (ending()) return;
+    const bool hangs = signs_.answered(answer, was_up(), now);
+    if (hangs)
+        stop(
+            StopReason::hung,
+            "no healthy answer to " + std::to_string(signs_.missed()) + " questions in a row: " + answer.text,
+            now, out);
+}
+
+void Run::expect_exit(const std::string& why, TimePoint now) {
+    if (exit_deadline_) return;
+    exit_deadline_ = now + own_exit_grace;
+    exit_why_ = why;
+}
+
+void Run::leave(StopReason reason, const std::string& text, std::optional<TimePoint> deadline, TimePoint now,
+                Actions& out) {
+    if (ending() || (phase_ == Phase::leaving && leave_deadline_)) return;
+    if (jobs_ == 0 || !was_up()) {
+        stop(reason, text, now, out);
+        return;
+    }
+    withdraw(out);
+    reason_ = reason;
+    text_ = text;
+    leave_deadline_ = deadline;
+    if (std::exchange(phase_, Phase::leaving) == Phase::up && told())
+        out.push_back(action::SendDrain{generation_});
+}
+
+void Run::stop(StopReason reason, const std::string& text, TimePoint now, Actions& out) {
+    if (ending()) return;
+    withdraw(out);
+    reason_ = reason;
+    text_ = text;
+    const bool drained = std::exchange(phase_, Phase::stopping) == Phase::leaving;
+    ladder_.emplace(rules_.stop, now);
+    if (!told()) {
+        climb(now, out);
+        return;
+    }
+    if (!drained) out.push_back(action::SendDrain{generation_});
+    out.push_back(action::SendShutdown{generation_, rules_.stop.shutdown_grace});
+}
+
+void Run::climb(TimePoint now, Actions& out) {
+    while (ladder_->advance(now)) {
+        const bool gently = ladder_->step() == LadderRun::Step::terminate;
+        out.push_back(action::SignalGroup{generation_, gently ? SIGTERM : SIGKILL});
+        if (ladder_->step() == LadderRun::Step::stuck) report_stuck(now, out);
+    }
+}
+
+void Run::report_stuck(TimePoint now, Actions& out) {
+    if (!stuck_since_) stuck_since_ = now;
+    if (stuck_said_ && now - *stuck_said_ < stuck_report_interval) return;
+    stuck_said_ = now;
+    out.push_back(action::ReportStuck{generation_});
+}
+
+void Run::exit_seen(Actions& out) {
+    withdraw(out);
+    // Of one that leaves without knowing it, the end is its own: the reason to leave was none to end.
+    reason_ = stop_reason();
+    phase_ = Phase::exited;
+}
+
+void Run::tick(TimePoint now, bool stdin_backlog, Actions& out) {
+    switch (phase_) {
+        case Phase::exited:
+            return;
+        case Phase::stopping:
+            climb(now, out);
+            return;
+        case Phase::starting:
+            if (rules_.start_timeout > Ms{0} && now >= spawned_at_ + rules_.start_timeout) {
+                const std::string& miss = signs_.last_miss();
+                stop(StopReason::start_timeout,
+                     (told() ? "no ready within " : "no healthy answer within ") +
+                         human_duration(rules_.start_timeout) + " (start_timeout)" +
+                         (miss.empty() ? "" : ": " + miss),
+                     now, out);
+                return;
+            }
+            break;
+        case Phase::leaving:
+            if (leave_deadline_ && now >= *leave_deadline_) {
+                stop(*reason_, text_ + "; the running jobs did not end in time", now, out);
+                return;
+            }
+            break;
+        case Phase::up:
+            break;
+    }
+    if (exit_deadline_ && now >= *exit_deadline_) {
+        stop(StopReason::hung, exit_why_ + " and did not exit", now, out);
+        return;
+    }
+    const SignsOfLife::Due due = signs_.tick(stdin_backlog, now);
+    if (!due.hangs.empty())
+        stop(StopReason::hung, due.hangs, now, out);
+    else if (due.ping)
+        out.push_back(action::SendPing{generation_, *due.ping});
+    else if (due.ask_page)
+        out.push_back(action::AskPage{generation_});
+}
+
+std::optional<TimePoint> Run::next_wakeup() const {
+    if (phase_ == Phase::exited) return std::nullopt;
+    if (phase_ == Phase::stopping) return ladder_->deadline();
+    Earliest first;
+    first.add(exit_deadline_);
+    first.add(signs_.next_wakeup());
+    if (phase_ == Phase::starting && rules_.start_timeout > Ms{0})
+        first.add(spawned_at_ + rules_.start_timeout);
+    if (phase_ == Phase::leaving) first.add(leave_deadline_);
+    return first.at();
+}
+
+}  // namespace emprops::process
