@@ -147,8 +147,8 @@ TEST(OverlappedRestart, ANewProcessThatNeverBecomesReadyLeavesTheOldOneServing) 
     const InstanceId old = *driver.newest("c");
     driver.state.write_file("broken", "");
     ASSERT_TRUE(driver.fleet->restart("c").ok());
-    ASSERT_TRUE(driver.run_until(
-        [&] { return driver.why("c").find("old one goes on") != std::string::npos; }));
+    ASSERT_TRUE(
+        driver.run_until([&] { return driver.why("c").find("old one goes on") != std::string::npos; }));
     EXPECT_EQ(driver.result_of("c", "j"), R"({"ok":true})");
     EXPECT_EQ(driver.newest("c"), old);
 }

@@ -56,8 +56,7 @@ class Day {
             options.name = temper.name;
             options.policy.max_jobs = temper.max_jobs;
             options.policy.no_progress_timeout = 5min;
-            options.readiness =
-                process::SaysReady{options.policy.ping_interval, options.policy.ping_missed};
+            options.readiness = process::SaysReady{options.policy.ping_interval, options.policy.ping_missed};
             connector.life = std::make_unique<Life>(
                 options, [this] { return std::uniform_real_distribution<double>(0, 1)(random_); });
             connector.policy = options.policy;
