@@ -3,6 +3,8 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
+#include <fstream>
+#include <memory>
 #include <stdexcept>
 #include <vector>
 
@@ -38,6 +40,20 @@ std::string md5_hex(std::string_view bytes) {
 
 std::string sha256_hex(std::string_view bytes) {
     return hex_digest(EVP_sha256(), bytes);
+}
+
+std::optional<std::string> sha256_hex_of_file(const std::filesystem::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
+    if (!file || !context || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1) return {};
+    std::vector<char> block(std::size_t{1} << 16);
+    while (file.read(block.data(), static_cast<std::streamsize>(block.size())) || file.gcount() > 0)
+        EVP_DigestUpdate(context.get(), block.data(), static_cast<std::size_t>(file.gcount()));
+    if (file.bad()) return {};
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned int size = 0;
+    EVP_DigestFinal_ex(context.get(), digest, &size);
+    return to_hex(digest, size);
 }
 
 std::string random_hex(std::size_t digits) {

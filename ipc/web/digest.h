@@ -1,7 +1,9 @@
 #pragma once
-// Hashes and random words (OpenSSL). Pure functions but for random_hex.
+// Hashes and random words (OpenSSL). Pure functions but for random_hex and files.
 
 #include <cstddef>
+#include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -9,6 +11,8 @@ namespace emprops {
 
 std::string md5_hex(std::string_view bytes);
 std::string sha256_hex(std::string_view bytes);
+/// Nothing when the file cannot be read.
+std::optional<std::string> sha256_hex_of_file(const std::filesystem::path& path);
 /// `digits` hexadecimal digits from the system's random source.
 std::string random_hex(std::size_t digits);
 

@@ -1,6 +1,5 @@
 #include "supervisor/base/http_probe.h"
 
-#include <curl/curl.h>
 #include <fmt/format.h>
 
 #include <atomic>
@@ -8,20 +7,12 @@
 #include <boost/asio/thread_pool.hpp>
 #include <cstdlib>
 
+#include "ipc/web/transfer.h"
+
 namespace emprops {
 namespace {
 
 constexpr std::size_t max_body_bytes = 64 * 1024;
-
-std::size_t keep_some(char* data, std::size_t size, std::size_t count, void* target) {
-    auto& body = *static_cast<std::string*>(target);
-    body.append(data, std::min(size * count, max_body_bytes - std::min(body.size(), max_body_bytes)));
-    return size * count;
-}
-
-int stop_when_abandoned(void* flag, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-    return static_cast<std::atomic<bool>*>(flag)->load() ? 1 : 0;
-}
 
 /// Nobody reaches our own loopback address through a proxy; what the environment names is left out as well.
 std::string without_proxy() {
@@ -34,25 +25,21 @@ std::string without_proxy() {
 
 Result<HttpAnswer> fetch(const std::string& url, std::chrono::milliseconds timeout,
                          std::atomic<bool>& abandoned) {
-    CURL* handle = curl_easy_init();
     HttpAnswer answer;
-    curl_easy_setopt(handle, CURLOPT_URL, url.c_str());
-    curl_easy_setopt(handle, CURLOPT_NOPROXY, without_proxy().c_str());
-    curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout.count()));
-    curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, keep_some);
-    curl_easy_setopt(handle, CURLOPT_WRITEDATA, &answer.body);
-    curl_easy_setopt(handle, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, stop_when_abandoned);
-    curl_easy_setopt(handle, CURLOPT_XFERINFODATA, &abandoned);
-    const CURLcode code = curl_easy_perform(handle);
-    long status = 0;
-    curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_cleanup(handle);
+    web::Transfer transfer;
+    transfer.set(CURLOPT_URL, url);
+    transfer.set(CURLOPT_NOPROXY, without_proxy());
+    transfer.set(CURLOPT_TIMEOUT_MS, static_cast<long>(timeout.count()));
+    transfer.set(CURLOPT_PROTOCOLS_STR, "http,https");
+    transfer.on_body([&](std::string_view bytes) {
+        answer.body.append(bytes.substr(0, max_body_bytes - answer.body.size()));
+        return true;
+    });
+    transfer.abort_when([&] { return abandoned.load(); });
+    const CURLcode code = transfer.perform();
     if (code != CURLE_OK)
         return Error{"unreachable", fmt::format("{} does not answer: {}", url, curl_easy_strerror(code))};
-    answer.status = static_cast<int>(status);
+    answer.status = static_cast<int>(transfer.status());
     return answer;
 }
 

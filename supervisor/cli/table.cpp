@@ -6,14 +6,13 @@
 
 #include <algorithm>
 
+#include "ipc/text/utf8.h"
 #include "supervisor/base/log_format.h"
 
 namespace emprops::cli {
 
 std::size_t display_width(const std::string& text) {
-    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-        return (static_cast<unsigned char>(c) & 0xc0) != 0x80;  // not a continuation byte
-    }));
+    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), text::begins_character));
 }
 
 std::string cut(const std::string& text, std::size_t width) {
@@ -22,8 +21,7 @@ std::string cut(const std::string& text, std::size_t width) {
     std::string kept;
     std::size_t characters = 0;
     for (const char c : text) {
-        const bool begins = (static_cast<unsigned char>(c) & 0xc0) != 0x80;
-        if (begins && ++characters >= width) break;
+        if (text::begins_character(c) && ++characters >= width) break;
         kept += c;
     }
     return kept + "…";

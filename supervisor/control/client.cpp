@@ -1,58 +1,19 @@
 #include "supervisor/control/client.h"
 
-#include <curl/curl.h>
 #include <fmt/format.h>
 
-#include <memory>
+#include "ipc/json_text.h"
+#include "ipc/web/transfer.h"
 
 namespace emprops::control {
 namespace {
 
-struct CurlDeleter {
-    void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
-};
-using Handle = std::unique_ptr<CURL, CurlDeleter>;
-
-Handle open(const std::filesystem::path& socket, const std::string& path) {
-    Handle handle(curl_easy_init());
+void address(web::Transfer& transfer, const std::filesystem::path& socket, const std::string& path) {
     // The host name is only for the request line; the socket decides who answers.
-    curl_easy_setopt(handle.get(), CURLOPT_URL, ("http://emprops-worker" + path).c_str());
-    curl_easy_setopt(handle.get(), CURLOPT_UNIX_SOCKET_PATH, socket.c_str());
-    curl_easy_setopt(handle.get(), CURLOPT_NOPROXY, "*");
-    curl_easy_setopt(handle.get(), CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(handle.get(), CURLOPT_CONNECTTIMEOUT_MS, 5000L);
-    return handle;
-}
-
-std::size_t append(char* data, std::size_t size, std::size_t count, void* target) {
-    static_cast<std::string*>(target)->append(data, size * count);
-    return size * count;
-}
-
-struct LineSplitter {
-    const std::function<bool(const std::string&)>* on_line;
-    CURL* handle;
-    std::string partial;
-    bool wanted = true;
-
-    /// 0 before the answer's head was read.
-    long status() const {
-        long code = 0;
-        curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &code);
-        return code;
-    }
-};
-
-std::size_t split(char* data, std::size_t size, std::size_t count, void* target) {
-    auto& lines = *static_cast<LineSplitter*>(target);
-    lines.partial.append(data, size * count);
-    if (lines.status() >= 400) return size * count;  // the reason, in one piece; the worker sends little
-    std::size_t end = 0;
-    while (lines.wanted && (end = lines.partial.find('\n')) != std::string::npos) {
-        lines.wanted = (*lines.on_line)(lines.partial.substr(0, end));
-        lines.partial.erase(0, end + 1);
-    }
-    return lines.wanted ? size * count : 0;
+    transfer.set(CURLOPT_URL, "http://emprops-worker" + path);
+    transfer.set(CURLOPT_UNIX_SOCKET_PATH, socket.string());
+    transfer.set(CURLOPT_NOPROXY, "*");
+    transfer.set(CURLOPT_CONNECTTIMEOUT_MS, 5000L);
 }
 
 Result<ipc::Json> read_answer(long status, const std::string& text) {
@@ -74,20 +35,21 @@ Error Client::unreachable(const std::string& why) const {
 }
 
 Result<ipc::Json> Client::request(const std::string& path, const std::string* body) const {
-    const Handle handle = open(socket_, path);
+    web::Transfer transfer;
+    address(transfer, socket_, path);
     std::string text;
-    curl_easy_setopt(handle.get(), CURLOPT_TIMEOUT_MS, 30'000L);
-    curl_easy_setopt(handle.get(), CURLOPT_WRITEFUNCTION, append);
-    curl_easy_setopt(handle.get(), CURLOPT_WRITEDATA, &text);
+    transfer.set(CURLOPT_TIMEOUT_MS, 30'000L);
+    transfer.on_body([&](std::string_view bytes) {
+        text.append(bytes);
+        return true;
+    });
     if (body != nullptr) {
-        curl_easy_setopt(handle.get(), CURLOPT_POSTFIELDSIZE, static_cast<long>(body->size()));
-        curl_easy_setopt(handle.get(), CURLOPT_COPYPOSTFIELDS, body->c_str());
+        transfer.set(CURLOPT_POSTFIELDSIZE, static_cast<long>(body->size()));
+        transfer.set(CURLOPT_COPYPOSTFIELDS, *body);
     }
-    const CURLcode code = curl_easy_perform(handle.get());
+    const CURLcode code = transfer.perform();
     if (code != CURLE_OK) return unreachable(curl_easy_strerror(code));
-    long status = 0;
-    curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &status);
-    return read_answer(status, text);
+    return read_answer(transfer.status(), text);
 }
 
 Result<ipc::Json> Client::get(const std::string& path) const {
@@ -95,19 +57,29 @@ Result<ipc::Json> Client::get(const std::string& path) const {
 }
 
 Result<ipc::Json> Client::post(const std::string& path, const ipc::Json& body) const {
-    const std::string text = body.dump(-1, ' ', false, ipc::Json::error_handler_t::replace);
+    const std::string text = ipc::dump(body);
     return request(path, &text);
 }
 
 Result<> Client::follow(const std::string& path,
                         const std::function<bool(const std::string&)>& on_line) const {
-    const Handle handle = open(socket_, path);
-    LineSplitter lines{&on_line, handle.get(), {}, true};
-    curl_easy_setopt(handle.get(), CURLOPT_WRITEFUNCTION, split);
-    curl_easy_setopt(handle.get(), CURLOPT_WRITEDATA, &lines);
-    const CURLcode code = curl_easy_perform(handle.get());
-    if (code != CURLE_OK && lines.wanted) return unreachable(curl_easy_strerror(code));
-    if (const long status = lines.status(); status >= 400) return read_answer(status, lines.partial).error();
+    web::Transfer transfer;
+    address(transfer, socket_, path);
+    std::string partial;
+    bool wanted = true;
+    transfer.on_body([&](std::string_view bytes) {
+        partial.append(bytes);
+        if (transfer.status() >= 400) return true;  // the reason, in one piece; the worker sends little
+        std::size_t end = 0;
+        while (wanted && (end = partial.find('\n')) != std::string::npos) {
+            wanted = on_line(partial.substr(0, end));
+            partial.erase(0, end + 1);
+        }
+        return wanted;
+    });
+    const CURLcode code = transfer.perform();
+    if (code != CURLE_OK && wanted) return unreachable(curl_easy_strerror(code));
+    if (const long status = transfer.status(); status >= 400) return read_answer(status, partial).error();
     return Ok{};
 }
 

@@ -1,47 +1,17 @@
 #include "supervisor/hub/url.h"
-#include "ipc/text/percent.h"
-#include "ipc/text/values.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
+
+#include "ipc/text/percent.h"
+#include "ipc/text/values.h"
+#include "ipc/web/url.h"
 
 namespace emprops::hub {
 namespace {
 
 constexpr std::string_view worker_path = "/ws/worker/";
 constexpr std::string_view client_path = "/ws/client/";
-
-struct HostPort {
-    std::string host;
-    std::optional<std::uint16_t> port;
-};
-
-std::optional<HostPort> split_host_port(std::string_view text) {
-    HostPort result;
-    std::string_view port;
-    if (!text.empty() && text.front() == '[') {
-        const auto end = text.find(']');
-        if (end == std::string_view::npos) return std::nullopt;
-        result.host = text.substr(1, end - 1);
-        port = text.substr(end + 1);
-    } else {
-        const auto colon = text.find(':');
-        result.host = text.substr(0, colon);
-        if (colon != std::string_view::npos) port = text.substr(colon);
-    }
-    const bool strange = std::any_of(result.host.begin(), result.host.end(), [](char c) {
-        return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f || c == '@' || c == '"' || c == '\\';
-    });
-    if (result.host.empty() || strange) return std::nullopt;
-    if (port.empty()) return result;
-    unsigned number = 0;
-    const auto [end, error] = std::from_chars(port.data() + 1, port.data() + port.size(), number);
-    if (port.front() != ':' || error != std::errc() || end != port.data() + port.size()) return std::nullopt;
-    if (number == 0 || number > 65535) return std::nullopt;
-    result.port = static_cast<std::uint16_t>(number);
-    return result;
-}
 
 /// The URL without its query and without user:password@ (in which "/" and "?" may stand unencoded), which
 /// both may hold a secret; for people.
@@ -130,36 +100,25 @@ bool bypasses_proxy(std::string_view no_proxy, const Target& target) {
 }  // namespace
 
 std::string Target::authority() const {
-    std::string text = host.find(':') == std::string::npos ? host : "[" + host + "]";
-    if (port != (tls ? 443 : 80)) text += ":" + std::to_string(port);
-    return text;
+    return web::Url::authority(host, port == (tls ? 443 : 80) ? std::nullopt : std::optional(port));
 }
 
-Result<Target> parse_url(const std::string& url) {
-    const std::string_view text = url;
+Result<Target> parse_url(const std::string& text) {
     const auto fail = [&](const std::string& what) {
         return Error{"bad_url", "the Hub's URL \"" + without_secrets(text) + "\" " + what};
     };
-    Target target;
     const std::string scheme = text::lower(text.substr(0, text.find("://")));
     if (scheme != "ws" && scheme != "wss") return fail("does not begin with ws:// or wss://");
+    const auto url = web::Url::parse(text);
+    if (!url.ok()) return fail("cannot be used: " + url.error().message);
+    if (!url->user.empty() || !url->password.empty())
+        return fail("has a user or a password in it, for which the Hub has no use");
+    Target target;
     target.tls = scheme == "wss";
-    const std::string_view rest = text.substr(scheme.size() + 3);
-    const auto path_at = rest.find_first_of("/?#");
-    const auto host = split_host_port(rest.substr(0, path_at));
-    if (!host) return fail("has no usable host and port");
-    target.host = host->host;
-    target.port = host->port.value_or(target.tls ? 443 : 80);
-    std::string_view path = path_at == std::string_view::npos ? std::string_view() : rest.substr(path_at);
-    path = path.substr(0, path.find('#'));
-    const bool strange =
-        std::any_of(path.begin(), path.end(), [](char c) { return static_cast<unsigned char>(c) <= 0x20; });
-    if (strange) return fail("contains a space or a control character");
-    target.path_and_query = (path.empty() || path.front() != '/' ? "/" : "") + std::string(path);
-    const auto query_at = target.path_and_query.find('?');
-    target.printable = scheme + "://" + target.authority() + target.path_and_query.substr(0, query_at);
-    if (query_at != std::string::npos)
-        target.printable += without_token(std::string_view(target.path_and_query).substr(query_at + 1));
+    target.host = url->host;
+    target.port = url->port.value_or(target.tls ? 443 : 80);
+    target.path_and_query = url->path + (url->query.empty() ? "" : "?" + url->query);
+    target.printable = scheme + "://" + target.authority() + url->path + without_token(url->query);
     return target;
 }
 
@@ -214,24 +173,16 @@ Result<std::optional<Proxy>> choose_proxy(const config::HubSettings& settings,
         url = target.tls ? environment.https_proxy : environment.http_proxy;
         if (url.empty()) return std::optional<Proxy>();
     }
-    std::string_view rest = url;
-    const auto scheme_end = rest.find("://");
-    if (scheme_end != std::string_view::npos) {
-        if (text::lower(rest.substr(0, scheme_end)) != "http")
-            return Error{"bad_proxy", "the proxy for the Hub must be http://host:port (" +
-                                          std::string(rest.substr(0, scheme_end)) + ":// is not supported)"};
-        rest = rest.substr(scheme_end + 3);
-    }
-    rest = rest.substr(0, rest.find('/'));
-    Proxy proxy;
-    if (const auto at = rest.rfind('@'); at != std::string_view::npos) {
-        proxy.user_password = text::percent_decode(rest.substr(0, at));
-        rest = rest.substr(at + 1);
-    }
-    const auto host = split_host_port(rest);
-    if (!host) return Error{"bad_proxy", "the proxy for the Hub has no usable host and port"};
-    proxy.host = host->host;
-    proxy.port = host->port.value_or(80);
+    if (url.find("://") == std::string::npos) url.insert(0, "http://");
+    const auto parsed = web::Url::parse(url);
+    if (!parsed.ok())
+        return Error{"bad_proxy",
+                     "the proxy for the Hub has no usable host and port: " + parsed.error().message};
+    if (parsed->scheme != "http")
+        return Error{"bad_proxy", "the proxy for the Hub must be http://host:port (" + parsed->scheme +
+                                      ":// is not supported)"};
+    Proxy proxy{parsed->host, parsed->port.value_or(80), parsed->user};
+    if (!parsed->password.empty()) proxy.user_password += ":" + parsed->password;
     return std::optional<Proxy>(std::move(proxy));
 }
 

@@ -1,6 +1,5 @@
 #include "connectors/comfyui/server/http.h"
 
-#include <curl/curl.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -8,64 +7,51 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
-#include <mutex>
 
 #include "connectors/comfyui/text/address.h"
+#include "ipc/text/values.h"
+#include "ipc/web/transfer.h"
 
 namespace emprops::comfyui {
 namespace {
 
-struct Transfer {
-    const HttpRequest* request = nullptr;
+/// One request and what has come back of it.
+struct Exchange {
+    const HttpRequest& request;
     HttpResponse response;
     bool too_large = false;
     bool sink_refused = false;
     bool address_refused = false;
+
+    bool take_body(std::string_view bytes);
+    void take_header(std::string_view line);
 };
 
-std::size_t on_body(char* bytes, std::size_t one, std::size_t count, void* user) {
-    auto& transfer = *static_cast<Transfer*>(user);
-    const std::size_t size = one * count;
-    transfer.response.received += size;
-    const std::uint64_t expected = transfer.response.content_length.value_or(0);
-    if (std::max(transfer.response.received, expected) > transfer.request->max_bytes) {
-        transfer.too_large = true;
-        return 0;
+bool Exchange::take_body(std::string_view bytes) {
+    response.received += bytes.size();
+    too_large = std::max(response.received, response.content_length.value_or(0)) > request.max_bytes;
+    if (too_large) return false;
+    if (request.sink && response.status < 300) {
+        sink_refused = !request.sink(bytes);
+        return !sink_refused;
     }
-    if (transfer.request->sink && transfer.response.status < 300) {
-        if (!transfer.request->sink({bytes, size})) {
-            transfer.sink_refused = true;
-            return 0;
-        }
-    } else {
-        transfer.response.body.append(bytes, size);
-    }
-    return size;
+    response.body.append(bytes);
+    return true;
 }
 
-std::size_t on_header(char* bytes, std::size_t one, std::size_t count, void* user) {
-    auto& response = static_cast<Transfer*>(user)->response;
-    const std::size_t size = one * count;
-    std::string_view line(bytes, size);
-    while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) {
-        line.remove_suffix(1);
-    }
+void Exchange::take_header(std::string_view line) {
     if (line.substr(0, 5) == "HTTP/") {
         response = HttpResponse{};  // after "100 Continue" comes the answer itself
         const auto space = line.find(' ');
         if (space != std::string_view::npos) {
             std::from_chars(line.data() + space + 1, line.data() + line.size(), response.status);
         }
-        return size;
+        return;
     }
     const auto colon = line.find(':');
-    if (colon == std::string_view::npos) return size;
-    std::string name;
-    for (const char c : line.substr(0, colon)) {
-        name += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    }
+    if (colon == std::string_view::npos) return;
+    const std::string name = text::lower(line.substr(0, colon));
     std::string_view value = line.substr(colon + 1);
     while (!value.empty() && value.front() == ' ') {
         value.remove_prefix(1);
@@ -78,20 +64,14 @@ std::size_t on_header(char* bytes, std::size_t one, std::size_t count, void* use
             response.content_length = length;
         }
     }
-    return size;
-}
-
-int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-    const auto& request = *static_cast<Transfer*>(user)->request;
-    return request.cancelled && request.cancelled() ? 1 : 0;
 }
 
 /// Called with the address that name resolution gave, right before the connect: what is checked is what is
 /// connected to, so that a name that resolves differently the second time gains nothing.
 curl_socket_t on_open(void* user, curlsocktype, curl_sockaddr* address) {
-    auto& transfer = *static_cast<Transfer*>(user);
-    if (transfer.request->public_only && !is_public(&address->addr)) {
-        transfer.address_refused = true;
+    auto& exchange = *static_cast<Exchange*>(user);
+    if (exchange.request.public_only && !is_public(&address->addr)) {
+        exchange.address_refused = true;
         return CURL_SOCKET_BAD;
     }
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
@@ -131,19 +111,18 @@ class Mapping {
     bool ok_ = false;
 };
 
-std::string explain(CURLcode code, const Transfer& transfer, const char* detail) {
-    if (transfer.address_refused) {
+std::string explain(CURLcode code, const Exchange& exchange, const web::Transfer& transfer) {
+    if (exchange.address_refused) {
         return "the address is a private or local one; input_allow_private permits it";
     }
-    if (code == CURLE_ABORTED_BY_CALLBACK) return "cancelled";
-    return detail[0] != '\0' ? detail : curl_easy_strerror(code);
+    return code == CURLE_ABORTED_BY_CALLBACK ? "cancelled" : transfer.why(code);
 }
 
 /// Nobody is there: no address, no connection, or one that was ended without a word.
-bool is_gone(CURL* curl, CURLcode code, const Transfer& transfer) {
+bool is_gone(CURL* curl, CURLcode code, const Exchange& exchange) {
     if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST) return true;
     if (code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR)
-        return transfer.response.status == 0;
+        return exchange.response.status == 0;
     if (code != CURLE_OPERATION_TIMEDOUT) return false;
     // On a connection that is used again no time is needed to connect, but the request was about to be sent.
     curl_off_t connected = 0;
@@ -163,7 +142,7 @@ struct MimeDeleter {
 }  // namespace
 
 struct HttpClient::State {
-    CURL* curl = nullptr;
+    web::Transfer transfer;
 };
 
 std::optional<Unreachable> no_answer(const HttpAnswer& answer) {
@@ -173,23 +152,14 @@ std::optional<Unreachable> no_answer(const HttpAnswer& answer) {
     return {};
 }
 
-HttpClient::HttpClient() : state_(std::make_unique<State>()) {
-    static std::once_flag once;
-    std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
-    state_->curl = curl_easy_init();
-}
-
-HttpClient::~HttpClient() {
-    if (state_->curl != nullptr) curl_easy_cleanup(state_->curl);
-}
+HttpClient::HttpClient() : state_(std::make_unique<State>()) {}
+HttpClient::~HttpClient() = default;
 
 HttpAnswer HttpClient::send(const HttpRequest& request) {
-    CURL* curl = state_->curl;
-    if (curl == nullptr) return Unreachable{"no memory for an HTTP client", false};
-    curl_easy_reset(curl);
-    Transfer transfer;
-    transfer.request = &request;
-    char detail[CURL_ERROR_SIZE] = "";
+    web::Transfer& transfer = state_->transfer;
+    if (!transfer.usable()) return Unreachable{"no memory for an HTTP client", false};
+    transfer.reset();
+    Exchange exchange{request, {}};
     // No pause before bodies. Not so with S3: libcurl before 8.3 signs this line although it sends no such header, and
     // MinIO takes a signed header that it does not get for a wrong signature (curl/curl issue 11664).
     curl_slist* list = request.s3 ? nullptr : curl_slist_append(nullptr, "Expect:");
@@ -203,41 +173,35 @@ HttpAnswer HttpClient::send(const HttpRequest& request) {
     std::unique_ptr<curl_mime, MimeDeleter> mime;
     std::optional<Mapping> mapping;
 
-    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail);
-    curl_easy_setopt(curl, CURLOPT_URL, request.url.c_str());
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(curl, CURLOPT_PROXY, "");
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_timeout.count()));
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
-    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &transfer);
-    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(curl, CURLOPT_HEADERDATA, &transfer);
-    curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, on_open);
-    curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, &transfer);
-    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &transfer);
-    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, request.verify_tls ? 1L : 0L);
-    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, request.verify_tls ? 2L : 0L);
-    if (!request.ca_file.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, request.ca_file.c_str());
-    if (request.fresh_connection || request.public_only) curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, 1L);
+    transfer.set(CURLOPT_URL, request.url);
+    transfer.set(CURLOPT_PROTOCOLS_STR, "http,https");
+    transfer.set(CURLOPT_PROXY, "");
+    transfer.set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+    transfer.set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_timeout.count()));
+    transfer.set(CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
+    transfer.set(CURLOPT_HTTPHEADER, headers.get());
+    transfer.set(CURLOPT_OPENSOCKETFUNCTION, on_open);
+    transfer.set(CURLOPT_OPENSOCKETDATA, &exchange);
+    transfer.on_body([&](std::string_view bytes) { return exchange.take_body(bytes); });
+    transfer.on_header([&](std::string_view line) { exchange.take_header(line); });
+    if (request.cancelled) transfer.abort_when(request.cancelled);
+    transfer.set(CURLOPT_SSL_VERIFYPEER, request.verify_tls ? 1L : 0L);
+    transfer.set(CURLOPT_SSL_VERIFYHOST, request.verify_tls ? 2L : 0L);
+    if (!request.ca_file.empty()) transfer.set(CURLOPT_CAINFO, request.ca_file);
+    if (request.fresh_connection || request.public_only) transfer.set(CURLOPT_FRESH_CONNECT, 1L);
     if (request.s3) {
         const std::string sign = "aws:amz:" + request.s3->region + ":s3";
-        curl_easy_setopt(curl, CURLOPT_AWS_SIGV4, sign.c_str());
-        curl_easy_setopt(curl, CURLOPT_USERNAME, request.s3->access_key.c_str());
-        curl_easy_setopt(curl, CURLOPT_PASSWORD, request.s3->secret_key.c_str());
+        transfer.set(CURLOPT_AWS_SIGV4, sign);
+        transfer.set(CURLOPT_USERNAME, request.s3->access_key);
+        transfer.set(CURLOPT_PASSWORD, request.s3->secret_key);
     }
     const auto post_bytes = [&](const char* bytes, std::size_t size) {
-        curl_easy_setopt(curl, CURLOPT_POST, 1L);
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(size));
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, bytes);
+        transfer.set(CURLOPT_POST, 1L);
+        transfer.set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(size));
+        transfer.set(CURLOPT_POSTFIELDS, bytes);
     };
     if (!request.form.empty()) {
-        mime.reset(curl_mime_init(curl));
+        mime.reset(curl_mime_init(transfer.handle()));
         for (const FormPart& part : request.form) {
             curl_mimepart* entry = curl_mime_addpart(mime.get());
             curl_mime_name(entry, part.name.c_str());
@@ -248,7 +212,7 @@ HttpAnswer HttpClient::send(const HttpRequest& request) {
             }
             if (!part.filename.empty()) curl_mime_filename(entry, part.filename.c_str());
         }
-        curl_easy_setopt(curl, CURLOPT_MIMEPOST, mime.get());
+        transfer.set(CURLOPT_MIMEPOST, mime.get());
     } else if (request.body_file) {
         mapping.emplace(*request.body_file);
         if (!mapping->ok()) return Unreachable{"cannot read " + *request.body_file, false};
@@ -258,23 +222,24 @@ HttpAnswer HttpClient::send(const HttpRequest& request) {
     } else if (request.method == "POST") {
         post_bytes("", 0);
     }
-    if (request.method != "GET") curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+    if (request.method != "GET") transfer.set(CURLOPT_CUSTOMREQUEST, request.method);
 
-    const CURLcode code = curl_easy_perform(curl);
-    if (code == CURLE_OK) return std::move(transfer.response);
-    if (transfer.too_large) return TooLarge{transfer.response.content_length};
-    if (transfer.sink_refused) return NotWritten{};
+    const CURLcode code = transfer.perform();
+    if (code == CURLE_OK) return std::move(exchange.response);
+    if (exchange.too_large) return TooLarge{exchange.response.content_length};
+    if (exchange.sink_refused) return NotWritten{};
     // An early refusal (413): the server answers and closes before it has read the whole body.
     if ((code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR || code == CURLE_PARTIAL_FILE) &&
-        transfer.response.status >= 400) {
-        return std::move(transfer.response);
+        exchange.response.status >= 400) {
+        return std::move(exchange.response);
     }
     const bool never_sent = code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
                             code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CONNECT_ERROR ||
                             code == CURLE_URL_MALFORMAT;
     const bool refused =
-        transfer.address_refused || code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL;
-    return Unreachable{explain(code, transfer, detail), !never_sent, is_gone(curl, code, transfer), refused};
+        exchange.address_refused || code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL;
+    return Unreachable{explain(code, exchange, transfer), !never_sent,
+                       is_gone(transfer.handle(), code, exchange), refused};
 }
 
 }  // namespace emprops::comfyui

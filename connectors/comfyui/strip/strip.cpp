@@ -10,6 +10,7 @@
 #include <cerrno>
 
 #include "connectors/comfyui/strip/strip_formats.h"
+#include "ipc/text/values.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -18,12 +19,7 @@ using namespace strip;
 
 std::string extension_of(std::string_view filename) {
     const auto dot = filename.rfind('.');
-    std::string out;
-    if (dot == std::string_view::npos) return out;
-    for (const char c : filename.substr(dot + 1)) {
-        out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    }
-    return out;
+    return dot == std::string_view::npos ? std::string() : text::lower(filename.substr(dot + 1));
 }
 
 /// Formats that have no place for it: their whole content is what the node made.

@@ -6,9 +6,10 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cstring>
 #include <memory>
+
+#include "ipc/text/values.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -72,11 +73,9 @@ bool is_public(const sockaddr* address) {
 
 namespace {
 
-std::string lower(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    }
+/// Lowercase, without the dots that may end a name.
+std::string plain_name(std::string_view text) {
+    std::string out = text::lower(text);
     while (out.size() > 1 && out.back() == '.') {
         out.pop_back();
     }
@@ -86,7 +85,7 @@ std::string lower(std::string_view text) {
 }  // namespace
 
 bool is_loopback_name(std::string_view host) {
-    const std::string name = lower(host);
+    const std::string name = plain_name(host);
     if (name == "localhost" || name.ends_with(".localhost") || name == "::1") return true;
     in_addr address{};
     if (inet_pton(AF_INET, name.c_str(), &address) != 1) return false;
@@ -94,7 +93,7 @@ bool is_loopback_name(std::string_view host) {
 }
 
 bool is_public_host(const std::string& host) {
-    const std::string name = lower(host);
+    const std::string name = plain_name(host);
     if (is_loopback_name(name)) return false;
     const bool literal = name.find(':') != std::string::npos;
     if (!literal && name.find('.') == std::string::npos) return false;

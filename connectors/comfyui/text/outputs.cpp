@@ -11,6 +11,7 @@
 #include "connectors/comfyui/text/tolerant_json.h"
 #include "connectors/comfyui/text/url.h"
 #include "ipc/text/percent.h"
+#include "ipc/text/values.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -296,10 +297,7 @@ std::string mime_type_of(std::string_view filename) {
         {"latent", "application/octet-stream"}};
     const auto dot = filename.rfind('.');
     if (dot == std::string_view::npos) return "application/octet-stream";
-    std::string extension;
-    for (const char c : filename.substr(dot + 1)) {
-        extension += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    }
+    const std::string extension = text::lower(filename.substr(dot + 1));
     const auto at = known.find(extension);
     return at == known.end() ? "application/octet-stream" : at->second;
 }

@@ -9,6 +9,8 @@
 #include "connectors/comfyui/text/tolerant_json.h"
 #include "ipc/envelope.h"
 #include "ipc/text/utf8.h"
+#include "ipc/text/values.h"
+#include "ipc/web/uuid.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -90,10 +92,7 @@ std::string plain_name(std::string_view name) {
 }
 
 bool is_web_address(std::string_view text) {
-    std::string begin;
-    for (const char c : text.substr(0, 8)) {
-        begin += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    }
+    const std::string begin = text::lower(text.substr(0, 8));
     return begin.rfind("http://", 0) == 0 || begin == "https://";
 }
 

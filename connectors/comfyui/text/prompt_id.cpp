@@ -1,48 +1,13 @@
 #include "connectors/comfyui/text/prompt_id.h"
 
-#include <openssl/evp.h>
-#include <openssl/rand.h>
-
-#include <algorithm>
-#include <array>
-#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <system_error>
 
+#include "ipc/web/uuid.h"
+
 namespace emprops::comfyui {
 namespace {
-
-using Bytes16 = std::array<unsigned char, 16>;
-
-Bytes16 bytes_of(std::string_view uuid) {
-    Bytes16 out{};
-    std::size_t digits = 0;
-    for (const char c : uuid) {
-        if (c == '-') continue;
-        if (std::isxdigit(static_cast<unsigned char>(c)) == 0 || digits == 32) return Bytes16{};
-        const int value = c <= '9' ? c - '0' : std::tolower(static_cast<unsigned char>(c)) - 'a' + 10;
-        out[digits / 2] = static_cast<unsigned char>(out[digits / 2] * 16 + value);
-        ++digits;
-    }
-    return digits == 32 ? out : Bytes16{};
-}
-
-std::string text_of(const Bytes16& bytes) {
-    static constexpr std::string_view digits = "0123456789abcdef";
-    std::string out;
-    for (std::size_t i = 0; i < bytes.size(); ++i) {
-        if (i == 4 || i == 6 || i == 8 || i == 10) out += '-';
-        out += digits[bytes[i] >> 4];
-        out += digits[bytes[i] & 15];
-    }
-    return out;
-}
-
-void mark(Bytes16& bytes, unsigned version) {
-    bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0FU) | (version << 4));
-    bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3FU) | 0x80U);
-}
 
 /// The folder in which the work folders of the instances lie; ends with a slash.
 std::string common_folder(std::string_view work_dir) {
@@ -84,26 +49,6 @@ std::string stored_random(const std::string& folder, std::string_view connector)
 constexpr std::string_view root_space = "5a2c9f5e-6f0b-4a53-9d3c-0c1f3e6b7a10";
 
 }  // namespace
-
-std::string uuid_v5(std::string_view space, std::string_view name) {
-    const Bytes16 prefix = bytes_of(space);
-    std::string input(reinterpret_cast<const char*>(prefix.data()), prefix.size());
-    input += name;
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned length = 0;
-    EVP_Digest(input.data(), input.size(), digest.data(), &length, EVP_sha1(), nullptr);
-    Bytes16 bytes{};
-    std::copy_n(digest.begin(), bytes.size(), bytes.begin());
-    mark(bytes, 5);
-    return text_of(bytes);
-}
-
-std::string uuid_v4() {
-    Bytes16 bytes{};
-    RAND_bytes(bytes.data(), static_cast<int>(bytes.size()));
-    mark(bytes, 4);
-    return text_of(bytes);
-}
 
 PromptNames::PromptNames(std::string scope) : space_(uuid_v5(root_space, scope)) {}
 

@@ -7,13 +7,6 @@
 
 namespace emprops::comfyui {
 
-/// RFC 4122 version 5 UUID (SHA-1) of `name` in `space`, a UUID in text form; lowercase with hyphens, as
-/// newer ComfyUI servers demand. An invalid `space` counts as the nil UUID.
-std::string uuid_v5(std::string_view space, std::string_view name);
-
-/// A random version 4 UUID.
-std::string uuid_v4();
-
 /// Who sends prompts: one worker's connector. All ids of prompts and the client id follow from it.
 class PromptNames {
   public:

@@ -1,14 +1,10 @@
 #include "connectors/comfyui/transfer/delivery.h"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
-#include <memory>
 #include <utility>
 
 #include "connectors/comfyui/strip/strip.h"
@@ -17,37 +13,12 @@
 #include "connectors/comfyui/transfer/destinations/put.h"
 #include "connectors/comfyui/transfer/destinations/reference.h"
 #include "connectors/comfyui/transfer/destinations/s3.h"
+#include "ipc/web/digest.h"
 
 namespace emprops::comfyui {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct DigestDeleter {
-    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-};
-
-std::optional<std::string> sha256_of_file(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    const std::unique_ptr<EVP_MD_CTX, DigestDeleter> context(EVP_MD_CTX_new());
-    if (!file || !context || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1) return {};
-    std::vector<char> block(std::size_t{1} << 16);
-    while (file) {
-        file.read(block.data(), static_cast<std::streamsize>(block.size()));
-        EVP_DigestUpdate(context.get(), block.data(), static_cast<std::size_t>(file.gcount()));
-    }
-    if (file.bad()) return {};
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned length = 0;
-    EVP_DigestFinal_ex(context.get(), digest.data(), &length);
-    static constexpr std::string_view digits = "0123456789abcdef";
-    std::string out;
-    for (unsigned i = 0; i < length; ++i) {
-        out += digits[digest[i] >> 4];
-        out += digits[digest[i] & 15];
-    }
-    return out;
-}
 
 bool write_output(const std::string& path, std::string_view bytes) {
     std::ofstream file(path, std::ios::binary | std::ios::trunc);
@@ -198,7 +169,7 @@ std::variant<Json, Failure> Delivery::place(const OutputFile& file, const std::s
     }
     std::error_code error;
     const std::uint64_t size = fs::file_size(path, error);
-    const auto sha256 = sha256_of_file(path);
+    const auto sha256 = sha256_hex_of_file(path);
     if (error || !sha256) return failure_of("internal", "disk", "cannot read " + path + " again");
     const Cargo cargo{file, path, size, *sha256, in_comfyui, template_values(file, names_, *sha256)};
     std::vector<std::pair<std::string, Spilled>> spilled;

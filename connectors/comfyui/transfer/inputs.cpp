@@ -8,7 +8,9 @@
 #include <memory>
 
 #include "connectors/comfyui/text/prompt_id.h"
+#include "ipc/text/values.h"
 #include "ipc/web/base64.h"
+#include "ipc/web/uuid.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -21,10 +23,7 @@ using File = std::unique_ptr<std::FILE, FileCloser>;
 constexpr Ms first_pause_between_tries{500}, longest_pause_between_tries{10'000};
 
 bool has_scheme(const std::string& location) {
-    std::string begin;
-    for (const char c : location.substr(0, 8)) {
-        begin += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    }
+    const std::string begin = text::lower(location.substr(0, 8));
     return begin.rfind("http://", 0) == 0 || begin == "https://";
 }
 

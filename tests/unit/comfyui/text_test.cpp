@@ -58,11 +58,6 @@ TEST(TolerantJson, CutsWhatIsTooDeepAndBytesThatAreNoUtf8) {
     EXPECT_FALSE(parse_tolerant("\"\\"));
 }
 
-TEST(PromptId, IsTheVersion5UuidOfRfc4122) {
-    EXPECT_EQ(uuid_v5("6ba7b810-9dad-11d1-80b4-00c04fd430c8", "www.example.com"),
-              "2ed6657d-e927-568b-95e1-2665a8aea6a2");
-}
-
 TEST(PromptId, DependsOnJobAndSubmissionAndIsTheSameInAllInstances) {
     const test::TempDir state;
     const auto names = [&](const std::string& hub, const std::string& worker, const std::string& folder) {
