@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "ipc/json_text.h"
+
 namespace emprops::ipc {
 
 const Json* FieldReader::find(const char* name) const {
@@ -66,28 +68,17 @@ bool FieldReader::flag(const char* name, bool fallback) {
     return value->get<bool>();
 }
 
-// 1.0 is as good as 1: some languages have one kind of number only.
 std::int64_t FieldReader::integer_of(const char* name, const Json& value, std::int64_t low,
                                      std::int64_t high) {
-    const auto outside = [&] {
-        fail("the field \"" + std::string(name) + "\" must be a whole number from " + std::to_string(low) +
-             " to " + std::to_string(high));
-        return low;
-    };
     if (!value.is_number()) {
         wrong(name, "a whole number", value);
         return low;
     }
-    if (value.is_number_unsigned() &&
-        value.get<std::uint64_t>() > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
-        return outside();
-    }
-    if (value.is_number_float()) {
-        const double number = value.get<double>();
-        if (std::abs(number) > 9e15 || number != std::floor(number)) return outside();
-    }
-    const auto number = value.get<std::int64_t>();
-    return number < low || number > high ? outside() : number;
+    const auto number = whole_number(value);
+    if (number && *number >= low && *number <= high) return *number;
+    fail("the field \"" + std::string(name) + "\" must be a whole number from " + std::to_string(low) +
+         " to " + std::to_string(high));
+    return low;
 }
 
 std::int64_t FieldReader::integer(const char* name, std::int64_t low, std::int64_t high) {

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "ipc/hub/frames.h"
+#include "ipc/hub/messages.h"
 
 namespace emprops::hub {
 

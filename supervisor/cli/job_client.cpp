@@ -6,29 +6,13 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
-#include "ipc/envelope.h"
-#include "ipc/hub/frames.h"
+#include "ipc/hub/codec.h"
 #include "ipc/text/people.h"
 #include "ipc/web/digest.h"
+#include "ipc/overload.h"
 #include "supervisor/hub/url.h"
 
 namespace emprops::cli {
-namespace {
-
-using ipc::Json;
-
-std::string text_of(const Json& message, const char* key) {
-    const auto found = message.find(key);
-    return found != message.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-int int_of(const Json& message, const char* key, int fallback) {
-    const auto found = message.find(key);
-    return found != message.end() && found->is_number() ? static_cast<int>(found->get<double>()) : fallback;
-}
-
-}  // namespace
-
 JobClient::JobClient(boost::asio::io_context& loop, const config::HubSettings& settings, Events events,
                      Limits limits, std::unique_ptr<hub::Link> link)
     : settings_(settings),
@@ -80,11 +64,8 @@ void JobClient::drop() {
 }
 
 Result<> JobClient::submit(JobRequest request) {
-    Json message{{"type", "submit_job"}, {"job_type", request.job_type}, {"priority", request.priority}};
-    if (!request.job_id.empty()) message["message_id"] = request.job_id;
-    std::string text = message.dump(-1, ' ', false, Json::error_handler_t::replace);
-    text.pop_back();  // the payload goes in as it is, last
-    text += ",\"payload\":" + request.payload.text + "}";
+    std::string text =
+        hub::encode(hub::SubmitJob{request.job_id, request.job_type, request.priority, request.payload.text});
     if (text.size() > settings_.send_limit)
         return Error{
             "too_large",
@@ -117,12 +98,8 @@ void JobClient::close(std::function<void()> done) {
     link_->close("done");
 }
 
-void JobClient::send(const Json& message) {
-    link_->send(message.dump(-1, ' ', false, Json::error_handler_t::replace));
-}
-
 void JobClient::ask_for(const std::string& job_id) {
-    send({{"type", "request_job_status"}, {"job_id", job_id}});
+    link_->send(hub::encode(hub::RequestJobStatus{job_id}));
 }
 
 void JobClient::end_job(const std::string& job_id, const std::function<void()>& tell) {
@@ -175,10 +152,10 @@ void JobClient::on_accepted(const std::string& job_id, int position) {
 
 /// The Hub's errors name no message and carry an id in the text at most. It answers in order, so an error
 /// before an acceptance belongs to the oldest submission that is not answered.
-void JobClient::on_error(const std::string& text) {
-    last_error_ = text;
-    const auto error = hub::classify_error(text);
-    if (error.kind == hub::HubError::Kind::bad_token) return;  // the Hub closes now
+void JobClient::on_error(const hub::HubError& error) {
+    const std::string& text = error.text;
+    refused_ = error.kind == hub::HubError::Kind::bad_token;
+    if (refused_) return;  // the Hub closes now
     if (error.kind == hub::HubError::Kind::not_found) {
         if (const auto pending = find_pending(error.job_id); pending != pending_.end() && pending->asked)
             return send_pending(*pending);  // it never arrived
@@ -202,51 +179,54 @@ void JobClient::on_error(const std::string& text) {
 
 void JobClient::on_frame(std::string_view text) {
     if (closing_) return;
-    const auto scanned = ipc::scan_envelope(text, {"result"});
-    if (!scanned.envelope) return;  // nothing a client could do about it
-    const Json& message = scanned.envelope->fields;
-    const std::string type = text_of(message, "type");
-    const std::string job_id = text_of(message, "job_id");
-    if (type == "response_job_status") {  // of a submission whose acceptance was lost
-        const auto pending = find_pending(job_id);
-        if (!job_id.empty() && pending != pending_.end() && pending->asked) on_accepted(job_id, 0);
-        if (closing_) return;
-    }
-    if (type == "connection_established") {
-        on_welcome();
-    } else if (type == "error") {
-        on_error(text_of(message, "error"));
-    } else if (type == "job_accepted") {
-        on_accepted(job_id, int_of(message, "position", 0));
-    } else if (jobs_.find(job_id) == jobs_.end() || jobs_[job_id].ended) {
-        return;  // not ours
-    } else if (type == "update_job_progress") {
-        events_.progress(job_id, int_of(message, "progress", -1), text_of(message, "status"),
-                         text_of(message, "message"));
-    } else if (type == "complete_job") {
-        const auto result = scanned.envelope->find("result");
-        end_job(job_id, [&] { events_.completed(job_id, std::string(result.value_or("{}"))); });
-    } else if (type == "fail_job") {
-        events_.attempt_failed(job_id, ++jobs_[job_id].attempts, text_of(message, "error"));
-        ask_for(
-            job_id);  // fail_job is sent for each attempt; only the status tells whether it was the last one
-    } else if (type == "response_job_status") {
-        on_job_status(message, scanned.envelope->find("result").value_or("{}"));
-    }
+    const auto frame = hub::decode_client_frame(text);
+    std::visit(
+        Overload{[&](const hub::Welcome&) { on_welcome(); },
+                 [&](const hub::HubError& error) { on_error(error); },
+                 [&](const hub::JobAccepted& accepted) {
+                     on_accepted(accepted.job_id, static_cast<int>(accepted.position));
+                 },
+                 [&](const hub::JobProgress& progress) {
+                     if (!is_running(progress.job_id)) return;
+                     events_.progress(progress.job_id, progress.progress, progress.status,
+                                      progress.message.value_or(""));
+                 },
+                 [&](const hub::CompleteJob& completed) {
+                     if (!is_running(completed.job_id)) return;
+                     end_job(completed.job_id,
+                             [&] { events_.completed(completed.job_id, std::string(completed.result)); });
+                 },
+                 [&](const hub::AttemptFailed& failed) {
+                     if (!is_running(failed.job_id)) return;
+                     events_.attempt_failed(failed.job_id, ++jobs_[failed.job_id].attempts, failed.error);
+                     // Only the status tells whether it was the last attempt.
+                     ask_for(failed.job_id);
+                 },
+                 [&](const hub::JobStatus& status) { on_job_status(status); }, [](const hub::Ignored&) {},
+                 [](const hub::BadFrame&) {}},
+        frame);
 }
 
-void JobClient::on_job_status(const Json& message, std::string_view result) {
-    const std::string job_id = text_of(message, "job_id");
-    const std::string status = text_of(message, "status");
-    if (status == "completed") {
-        end_job(job_id, [&] { events_.completed(job_id, std::string(result)); });
-    } else if (status == "failed") {
+bool JobClient::is_running(const std::string& job_id) const {
+    const auto job = jobs_.find(job_id);
+    return job != jobs_.end() && !job->second.ended;
+}
+
+void JobClient::on_job_status(const hub::JobStatus& status) {
+    const std::string& job_id = status.job_id;
+    // Of a submission whose acceptance was lost.
+    const auto pending = find_pending(job_id);
+    if (!job_id.empty() && pending != pending_.end() && pending->asked) on_accepted(job_id, 0);
+    if (closing_ || !is_running(job_id)) return;
+    if (status.status == "completed") {
+        end_job(job_id, [&] { events_.completed(job_id, std::string(status.result)); });
+    } else if (status.status == "failed") {
         end_job(job_id, [&] {
             events_.failed(job_id, "failed for good after " +
                                        std::to_string(std::max(1, jobs_[job_id].attempts)) + " attempts");
         });
-    } else if (status == "cancelled") {
-        end_job(job_id, [&] { events_.failed(job_id, "cancelled: " + text_of(message, "message")); });
+    } else if (status.status == "cancelled") {
+        end_job(job_id, [&] { events_.failed(job_id, "cancelled: " + status.message.value_or("")); });
     }
 }
 
@@ -270,10 +250,10 @@ void JobClient::on_closed(const std::string& reason) {
         if (const auto closed = std::exchange(closed_, {})) closed();
         return;
     }
-    const bool refused = last_error_.starts_with("Authentication failed");
-    if (refused || !was_welcomed_) {
+    if (refused_ || !was_welcomed_) {
         return events_.unreachable(
-            refused ? "the Hub refused our token: check hub.token (WEBSOCKET_AUTH_TOKEN)" : reason, refused);
+            refused_ ? "the Hub refused our token: check hub.token (WEBSOCKET_AUTH_TOKEN)" : reason,
+            refused_);
     }
     timer_.expires_after(limits_.poll_interval);
     timer_.async_wait([this](boost::system::error_code ec) {

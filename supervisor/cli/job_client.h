@@ -14,7 +14,7 @@
 #include <string>
 
 #include "config/settings.h"
-#include "ipc/messages.h"
+#include "ipc/hub/messages.h"
 #include "ipc/result.h"
 #include "supervisor/base/time.h"
 #include "supervisor/hub/link.h"
@@ -82,8 +82,9 @@ class JobClient {
 
     void on_frame(std::string_view text);
     void on_closed(const std::string& reason);
-    void on_job_status(const ipc::Json& message, std::string_view result);
-    void on_error(const std::string& text);
+    void on_job_status(const hub::JobStatus& status);
+    void on_error(const hub::HubError& error);
+    bool is_running(const std::string& job_id) const;
     void on_accepted(const std::string& job_id, int position);
     void on_welcome();
     void send_pending(Pending& pending);
@@ -93,7 +94,6 @@ class JobClient {
     void give_up_waiting(const std::string& why);
     void ask_for(const std::string& job_id);
     void poll();
-    void send(const ipc::Json& message);
     void end_job(const std::string& job_id, const std::function<void()>& tell);
 
     config::HubSettings settings_;
@@ -106,8 +106,8 @@ class JobClient {
     std::function<void()> closed_;
     std::deque<Pending> pending_;
     std::map<std::string, Job> jobs_;
-    std::string last_error_;
-    bool linked_ = false;  ///< a connection exists or is being made
+    bool refused_ = false;  ///< the Hub's last error was about our token
+    bool linked_ = false;   ///< a connection exists or is being made
     bool welcomed_ = false;
     bool was_welcomed_ = false;
     bool polling_ = false;

@@ -24,7 +24,7 @@ std::vector<std::pair<std::string, std::string>> Cancels::unconfirmed(TimePoint 
 
 void Cancels::tell() {
     for (auto& [job_id, cancel] : cancels_) {
-        if (!cancel.sent) wire_.act(SendWatch{encode_cancel_job(job_id, cancel.reason)});
+        if (!cancel.sent) wire_.act(SendWatch{encode(CancelJob{job_id, cancel.reason})});
         cancel.sent = true;
     }
     forget_settled();

@@ -56,7 +56,7 @@ std::optional<Claims::Wish> Claims::take_wish(const std::string& job_id) {
 void Claims::send(Claim claim, const std::vector<std::string>& earlier_ids) {
     claim_ = std::move(claim);
     ++wire_.counters().claims;
-    wire_.send(encode_claim(wire_.stamp(), claim_->job_id, earlier_ids));
+    wire_.send(encode(ClaimJob{wire_.stamp(), claim_->job_id, earlier_ids}));
 }
 
 void Claims::claim(TimePoint now, const Offer& offer, bool has_place) {

@@ -43,7 +43,7 @@ void Connection::stop() {
     stopped_ = true;
     if (connected()) {
         // The local hub gives what we still hold to others at once; the EmProps Hub takes it for "not idle".
-        if (welcomed_) wire_.send(encode_status(wire_.stamp(), leaving_status));
+        if (welcomed_) wire_.send(encode(WorkerStatus{wire_.stamp(), leaving_status}));
         wire_.act(Disconnect{"the worker leaves"});
     }
     set(Link::waiting);

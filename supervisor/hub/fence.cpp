@@ -69,7 +69,7 @@ void Fence::ask(TimePoint now, const std::string& job_id) {
 
 void Fence::ask_at_once(TimePoint now, const std::string& job_id) {
     questions_[job_id] = Question{now};
-    wire_.act(SendWatch{encode_request_job_status(job_id)});
+    wire_.act(SendWatch{encode(RequestJobStatus{job_id})});
 }
 
 void Fence::forget_answered(TimePoint now) {
@@ -79,7 +79,7 @@ void Fence::forget_answered(TimePoint now) {
 }
 
 std::optional<Verdict> Fence::on_answer(const JobStatus& status) {
-    Verdict verdict{status.job_id, status.status, status.worker_id, status.message, std::nullopt};
+    Verdict verdict{status.job_id, status.status, status.worker_id, status.message.value_or(""), std::nullopt};
     if (verdict.state == "processing") verdict.state = "claimed";
     if (const auto question = questions_.find(status.job_id); question != questions_.end()) {
         question->second.answered = true;

@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include "ipc/hub/frames.h"
+#include "ipc/hub/codec.h"
 #include "supervisor/base/time.h"
 #include "supervisor/hub/reconnect_policy.h"
 #include "supervisor/hub/session_settings.h"

@@ -38,7 +38,7 @@ void Inquiry::on_frame(TimePoint now, std::string_view text, const jobs::Capacit
         if (const auto verdict = fence_.on_answer(*status)) on_verdict(now, *verdict, capacity);
     } else if (const auto* error = std::get_if<HubError>(&frame)) {
         if (error->kind == HubError::Kind::not_found) {
-            const auto verdict = fence_.on_answer(JobStatus{error->job_id, "unknown", "", ""});
+            const auto verdict = fence_.on_answer(JobStatus{error->job_id, "unknown"});
             on_verdict(now, *verdict, capacity);
         } else if (error->kind == HubError::Kind::server_trouble) {
             fence_.on_trouble(parts_.trouble.pause(now));

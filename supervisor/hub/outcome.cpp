@@ -24,7 +24,7 @@ void OutboxItem::sent(TimePoint now, std::size_t frame_bytes) {
 
 std::string outcome_frame(Wire& wire, std::size_t limit, jobs::Outcome& outcome) {
     if (const auto* completed = std::get_if<jobs::Completed>(&outcome.value)) {
-        std::string frame = encode_complete(wire.stamp(), outcome.job_id, completed->result);
+        std::string frame = encode(CompleteJob{wire.stamp(), outcome.job_id, completed->result.text});
         if (frame.size() <= limit) return frame;
         jobs::Failed failed;
         failed.error.code = ipc::code::result_too_large;

@@ -68,8 +68,8 @@ void Presence::greet(TimePoint now, const Situation& situation, std::size_t runn
 }
 
 void Presence::register_as(const Announcement::Registration& registration) {
-    wire_.send(encode_register(wire_.stamp(), capabilities_, registration.job_types,
-                               registration.idle ? idle_status : busy_status));
+    wire_.send(encode(RegisterWorker{wire_.stamp(), capabilities_, registration.job_types,
+                                     registration.idle ? idle_status : busy_status}));
 }
 
 void Presence::seem_idle() {
@@ -84,7 +84,8 @@ Announcement Presence::withdraw(TimePoint now, const Situation& situation) {
 
 void Presence::announce(const Announcement& told) {
     if (told.registration) register_as(*told.registration);
-    if (told.status) wire_.send(encode_status(wire_.stamp(), *told.status ? idle_status : busy_status));
+    if (told.status)
+        wire_.send(encode(WorkerStatus{wire_.stamp(), *told.status ? idle_status : busy_status}));
 }
 
 void Presence::heartbeat(TimePoint now, const Situation& situation, std::size_t running) {
@@ -99,7 +100,7 @@ void Presence::beat(TimePoint now, const Situation& situation, std::size_t runni
         free = std::max(free, slots);
     const auto busy = static_cast<double>(running);
     const double load = running == 0 ? 0.0 : busy / (busy + free);
-    std::optional<std::string_view> status = announcer_.told_idle() ? idle_status : busy_status;
+    std::optional<std::string> status = announcer_.told_idle() ? idle_status : busy_status;
     if (situation.claim) status.reset();  // while a claim is outstanding nothing says idle
     const bool overtakes = wire_.backlog() > small_backlog;
     if (overtakes) {
@@ -110,12 +111,12 @@ void Presence::beat(TimePoint now, const Situation& situation, std::size_t runni
         // The Hub keeps no connector's state: a monitor that came later learns it now.
         owe_connector_statuses();
     }
-    wire_.send(encode_heartbeat(wire_.stamp(), status, load), overtakes);
+    wire_.send(encode(WorkerHeartbeat{wire_.stamp(), status, load}), overtakes);
 }
 
 /// Monitors read it; without the details when it would be more than the Hub takes.
 std::string Presence::full_status_frame(std::string_view status) const {
-    const auto encode = [&](bool with_details) {
+    const auto frame_of = [&](bool with_details) {
         ipc::Json statuses = ipc::Json::object();
         for (const auto& [connector, known] : statuses_) {
             auto object = connector_status_object(connector, known.status);
@@ -123,10 +124,12 @@ std::string Presence::full_status_frame(std::string_view status) const {
             const std::string service = object["service"];
             statuses[service] = std::move(object);
         }
-        return encode_full_status(wire_.stamp(), status, capabilities_, announcer_.told_types(), statuses);
+        Json all = with_job_types(capabilities_, announcer_.told_types());
+        all["connector_statuses"] = statuses;
+        return encode(WorkerStatus{wire_.stamp(), std::string(status), std::move(all), std::move(statuses)});
     };
-    std::string frame = encode(true);
-    return frame.size() <= settings_.hub.send_limit ? frame : encode(false);
+    std::string frame = frame_of(true);
+    return frame.size() <= settings_.hub.send_limit ? frame : frame_of(false);
 }
 
 void Presence::owe_connector_statuses() {

@@ -9,7 +9,7 @@
 #include <string>
 #include <utility>
 
-#include "ipc/hub/frames.h"
+#include "ipc/hub/codec.h"
 #include "supervisor/hub/actions.h"
 #include "supervisor/jobs/link_view.h"
 

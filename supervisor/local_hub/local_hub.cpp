@@ -7,7 +7,8 @@
 #include <cmath>
 #include <map>
 
-#include "ipc/web/digest.h"
+#include "ipc/hub/codec.h"
+#include "ipc/web/uuid.h"
 #include "supervisor/base/log.h"
 #include "supervisor/local_hub/core.h"
 #include "supervisor/local_hub/gate.h"
@@ -31,15 +32,6 @@ Now now() {
     return {Clock::now(), std::chrono::duration<double>(epoch).count()};
 }
 
-std::string uuid() {
-    auto text = random_hex(32);
-    text[12] = '4';
-    text[16] = "89ab"[text[16] & 3];
-    for (const std::size_t at : {8U, 13U, 18U, 23U})
-        text.insert(at, 1, '-');
-    return text;
-}
-
 }  // namespace
 
 struct LocalHub::Impl {
@@ -53,7 +45,7 @@ struct LocalHub::Impl {
 
     explicit Impl(const asio::any_io_executor& executor) : ticker(executor) {}
 
-    std::unique_ptr<SqliteStore> store;
+    std::unique_ptr<Store> store;
     std::unique_ptr<Core> core;
     std::unique_ptr<Server> server;
     asio::steady_timer ticker;
@@ -65,10 +57,10 @@ struct LocalHub::Impl {
         if (settings.database.empty()) {
             return Error{"database_failed", "the local hub has no database: set local_hub.database"};
         }
-        auto opened = SqliteStore::open(settings.database);
+        auto opened = Store::open(settings.database);
         if (!opened.ok()) return opened.error();
         store = std::move(opened).value();
-        core = std::make_unique<Core>(*store, Policy::from(settings), [] { return "job-" + uuid(); });
+        core = std::make_unique<Core>(*store, Policy::from(settings), [] { return "job-" + uuid_v4(); });
         if (auto loaded = core->load(now()); !loaded.ok()) return loaded;
 
         ServerSettings wanted;
@@ -153,13 +145,13 @@ struct LocalHub::Impl {
     }
 
     void submit(const HttpRequest& request, Reply reply) {
-        auto decoded = decode_rest_submit(request.body);
+        auto decoded = hub::decode_rest_submit(request.body);
         if (const auto* problem = std::get_if<Json>(&decoded)) return reply(rest_problem(422, *problem));
-        auto& submit = std::get<RestSubmit>(decoded);
+        auto& submit = std::get<hub::RestSubmit>(decoded);
         if (submit.wait && waiters.size() >= most_waiting_requests) {
             return reply(rest_problem(503, fmt::format("{} requests wait for jobs already", waiters.size())));
         }
-        if (submit.job.job_id.empty()) submit.job.job_id = "job-rest-" + uuid();
+        if (submit.job.job_id.empty()) submit.job.job_id = "job-rest-" + uuid_v4();
         Actions actions;
         const auto accepted = core->submit(submit.job, rest_client, now(), actions);
         if (!accepted.ok()) {

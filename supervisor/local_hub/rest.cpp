@@ -2,12 +2,10 @@
 
 #include <fmt/format.h>
 
+#include "ipc/json_text.h"
+
 namespace emprops::local_hub {
 namespace {
-
-std::string dumped(const Json& value) {
-    return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 /// The Hub keeps times as text in redis and shows them so.
 Json time_text(double epoch_seconds) {
@@ -28,20 +26,20 @@ std::string with_raw(std::string object, std::string_view key, std::string_view 
 }  // namespace
 
 HttpResponse rest_problem(unsigned status, const Json& detail) {
-    return {status, dumped(Json{{"detail", detail}})};
+    return {status, ipc::dump(Json{{"detail", detail}})};
 }
 
 HttpResponse rest_alive() {
-    return {200, dumped(Json{{"status", "ok"}, {"message", "WebSocket Queue API is running"}})};
+    return {200, ipc::dump(Json{{"status", "ok"}, {"message", "WebSocket Queue API is running"}})};
 }
 
 HttpResponse rest_submitted(const std::string& job_id) {
-    return {200, dumped(Json{{"success", true},
-                             {"job_id", job_id},
-                             {"message", fmt::format("Job submitted successfully with ID: {}", job_id)}})};
+    return {200, ipc::dump(Json{{"success", true},
+                                {"job_id", job_id},
+                                {"message", fmt::format("Job submitted successfully with ID: {}", job_id)}})};
 }
 
-HttpResponse rest_job(const Core::View& view, const std::optional<std::string>& payload,
+HttpResponse rest_job(const JobView& view, const std::optional<std::string>& payload,
                       const std::optional<std::string>& error) {
     const auto& [job, result] = view.stored;
     const auto& shown_error = error ? error : job.error;
@@ -63,7 +61,7 @@ HttpResponse rest_job(const Core::View& view, const std::optional<std::string>& 
         {"position_description", view.ahead ? Json(place_in_queue(*view.ahead)) : Json()},
         {"failures", nullptr},
     };
-    auto body = with_raw(dumped(fields), "payload", payload.value_or("null"));
+    auto body = with_raw(ipc::dump(fields), "payload", payload.value_or("null"));
     return {200, with_raw(std::move(body), "result", result.value_or("null"))};
 }
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "supervisor/local_hub/core.h"
+#include "supervisor/local_hub/jobs.h"
 
 namespace emprops::local_hub {
 
@@ -26,7 +26,7 @@ HttpResponse rest_alive();
 HttpResponse rest_submitted(const std::string& job_id);
 /// GET /api/jobs/{id} and the end of a waiting POST. `payload`: JSON text; nullopt: null, as in the Hub's
 /// answer to a waiting POST. `error` replaces the job's own.
-HttpResponse rest_job(const Core::View& view, const std::optional<std::string>& payload,
+HttpResponse rest_job(const JobView& view, const std::optional<std::string>& payload,
                       const std::optional<std::string>& error = {});
 
 }  // namespace emprops::local_hub

@@ -108,7 +108,7 @@ void bind_changing(Run& run, const Job& job) {
 
 }  // namespace
 
-struct SqliteStore::Impl {
+struct Store::Impl {
     std::string file;
     sqlite::Database database;
     sqlite::Prepared insert_job, insert_payload, update_job, put_result, find_job, find_payload,
@@ -225,17 +225,17 @@ struct SqliteStore::Impl {
     }
 };
 
-SqliteStore::SqliteStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-SqliteStore::~SqliteStore() = default;
+Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Store::~Store() = default;
 
-Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::filesystem::path& file) {
+Result<std::unique_ptr<Store>> Store::open(const std::filesystem::path& file) {
     auto impl = std::make_unique<Impl>();
     impl->file = file.string();
     if (auto opened = impl->open(); !opened.ok()) return opened.error();
-    return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(impl)));
+    return std::unique_ptr<Store>(new Store(std::move(impl)));
 }
 
-Result<std::uint64_t> SqliteStore::insert(const Job& job, std::string_view payload) {
+Result<std::uint64_t> Store::insert(const Job& job, std::string_view payload) {
     bool exists = false;
     std::int64_t sequence = 0;
     const auto stored = impl_->atomically("add a job to", [&] {
@@ -255,12 +255,12 @@ Result<std::uint64_t> SqliteStore::insert(const Job& job, std::string_view paylo
     return static_cast<std::uint64_t>(sequence);
 }
 
-Result<> SqliteStore::update(const Job& job) {
+Result<> Store::update(const Job& job) {
     if (!impl_->change(job)) return impl_->failure("change a job in");
     return Ok{};
 }
 
-Result<> SqliteStore::update_with_result(const Job& job, std::string_view result) {
+Result<> Store::update_with_result(const Job& job, std::string_view result) {
     return impl_->atomically("store a result in", [&] {
         Run text(impl_->put_result);
         text.bind(static_cast<std::int64_t>(job.sequence)).bind(result);
@@ -268,7 +268,7 @@ Result<> SqliteStore::update_with_result(const Job& job, std::string_view result
     });
 }
 
-Result<std::optional<StoredJob>> SqliteStore::find(const std::string& job_id) {
+Result<std::optional<StoredJob>> Store::find(const std::string& job_id) {
     Run run(impl_->find_job);
     const auto step = run.bind(std::string_view(job_id)).step();
     if (step == SQLITE_DONE) return std::optional<StoredJob>();
@@ -278,7 +278,7 @@ Result<std::optional<StoredJob>> SqliteStore::find(const std::string& job_id) {
     return std::optional<StoredJob>(std::move(stored));
 }
 
-Result<std::string> SqliteStore::payload(const std::string& job_id) {
+Result<std::string> Store::payload(const std::string& job_id) {
     Run run(impl_->find_payload);
     const auto step = run.bind(std::string_view(job_id)).step();
     if (step == SQLITE_DONE) return Error{"not_found", fmt::format("Job {} not found", job_id)};
@@ -286,7 +286,7 @@ Result<std::string> SqliteStore::payload(const std::string& job_id) {
     return run.text();
 }
 
-Result<std::vector<Job>> SqliteStore::unfinished() {
+Result<std::vector<Job>> Store::unfinished() {
     std::vector<Job> jobs;
     Run run(impl_->unfinished_jobs);
     int step = 0;
@@ -296,7 +296,7 @@ Result<std::vector<Job>> SqliteStore::unfinished() {
     return jobs;
 }
 
-Result<std::map<JobStatus, std::uint64_t>> SqliteStore::count_by_status() {
+Result<std::map<JobStatus, std::uint64_t>> Store::count_by_status() {
     std::map<JobStatus, std::uint64_t> counts;
     Run run(impl_->count_jobs);
     int step = 0;
@@ -308,8 +308,7 @@ Result<std::map<JobStatus, std::uint64_t>> SqliteStore::count_by_status() {
     return counts;
 }
 
-Result<std::map<JobStatus, std::uint64_t>> SqliteStore::forget_finished_before(double epoch_seconds,
-                                                                               int limit) {
+Result<std::map<JobStatus, std::uint64_t>> Store::forget_finished_before(double epoch_seconds, int limit) {
     std::map<JobStatus, std::uint64_t> forgotten;
     Run run(impl_->forget_jobs);
     run.bind(epoch_seconds).bind(static_cast<std::int64_t>(limit));
@@ -320,7 +319,7 @@ Result<std::map<JobStatus, std::uint64_t>> SqliteStore::forget_finished_before(d
     return forgotten;
 }
 
-std::map<std::string, std::vector<std::string>> SqliteStore::query_plans() {
+std::map<std::string, std::vector<std::string>> Store::query_plans() {
     std::map<std::string, std::vector<std::string>> plans;
     for (const auto& [slot, sql] : impl_->statements()) {
         sqlite3_stmt* raw = nullptr;

@@ -2,6 +2,7 @@
 // The values that the parts of the local hub exchange: jobs, connections, time, actions. Plain values.
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +12,8 @@
 #include "supervisor/base/time.h"
 
 namespace emprops::local_hub {
+
+using Json = nlohmann::json;
 
 /// Given by the server to each accepted WebSocket; never used twice.
 using ConnectionId = std::uint64_t;
@@ -95,5 +98,16 @@ struct Warn {
 
 using Action = std::variant<SendTo, Close, Finished, Warn>;
 using Actions = std::vector<Action>;
+
+/// One event being handled: its time, and what is to be done after it.
+struct Turn {
+    const Now& now;
+    Actions& out;
+
+    void send(ConnectionId connection, std::string text);
+    /// The Hub's `error`.
+    void refuse(ConnectionId connection, std::string_view error, const Json& details = nullptr);
+    void warn(std::string text);
+};
 
 }  // namespace emprops::local_hub

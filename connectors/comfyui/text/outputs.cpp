@@ -1,7 +1,6 @@
 #include "connectors/comfyui/text/outputs.h"
 
 #include <algorithm>
-#include <cctype>
 #include <map>
 #include <optional>
 #include <set>

@@ -1,7 +1,6 @@
 #include "connectors/comfyui/text/payload.h"
 
 #include <algorithm>
-#include <cctype>
 #include <set>
 #include <utility>
 

@@ -1,7 +1,6 @@
 #include "connectors/comfyui/transfer/inputs.h"
 
 #include <algorithm>
-#include <cctype>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>

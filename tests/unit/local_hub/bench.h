@@ -15,7 +15,7 @@ inline constexpr ConnectionId w1 = 1, w2 = 2, w3 = 3;
 class CoreBench : public testing::Test {
   protected:
     explicit CoreBench(Policy policy = {}) : policy_(policy) {
-        store_ = SqliteStore::open(":memory:").value();
+        store_ = Store::open(":memory:").value();
         restart();
     }
 
@@ -60,7 +60,7 @@ class CoreBench : public testing::Test {
 
     void submit(const std::string& job_id, const std::string& type = "sim", std::int64_t priority = 0) {
         Actions actions;
-        SubmitJob job;
+        hub::SubmitJob job;
         job.job_id = job_id;
         job.job_type = type;
         job.priority = priority;
@@ -137,7 +137,7 @@ class CoreBench : public testing::Test {
     }
 
     Policy policy_;
-    std::unique_ptr<SqliteStore> store_;
+    std::unique_ptr<Store> store_;
     std::unique_ptr<Core> core_;
     Ms time_{0};
     int made_ = 0;

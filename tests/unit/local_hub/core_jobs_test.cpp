@@ -45,7 +45,7 @@ TEST_F(CoreJobs, AJobGoesFromSubmitToResultWithTheHubsMessages) {
 TEST_F(CoreJobs, PayloadAndResultKeepTheirBytes) {
     const std::string payload = R"({ "b":1.10, "a":1e5,"s":18446744073709551616 })";
     Actions actions;
-    SubmitJob submitted;
+    hub::SubmitJob submitted;
     submitted.job_id = "j";
     submitted.job_type = "sim";
     submitted.payload = payload;

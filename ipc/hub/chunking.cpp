@@ -1,11 +1,10 @@
-#include "supervisor/local_hub/chunking.h"
+#include "ipc/hub/chunking.h"
 
-#include <nlohmann/json.hpp>
-
+#include "ipc/hub/codec.h"
 #include "ipc/text/utf8.h"
 #include "ipc/web/digest.h"
 
-namespace emprops::local_hub {
+namespace emprops::hub {
 namespace {
 
 /// Byte ranges of at most `limit` characters each.
@@ -37,14 +36,10 @@ std::vector<std::string> to_frames(std::string message, std::string_view origina
     const auto message_id = hash.substr(0, 8) + "-" + random_hex(8);
     std::vector<std::string> frames;
     frames.reserve(pieces.size());
-    for (std::size_t i = 0; i < pieces.size(); ++i) {
-        const nlohmann::json chunk{
-            {"type", "chunked_message"}, {"chunk_id", i},        {"total_chunks", pieces.size()},
-            {"message_id", message_id},  {"message_hash", hash}, {"original_type", original_type},
-            {"job_id", job_id},          {"content", pieces[i]}};
-        frames.push_back(chunk.dump());
-    }
+    for (const auto piece : pieces)
+        frames.push_back(encode(Chunk{message_id, hash, std::string(original_type), std::string(job_id),
+                                      frames.size(), pieces.size(), std::string(piece)}));
     return frames;
 }
 
-}  // namespace emprops::local_hub
+}  // namespace emprops::hub

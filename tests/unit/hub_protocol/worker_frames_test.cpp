@@ -1,4 +1,7 @@
-#include "ipc/hub/frames.h"
+// What a worker says, and what it makes of what the Hub says.
+
+#include "ipc/hub/codec.h"
+#include "ipc/hub/errors.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -6,29 +9,28 @@
 namespace emprops::hub {
 namespace {
 
-using ipc::Json;
 using Kind = HubError::Kind;
 
 const Stamp stamp{1795438027.25, "w-1"};
 
 TEST(FramesToHub, RegistrationCarriesCapabilitiesAndJobTypes) {
-    const Json frame = Json::parse(encode_register(stamp, {{"version", "1"}}, {"a", "b"}, "busy"));
+    const Json frame = Json::parse(encode(RegisterWorker{stamp, {{"version", "1"}}, {"a", "b"}, "busy"}));
     EXPECT_EQ(frame, Json::parse(R"({"type":"register_worker","timestamp":1795438027.25,"worker_id":"w-1",
         "capabilities":{"version":"1","supported_job_types":["a","b"]},"subscribe_to_jobs":true,"status":"busy"})"));
 }
 
 TEST(FramesToHub, AHeartbeatWithoutStatusSaysNullBecauseAMissingOneCountsAsIdle) {
-    const Json frame = Json::parse(encode_heartbeat(stamp, std::nullopt, 0.5));
+    const Json frame = Json::parse(encode(WorkerHeartbeat{stamp, std::nullopt, 0.5}));
     ASSERT_TRUE(frame.contains("status"));
     EXPECT_TRUE(frame["status"].is_null());
     EXPECT_EQ(frame["load"], 0.5);
 }
 
 TEST(FramesToHub, ClaimStatusAndServiceMessagesHaveTheHubsFields) {
-    EXPECT_EQ(Json::parse(encode_claim(stamp, "j")),
+    EXPECT_EQ(Json::parse(encode(ClaimJob{stamp, "j"})),
               Json::parse(R"({"type":"claim_job","timestamp":1795438027.25,"worker_id":"w-1","job_id":"j",
                               "claim_timeout":30})"));
-    EXPECT_EQ(Json::parse(encode_status(stamp, "idle"))["status"], "idle");
+    EXPECT_EQ(Json::parse(encode(WorkerStatus{stamp, "idle"}))["status"], "idle");
     ipc::Status status;
     status.connected = true;
     status.reason = "loading";
@@ -41,7 +43,7 @@ TEST(FramesToHub, ClaimStatusAndServiceMessagesHaveTheHubsFields) {
     request.job_id = "j";
     request.content = "no object";
     EXPECT_EQ(Json::parse(encode_service_request(stamp, request))["content"], Json::object());
-    EXPECT_EQ(Json::parse(encode_request_job_status("j")),
+    EXPECT_EQ(Json::parse(encode(RequestJobStatus{"j"})),
               Json::parse(R"({"type":"request_job_status","job_id":"j"})"));
 }
 
@@ -59,14 +61,14 @@ TEST(FramesToHub, ProgressIsAnIntegerInRangeAndAKeepAliveIsMinusOne) {
 
 TEST(FramesToHub, AResultIsSplicedByteForByte) {
     const std::string result = R"({"b":1.10,"a":1e5,"s":18446744073709551616,"t":"\u00e9"})";
-    const std::string frame = encode_complete(stamp, "j\"x", ipc::RawJson{result});
+    const std::string frame = encode(CompleteJob{stamp, "j\"x", result});
     EXPECT_THAT(frame, testing::EndsWith(",\"result\":" + result + "}"));
     EXPECT_EQ(Json::parse(frame)["job_id"], "j\"x");
 }
 
 TEST(FramesToHub, ResultsThatTheHubWouldSwallowAreWrapped) {
     for (const char* result : {"{}", "{ }", "null", "[1]", "\"text\"", ""}) {
-        const Json frame = Json::parse(encode_complete(stamp, "j", ipc::RawJson{result}));
+        const Json frame = Json::parse(encode(CompleteJob{stamp, "j", result}));
         EXPECT_TRUE(frame["result"].is_object() && !frame["result"].empty()) << result;
     }
 }
@@ -175,7 +177,7 @@ TEST(FramesFromHub, DeepNestingIsRefusedButItsJobIsNamed) {
 }
 
 TEST(FramesToHub, ASecondClaimNamesTheEarlierIds) {
-    EXPECT_EQ(Json::parse(encode_claim(stamp, "j", {"w-0"}))["earlier_worker_ids"], Json::array({"w-0"}));
+    EXPECT_EQ(Json::parse(encode(ClaimJob{stamp, "j", {"w-0"}}))["earlier_worker_ids"], Json::array({"w-0"}));
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace emprops::local_hub {
+namespace emprops::hub {
 
 class Fields {
   public:
@@ -36,4 +36,4 @@ class Fields {
     std::string wrong_;
 };
 
-}  // namespace emprops::local_hub
+}  // namespace emprops::hub

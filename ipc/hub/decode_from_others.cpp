@@ -1,28 +1,26 @@
-#include <fmt/format.h>
+// What workers, clients and monitors say, as a hub reads it.
 
 #include "ipc/envelope.h"
-#include "supervisor/local_hub/fields.h"
-#include "supervisor/local_hub/messages.h"
+#include "ipc/hub/codec.h"
+#include "ipc/hub/errors.h"
+#include "ipc/hub/fields.h"
+#include "ipc/json_text.h"
 
-namespace emprops::local_hub {
+namespace emprops::hub {
 namespace {
 
-constexpr const char* invalid_format = "Invalid message format";
-
 Refused unsupported(std::string_view type) {
-    return {fmt::format("Unsupported message type: {}", type), nullptr};
+    return {unsupported_text(type), nullptr};
 }
 
-Refused invalid(std::string_view why) {
-    return {invalid_format, Json{{"reason", why}}};
+Refused invalid(const std::string& why) {
+    return {invalid_format_text, Json{{"reason", why}}};
 }
 
 /// The Hub tells text that is no JSON from JSON that is no object.
 Refused not_a_message(std::string_view text, const ipc::ScanError& error) {
-    if (!ipc::check_json(text)) {
-        return {fmt::format("Server error processing message: {}", error.reason), nullptr};
-    }
-    return {"Invalid JSON format", Json{{"reason", error.reason}, {"offset", error.offset}}};
+    if (!ipc::check_json(text)) return {server_trouble_text(error.reason), nullptr};
+    return {invalid_json_text, Json{{"reason", error.reason}, {"offset", error.offset}}};
 }
 
 bool is_object(std::string_view json) {
@@ -30,12 +28,17 @@ bool is_object(std::string_view json) {
 }
 
 /// An opaque member that must be an object; null and missing give `missing`.
-std::string object_text(const ipc::Envelope& envelope, const char* key, std::string_view missing,
-                        Fields& fields) {
+std::string_view object_text(const ipc::Envelope& envelope, const char* key, std::string_view missing,
+                             Fields& fields) {
     const auto found = envelope.find(key);
-    if (!found || *found == "null") return std::string(missing);
+    if (!found || *found == "null") return missing;
     if (!is_object(*found)) fields.refuse(key);
-    return std::string(*found);
+    return *found;
+}
+
+/// Of a message about no job: the Hub takes the worker from the address, so nothing here is an offence.
+Stamp stamp_of(const Json& object) {
+    return {0, ipc::text_or_empty(object, "worker_id")};
 }
 
 /// The Hub takes a list of strings, a JSON string of one, or a single name.
@@ -87,27 +90,29 @@ std::vector<std::string> texts_in(const Json& object, const char* key) {
 FailJob fail_job(Fields& fields, const Json& object) {
     FailJob fail;
     fail.job_id = fields.text("job_id");
-    fail.worker_id = fields.text("worker_id");
+    fail.stamp.worker_id = fields.text("worker_id");
     fail.error = fields.text_or_null("error").value_or("Unknown error");
     // The extra fields are read with good will: the Hub knows none of them, so their type makes nothing
     // invalid.
     const auto code = object.find("error_code");
     fail.error_code =
         code != object.end() && code->is_string() ? code->get<std::string>() : code_in(fail.error);
-    const auto retryable = object.find("retryable");
-    if (retryable != object.end() && retryable->is_boolean()) fail.retryable = retryable->get<bool>();
-    const auto begun = object.find("begun");
-    if (begun != object.end() && begun->is_boolean()) fail.begun = begun->get<bool>();
+    const auto flag = [&](const char* key, bool& value) {
+        const auto found = object.find(key);
+        if (found != object.end() && found->is_boolean()) value = found->get<bool>();
+    };
+    flag("retryable", fail.retryable);
+    flag("begun", fail.begun);
     return fail;
 }
 
 JobProgress job_progress(Fields& fields, const ipc::Envelope& envelope) {
     JobProgress progress;
     progress.job_id = fields.text("job_id");
-    progress.worker_id = fields.text("worker_id");
+    progress.stamp.worker_id = fields.text("worker_id");
     const auto value = fields.integer("progress", 0);
     if (value < -1 || value > 100) fields.refuse("progress");
-    progress.progress = static_cast<int>(std::min<std::int64_t>(std::max<std::int64_t>(value, -1), 100));
+    progress.progress = static_cast<int>(std::clamp<std::int64_t>(value, -1, 100));
     progress.status = fields.text("status", "processing");
     progress.message = fields.text_or_null("message");
     progress.connector_details = object_text(envelope, "connector_details", "null", fields);
@@ -118,47 +123,38 @@ std::optional<FromWorker> from_worker(std::string_view type, Fields& fields, con
     const auto& object = envelope.fields;
     if (type == "register_worker") {
         RegisterWorker message;
+        message.stamp = stamp_of(object);
         message.capabilities = fields.object_or_null("capabilities");
         message.subscribe_to_jobs = fields.boolean("subscribe_to_jobs", true);
         message.status = fields.text("status", "idle");
         message.job_types = job_types_of(message.capabilities);
         return message;
     }
-    if (type == "worker_heartbeat") return WorkerHeartbeat{fields.text_or_null("status", "idle")};
-    if (type == "worker_status") {
-        WorkerStatus message;
-        message.status = fields.text_or_null("status", "idle");
-        message.capabilities = fields.object_or_null("capabilities");
-        message.connector_statuses = fields.object_or_null("connector_statuses");
-        return message;
-    }
-    if (type == "claim_job") return ClaimJob{fields.text("job_id"), texts_in(object, "earlier_worker_ids")};
+    if (type == "worker_heartbeat")
+        return WorkerHeartbeat{stamp_of(object), fields.text_or_null("status", "idle")};
+    if (type == "worker_status")
+        return WorkerStatus{stamp_of(object), fields.text_or_null("status", "idle"),
+                            fields.object_or_null("capabilities"),
+                            fields.object_or_null("connector_statuses")};
+    if (type == "claim_job")
+        return ClaimJob{stamp_of(object), fields.text("job_id"), texts_in(object, "earlier_worker_ids")};
     if (type == "update_job_progress") return job_progress(fields, envelope);
-    if (type == "complete_job") {
-        CompleteJob message;
-        message.job_id = fields.text("job_id");
-        message.worker_id = fields.text("worker_id");
-        message.result = object_text(envelope, "result", "{}", fields);
-        return message;
-    }
     if (type == "fail_job") return fail_job(fields, object);
-    if (type == "connector_ws_status") {
-        return ConnectorWsStatus{Json{{"worker_id", fields.text("worker_id")},
-                                      {"connector_type", fields.text("connector_type")},
-                                      {"connected", fields.boolean("connected", false)},
-                                      {"service_name", fields.text("service_name")},
-                                      {"details", fields.object_or_null("details")},
-                                      {"last_ping", object.value("last_ping", Json())}}};
-    }
-    if (type == "service_request") {
-        ServiceRequest message;
-        message.fields = Json{{"job_id", fields.text("job_id")},
-                              {"worker_id", fields.text("worker_id")},
-                              {"service", fields.text("service")},
-                              {"request_type", fields.text("request_type")}};
-        message.content = object_text(envelope, "content", "{}", fields);
-        return message;
-    }
+    // Members are read in the order of these lists: the first one that does not fit is named.
+    std::string job_id = type == "connector_ws_status" ? "" : fields.text("job_id");
+    Stamp stamp{0, fields.text("worker_id")};
+    if (type == "complete_job")
+        return CompleteJob{stamp, job_id, object_text(envelope, "result", "{}", fields)};
+    if (type == "connector_ws_status")
+        return ConnectorWsStatus{stamp,
+                                 fields.text("connector_type"),
+                                 fields.boolean("connected", false),
+                                 fields.text("service_name"),
+                                 fields.object_or_null("details"),
+                                 object.value("last_ping", Json())};
+    if (type == "service_request")
+        return ServiceRequest{stamp, job_id, fields.text("service"), fields.text("request_type"),
+                              object_text(envelope, "content", "{}", fields)};
     return std::nullopt;
 }
 
@@ -201,31 +197,29 @@ std::optional<FromClient> from_client(std::string_view type, Fields& fields, con
 
 }  // namespace
 
-DecodedFromWorker decode_from_worker(std::string_view text) {
+std::variant<FromWorker, Refused> decode_from_worker(std::string_view text) {
     const auto scan = ipc::scan_envelope(text, {"result", "content", "connector_details", "payload"});
     if (!scan.envelope) return not_a_message(text, scan.error);
     Fields fields(scan.envelope->fields);
     const auto type = fields.text("type");
     auto message = from_worker(type, fields, *scan.envelope);
-    if (!message)
-        return known_elsewhere(type) ? unsupported(type) : invalid(fmt::format("unknown type \"{}\"", type));
-    if (!fields.wrong().empty())
-        return invalid(fmt::format("\"{}\" has a wrong type or value", fields.wrong()));
+    if (!message) return known_elsewhere(type) ? unsupported(type) : invalid("unknown type \"" + type + "\"");
+    if (!fields.wrong().empty()) return invalid("\"" + fields.wrong() + "\" has a wrong type or value");
     return *std::move(message);
 }
 
-DecodedFromClient decode_from_client(std::string_view text) {
+std::variant<FromClient, Refused> decode_from_client(std::string_view text) {
     const auto scan = ipc::scan_envelope(text, {"payload"});
     if (!scan.envelope) return not_a_message(text, scan.error);
     Fields fields(scan.envelope->fields);
     const auto type = fields.text("type");
     auto message = from_client(type, fields, *scan.envelope);
     if (!message) return unsupported(type);
-    if (!fields.wrong().empty()) return invalid(fmt::format("\"{}\" has a wrong type", fields.wrong()));
+    if (!fields.wrong().empty()) return invalid("\"" + fields.wrong() + "\" has a wrong type");
     return *std::move(message);
 }
 
-DecodedFromMonitor decode_from_monitor(std::string_view text) {
+std::variant<FromMonitor, Refused> decode_from_monitor(std::string_view text) {
     const auto scan = ipc::scan_envelope(text, {});
     if (!scan.envelope) return not_a_message(text, scan.error);
     Fields fields(scan.envelope->fields);
@@ -241,6 +235,11 @@ DecodedFromMonitor decode_from_monitor(std::string_view text) {
         if (channel.is_string()) message.channels.push_back(channel.get<std::string>());
     }
     return message;
+}
+
+bool is_empty_object(std::string_view json) {
+    if (json.size() < 2 || json.front() != '{') return false;
+    return json.find_first_not_of(" \t\r\n", 1) == json.size() - 1;
 }
 
 std::variant<RestSubmit, Json> decode_rest_submit(std::string_view body) {
@@ -269,4 +268,4 @@ std::variant<RestSubmit, Json> decode_rest_submit(std::string_view body) {
     return submit;
 }
 
-}  // namespace emprops::local_hub
+}  // namespace emprops::hub

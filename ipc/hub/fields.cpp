@@ -1,30 +1,21 @@
-#include "supervisor/local_hub/fields.h"
+#include "ipc/hub/fields.h"
 
 #include <charconv>
-#include <cmath>
 
-namespace emprops::local_hub {
+#include "ipc/hub/messages.h"
+#include "ipc/json_text.h"
+
+namespace emprops::hub {
 namespace {
-
-using Json = nlohmann::json;
 
 std::optional<std::int64_t> integer_of(const Json& value) {
     if (value.is_boolean()) return value.get<bool>() ? 1 : 0;
-    if (value.is_number_unsigned() && value.get<std::uint64_t>() > INT64_MAX) return std::nullopt;
-    if (value.is_number_integer()) return value.get<std::int64_t>();
-    if (value.is_number_float()) {
-        const auto number = value.get<double>();
-        if (std::abs(number) > 9e15 || number != std::floor(number)) return std::nullopt;
-        return static_cast<std::int64_t>(number);
-    }
-    if (value.is_string()) {
-        const auto& text = value.get_ref<const std::string&>();
-        std::int64_t number = 0;
-        const auto* end = text.data() + text.size();
-        const auto [stop, error] = std::from_chars(text.data(), end, number);
-        if (error == std::errc() && stop == end) return number;
-    }
-    return std::nullopt;
+    if (!value.is_string()) return ipc::whole_number(value);
+    const auto& text = value.get_ref<const std::string&>();
+    std::int64_t number = 0;
+    const auto* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, number);
+    return error == std::errc() && stop == end ? std::optional(number) : std::nullopt;
 }
 
 }  // namespace
@@ -83,4 +74,4 @@ Json Fields::object_or_null(const char* key) {
     return *value;
 }
 
-}  // namespace emprops::local_hub
+}  // namespace emprops::hub

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace emprops::local_hub {
+namespace emprops::hub {
 
 inline constexpr std::size_t chunk_characters = 1'000'000;
 
@@ -16,4 +16,4 @@ inline constexpr std::size_t chunk_characters = 1'000'000;
 std::vector<std::string> to_frames(std::string message, std::string_view original_type,
                                    std::string_view job_id, std::size_t limit = chunk_characters);
 
-}  // namespace emprops::local_hub
+}  // namespace emprops::hub

@@ -1,32 +1,30 @@
+// What a Hub says, as a worker or a client reads it.
+
+#include <algorithm>
 #include <array>
 
 #include "ipc/envelope.h"
-#include "ipc/hub/frames.h"
+#include "ipc/hub/codec.h"
+#include "ipc/hub/errors.h"
+#include "ipc/json_text.h"
 
 namespace emprops::hub {
 namespace {
 
-using ipc::Json;
+using ipc::text_or_empty;
 
-/// Text of a member, "" when it is missing or null; nullopt when it is something else.
+/// Null and a missing member are an empty text; nullopt when it is something else.
 std::optional<std::string> text_of(const Json& fields, const char* key) {
     const auto it = fields.find(key);
-    if (it == fields.end() || it->is_null()) return std::string();
-    if (!it->is_string()) return std::nullopt;
-    return it->get<std::string>();
-}
-
-std::string text_or_empty(const Json& fields, const char* key) {
-    return text_of(fields, key).value_or("");
+    if (it != fields.end() && !it->is_null() && !it->is_string()) return std::nullopt;
+    return text_or_empty(fields, key);
 }
 
 std::optional<std::uint64_t> count_of(const Json& fields, const char* key) {
     const auto it = fields.find(key);
     if (it == fields.end() || !it->is_number_integer()) return std::nullopt;
-    if (it->is_number_unsigned()) return it->get<std::uint64_t>();
-    const auto number = it->get<std::int64_t>();
-    if (number < 0) return std::nullopt;
-    return static_cast<std::uint64_t>(number);
+    if (!it->is_number_unsigned() && it->get<std::int64_t>() < 0) return std::nullopt;
+    return it->get<std::uint64_t>();
 }
 
 BadFrame bad(const std::string& type, const std::string& what) {
@@ -34,7 +32,7 @@ BadFrame bad(const std::string& type, const std::string& what) {
 }
 
 HubFrame decode_offer(const ipc::Envelope& envelope) {
-    Offer offer{text_or_empty(envelope.fields, "job_id"), text_or_empty(envelope.fields, "job_type"), {}};
+    Offer offer{text_or_empty(envelope.fields, "job_id"), text_or_empty(envelope.fields, "job_type")};
     if (offer.job_id.empty()) return bad("job_available", "no job_id");
     if (offer.job_type.empty()) return bad("job_available", "no job_type for job " + offer.job_id);
     return offer;
@@ -79,52 +77,30 @@ HubFrame decode_chunk(const ipc::Envelope& envelope) {
     return chunk;
 }
 
-HubFrame decode_job_status(const ipc::Envelope& envelope) {
-    JobStatus status{text_or_empty(envelope.fields, "job_id"), text_or_empty(envelope.fields, "status"),
-                     text_or_empty(envelope.fields, "worker_id"), text_or_empty(envelope.fields, "message")};
-    if (status.job_id.empty() || status.status.empty())
-        return bad("response_job_status", "no job_id or no status");
-    return status;
+/// A whole number, or a fraction that is cut; `missing` for anything else.
+int number_of(const Json& fields, const char* key, int missing) {
+    const auto it = fields.find(key);
+    if (it == fields.end() || !it->is_number()) return missing;
+    return static_cast<int>(std::clamp(it->get<double>(), -1e9, 1e9));
 }
 
-std::optional<std::string> between(std::string_view text, std::string_view before, std::string_view after) {
-    if (text.size() <= before.size() + after.size()) return std::nullopt;
-    if (text.substr(0, before.size()) != before) return std::nullopt;
-    if (text.substr(text.size() - after.size()) != after) return std::nullopt;
-    return std::string(text.substr(before.size(), text.size() - before.size() - after.size()));
+JobStatus job_status(const ipc::Envelope& envelope) {
+    JobStatus status{text_or_empty(envelope.fields, "job_id"), text_or_empty(envelope.fields, "status"),
+                     text_or_empty(envelope.fields, "worker_id"), text_or_empty(envelope.fields, "message")};
+    status.result = envelope.find("result").value_or("{}");
+    return status;
 }
 
 constexpr std::array known_but_unused = {"worker_registered", "job_notifications_subscribed",
                                          "worker_heartbeat_ack", "subscription_confirmed"};
 
-}  // namespace
-
-HubError classify_error(std::string text) {
-    using Kind = HubError::Kind;
-    HubError error{Kind::other, "", std::move(text)};
-    if (auto id = between(error.text, "Failed to claim job ", "")) {
-        error.kind = Kind::claim_failed;
-        error.job_id = std::move(*id);
-    } else if (auto rest = between(error.text, "Cannot claim job ", " is not idle")) {
-        // The job id is the submitter's text and may contain anything: the worker part is the last one.
-        const auto worker = rest->rfind(": Worker ");
-        if (worker != std::string::npos) {
-            error.kind = Kind::not_idle;
-            error.job_id = rest->substr(0, worker);
-        }
-    } else if (auto marked = between(error.text, "Failed to mark job ", " as failed")) {
-        error.kind = Kind::fail_refused;
-        error.job_id = std::move(*marked);
-    } else if (auto missing = between(error.text, "Job ", " not found")) {
-        error.kind = Kind::not_found;
-        error.job_id = std::move(*missing);
-    } else if (error.text.rfind("Authentication failed", 0) == 0) {
-        error.kind = Kind::bad_token;
-    } else if (error.text.rfind("Server error processing message", 0) == 0) {
-        error.kind = Kind::server_trouble;
-    }
-    return error;
+Ignored ignored(const std::string& type) {
+    const bool known =
+        std::find(known_but_unused.begin(), known_but_unused.end(), type) != known_but_unused.end();
+    return {type, known};
 }
+
+}  // namespace
 
 HubFrame unreadable(const std::string& type, const std::string& job_id, const std::string& reason) {
     if (!job_id.empty() && type == "job_available") return Offer{job_id, "", reason};
@@ -146,7 +122,11 @@ HubFrame decode_hub_frame(std::string_view text) {
     if (*type == "job_available") return decode_offer(envelope);
     if (*type == "job_assigned") return decode_assignment(envelope);
     if (*type == "chunked_message") return decode_chunk(envelope);
-    if (*type == "response_job_status") return decode_job_status(envelope);
+    if (*type == "response_job_status") {
+        JobStatus status = job_status(envelope);
+        if (status.job_id.empty() || status.status.empty()) return bad(*type, "no job_id or no status");
+        return status;
+    }
     if (*type == "error") {
         const auto error = text_of(envelope.fields, "error");
         if (!error) return bad(*type, "its text is no text");
@@ -159,9 +139,32 @@ HubFrame decode_hub_frame(std::string_view text) {
         if (*type == "job_failed_ack") return FailedAck{std::move(job_id)};
         return CancelJob{std::move(job_id), text_or_empty(envelope.fields, "reason")};
     }
-    for (const char* known : known_but_unused)
-        if (*type == known) return Ignored{*type, true};
-    return Ignored{*type, false};
+    return ignored(*type);
+}
+
+ClientFrame decode_client_frame(std::string_view text) {
+    const auto scan = ipc::scan_envelope(text, {"result"});
+    if (!scan.envelope) return BadFrame{"not a message: " + scan.error.reason};
+    const Json& fields = scan.envelope->fields;
+    const std::string type = text_or_empty(fields, "type");
+    std::string job_id = text_or_empty(fields, "job_id");
+    if (type == "connection_established") return Welcome{};
+    if (type == "error") return classify_error(text_or_empty(fields, "error"));
+    if (type == "response_job_status") return job_status(*scan.envelope);
+    if (type == "job_accepted") {
+        const int position = number_of(fields, "position", 0);
+        return JobAccepted{std::move(job_id), static_cast<std::size_t>(std::max(position, 0))};
+    }
+    if (type == "update_job_progress")
+        return JobProgress{{},
+                           std::move(job_id),
+                           number_of(fields, "progress", -1),
+                           text_or_empty(fields, "status"),
+                           text_or_empty(fields, "message")};
+    if (type == "complete_job")
+        return CompleteJob{{}, std::move(job_id), scan.envelope->find("result").value_or("{}")};
+    if (type == "fail_job") return AttemptFailed{{}, std::move(job_id), text_or_empty(fields, "error")};
+    return ignored(type);
 }
 
 }  // namespace emprops::hub

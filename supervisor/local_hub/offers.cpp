@@ -1,0 +1,80 @@
+#include "supervisor/local_hub/offers.h"
+
+#include <algorithm>
+
+namespace emprops::local_hub {
+
+void Offers::remove(const Job& job) {
+    queue_.remove(job);
+    if (const auto worker = offered_to_.find(job.id); worker != offered_to_.end()) withdraw(worker->second);
+}
+
+void Offers::make(const Workers& workers, TimePoint now, const Fits& fits, const Send& send) {
+    if (queue_.empty()) return;
+    struct Waiting {
+        const Worker* worker;
+        State* state;
+    };
+    std::vector<Waiting> idle;
+    for (const auto& [connection, worker] : workers.all()) {
+        if (!worker.available() || !worker.idle()) continue;
+        auto& state = workers_[connection];
+        if (!state.open) idle.push_back({&worker, &state});
+    }
+    std::sort(idle.begin(), idle.end(), [](const Waiting& a, const Waiting& b) {
+        return a.state->last_offered < b.state->last_offered;
+    });
+    for (const auto& [worker, state] : idle) {
+        const auto job_id = queue_.first(worker->job_types, [&](const std::string& id) {
+            return !offered_to_.contains(id) && !state->declined.contains(id) && fits(id, *worker);
+        });
+        if (!job_id) continue;
+        const auto bytes = send(*job_id, *worker);
+        if (!bytes) {
+            declined(worker->connection, *job_id, now);
+            continue;
+        }
+        const auto mib = static_cast<int>(*bytes >> 20);
+        state->open = Offer{*job_id, now + policy_.offer_hold + mib * policy_.offer_hold_per_mib};
+        state->last_offered = ++offers_made_;
+        offered_to_[*job_id] = worker->connection;
+    }
+}
+
+void Offers::declined(ConnectionId worker, const std::string& job_id, TimePoint now) {
+    workers_[worker].declined[job_id] = now + policy_.offer_again_after;
+}
+
+std::optional<std::string> Offers::open_to(ConnectionId worker) const {
+    const auto found = workers_.find(worker);
+    return found != workers_.end() && found->second.open ? std::optional(found->second.open->job_id)
+                                                         : std::nullopt;
+}
+
+void Offers::withdraw(ConnectionId worker) {
+    const auto found = workers_.find(worker);
+    if (found == workers_.end() || !found->second.open) return;
+    offered_to_.erase(found->second.open->job_id);
+    found->second.open.reset();
+}
+
+void Offers::expire(TimePoint now) {
+    for (auto& [connection, state] : workers_) {
+        std::erase_if(state.declined, [&](const auto& entry) { return entry.second <= now; });
+        if (!state.open || state.open->until > now) continue;
+        declined(connection, state.open->job_id, now);
+        withdraw(connection);
+    }
+}
+
+void Offers::forget_worker(ConnectionId worker) {
+    withdraw(worker);
+    workers_.erase(worker);
+}
+
+void Offers::forget_declined(const std::string& job_id) {
+    for (auto& [connection, state] : workers_)
+        state.declined.erase(job_id);
+}
+
+}  // namespace emprops::local_hub

@@ -1,0 +1,67 @@
+#pragma once
+// The pending jobs and who is being offered which. Every idle worker has at most one open offer; the worker
+// that waited longest is next and gets the best job of its types that nobody else is being offered; an offer
+// that is not taken goes to the others. Pure; owned by Core.
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "supervisor/local_hub/job_queue.h"
+#include "supervisor/local_hub/policy.h"
+#include "supervisor/local_hub/workers.h"
+
+namespace emprops::local_hub {
+
+class Offers {
+  public:
+    explicit Offers(const Policy& policy) : policy_(policy) {}
+
+    /// The jobs that wait; add() once for each.
+    const JobQueue& queue() const { return queue_; }
+    void add(const Job& job) { queue_.add(job); }
+    /// The job is claimed or has ended: it is neither pending nor offered any more.
+    void remove(const Job& job);
+
+    /// Offers every idle worker something, if there is a job for it. `fits`: may the job go to this worker?
+    /// `send` makes the offer and says how large its payload is; nothing: it could not be made, and is not
+    /// tried again with this worker for a while.
+    using Fits = std::function<bool(const std::string& job_id, const Worker& worker)>;
+    using Send = std::function<std::optional<std::size_t>(const std::string& job_id, const Worker& worker)>;
+    void make(const Workers& workers, TimePoint now, const Fits& fits, const Send& send);
+    /// The worker is not offered this job for a while.
+    void declined(ConnectionId worker, const std::string& job_id, TimePoint now);
+
+    /// The job that this worker is being offered.
+    std::optional<std::string> open_to(ConnectionId worker) const;
+    /// The offer is void: the job may be offered to others at once.
+    void withdraw(ConnectionId worker);
+    /// Offers that were not taken in time end, and may be made to the same worker again later.
+    void expire(TimePoint now);
+    /// The worker is gone.
+    void forget_worker(ConnectionId worker);
+    /// The job may be offered to everybody at once.
+    void forget_declined(const std::string& job_id);
+
+  private:
+    struct Offer {
+        std::string job_id;
+        TimePoint until;  ///< the job is offered to nobody else before this
+    };
+    struct State {  // of one worker
+        std::optional<Offer> open;
+        std::uint64_t last_offered = 0;  ///< running number of its last offer: the longest waiting is next
+        std::map<std::string, TimePoint> declined;  ///< not offered again before this
+    };
+
+    const Policy& policy_;
+    JobQueue queue_;
+    std::map<ConnectionId, State> workers_;
+    std::unordered_map<std::string, ConnectionId> offered_to_;  // by job id
+    std::uint64_t offers_made_ = 0;
+};
+
+}  // namespace emprops::local_hub

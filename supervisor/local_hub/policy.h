@@ -1,0 +1,32 @@
+#pragma once
+// The limits that the parts of the local hub obey. A plain value; owned by Core.
+
+#include <chrono>
+#include <cstdint>
+
+#include "config/settings.h"
+#include "supervisor/base/time.h"
+
+namespace emprops::local_hub {
+
+struct Policy {
+    std::uint32_t max_attempts = 4;
+    Ms requeue_after{15'000};
+    // Not settings:
+    Ms stale_claim_after{30'000};
+    std::chrono::seconds history{7 * 24 * 3600};
+    Ms worker_silence{60'000};     ///< a registered worker without any message for this long is dropped
+    Ms offer_hold{3'000};          ///< an offered job is offered to nobody else for this long ...
+    Ms offer_hold_per_mib{1'000};  ///< ... and longer for a large payload, which takes time to travel
+    Ms offer_again_after{10'000};  ///< an offer that was not taken is not made to the same worker before this
+    Ms stats_when_changed{1'000};
+    Ms stats_at_least{5'000};
+    Ms trim_every{60'000};
+    int trim_at_once = 500;
+    std::size_t most_job_types = 16'384;  ///< of one worker: all its connectors together
+    std::size_t longest_job_type = 1'024;
+
+    static Policy from(const config::LocalHubSettings& settings);
+};
+
+}  // namespace emprops::local_hub
