@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "ipc/hub/codec.h"
+#include "ipc/overload.h"
 #include "ipc/text/people.h"
 #include "ipc/web/digest.h"
-#include "ipc/overload.h"
 #include "supervisor/hub/url.h"
 
 namespace emprops::cli {

@@ -79,7 +79,8 @@ void Fence::forget_answered(TimePoint now) {
 }
 
 std::optional<Verdict> Fence::on_answer(const JobStatus& status) {
-    Verdict verdict{status.job_id, status.status, status.worker_id, status.message.value_or(""), std::nullopt};
+    Verdict verdict{status.job_id, status.status, status.worker_id, status.message.value_or(""),
+                    std::nullopt};
     if (verdict.state == "processing") verdict.state = "claimed";
     if (const auto question = questions_.find(status.job_id); question != questions_.end()) {
         question->second.answered = true;
