@@ -12,7 +12,7 @@
 namespace emprops::hub {
 namespace {
 
-const Stamp stamp{1795438027.25, "w-1"};
+const Stamp any_stamp{1795438027.25, "w-1"};
 
 /// The text that a hub would make of what it has read, with the sender's time.
 std::string again(const std::string& text) {
@@ -20,7 +20,7 @@ std::string again(const std::string& text) {
     if (const auto* refused = std::get_if<Refused>(&decoded)) return refused->error + refused->details.dump();
     return std::visit(
         [&](auto& message) {
-            message.stamp.timestamp = stamp.timestamp;
+            message.stamp.timestamp = any_stamp.timestamp;
             return encode(message);
         },
         std::get<FromWorker>(decoded));
@@ -31,18 +31,20 @@ TEST(RoundTrip, AHubReadsWhatAWorkerSays) {
     status.connected = true;
     status.details = {{"free", 5}};
     for (const std::string& text :
-         {encode(RegisterWorker{stamp, {{"version", "1"}}, {"a", "b"}, "busy", false}),
-          encode(WorkerStatus{stamp, "idle"}),
-          encode(WorkerStatus{stamp, "busy", {{"cpu", true}}, {{"comfyui", {{"connected", true}}}}}),
-          encode(ClaimJob{stamp, "j"}), encode(ClaimJob{stamp, "j", {"w-0", "w-00"}}),
-          encode(JobProgress{stamp, "j", 40, "processing", "Step 2/5", R"({"node":1.10})"}),
-          encode_keepalive(stamp, "j"), encode(CompleteJob{stamp, "j", R"({"seed":18446744073709551616})"}),
-          encode(CompleteJob{stamp, "j", "[1]"}), encode_fail(stamp, "j", {"crashed", "why", false, nullptr}),
-          encode_fail(stamp, "j", {"not_started", "why", true, nullptr}, false),
-          encode_connector_status(stamp, "comfyui", status),
-          encode(ServiceRequest{stamp, "j", "comfyui", "prompt", R"({"a":1.10})"})})
+         {encode(RegisterWorker{any_stamp, {{"version", "1"}}, {"a", "b"}, "busy", false}),
+          encode(WorkerStatus{any_stamp, "idle"}),
+          encode(WorkerStatus{any_stamp, "busy", {{"cpu", true}}, {{"comfyui", {{"connected", true}}}}}),
+          encode(ClaimJob{any_stamp, "j"}), encode(ClaimJob{any_stamp, "j", {"w-0", "w-00"}}),
+          encode(JobProgress{any_stamp, "j", 40, "processing", "Step 2/5", R"({"node":1.10})"}),
+          encode_keepalive(any_stamp, "j"),
+          encode(CompleteJob{any_stamp, "j", R"({"seed":18446744073709551616})"}),
+          encode(CompleteJob{any_stamp, "j", "[1]"}),
+          encode_fail(any_stamp, "j", {"crashed", "why", false, nullptr}),
+          encode_fail(any_stamp, "j", {"not_started", "why", true, nullptr}, false),
+          encode_connector_status(any_stamp, "comfyui", status),
+          encode(ServiceRequest{any_stamp, "j", "comfyui", "prompt", R"({"a":1.10})"})})
         EXPECT_EQ(again(text), text);
-    const auto beat = decode_from_worker(encode(WorkerHeartbeat{stamp, std::nullopt, 0.5}));
+    const auto beat = decode_from_worker(encode(WorkerHeartbeat{any_stamp, std::nullopt, 0.5}));
     EXPECT_EQ(std::get<WorkerHeartbeat>(std::get<FromWorker>(beat)).status, std::nullopt);
 }
 
@@ -67,17 +69,17 @@ TEST(RoundTrip, AWorkerReadsWhatAHubSays) {
     EXPECT_EQ(std::get<Offer>(offer).job_id, "j");
     EXPECT_EQ(std::get<Offer>(offer).job_type, "sim");
     const auto assigned =
-        std::get<Assignment>(decode_hub_frame(encode_assignment(stamp, "j", "sim", -3, R"({"x":1.10})")));
+        std::get<Assignment>(decode_hub_frame(encode_assignment(any_stamp, "j", "sim", -3, R"({"x":1.10})")));
     EXPECT_EQ(assigned.job_id, "j");
     EXPECT_EQ(assigned.job_type, "sim");
     EXPECT_EQ(assigned.priority, -3);
     EXPECT_EQ(assigned.params->text, R"({"x":1.10})");
-    EXPECT_EQ(std::get<CompletedAck>(decode_hub_frame(encode(CompletedAck{"j", stamp}))).job_id, "j");
-    EXPECT_EQ(std::get<FailedAck>(decode_hub_frame(encode(FailedAck{"j", stamp, "why"}))).job_id, "j");
+    EXPECT_EQ(std::get<CompletedAck>(decode_hub_frame(encode(CompletedAck{"j", any_stamp}))).job_id, "j");
+    EXPECT_EQ(std::get<FailedAck>(decode_hub_frame(encode(FailedAck{"j", any_stamp, "why"}))).job_id, "j");
     EXPECT_EQ(std::get<CancelJob>(decode_hub_frame(encode(CancelJob{"j", "why", 1.5}))).reason, "why");
     EXPECT_TRUE(std::holds_alternative<Welcome>(decode_hub_frame(encode(Welcome{"hello"}))));
-    for (const auto& text : {encode(WorkerRegistered{stamp}), encode(NotificationsSubscribed{stamp}),
-                             encode(HeartbeatAck{stamp}), encode(SubscriptionConfirmed{"j"})})
+    for (const auto& text : {encode(WorkerRegistered{any_stamp}), encode(NotificationsSubscribed{any_stamp}),
+                             encode(HeartbeatAck{any_stamp}), encode(SubscriptionConfirmed{"j"})})
         EXPECT_TRUE(std::get<Ignored>(decode_hub_frame(text)).known) << text;
 }
 
@@ -104,14 +106,14 @@ TEST(RoundTrip, AClientReadsWhatAHubSays) {
     const auto accepted = std::get<JobAccepted>(decode_client_frame(encode(JobAccepted{"j", 4, 1.5})));
     EXPECT_EQ(accepted.job_id, "j");
     EXPECT_EQ(accepted.position, 4U);
-    const std::string shown = encode(JobProgress{stamp, "j", 40, "processing", "Step 2/5"});
+    const std::string shown = encode(JobProgress{any_stamp, "j", 40, "processing", "Step 2/5"});
     const auto progress = std::get<JobProgress>(decode_client_frame(shown));
     EXPECT_EQ(progress.progress, 40);
     EXPECT_EQ(progress.message, "Step 2/5");
-    const std::string result = encode(CompleteJob{stamp, "j", R"({"x":1.10})"});
+    const std::string result = encode(CompleteJob{any_stamp, "j", R"({"x":1.10})"});
     EXPECT_EQ(std::get<CompleteJob>(decode_client_frame(result)).result, R"({"x":1.10})");
     const auto failed =
-        std::get<AttemptFailed>(decode_client_frame(encode(AttemptFailed{stamp, "j", "why", true, 4})));
+        std::get<AttemptFailed>(decode_client_frame(encode(AttemptFailed{any_stamp, "j", "why", true, 4})));
     EXPECT_EQ(failed.job_id, "j");
     EXPECT_EQ(failed.error, "why");
 }
