@@ -14,6 +14,13 @@
 namespace emprops::hub {
 namespace {
 
+using jobs::Assigned;
+using jobs::AuthRefused;
+using jobs::Delivered;
+using jobs::JobCancelled;
+using jobs::NotDelivered;
+using jobs::PlaceReleased;
+using jobs::PlaceWanted;
 using test::FaultProxy;
 using test::HubDouble;
 using test::until;

@@ -12,10 +12,10 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-const std::vector<Node> graph{{"1", "EmptyImage", "EmptyImage", {}},
-                              {"2", "SaveImageWebsocket", "SaveImageWebsocket", {"1"}},
-                              {"3", "ETN_SendImageWebSocket", "ETN", {"1"}},
-                              {"4", "KSampler", "KSampler", {"1"}}};
+const std::vector<Node> four_nodes{{"1", "EmptyImage", "EmptyImage", {}},
+                                   {"2", "SaveImageWebsocket", "SaveImageWebsocket", {"1"}},
+                                   {"3", "ETN_SendImageWebSocket", "ETN", {"1"}},
+                                   {"4", "KSampler", "KSampler", {"1"}}};
 const Json nothing = Json::object();
 
 Json announced(const char* node, int count) {
@@ -27,7 +27,7 @@ Json announced(const char* node, int count) {
 }
 
 struct Talk : SocketPictures {
-    explicit Talk(std::size_t most = 1000) : SocketPictures(graph, {"SaveImageWebsocket"}, most) {
+    explicit Talk(std::size_t most = 1000) : SocketPictures(four_nodes, {"SaveImageWebsocket"}, most) {
         on_event(Started{});
     }
     /// The node sends `count` of `max` pictures, each with a step of its progress bar.
@@ -162,7 +162,8 @@ TEST(SocketPictures, NodesOfAnExpansionCountForTheNodeThatWasSent) {
     talk.on_event(Executing{"3"});
     talk.on_picture("3.0.0.2", "image/png", "a");
     talk.ends();
-    EXPECT_EQ(announced_pictures(announced("3.0.0.2", 1), graph), (std::map<std::string, int>{{"3", 1}}));
+    EXPECT_EQ(announced_pictures(announced("3.0.0.2", 1), four_nodes),
+              (std::map<std::string, int>{{"3", 1}}));
     EXPECT_THAT(talk.missing(announced("3.0.0.2", 1), {}, {}), IsEmpty());
     EXPECT_THAT(talk.taken(announced("3.0.0.2", 1)), ElementsAre("3:a"));
 }
