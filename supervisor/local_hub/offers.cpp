@@ -24,7 +24,10 @@ void Offers::make(const Workers& workers, TimePoint now, const Fits& fits, const
     std::sort(idle.begin(), idle.end(), [](const Waiting& a, const Waiting& b) {
         return a.state->last_offered < b.state->last_offered;
     });
-    for (const auto& [worker, state] : idle) {
+    for (const Waiting& waiting : idle) {
+        const Worker* const worker =
+            waiting.worker;  // names that a lambda may take: clang 14 wants no bindings
+        State* const state = waiting.state;
         const auto job_id = queue_.first(worker->job_types, [&](const std::string& id) {
             return !offered_to_.contains(id) && !state->declined.contains(id) && fits(id, *worker);
         });
