@@ -528,5 +528,25 @@ TEST_F(CoreJobs, SubscribersAndMonitorsSeeTheJobOfAnother) {
     EXPECT_EQ(types_said(monitor), (std::vector<std::string>{"worker_status", "ack"}));
 }
 
+TEST_F(CoreJobs, AJobThatIsCancelledASecondTimeIsToldASecondTime) {
+    constexpr ConnectionId client = 20;
+    connect(client, Role::client, "c");
+    worker(w1, "w1");
+    submit("j");
+    run(w1, "j");
+    const auto told_by_progress = [&] {
+        said(w1);
+        progress(w1, "j");
+        return types_said(w1);
+    };
+    say(client, {{"type", "cancel_job"}, {"job_id", "j"}});
+    EXPECT_THAT(told_by_progress(), testing::ElementsAre("cancel_job"));
+    EXPECT_THAT(told_by_progress(), testing::ElementsAre());
+    say(client, {{"type", "force_retry_job"}, {"job_id", "j"}});
+    EXPECT_EQ(state("j"), JobStatus::pending);
+    say(client, {{"type", "cancel_job"}, {"job_id", "j"}});
+    EXPECT_THAT(told_by_progress(), testing::ElementsAre("cancel_job"));
+}
+
 }  // namespace
 }  // namespace emprops::local_hub

@@ -175,5 +175,15 @@ TEST_F(CoreOffers, AHugePayloadHasMoreTimeToTravel) {
     EXPECT_EQ(last(w2)["type"], "chunked_message");
 }
 
+TEST_F(CoreOffers, WhoClaimsAnotherJobLeavesTheOfferedOneToTheOthers) {
+    worker(w1, "w1");
+    submit("a");
+    submit("b");
+    EXPECT_EQ(offered(w1), "a");
+    claim(w1, "b");
+    worker(w2, "w2");
+    EXPECT_EQ(offered(w2), "a");
+}
+
 }  // namespace
 }  // namespace emprops::local_hub
