@@ -16,6 +16,9 @@ class Lifetime {
         };
     }
 
+    /// Expired when the owner has ended: for a loop whose callbacks may end it.
+    std::weak_ptr<const int> watch() const { return token_; }
+
   private:
     std::shared_ptr<const int> token_ = std::make_shared<const int>(0);
 };

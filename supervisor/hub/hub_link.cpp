@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "ipc/web/digest.h"
+#include "supervisor/base/lifetime.h"
 #include "supervisor/hub/link.h"
 #include "supervisor/hub/session.h"
 
@@ -64,7 +65,6 @@ class HubLink final : public jobs::JobLink {
           wakeup_(executor),
           connect_at_(executor),
           watch_at_(executor) {}
-    ~HubLink() override { *alive_ = false; }
 
     void adopt(jobs::LedgerEntry entry) override { session_.adopt(Clock::now(), std::move(entry)); }
     void start() override {
@@ -79,9 +79,7 @@ class HubLink final : public jobs::JobLink {
             session_.stop();
             if (!connected) {
                 worker_->drop();
-                asio::post(executor_, [this, alive = alive_] {
-                    if (*alive) report_stopped();
-                });
+                asio::post(executor_, lifetime_.guard([this] { report_stopped(); }));
             }
         });
     }
@@ -154,10 +152,10 @@ class HubLink final : public jobs::JobLink {
 
     /// False: a callback has ended us.
     bool perform_all() {
-        const auto alive = alive_;
+        const auto living = lifetime_.watch();
         for (auto& action : session_.take_actions()) {
             perform(std::move(action));
-            if (!*alive) return false;
+            if (living.expired()) return false;
         }
         return true;
     }
@@ -189,9 +187,10 @@ class HubLink final : public jobs::JobLink {
     template <class Then>
     void later(asio::steady_timer& timer, Ms after, Then then) {
         timer.expires_after(after);
-        timer.async_wait([alive = alive_, then = std::move(then)](const boost::system::error_code& error) {
-            if (!error && *alive) then();
-        });
+        timer.async_wait(
+            lifetime_.guard([then = std::move(then)](const boost::system::error_code& error) mutable {
+                if (!error) then();
+            }));
     }
 
     void connect_worker(const Connect& connect) {
@@ -269,7 +268,7 @@ class HubLink final : public jobs::JobLink {
     std::deque<Input> inputs_;
     bool busy_ = false;
     std::function<void()> stopped_;
-    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+    Lifetime lifetime_;  // the last member: it ends first
 };
 
 }  // namespace

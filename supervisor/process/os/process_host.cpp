@@ -22,6 +22,7 @@
 #include <map>
 #include <set>
 
+#include "supervisor/base/lifetime.h"
 #include "supervisor/base/log.h"
 #include "supervisor/process/os/cgroup.h"
 #include "supervisor/process/os/child_setup.h"
@@ -163,7 +164,7 @@ class OsProcessHost : public ProcessHost {
     std::optional<Result<CgroupParent>> cgroup_;
     ChildSetup::Step own_step_ = ChildSetup::Step::none;
     volatile ChildSetup::Step* failed_step_ = nullptr;
-    std::shared_ptr<int> alive_ = std::make_shared<int>(0);
+    Lifetime lifetime_;
 };
 
 Result<Started> OsProcessHost::start(const LaunchSpec& spec, ExitHandler on_exit) {
@@ -263,10 +264,9 @@ Result<int> OsProcessHost::launch(const LaunchSpec& spec, const ChildSetup& setu
 void OsProcessHost::watch(int pid) {
     auto& pidfd = *running_.at(pid).pidfd;
     pidfd.async_wait(asio::posix::stream_descriptor::wait_read,
-                     [this, pid, alive = std::weak_ptr<int>(alive_)](const boost::system::error_code& error) {
-                         if (error || alive.expired()) return;
-                         look(pid);
-                     });
+                     lifetime_.guard([this, pid](const boost::system::error_code& error) {
+                         if (!error) look(pid);
+                     }));
 }
 
 void OsProcessHost::look(int pid) {
