@@ -41,9 +41,8 @@ Rows<RestartSettings> restart_rows() {
             .within(0.01, day),
         row(&R::backoff_max, "backoff_max", "Largest delay before a restart.").within(0.01, day),
         row(&R::breaker_deaths, "breaker_deaths",
-            "This many deaths, hangs and restarts that were asked for within breaker_window open the breaker "
-            "(job types "
-            "withdrawn), of a service not those that a job is blamed for; 0: off.")
+            "This many deaths, hangs and restarts that were asked for within breaker_window open the "
+            "breaker (job types withdrawn), of a service not those that a job is blamed for; 0: off.")
             .within(0, 1000),
         row(&R::breaker_window, "breaker_window", "See breaker_deaths.").within(1, 366 * day),
         row(&R::breaker_trial, "breaker_trial", "An open breaker lets one start be tried after this.")
@@ -55,9 +54,8 @@ Rows<RecycleSettings> recycle_rows() {
     using R = RecycleSettings;
     return {
         row(&R::max_rss, "max_rss", Size(),
-            "Restart between jobs, but not before its first, when the process tree holds more memory than "
-            "this; 0: "
-            "off."),
+            "Restart between jobs, but not before its first, when the process tree holds more memory "
+            "than this; 0: off."),
         row(&R::max_jobs, "max_jobs", "Restart after this many jobs; 0: off."),
         row(&R::max_age, "max_age", "Restart, between jobs, after this long; 0: off."),
     };
@@ -180,8 +178,7 @@ Rows<ServiceSettings> service_rows() {
         {
             row(&V::command, "command", Command(),
                 "Program and arguments of the companion process, one for each instance; `{instance}` and "
-                "`{port}` "
-                "are replaced; empty: none."),
+                "`{port}` are replaced; empty: none."),
             row(&V::env, "env",
                 "Table of variables for it, with the same replacements; it gets none of the connector's.")
                 .without_variable(),
@@ -193,9 +190,8 @@ Rows<ServiceSettings> service_rows() {
                 "EMPROPS_SERVICE_URL and `{service_port}`); its owner is checked; 0: none.")
                 .within(0, 65535),
             row(&V::health_url, "health_url",
-                "Answers 2xx or 3xx while it works; unused without a port if it holds `{port}`; empty: alive "
-                "is "
-                "healthy."),
+                "Answers 2xx or 3xx while it works; unused without a port if it holds `{port}`; empty: "
+                "alive is healthy."),
             row(&V::health_interval, "health_interval", "Pause between two questions.").within(0.05, day),
             row(&V::health_timeout, "health_timeout",
                 "No answer for this long is a miss; Python is silent for seconds while models load.")
@@ -205,8 +201,7 @@ Rows<ServiceSettings> service_rows() {
                 .within(1, 10000),
             row(&V::max_vram, "max_vram", Size(),
                 "Restart between jobs, but not before its first, when ComfyUI's /system_stats shows more "
-                "graphics "
-                "memory in use; that is what everybody uses of the whole device; 0: off."),
+                "graphics memory in use; that is what everybody uses of the whole device; 0: off."),
         },
         of_member(
             &V::supervision,

@@ -26,9 +26,8 @@ Rows<WorkerSettings> worker_rows() {
     using W = WorkerSettings;
     return {
         row(&W::id, "id",
-            "First part of the id at the Hub; empty: the host name. `-` and 8 hexadecimal digits are added, "
-            "new for "
-            "each process and connection.")
+            "First part of the id at the Hub; empty: the host name. `-` and 8 hexadecimal digits are "
+            "added, new for each process and connection.")
             .named({"WORKER_BASE_ID", "WORKER_ID"}),
         row(&W::exact_id, "exact_id",
             "Send `id` to the Hub as it is. The Hub then refuses for good each job that failed here last."),
@@ -61,9 +60,8 @@ Rows<HubSettings> hub_rows() {
     using H = HubSettings;
     return {
         row(&H::url, "url",
-            "Full WebSocket URL of the Hub, used as it is, without the worker's id. Empty: built from host, "
-            "port and "
-            "tls.")
+            "Full WebSocket URL of the Hub, used as it is, without the worker's id. Empty: built from "
+            "host, port and tls.")
             .also("REDIS_WS_URL")
             .with_token(),
         row(&H::host, "host", "Host name or address of the Hub; used when `url` is empty.")
@@ -90,9 +88,8 @@ Rows<HubSettings> hub_rows() {
             "Limit of one attempt: name look-up, connection, TLS and WebSocket handshake together.")
             .within(0.1, day),
         row(&H::idle_timeout, "idle_timeout",
-            "No byte from the Hub and none of ours taken by it for this long: the link is lost. Pings are "
-            "sent at "
-            "half of it.")
+            "No byte from the Hub and none of ours taken by it for this long: the link is lost. Pings "
+            "are sent at half of it.")
             .within(1, day),
         row(&H::reconnect_min, "reconnect_min",
             "First delay before a reconnect; it doubles each time, with jitter.")

@@ -67,9 +67,8 @@ struct Port : Codec<int> {
     Complaint read(const Json& value, const Context& context, int& into) const {
         if (value.is_string() && value.get_ref<const std::string&>().starts_with("tcp://")) {
             return "is \"" + value.get<std::string>() +
-                   "\": Kubernetes sets that for a service called comfyui (set enableServiceLinks: false in "
-                   "the pod, "
-                   "or COMFYUI_SERVER_URL)";
+                   "\": Kubernetes sets that for a service called comfyui (set enableServiceLinks: false "
+                   "in the pod, or COMFYUI_SERVER_URL)";
         }
         return Codec<int>::read(value, context, into);
     }
@@ -97,10 +96,9 @@ SettingRows<ServerParts> server_rows() {
     using P = ServerParts;
     return {
         row(&P::url, "server_url",
-            "Address of ComfyUI, `http(s)://[user:password@]host:port[/prefix]`; wins over the next three. "
-            "None of these "
-            "four set: the ComfyUI that the worker runs for this instance (`[connectors.NAME.service]`, "
-            "EMPROPS_SERVICE_URL)."),
+            "Address of ComfyUI, `http(s)://[user:password@]host:port[/prefix]`; wins over the next "
+            "three. None of these four set: the ComfyUI that the worker runs for this instance "
+            "(`[connectors.NAME.service]`, EMPROPS_SERVICE_URL)."),
         row(&P::host, "host", "Host of ComfyUI, or a whole address, as the Python worker took it."),
         row(&P::port, "port", Port(), "Port of ComfyUI.").within(1, 65535),
         row(&P::ssl, "use_ssl", "Speak https with `host`."),
@@ -123,23 +121,19 @@ SettingRows<Settings> general_rows() {
             "PEM file of authorities that are trusted for ComfyUI besides the system's."),
         row(&S::websocket, "websocket", "False: poll only (a proxy that cannot pass WebSockets)."),
         row(&S::websocket_nodes, "websocket_nodes", MoreNames(),
-            "More node classes that send a picture over the WebSocket with each step of their progress bar, "
-            "as "
-            "`SaveImageWebsocket` does (see Pictures over the WebSocket)."),
+            "More node classes that send a picture over the WebSocket with each step of their progress "
+            "bar, as `SaveImageWebsocket` does (see Pictures over the WebSocket)."),
         row(&S::job_type, "job_type", "Job type that is served."),
         row(&S::concurrency, "concurrency",
             "Old name of `[connectors.NAME] concurrency`, which wins; with a warning. ComfyUI runs one "
-            "prompt at a time; "
-            "more than 1 only fills its queue.")
+            "prompt at a time; more than 1 only fills its queue.")
             .within(1, 64),
         row(&S::prompt_namespace, "prompt_namespace",
-            "Part of every prompt id, beside the Hub, the job and its payload; empty: worker, connector and "
-            "state "
-            "folder."),
+            "Part of every prompt id, beside the Hub, the job and its payload; empty: worker, connector "
+            "and state folder."),
         row(&S::allow_partial, "allow_partial",
-            "Run a prompt of which ComfyUI refused some outputs, and deliver what other nodes put out when "
-            "one fails "
-            "(else the failure's `details.files` names it)."),
+            "Run a prompt of which ComfyUI refused some outputs, and deliver what other nodes put out "
+            "when one fails (else the failure's `details.files` names it)."),
         row(&S::preflight, "preflight", "Compare the graph with `/object_info` before anything is uploaded."),
         row(&S::max_resubmissions, "max_resubmissions", "How often a lost prompt is sent again.")
             .within(0, 8),
@@ -153,18 +147,16 @@ SettingRows<Limits> limit_rows() {
         row(&L::start, "start_timeout", "Prompts wait and nothing runs: silent worker thread.")
             .at_least(above_zero),
         row(&L::no_progress, "no_progress_timeout",
-            "Running without an event of its own (counts only while the WebSocket is up), or waiting behind "
-            "one and the "
-            "same prompt of somebody else (see below).")
+            "Running without an event of its own (counts only while the WebSocket is up), or waiting "
+            "behind one and the same prompt of somebody else (see below).")
             .at_least(above_zero),
         row(&L::total, "total_timeout", "All of it; without a WebSocket the only limit of a run.")
             .at_least(above_zero),
         row(&L::unreachable, "unreachable_timeout", "ComfyUI does not answer while a job waits.")
             .at_least(above_zero),
         row(&L::cancel, "cancel_timeout",
-            "Then a cancelled job ends and the monitor goes on removing the prompt (meanwhile no jobs are "
-            "taken); keep "
-            "below the supervisor's `cancel_timeout`.")
+            "Then a cancelled job ends and the monitor goes on removing the prompt (meanwhile no jobs "
+            "are taken); keep below the supervisor's `cancel_timeout`.")
             .at_least(above_zero),
         row(&L::connect, "connect_timeout", "TCP and TLS of each request.").at_least(above_zero).seldom(),
         row(&L::response, "response_timeout",
@@ -215,11 +207,9 @@ SettingRows<OutputSettings> output_rows() {
         row(&O::deliver, "deliver", some_of({"inline", "reference", "directory", "http_put", "s3"}),
             "Where result files go, tried in this order per file."),
         row(&O::reference_base_url, "reference_base_url", BaseUrl(),
-            "Address under which clients reach ComfyUI, put before `/view` in the links of `reference`. Not "
-            "set: ComfyUI's "
-            "own address; where that is a loopback or private one and the Hub is not on this machine, the "
-            "link is no "
-            "delivery, and the next destination is tried."),
+            "Address under which clients reach ComfyUI, put before `/view` in the links of `reference`. "
+            "Not set: ComfyUI's own address; where that is a loopback or private one and the Hub is not "
+            "on this machine, the link is no delivery, and the next destination is tried."),
         row(&O::inline_max_bytes, "inline_max_bytes", Size(),
             "All inline files and texts of a job together, before base64; at most 11.5 MiB, since the Hub "
             "takes 16 MiB."),

@@ -41,8 +41,7 @@ std::optional<control::Client> connect(const Common& common, const ControlOption
         complain(config::to_string(problem));
     complain(
         "nothing was done: the configuration does not tell which worker is meant; mend it, or name the "
-        "worker's "
-        "socket with --socket");
+        "worker's socket with --socket");
     return std::nullopt;
 }
 

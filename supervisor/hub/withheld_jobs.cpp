@@ -28,8 +28,8 @@ std::string withheld_text(const WithheldJob& job, const std::string& worker_id, 
     if (exact_id)
         return withheld_sentence(job, worker_id) +
                "; this worker's id is fixed (hub.url, that is REDIS_WS_URL, or worker.exact_id), so it "
-               "cannot "
-               "come back under another one: let it choose its id, or let another worker run the job";
+               "cannot come back under another one: let it choose its id, or let another worker run the "
+               "job";
     return withheld_sentence(job, worker_id) +
            "; it comes back here under a fresh id once this worker is idle, at most once a minute";
 }

@@ -47,8 +47,7 @@ struct Mapped {
 
 std::string_view strippable_formats() {
     return "png, apng, jpeg, webp, gif, bmp, svg, mp4, mov, m4a, webm, mkv, flac, mp3, opus, ogg, wav, "
-           "latent, "
-           "safetensors, glb and plain texts";
+           "latent, safetensors, glb and plain texts";
 }
 
 Result<std::size_t> strip_metadata(std::span<char> file, std::string_view filename) {

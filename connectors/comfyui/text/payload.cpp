@@ -29,8 +29,7 @@ bool is_editor_format(const Json& value) {
 Error editor_format() {
     return refuse(
         "the workflow is in the editor's own format (\"nodes\", \"links\"); ComfyUI runs the API format "
-        "only: "
-        "in ComfyUI use Workflow > Export (API)");
+        "only: in ComfyUI use Workflow > Export (API)");
 }
 
 Result<std::vector<Node>> read_nodes(const Json& graph) {
