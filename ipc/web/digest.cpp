@@ -9,17 +9,24 @@
 #include <vector>
 
 namespace emprops {
-namespace {
 
-std::string to_hex(const unsigned char* bytes, std::size_t size) {
+std::string to_hex(std::string_view bytes) {
     static constexpr char digits[] = "0123456789abcdef";
     std::string text;
-    text.reserve(size * 2);
-    for (std::size_t i = 0; i < size; ++i) {
-        text += digits[bytes[i] >> 4];
-        text += digits[bytes[i] & 15];
+    text.reserve(bytes.size() * 2);
+    for (const char c : bytes) {
+        const auto byte = static_cast<unsigned char>(c);
+        text += digits[byte >> 4];
+        text += digits[byte & 15];
     }
     return text;
+}
+
+namespace {
+
+/// OpenSSL counts in unsigned characters.
+std::string hex_of(const unsigned char* bytes, std::size_t size) {
+    return to_hex(std::string_view(reinterpret_cast<const char*>(bytes), size));
 }
 
 std::string hex_digest(const EVP_MD* kind, std::string_view bytes) {
@@ -29,7 +36,7 @@ std::string hex_digest(const EVP_MD* kind, std::string_view bytes) {
         throw std::runtime_error(
             "OpenSSL cannot compute a digest");  // a broken OpenSSL installation, nothing to go on with
     }
-    return to_hex(digest, size);
+    return hex_of(digest, size);
 }
 
 }  // namespace
@@ -53,7 +60,7 @@ std::optional<std::string> sha256_hex_of_file(const std::filesystem::path& path)
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned int size = 0;
     EVP_DigestFinal_ex(context.get(), digest, &size);
-    return to_hex(digest, size);
+    return hex_of(digest, size);
 }
 
 std::string random_hex(std::size_t digits) {
@@ -61,7 +68,7 @@ std::string random_hex(std::size_t digits) {
     if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1) {
         throw std::runtime_error("OpenSSL has no random numbers");
     }
-    return to_hex(bytes.data(), bytes.size()).substr(0, digits);
+    return hex_of(bytes.data(), bytes.size()).substr(0, digits);
 }
 
 }  // namespace emprops

@@ -9,6 +9,8 @@
 
 namespace emprops {
 
+/// Two lowercase hexadecimal digits per byte.
+std::string to_hex(std::string_view bytes);
 std::string md5_hex(std::string_view bytes);
 std::string sha256_hex(std::string_view bytes);
 /// Nothing when the file cannot be read.

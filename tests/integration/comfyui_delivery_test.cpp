@@ -163,19 +163,22 @@ TEST(ComfyUiPictures, ThatTheSocketStillHasToGiveAreWaitedForWhenTheHistoryHasTh
     EXPECT_THAT(comfy.posts(), SizeIs(1));
 }
 
+/// A connector is given "job" and ends by SIGKILL while the prompt runs.
+void kill_a_connector_at_its_job(ComfyDouble& comfy, const TempDir& work) {
+    ComfyConnector first(comfy.url(), Json::object(), work.path().string());
+    ASSERT_TRUE(first.wait_available());
+    first.give("job", socket_graph());
+    ASSERT_TRUE(wait_until([&] { return comfy.running().size() == 1; }));
+    first.child().signal(SIGKILL);
+    ASSERT_TRUE(first.child().wait());
+}
+
 TEST(ComfyUiPictures, OfAJobWhoseConnectorWasKilledAreMadeAgain) {
     ComfyDouble comfy;
     TempDir work;
     comfy.add_script(pictures(3, 3, 2500));
     comfy.add_script(pictures(3, 3));
-    {
-        ComfyConnector first(comfy.url(), Json::object(), work.path().string());
-        ASSERT_TRUE(first.wait_available());
-        first.give("job", socket_graph());
-        ASSERT_TRUE(wait_until([&] { return comfy.running().size() == 1; }));
-        first.child().signal(SIGKILL);
-        ASSERT_TRUE(first.child().wait());
-    }
+    ASSERT_NO_FATAL_FAILURE(kill_a_connector_at_its_job(comfy, work));
     ComfyConnector second(comfy.url(), {{"no_progress_timeout", "20s"}}, work.path().string());
     ASSERT_TRUE(second.wait_available());
     second.give("job", socket_graph(), true);
@@ -189,14 +192,7 @@ TEST(ComfyUiPictures, OfAPromptThatWasOverBeforeTheNextConnectorCameAreMadeAgain
     TempDir work;
     comfy.add_script(pictures(3, 3, 300));
     comfy.add_script(pictures(3, 3));
-    {
-        ComfyConnector first(comfy.url(), Json::object(), work.path().string());
-        ASSERT_TRUE(first.wait_available());
-        first.give("job", socket_graph());
-        ASSERT_TRUE(wait_until([&] { return comfy.running().size() == 1; }));
-        first.child().signal(SIGKILL);
-        ASSERT_TRUE(first.child().wait());
-    }
+    ASSERT_NO_FATAL_FAILURE(kill_a_connector_at_its_job(comfy, work));
     ASSERT_TRUE(wait_until([&] { return comfy.running().empty(); }));
     ComfyConnector second(comfy.url(), Json::object(), work.path().string());
     ASSERT_TRUE(second.wait_available());

@@ -23,16 +23,6 @@ std::string hmac(const std::string& key, const std::string& text) {
     return std::string(reinterpret_cast<const char*>(out), length);
 }
 
-std::string hex(const std::string& bytes) {
-    constexpr const char* digits = "0123456789abcdef";
-    std::string text;
-    for (const char c : bytes) {
-        text += digits[static_cast<unsigned char>(c) >> 4];
-        text += digits[static_cast<unsigned char>(c) & 15];
-    }
-    return text;
-}
-
 std::vector<std::string> split(const std::string& text, char separator) {
     std::vector<std::string> parts;
     std::istringstream stream(text);
@@ -88,7 +78,7 @@ std::string signature_error(const SignedRequest& request, const std::string& acc
     }
     const std::string to_sign = "AWS4-HMAC-SHA256\n" + header("x-amz-date") + "\n" + day + "/" + region +
                                 "/s3/aws4_request\n" + sha256_hex(canonical);
-    if (hex(hmac(key, to_sign)) != parts[5].str())
+    if (to_hex(hmac(key, to_sign)) != parts[5].str())
         return "the signature does not match; signed were " + parts[4].str();
     return {};
 }

@@ -14,6 +14,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "ipc/json_text.h"
 #include "ipc/web/digest.h"
 
 namespace emprops::test {
@@ -61,7 +62,7 @@ tcp::endpoint loopback(std::uint16_t port) {
 }
 
 std::string shortened(const Json& message) {
-    auto text = message.dump(-1, ' ', false, Json::error_handler_t::replace);
+    auto text = ipc::dump(message);
     if (text.size() > 300) text = text.substr(0, 300) + "...";
     return text;
 }

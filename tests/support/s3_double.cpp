@@ -5,11 +5,11 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 
-#include <algorithm>
-#include <cctype>
 #include <map>
 #include <mutex>
 #include <thread>
+
+#include "ipc/text/values.h"
 
 namespace emprops::test {
 
@@ -59,10 +59,7 @@ struct S3Double::Impl {
     http::response<http::string_body> answer(const http::request<http::string_body>& request) {
         SignedRequest seen{request.method_string(), request.target(), {}, request.body()};
         for (const auto& field : request) {
-            std::string name(field.name_string());
-            std::transform(name.begin(), name.end(), name.begin(),
-                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-            seen.headers[name] = field.value();
+            seen.headers[text::lower(field.name_string())] = field.value();
         }
         const std::lock_guard lock(mutex);
         requests.push_back(seen);

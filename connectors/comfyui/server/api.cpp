@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <memory>
 
+#include "connectors/comfyui/server/file_handle.h"
 #include "connectors/comfyui/text/errors.h"
 #include "connectors/comfyui/text/tolerant_json.h"
 #include "ipc/text/percent.h"
@@ -22,10 +22,6 @@ std::string first_line(std::string text) {
     }
     return text;
 }
-
-struct FileCloser {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-};
 
 }  // namespace
 
@@ -197,7 +193,7 @@ std::string Api::public_view_url(const OutputFile& file) const {
 
 std::variant<Api::Downloaded, Api::Missing, Error> Api::download(const OutputFile& file,
                                                                  const std::string& path) {
-    const std::unique_ptr<std::FILE, FileCloser> out(std::fopen(path.c_str(), "wbe"));
+    const FileHandle out(std::fopen(path.c_str(), "wbe"));
     if (!out) return Error{"internal", "cannot write " + path};
     HttpRequest get = request("GET", "", settings_.limits.download);
     get.url = view_url(file);

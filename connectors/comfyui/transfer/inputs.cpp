@@ -4,8 +4,8 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
-#include <memory>
 
+#include "connectors/comfyui/server/file_handle.h"
 #include "connectors/comfyui/text/prompt_id.h"
 #include "ipc/text/values.h"
 #include "ipc/web/base64.h"
@@ -13,11 +13,6 @@
 
 namespace emprops::comfyui {
 namespace {
-
-struct FileCloser {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-};
-using File = std::unique_ptr<std::FILE, FileCloser>;
 
 constexpr Ms first_pause_between_tries{500}, longest_pause_between_tries{10'000};
 
@@ -36,7 +31,7 @@ std::string without_secrets(const std::string& url) {
 }
 
 Result<Ok> write_input(const std::string& path, const std::string& bytes) {
-    const File file(std::fopen(path.c_str(), "wbe"));
+    const FileHandle file(std::fopen(path.c_str(), "wbe"));
     if (!file || std::fwrite(bytes.data(), 1, bytes.size(), file.get()) != bytes.size() ||
         std::fflush(file.get()) != 0) {
         return Error{"internal", "cannot write " + path + " (disk full?)"};
@@ -77,7 +72,7 @@ Result<Ok> fetch_url(HttpClient& http, const std::string& url, const std::string
     const auto deadline = std::chrono::steady_clock::now() + rules.timeout;
     for (int hop = 0; hop <= rules.max_redirects; ++hop) {
         const std::string where = what + " (" + without_secrets(current) + ")";
-        const File file(std::fopen(path.c_str(), "wbe"));
+        const FileHandle file(std::fopen(path.c_str(), "wbe"));
         if (!file) return Error{"internal", "cannot write " + path};
         HttpRequest get;
         get.url = current;
