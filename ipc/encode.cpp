@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "ipc/codec.h"
+#include "ipc/json_text.h"
 
 namespace emprops::ipc {
 namespace {
@@ -15,7 +16,7 @@ class Line {
 
     Line& add(const char* name, const Json& value) {
         // `replace`: whatever text reached us from outside, the line stays valid UTF-8 and nothing throws.
-        return add_text(name, value.dump(-1, ' ', false, Json::error_handler_t::replace));
+        return add_text(name, ipc::dump(value));
     }
     Line& add_if(bool wanted, const char* name, const Json& value) {
         return wanted ? add(name, value) : *this;

@@ -11,8 +11,15 @@ namespace emprops::ipc {
 
 /// On one line (or indented) and always valid UTF-8: what is not becomes U+FFFD.
 template <class AnyJson>
+requires requires {
+    typename AnyJson::error_handler_t;
+}
 std::string dump(const AnyJson& value, int indent = -1) {
     return value.dump(indent, ' ', false, AnyJson::error_handler_t::replace);
+}
+/// The same of what becomes a json on the way: texts, lists.
+inline std::string dump(const nlohmann::json& value) {
+    return dump<nlohmann::json>(value);
 }
 
 /// A number without a fraction. 1.0 is as good as 1: some languages have one kind of number only.

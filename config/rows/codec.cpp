@@ -5,6 +5,7 @@
 #include <span>
 
 #include "config/rows/toml_text.h"
+#include "ipc/json_text.h"
 #include "ipc/text/people.h"
 #include "ipc/text/values.h"
 
@@ -81,10 +82,9 @@ std::string ticked(std::string_view text) {
 }
 
 Complaint Context::must_be(const std::string& what, const Json& value) const {
-    const std::string shown = hidden ? "this value"
-                              : value.is_string()
-                                  ? ticked(value.get_ref<const std::string&>())
-                                  : ticked(value.dump(-1, ' ', false, Json::error_handler_t::replace));
+    const std::string shown = hidden              ? "this value"
+                              : value.is_string() ? ticked(value.get_ref<const std::string&>())
+                                                  : ticked(ipc::dump(value));
     return "must be " + what + ", not " + shown;
 }
 

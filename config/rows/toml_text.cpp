@@ -1,4 +1,5 @@
 #include "config/rows/toml_text.h"
+#include "ipc/json_text.h"
 
 #include <algorithm>
 #include <array>
@@ -34,7 +35,7 @@ std::string plain(double value) {
 
 std::string toml_string(std::string_view text) {
     // JSON's escapes are TOML's too, but for \/ which is never written; DEL needs one in TOML only.
-    std::string result = Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+    std::string result = ipc::dump(Json(text));
     for (std::size_t at = 0; (at = result.find('\x7f', at)) != std::string::npos;) {
         result.replace(at, 1, "\\u007F");
     }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "connector-sdk/cpp/src/raw_line.h"
+#include "ipc/json_text.h"
 
 namespace emprops::simulation {
 namespace {
@@ -26,7 +27,7 @@ std::size_t bytes_of(const Plan& plan, std::size_t fallback) {
 constexpr std::size_t mib = std::size_t{1} << 20;
 
 std::string quoted(const std::string& text) {
-    return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+    return ipc::dump(Json(text));
 }
 
 std::string result_line(const std::string& job_id, const std::string& result) {

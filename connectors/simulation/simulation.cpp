@@ -12,6 +12,7 @@
 
 #include "connectors/simulation/faults.h"
 #include "emprops/environment.h"
+#include "ipc/json_text.h"
 
 namespace emprops::simulation {
 namespace {
@@ -71,7 +72,7 @@ Json output_of(const Settings& settings, const Plan& plan, const Job& job) {
 }
 
 std::string result_text(const Plan& plan, const Job& job, const Json& output) {
-    std::string text = output.dump(-1, ' ', false, Json::error_handler_t::replace);
+    std::string text = ipc::dump(output);
     if (plan.echo) {  // spliced, so that it comes back byte for byte
         text.pop_back();
         text += ",\"echo\":" + job.payload_text + "}";

@@ -1,4 +1,5 @@
 #include "supervisor/base/log_format.h"
+#include "ipc/json_text.h"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -19,8 +20,7 @@ std::string utc(std::chrono::system_clock::time_point time) {
 
 /// Valid UTF-8 of `text`, through the JSON library's replacing encoder (the one place that knows the rules).
 std::string valid_utf8(std::string_view text) {
-    const auto quoted =
-        OrderedJson(std::string(text)).dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+    const auto quoted = ipc::dump(OrderedJson(std::string(text)));
     return OrderedJson::parse(quoted).get<std::string>();
 }
 
@@ -92,7 +92,7 @@ std::string format_json(const LogRecord& record) {
     if (!record.fields.connector.empty()) object["connector"] = record.fields.connector;
     if (record.fields.pid != 0) object["pid"] = record.fields.pid;
     if (!record.fields.job_id.empty()) object["job_id"] = record.fields.job_id;
-    return object.dump(-1, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
+    return ipc::dump(object) + "\n";
 }
 
 }  // namespace emprops

@@ -15,6 +15,7 @@
 #include <deque>
 #include <set>
 
+#include "ipc/json_text.h"
 #include "supervisor/base/log.h"
 #include "supervisor/control/routes.h"
 
@@ -115,7 +116,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
         response_.result(static_cast<unsigned>(answer.status));
         response_.set(http::field::content_type, "application/json");
         response_.keep_alive(false);
-        response_.body() = answer.body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+        response_.body() = ipc::dump(answer.body) + "\n";
         response_.prepare_payload();
         http::async_write(socket_, response_,
                           [self = shared_from_this()](error_code, std::size_t) { self->close(); });

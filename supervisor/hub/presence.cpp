@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "ipc/json_text.h"
 #include "ipc/text/utf8.h"
 #include "supervisor/base/time.h"
 
@@ -27,7 +28,7 @@ void cut_text(std::string& text) {
 }
 
 std::size_t encoded_size(const ipc::Json& value) {
-    return value.dump(-1, ' ', false, ipc::Json::error_handler_t::replace).size();
+    return ipc::dump(value).size();
 }
 
 /// Drops the largest members until the rest fits; returns their names.

@@ -6,6 +6,7 @@
 
 #include "ipc/codec.h"
 #include "ipc/envelope.h"
+#include "ipc/json_text.h"
 #include "ipc/web/digest.h"
 
 namespace emprops::jobs {
@@ -17,10 +18,6 @@ constexpr std::string_view before_checksum = R"({"version":1,"checksum":")";
 constexpr std::size_t checksum_digits = 64;
 constexpr std::string_view after_checksum = R"(",)";
 constexpr std::size_t covered_from = before_checksum.size() + checksum_digits + after_checksum.size();
-
-std::string dumped(const Json& value) {
-    return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 void add(std::string& out, const char* key, const std::string& json) {
     out += '"';
@@ -44,11 +41,6 @@ Error bad(std::string what) {
     return {"bad_record", std::move(what)};
 }
 
-std::string text_of(const Json& fields, const char* key) {
-    const auto it = fields.find(key);
-    return it != fields.end() && it->is_string() ? it->get<std::string>() : std::string();
-}
-
 template <class T>
 T number_of(const Json& fields, const char* key, T otherwise) {
     const auto it = fields.find(key);
@@ -59,8 +51,8 @@ ipc::JobError error_of(const Json& fields) {
     ipc::JobError error;
     const auto it = fields.find("error");
     if (it == fields.end() || !it->is_object()) return error;
-    if (std::string code = text_of(*it, "code"); !code.empty()) error.code = std::move(code);
-    error.message = text_of(*it, "message");
+    if (std::string code = ipc::text_or_empty(*it, "code"); !code.empty()) error.code = std::move(code);
+    error.message = ipc::text_or_empty(*it, "message");
     if (const auto retryable = it->find("retryable"); retryable != it->end() && retryable->is_boolean())
         error.retryable = retryable->get<bool>();
     if (const auto details = it->find("details"); details != it->end() && details->is_object())
@@ -82,20 +74,20 @@ std::string encode_record(const LedgerRecord& record) {
     out += before_checksum;
     out.append(checksum_digits, '0');
     out += after_checksum;
-    add(out, "hub_url", dumped(record.hub_url));
+    add(out, "hub_url", ipc::dump(record.hub_url));
     add(out, "number", std::to_string(record.number));
-    add(out, "job_id", dumped(record.job_id));
-    add(out, "job_type", dumped(record.job_type));
+    add(out, "job_id", ipc::dump(record.job_id));
+    add(out, "job_type", ipc::dump(record.job_type));
     add(out, "priority", std::to_string(record.priority));
-    add(out, "claimed_as", dumped(record.claimed_as));
-    add(out, "connector", dumped(record.connector));
+    add(out, "claimed_as", ipc::dump(record.claimed_as));
+    add(out, "connector", ipc::dump(record.connector));
     add(out, "attempt", std::to_string(record.attempt));
     add(out, "state",
         completed != nullptr ? "\"completed\""
         : failed != nullptr  ? "\"failed\""
                              : "\"assigned\"");
     if (failed != nullptr) {
-        add(out, "error", dumped(ipc::to_json(failed->error)));
+        add(out, "error", ipc::dump(ipc::to_json(failed->error)));
         if (!failed->begun) add(out, "begun", "false");
     }
     if (raw != nullptr) {
@@ -126,12 +118,12 @@ Result<LedgerRecord> decode_record(std::string_view text) {
     }
     const Json& fields = scanned.envelope->fields;
     LedgerRecord record;
-    record.hub_url = text_of(fields, "hub_url");
+    record.hub_url = ipc::text_or_empty(fields, "hub_url");
     record.number = number_of<std::uint64_t>(fields, "number", 0);
-    record.job_id = text_of(fields, "job_id");
-    record.job_type = text_of(fields, "job_type");
+    record.job_id = ipc::text_or_empty(fields, "job_id");
+    record.job_type = ipc::text_or_empty(fields, "job_type");
     record.priority = number_of<std::int64_t>(fields, "priority", 0);
-    record.connector = text_of(fields, "connector");
+    record.connector = ipc::text_or_empty(fields, "connector");
     record.attempt = number_of<int>(fields, "attempt", 1);
     if (const auto ids = fields.find("claimed_as"); ids != fields.end() && ids->is_array()) {
         for (const Json& id : *ids) {
@@ -140,7 +132,7 @@ Result<LedgerRecord> decode_record(std::string_view text) {
     }
     if (record.job_id.empty() || record.number == 0) return bad("it names no job or no number");
 
-    const std::string state = text_of(fields, "state");
+    const std::string state = ipc::text_or_empty(fields, "state");
     if (state == "assigned") {
         if (const auto payload = scanned.envelope->find("payload"))
             record.payload = ipc::RawJson{std::string(*payload)};

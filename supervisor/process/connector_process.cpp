@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ipc/envelope.h"
+#include "ipc/json_text.h"
 
 namespace emprops::process {
 
@@ -256,8 +257,7 @@ void ConnectorProcess::log_what_was_dropped(bool tail) {
 void ConnectorProcess::log(const ipc::LogLine& line) const {
     const LogContext context(log_fields());
     std::string text = line.message;
-    if (line.fields.is_object() && !line.fields.empty())
-        text += " " + line.fields.dump(-1, ' ', false, ipc::Json::error_handler_t::replace);
+    if (line.fields.is_object() && !line.fields.empty()) text += " " + ipc::dump(line.fields);
     const auto level = line.level == "warn" ? spdlog::level::warn : spdlog::level::from_str(line.level);
     log_->log(level == spdlog::level::off ? spdlog::level::info : level, "{}", cut(text));
 }

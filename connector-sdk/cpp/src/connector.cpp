@@ -2,6 +2,7 @@
 #include "emprops/connector.h"
 
 #include "connector-sdk/cpp/src/json_limits.h"
+#include "ipc/json_text.h"
 #include "ipc/messages.h"
 
 namespace emprops {
@@ -39,7 +40,7 @@ RawResult Connector::process_job_raw(const Job& job, JobContext& context) {
                          false);
     // Before dump(): it recurses, and a result out of somebody's deep JSON would overflow the stack.
     if (!sdk::depth_within(result, sdk::max_result_depth)) throw sdk::too_deep();
-    return {result.dump(-1, ' ', false, Json::error_handler_t::replace)};
+    return {ipc::dump(result)};
 }
 
 }  // namespace emprops

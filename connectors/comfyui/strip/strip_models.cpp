@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "connectors/comfyui/strip/strip_formats.h"
+#include "ipc/json_text.h"
 
 namespace emprops::comfyui::strip {
 namespace {
@@ -17,7 +18,7 @@ Stripped header(Bytes file, std::size_t at, std::size_t size, const char* format
     OrderedJson json = OrderedJson::parse(text(file, at, size), nullptr, false);
     if (!json.is_object()) return broken(format);
     if (!change(json)) return file.size();
-    const std::string now = json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+    const std::string now = ipc::dump(json);
     if (now.size() > size) return unknown("its header got longer without the metadata");
     std::memset(file.data() + at, ' ', size);
     std::memcpy(file.data() + at, now.data(), now.size());

@@ -179,10 +179,6 @@ std::optional<Json> parse_tolerant(std::string_view text, Repairs* repairs) {
     return value;
 }
 
-std::string dump(const Json& value) {
-    return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 std::string text_of(const Json& object, const char* key) {
     if (!object.is_object()) return {};
     const auto at = object.find(key);

@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "ipc/json_text.h"
+
 namespace emprops::comfyui {
 
 using Json = nlohmann::json;
@@ -27,8 +29,7 @@ std::string make_strict(std::string_view text, Repairs& repairs, int max_depth =
 /// make_strict() and parse; nullopt if it is no JSON even so. Integers up to 2^64-1 are exact.
 std::optional<Json> parse_tolerant(std::string_view text, Repairs* repairs = nullptr);
 
-/// JSON text on one line, invalid UTF-8 replaced: for values that came from outside.
-std::string dump(const Json& value);
+using ipc::dump;  // for values that came from outside: invalid UTF-8 is replaced
 
 /// A member as text: a string as it is, anything else as JSON; empty if there is none or it is null.
 std::string text_of(const Json& object, const char* key);
