@@ -4,7 +4,10 @@
 
 #include <algorithm>
 
+#include "tests/support/child_process.h"
 #include "tests/support/job_client.h"
+#include "tests/support/schema_check.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/worker_harness.h"
 
 namespace emprops::test {
@@ -57,6 +60,23 @@ TEST(MainJob, ATenLineShellConnectorCompletesAJob) {
     ASSERT_FALSE(types.empty());
     JobClient client(hub);
     EXPECT_TRUE(client.completed(client.submit(types.at(0), {{"x", 1}})).is_object());
+}
+
+TEST(MainJob, ThePageOfTheProtocolSaysHowToTryAConnectorWithoutAWorker) {
+    const std::string page = read_text_file(EMPROPS_SOURCE_DIR "/ipc/PROTOCOL.md");
+    const std::string fence = "```sh\n";
+    const auto from = page.find(fence, page.find("How do I try it without a worker?")) + fence.size();
+    const std::string commands = page.substr(from, page.find("```", from) - from);
+    TempDir folder;
+    folder.write_script("my-connector", read_text_file(EMPROPS_FIXTURES "/connectors/smallest.sh"));
+    ChildOptions options;
+    options.argv = {"sh", "-c", commands};
+    options.working_directory = folder.path().string();
+    ChildProcess shell(std::move(options));
+    shell.close_stdin();
+    EXPECT_EQ(shell.read_until("\"result\"").value_or("no result"),
+              R"({"type":"result","job_id":"1","result":{"status":"success","echo":{"a":1}}})");
+    EXPECT_EQ(shell.wait(), ExitStatus({0, 0}));
 }
 
 TEST(MainJob, AStoppedConnectorDisturbsNobody) {
