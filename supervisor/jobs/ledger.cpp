@@ -32,6 +32,7 @@ struct DiskView {
     std::string disk_reason;
     std::uint64_t bytes = 0;
     std::size_t records = 0;
+    std::map<std::uint64_t, bool> outcomes;  // of records with one: whether it is written
     std::uint64_t writes = 0;
     std::uint64_t errors = 0;
     bool told_healthy = true;
@@ -61,12 +62,6 @@ LedgerWriter::Done without_change(Ledger::Done done) {
         [done = std::move(done)](Result<> result, const LedgerWriter::Change&) { done(std::move(result)); };
 }
 
-/// What is kept in memory of a record: everything but payload and outcome.
-struct Known {
-    LedgerRecord record;
-    bool ended = false;
-};
-
 }  // namespace
 
 struct Ledger::State {
@@ -74,8 +69,8 @@ struct Ledger::State {
     std::uint64_t first_number = 0;
     std::uint64_t bad_files = 0;
     Loaded loaded;
-    std::map<std::uint64_t, Known> known;
-    std::shared_ptr<DiskView> health;
+    std::map<std::uint64_t, LedgerRecord> known;  // everything but payload and outcome
+    std::shared_ptr<DiskView> health = std::make_shared<DiskView>();
     std::optional<StateLock> lock;       // given back last
     std::optional<LedgerWriter> writer;  // ends first
 
@@ -138,10 +133,12 @@ Result<std::unique_ptr<Ledger>> Ledger::open(LedgerOptions options, boost::asio:
         sizes[record.number] = content->size();
         const AssignmentNote note{record.claimed_as, record.connector, record.attempt,
                                   record.payload.has_value()};
-        Known known{record, record.outcome.has_value()};
-        known.record.payload.reset();
-        known.record.outcome.reset();
+        LedgerRecord& known = state->known[record.number];
+        known = record;
+        known.payload.reset();
+        known.outcome.reset();
         if (record.outcome) {
+            state->health->outcomes[record.number] = true;
             Outcome outcome{record.job_id, record.number, std::move(*record.outcome)};
             loaded.finished.push_back({std::move(outcome), record.job_type, note});
         } else {
@@ -150,7 +147,6 @@ Result<std::unique_ptr<Ledger>> Ledger::open(LedgerOptions options, boost::asio:
                                   record.number};
             loaded.unfinished.push_back({std::move(assignment), note});
         }
-        state->known.emplace(known.record.number, std::move(known));
     }
     std::sort(loaded.finished.begin(), loaded.finished.end(),
               [](const auto& a, const auto& b) { return a.outcome.number < b.outcome.number; });
@@ -161,7 +157,6 @@ Result<std::unique_ptr<Ledger>> Ledger::open(LedgerOptions options, boost::asio:
     state->first_number = (epoch << 32) + 1;
     const std::vector<Result<>> counted = folder.apply({{epoch_file, std::to_string(epoch) + "\n"}});
 
-    state->health = std::make_shared<DiskView>();
     DiskView& health = *state->health;
     health.options = std::move(options);
     health.records = state->known.size();
@@ -204,8 +199,7 @@ std::uint64_t Ledger::first_number() const {
 }
 
 void Ledger::record_assignment(const Assignment& assignment, AssignmentNote note, Done done) {
-    Known& known = state_->known[assignment.number];
-    LedgerRecord& record = known.record;
+    LedgerRecord& record = state_->known[assignment.number];
     record.hub_url = state_->options.hub_url;
     record.number = assignment.number;
     record.job_id = assignment.job_id;
@@ -229,7 +223,7 @@ void Ledger::add_claim(std::uint64_t number, const std::string& claimed_as, Done
     operation.change = LedgerWriter::AddClaim{claimed_as};
     operation.done = without_change(std::move(done));
     if (const auto it = state_->known.find(number); it != state_->known.end()) {
-        LedgerRecord& record = it->second.record;
+        LedgerRecord& record = it->second;
         operation.file = record_file_name(record.job_id, number);
         record.claimed_as.push_back(claimed_as);
     }
@@ -237,19 +231,23 @@ void Ledger::add_claim(std::uint64_t number, const std::string& claimed_as, Done
 }
 
 void Ledger::record_outcome(Outcome outcome, OutcomeDone done) {
-    Known& known = state_->known[outcome.number];
-    known.ended = true;
-    LedgerRecord& record = known.record;
+    LedgerRecord& record = state_->known[outcome.number];
     record.hub_url = state_->options.hub_url;
     record.number = outcome.number;
     record.job_id = outcome.job_id;
     LedgerRecord whole = record;
     whole.outcome = std::move(outcome.value);
-    state_->write(std::move(whole), [done = std::move(done)](Result<> result, LedgerWriter::Change change) {
-        LedgerRecord& written = std::get<LedgerRecord>(change);
-        done(std::move(result),
-             Outcome{std::move(written.job_id), written.number, std::move(*written.outcome)});
-    });
+    state_->health->outcomes[outcome.number] = false;
+    const std::weak_ptr<DiskView> view = state_->health;
+    state_->write(std::move(whole),
+                  [done = std::move(done), view](Result<> result, LedgerWriter::Change change) {
+                      LedgerRecord& written = std::get<LedgerRecord>(change);
+                      const std::shared_ptr<DiskView> alive = view.lock();
+                      if (alive && result.ok() && alive->outcomes.contains(written.number))
+                          alive->outcomes[written.number] = true;
+                      done(std::move(result),
+                           Outcome{std::move(written.job_id), written.number, std::move(*written.outcome)});
+                  });
 }
 
 void Ledger::remove(std::uint64_t number, Done done) {
@@ -258,9 +256,10 @@ void Ledger::remove(std::uint64_t number, Done done) {
     operation.change = LedgerWriter::Remove{};
     operation.done = without_change(std::move(done));
     if (const auto it = state_->known.find(number); it != state_->known.end()) {
-        operation.file = record_file_name(it->second.record.job_id, number);
+        operation.file = record_file_name(it->second.job_id, number);
         state_->known.erase(it);
     }
+    state_->health->outcomes.erase(number);
     state_->health->records = state_->known.size();
     state_->writer->queue(std::move(operation));
 }
@@ -268,8 +267,9 @@ void Ledger::remove(std::uint64_t number, Done done) {
 Ledger::Stats Ledger::stats() const {
     Stats stats;
     stats.records = state_->known.size();
-    stats.outcomes = static_cast<std::size_t>(std::count_if(
-        state_->known.begin(), state_->known.end(), [](const auto& entry) { return entry.second.ended; }));
+    const auto& outcomes = state_->health->outcomes;
+    stats.outcomes = static_cast<std::size_t>(
+        std::count_if(outcomes.begin(), outcomes.end(), [](const auto& entry) { return entry.second; }));
     stats.bytes = state_->health->bytes;
     stats.writes = state_->health->writes;
     stats.write_errors = state_->health->errors;

@@ -93,7 +93,7 @@ class Ledger {
 
     struct Stats {
         std::size_t records = 0;
-        std::size_t outcomes = 0;  ///< of these: finished, waiting for delivery
+        std::size_t outcomes = 0;  ///< of these: with an outcome that is on disk, waiting for delivery
         std::uint64_t bytes = 0;
         std::uint64_t writes = 0;
         std::uint64_t write_errors = 0;

@@ -84,11 +84,13 @@ TEST_F(LedgerTest, WhatWasRecordedIsThereAfterARestart) {
     ledger->record_outcome({"done", n + 1, Completed{{R"({"r":1e5})"}}}, expect_written());
     ledger->record_outcome({"never recorded", n + 2, Failed{{"crashed", "SIGSEGV", true, {}}}},
                            expect_written());
+    EXPECT_EQ(ledger->stats().outcomes, 0u) << "none is on disk";
     run();
     EXPECT_EQ(ledger->stats().records, 3u);
     EXPECT_EQ(ledger->stats().outcomes, 2u);
     EXPECT_GT(ledger->stats().bytes, 300u);
     reopen();
+    EXPECT_EQ(ledger->stats().outcomes, 2u);
     const Loaded loaded = ledger->take_loaded();
     ASSERT_EQ(loaded.unfinished.size(), 1u);
     EXPECT_EQ(loaded.unfinished[0].assignment.job_id, "runs");
