@@ -1,6 +1,5 @@
 #include "supervisor/process/connector_process.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "ipc/envelope.h"
@@ -79,32 +78,16 @@ bool ConnectorProcess::send(const ipc::ToConnector& message) {
 bool ConnectorProcess::give(const ipc::Job& job) {
     // The fields around the payload are small: 1 KiB and the two texts of the client cover them.
     const std::size_t size = job.payload.text.size() + job.job_id.size() + job.job_type.size() + 1024;
-    if (!connected() || holds(job.job_id) || !child_.io()->fits(size)) return false;
-    jobs_[job.job_id] = {};
+    if (!connected() || !child_.io()->fits(size) || !jobs_.add(job.job_id)) return false;
     if (send(job)) return true;
-    jobs_.erase(job.job_id);
+    jobs_.remove(job.job_id);
     return false;
-}
-
-std::vector<std::string> ConnectorProcess::jobs(bool unanswered) const {
-    std::vector<std::string> ids;
-    for (const auto& [job_id, job] : jobs_) {
-        if (job.unanswered == unanswered) ids.push_back(job_id);
-    }
-    return ids;
-}
-
-bool ConnectorProcess::job_unanswered(const std::string& job_id) {
-    const auto found = jobs_.find(job_id);
-    return found != jobs_.end() && !std::exchange(found->second.unanswered, true);
 }
 
 bool ConnectorProcess::job_ended(const std::string& job_id) {
     progress_.finish(job_id);
-    const auto found = jobs_.find(job_id);
-    if (found == jobs_.end()) return false;
-    const bool ran = !found->second.unanswered;
-    jobs_.erase(found);
+    const bool ran = jobs_.runs(job_id);
+    jobs_.remove(job_id);
     return ran;
 }
 
@@ -112,21 +95,18 @@ void ConnectorProcess::close_stdin_after_writing() {
     if (ChildIo* io = child_.io()) io->close_stdin_after_writing();
 }
 
-int ConnectorProcess::running() const {
-    return static_cast<int>(
-        std::count_if(jobs_.begin(), jobs_.end(), [](const auto& each) { return !each.second.unanswered; }));
-}
-
 void ConnectorProcess::on_end() {
     // A dead process holds nothing back: progress that waits comes before the news of its death.
-    for (const auto& [job_id, job] : jobs_)
-        pass_last_progress(job_id);
+    for (const bool unanswered : {false, true}) {
+        for (const std::string& job_id : jobs_.ids(unanswered))
+            pass_last_progress(job_id);
+    }
     owner_.on_end(*this);
 }
 
 DeathReport ConnectorProcess::death_report() const {
     DeathReport report = child_.report();
-    report.jobs_held = jobs();
+    report.jobs_held = jobs_.ids();
     return report;
 }
 
@@ -167,7 +147,7 @@ void ConnectorProcess::on_line(std::string_view line, bool torn) {
     if (torn) return;
     ++counters_.protocol_errors;
     std::optional<std::string> job_id = malformed.job_id;
-    if (const auto running = jobs(); !job_id && running.size() == 1) job_id = running.front();
+    if (const auto running = jobs_.ids(); !job_id && running.size() == 1) job_id = running.front();
     broken(job_id, ipc::code::protocol_error,
            "the connector sent a line that is not a valid message: " + malformed.reason);
 }
@@ -193,7 +173,7 @@ void ConnectorProcess::on_overlong(std::string_view head, std::uint64_t size) {
 
 void ConnectorProcess::broken(const std::optional<std::string>& job_id, const char* code,
                               const std::string& text) {
-    if (job_id && !holds(*job_id)) {
+    if (job_id && !jobs_.holds(*job_id)) {
         ++counters_.foreign_messages;
         complain(cut(*job_id), text + "; this process does not hold the job it names");
         return;
@@ -204,9 +184,7 @@ void ConnectorProcess::broken(const std::optional<std::string>& job_id, const ch
         log_->warn("{}", text);
     }
     if (job_id) {
-        HeldJob& job = jobs_.find(*job_id)->second;
-        if (job.error_reported || job.ended) return;
-        job.error_reported = true;
+        if (!jobs_.failed_here(*job_id)) return;
         pass_last_progress(*job_id);
     } else if (!allowed) {
         return;
@@ -280,13 +258,6 @@ void ConnectorProcess::on_progress(std::string_view job_id, std::string_view lin
         arm_progress_timer();
 }
 
-/// The first one of a job says that the job has reached the service. It is never dropped: it decides who is to
-/// blame when the service dies.
-bool ConnectorProcess::first_request(std::string_view job_id) {
-    const auto found = jobs_.find(job_id);
-    return found != jobs_.end() && !std::exchange(found->second.requested, true);
-}
-
 /// What may come as often as the connector likes, but is not worth its while to us.
 bool ConnectorProcess::may_pass(const ipc::FromConnector& message) {
     const TimePoint now = Clock::now();
@@ -298,7 +269,9 @@ bool ConnectorProcess::may_pass(const ipc::FromConnector& message) {
         const LogContext context(log_fields());
         log_dropped_stderr();
     } else if (const auto* request = std::get_if<ipc::ServiceRequest>(&message);
-               request != nullptr && first_request(request->job_id)) {
+               request != nullptr && jobs_.requested(request->job_id)) {
+        // The first one of a job is never dropped: that the job has reached the service decides who is to blame when
+        // the service dies.
         return true;
     } else if (std::holds_alternative<ipc::ServiceRequest>(message) ||
                std::holds_alternative<ipc::RestartService>(message)) {
@@ -331,11 +304,10 @@ void ConnectorProcess::on_decoded(ipc::FromConnector message, std::string_view l
         trace(TraceLine::Kind::log_line, cut(shown(message, line)));
     if (const auto* request = std::get_if<ipc::ServiceRequest>(&message)) {
         if (!about_held_job(request->job_id, "service_request", false)) return;
-        jobs_.find(request->job_id)->second.accepted =
-            false;  // the next one says that the service has begun it
+        jobs_.awaits_service(request->job_id);
     } else if (const auto* accepted = std::get_if<ipc::Accepted>(&message)) {
         if (!about_held_job(accepted->job_id, "accepted", false)) return;
-        if (std::exchange(jobs_.find(accepted->job_id)->second.accepted, true)) return;
+        if (!jobs_.accepted(accepted->job_id)) return;
     } else if (const auto* result = std::get_if<ipc::JobResult>(&message)) {
         if (!about_held_job(result->job_id, "result", true)) return;
         pass_last_progress(result->job_id);
@@ -347,16 +319,12 @@ void ConnectorProcess::on_decoded(ipc::FromConnector message, std::string_view l
 }
 
 bool ConnectorProcess::about_held_job(std::string_view job_id, const char* type, bool ends) {
-    const auto found = jobs_.find(job_id);
-    if (found != jobs_.end() && !found->second.ended) {
-        found->second.ended = ends;
-        return true;
-    }
+    if (jobs_.said(job_id, ends)) return true;
     ++counters_.foreign_messages;
     if (!complaint_limit_.allow(Clock::now())) return false;
     const LogContext context(log_fields(cut(job_id)));
     log_->warn("{} for a job that {}; ignored", type,
-               found == jobs_.end() ? "this process does not hold" : "it has already ended");
+               jobs_.holds(job_id) ? "it has already ended" : "this process does not hold");
     return false;
 }
 

@@ -1,22 +1,21 @@
 #pragma once
 // One running connector process as a conversation: decodes its lines, keeps the evidence, coalesces progress,
-// knows the jobs it holds and lets through only messages about those. What the messages mean is its owner's
+// and lets through only messages about jobs that it holds. What the messages mean is its owner's
 // business, what the process itself is that of its Child.
 //
 // Owned by a Member; event loop thread only.
 
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "config/settings.h"
 #include "ipc/codec.h"
 #include "supervisor/base/log.h"
 #include "supervisor/process/child.h"
+#include "supervisor/process/held_jobs.h"
 #include "supervisor/process/pipes/line_limiter.h"
 #include "supervisor/process/pipes/progress_coalescer.h"
 #include "supervisor/process/status.h"
@@ -59,16 +58,11 @@ class ConnectorProcess {
     bool send(const ipc::ToConnector& message);
     /// False: too much waits for its stdin, or it holds a job of this id already.
     bool give(const ipc::Job& job);
-    bool holds(std::string_view job_id) const { return jobs_.find(job_id) != jobs_.end(); }
+    const HeldJobs& jobs() const { return jobs_; }
     /// Nobody waits for the job any more; its one answer may still come. False: it ran no such job.
-    bool job_unanswered(const std::string& job_id);
+    bool job_unanswered(const std::string& job_id) { return jobs_.unanswered(job_id); }
     /// False: it ran no such job. (One that was unanswered did not run.)
     bool job_ended(const std::string& job_id);
-    /// Those that somebody waits for.
-    std::vector<std::string> jobs() const { return jobs(false); }
-    std::vector<std::string> unanswered_jobs() const { return jobs(true); }
-    /// How many those are.
-    int running() const;
     bool backlog() const { return connected() && child_.io()->backlog(); }
 
     void close_stdin_after_writing();
@@ -81,15 +75,6 @@ class ConnectorProcess {
     DeathReport death_report() const;
 
   private:
-    struct HeldJob {
-        bool accepted = false;
-        bool requested = false;  // a service_request for it has passed
-        bool ended = false;      // it has said result or failed
-        bool error_reported = false;
-        bool unanswered = false;  // see job_unanswered
-    };
-
-    std::vector<std::string> jobs(bool unanswered) const;
     IoLimits io_limits() const;
     IoEvents io_events();
     void on_end();
@@ -101,7 +86,6 @@ class ConnectorProcess {
     void on_progress(std::string_view job_id, std::string_view line);
     /// Evidence and trace of a line that was received; a `log` message is traced when it may pass.
     void keep(std::string_view shown, bool log_message = false);
-    bool first_request(std::string_view job_id);
     bool may_pass(const ipc::FromConnector& message);
     /// A line that cannot be used. `job_id`: the job it surely concerns; it fails with `code`.
     void broken(const std::optional<std::string>& job_id, const char* code, const std::string& text);
@@ -126,7 +110,7 @@ class ConnectorProcess {
     ProgressCoalescer progress_;
     boost::asio::steady_timer progress_timer_;
     bool progress_timer_armed_ = false;
-    std::map<std::string, HeldJob, std::less<>> jobs_;
+    HeldJobs jobs_;
     bool said_ready_ = false;
     Lifetime lifetime_;
 };

@@ -8,19 +8,19 @@
 // in a later turn of the loop.
 
 #include <boost/asio/any_io_executor.hpp>
-#include <chrono>
+#include <boost/asio/steady_timer.hpp>
 #include <cstdint>
-#include <filesystem>
 #include <functional>
-#include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "config/settings.h"
 #include "ipc/messages.h"
 #include "ipc/result.h"
+#include "supervisor/base/lifetime.h"
+#include "supervisor/process/escapes.h"
 #include "supervisor/process/fleet_listener.h"
+#include "supervisor/process/instances.h"
 #include "supervisor/process/status.h"
 #include "supervisor/process/surroundings.h"
 
@@ -97,8 +97,21 @@ class Fleet {
     void unsubscribe(std::uint64_t subscription);
 
   private:
-    class Impl;
-    std::shared_ptr<Impl> impl_;
+    void changed();
+    void review();
+    void arm();
+    void on_timer();
+    void finish_shutdown();
+
+    Surroundings around_;
+    Instances instances_;
+    Escapes escapes_;
+    boost::asio::steady_timer timer_;
+    bool review_posted_ = false;
+    bool leaving_ = false;
+    bool stuck_said_ = false;
+    std::function<void()> done_;
+    Lifetime lifetime_;
 };
 
 }  // namespace emprops::process

@@ -1,10 +1,11 @@
 #include "supervisor/process/instance.h"
 
-#include <algorithm>
 #include <boost/asio/post.hpp>
+#include <memory>
 #include <utility>
 
 #include "ipc/overload.h"
+#include "ipc/text/people.h"
 #include "supervisor/base/note.h"
 #include "supervisor/process/child_environment.h"
 
@@ -16,8 +17,7 @@ Instance::Instance(Surroundings& around, const config::ConnectorSettings& settin
       index_(index),
       name_(to_string(InstanceId{settings.name, index, 0})),
       life_(life_options(), around.options.random),
-      folders_(around.work_dirs, settings.name, index,
-               [this](const std::string& job_id) { return holds(job_id); }),
+      members_(around, settings.name, index),
       companion_(around, *this, settings.name, index) {
     companion_.configure(settings_, false);
 }
@@ -33,11 +33,6 @@ LifeOptions Instance::life_options() const {
     return options;
 }
 
-Member* Instance::find(std::uint64_t generation) {
-    const auto found = members_.find(generation);
-    return found == members_.end() ? nullptr : found->second.get();
-}
-
 // ---- wishes -----------------------------------------------------------------------------------------------
 
 void Instance::start() {
@@ -51,7 +46,7 @@ void Instance::stop(const std::string& text) {
 
 void Instance::restart(const std::string& text) {
     companion_.start();  // a running service is left alone, a waiting one is tried again
-    carry_out(life_.restart(StopReason::restart, text, Clock::now()));
+    carry_out(life_.restart(text, Clock::now()));
 }
 
 void Instance::shutdown() {
@@ -61,8 +56,7 @@ void Instance::shutdown() {
 
 void Instance::kill() {
     companion_.kill();
-    for (auto& [generation, member] : members_)
-        member->kill();
+    members_.for_each([](Member& member) { member.kill(); });
 }
 
 void Instance::restart_service(const std::string& text) {
@@ -82,7 +76,7 @@ void Instance::configure(const config::ConnectorSettings& settings) {
     // On the new port nothing answers while jobs of the old process keep the service on the old one: two processes
     // at a time would wait for each other.
     if ((moved || !(same == settings)) && life_.wanted())
-        carry_out(life_.restart(StopReason::restart, "its settings changed", Clock::now(),
+        carry_out(life_.restart("its settings changed", Clock::now(),
                                 moved ? Life::Overlapping::no : Life::Overlapping::yes));
     changed();
 }
@@ -98,19 +92,11 @@ void Instance::replace_instance(const InstanceId& id, const std::string& text) {
 // ---- jobs -------------------------------------------------------------------------------------------------
 
 Result<> Instance::give_job(const InstanceId& id, ipc::Job& job) {
-    Member* member = find(id.generation);
+    Member* member = members_.find(id.generation);
     const Run* run = life_.find(id.generation);
     if (member == nullptr || run == nullptr || run->phase() != Run::Phase::up)
         return Error{"leaving", name_ + " is leaving"};
-    ConnectorProcess& process = member->process();
-    if (process.holds(job.job_id)) return Error{"busy", name_ + " still holds a job of this id"};
-    auto folder = folders_.make(job.job_id, member->user(), process.log_fields(job.job_id), Clock::now());
-    if (!folder) return folder.error();
-    job.work_dir = std::move(*folder);
-    if (!process.give(job)) {
-        folders_.remove(job.job_id);
-        return Error{"busy", "too much waits for the stdin of " + name_};
-    }
+    if (const Result<> given = members_.give(*member, job, Clock::now()); !given) return given;
     ++counters_.jobs_given;
     life_.job_given(id.generation);
     companion_.job_given();
@@ -119,50 +105,28 @@ Result<> Instance::give_job(const InstanceId& id, ipc::Job& job) {
 }
 
 bool Instance::cancel_job(const InstanceId& id, const std::string& job_id, const std::string& reason) {
-    Member* member = find(id.generation);
-    return member != nullptr && member->process().holds(job_id) &&
+    Member* member = members_.find(id.generation);
+    return member != nullptr && member->process().jobs().holds(job_id) &&
            member->process().send(ipc::Cancel{job_id, reason});
 }
 
 void Instance::job_unanswered(const InstanceId& id, const std::string& job_id) {
-    Member* member = find(id.generation);
+    Member* member = members_.find(id.generation);
     if (member != nullptr && member->process().job_unanswered(job_id))
         carry_out(life_.job_ended(id.generation, Clock::now()));
 }
 
 void Instance::job_ended(const InstanceId& id, const std::string& job_id) {
-    Member* member = find(id.generation);
+    Member* member = members_.find(id.generation);
     // What the jobs of a dead process left behind is seen to when it ends: a resumed one may still want it.
     if (member == nullptr) return;
-    const bool ran = member->process().job_ended(job_id);
-    folders_.remove(job_id);
+    const bool ran = members_.job_ended(*member, job_id);
     companion_.job_ended(job_id);
     if (ran) carry_out(life_.job_ended(id.generation, Clock::now()));
 }
 
 void Instance::service_judged(int pid, ServiceVerdict verdict, const std::string& text) {
     companion_.judged(pid, verdict, text);
-}
-
-bool Instance::holds(const std::string& job_id) const {
-    return std::any_of(members_.begin(), members_.end(),
-                       [&](const auto& each) { return each.second->process().holds(job_id); });
-}
-
-std::vector<std::string> Instance::jobs_held() const {
-    std::vector<std::string> all;
-    for (const auto& [generation, member] : members_) {
-        for (std::string& job_id : member->process().jobs())
-            all.push_back(std::move(job_id));
-    }
-    return all;
-}
-
-int Instance::jobs_running() const {
-    int count = 0;
-    for (const auto& [generation, member] : members_)
-        count += member->process().running();
-    return count;
 }
 
 // ---- what its life decides --------------------------------------------------------------------------------
@@ -172,18 +136,18 @@ void Instance::carry_out(Actions actions) {
         std::visit(
             Overload{
                 [&](const action::Spawn&) { spawn(); },
-                [&](const action::Announce& ready) { members_.at(ready.generation)->announce(); },
-                [&](const action::Withdraw& leaving) { members_.at(leaving.generation)->withdraw(); },
+                [&](const action::Announce& ready) { members_.at(ready.generation).announce(); },
+                [&](const action::Withdraw& leaving) { members_.at(leaving.generation).withdraw(); },
                 [&](const action::SendPing& ping) {
-                    members_.at(ping.generation)->process().send(ipc::Ping{ping.id});
+                    members_.at(ping.generation).process().send(ipc::Ping{ping.id});
                 },
                 [&](const action::SendDrain& drain) {
-                    members_.at(drain.generation)->process().send(ipc::Drain{});
+                    members_.at(drain.generation).process().send(ipc::Drain{});
                 },
-                [&](const action::SendShutdown& end) { members_.at(end.generation)->shut_down(end.grace); },
-                [&](const action::SignalGroup& end) { members_.at(end.generation)->signal(end.signal); },
+                [&](const action::SendShutdown& end) { members_.at(end.generation).shut_down(end.grace); },
+                [&](const action::SignalGroup& end) { members_.at(end.generation).signal(end.signal); },
                 [&](const action::ReportStuck& stuck) {
-                    members_.at(stuck.generation)->process().child().say_stuck();
+                    members_.at(stuck.generation).process().child().say_stuck();
                 },
                 [&](const Note& note) { write("process", note); },
                 [](const auto&) {},  // what only a service needs
@@ -197,11 +161,10 @@ void Instance::spawn() {
     const std::uint64_t generation = ++around_.last_generation;
     ++counters_.starts;
     start_problem_.clear();
-    auto& member = members_[generation];
-    member = std::make_unique<Member>(around_, companion_, *this,
-                                      InstanceId{settings_.name, index_, generation}, settings_, counters_);
-    if (const Result<> started = member->start(); !started) {
-        members_.erase(generation);
+    Member& member = members_.add(std::make_unique<Member>(
+        around_, companion_, *this, InstanceId{settings_.name, index_, generation}, settings_, counters_));
+    if (const Result<> started = member.start(); !started) {
+        members_.remove(generation);
         carry_out(life_.spawn_failed(started.error().message, Clock::now()));
         return;
     }
@@ -212,7 +175,7 @@ void Instance::spawn() {
 
 void Instance::on_message(ConnectorProcess& process, ipc::FromConnector message) {
     const std::uint64_t generation = process.id().generation;
-    Member& member = *members_.at(generation);
+    Member& member = members_.at(generation);
     std::visit(Overload{
                    [&](ipc::Ready& ready) { on_ready(member, std::move(ready)); },
                    [&](const ipc::InitFailed& failed) {
@@ -232,7 +195,7 @@ void Instance::on_message(ConnectorProcess& process, ipc::FromConnector message)
 
 /// To the dispatcher: what concerns a job, and wishes for a new service.
 void Instance::pass_on(const InstanceId& id, ipc::FromConnector message) {
-    Member& member = *members_.at(id.generation);
+    Member& member = members_.at(id.generation);
     if (const auto* restart = std::get_if<ipc::RestartService>(&message))
         companion_.restart_asked(restart->reason, member.process().log_fields());
     auto* failed = std::get_if<ipc::Failed>(&message);
@@ -274,7 +237,7 @@ void Instance::on_broken_line(ConnectorProcess& process, const std::optional<std
 
 void Instance::on_pipe_closed(ConnectorProcess& process, const std::string& what) {
     const std::uint64_t generation = process.id().generation;
-    Member& member = *members_.at(generation);
+    Member& member = members_.at(generation);
     if (member.attached()) {
         member.detach();
         return;
@@ -285,21 +248,23 @@ void Instance::on_pipe_closed(ConnectorProcess& process, const std::string& what
 }
 
 void Instance::on_stalled(ConnectorProcess& process) {
-    carry_out(life_.stdin_stalled(process.id().generation, Clock::now()));
+    carry_out(life_.stop_process(
+        process.id().generation, StopReason::write_stalled,
+        "it took nothing from its stdin for " + human_duration(settings_.supervision.write_timeout),
+        Clock::now()));
 }
 
 // ---- its service ------------------------------------------------------------------------------------------
 
 void Instance::on_companion_changed() {
-    for (const auto& [generation, member] : members_) {
-        member->tell_status();
-        member->tell_offer();
-    }
+    members_.for_each([](const Member& member) {
+        member.tell_status();
+        member.tell_offer();
+    });
 }
 
 void Instance::on_companion_still_away() {
-    for (const auto& [generation, member] : members_)
-        member->tell_status();
+    members_.for_each([](const Member& member) { member.tell_status(); });
 }
 
 bool Instance::waits_to_start() const {
@@ -325,20 +290,14 @@ void Instance::on_exit(ConnectorProcess& process) {
 void Instance::on_end(ConnectorProcess& process) {
     const TimePoint now = Clock::now();
     const InstanceId id = process.id();
-    const auto node = members_.extract(id.generation);
-    Member& member = *node.mapped();
+    const std::unique_ptr<Member> member = members_.remove(id.generation);
     DeathReport report = process.death_report();
     Actions actions = life_.exited(id.generation, report, now);
     if (!planned(report.stopped_for)) ++counters_.deaths;
     companion_.explain(report);
-    member.log_death(report);
-    // A job that is resumed finds its folder again, unless nobody takes it up in time.
-    const bool resumes = member.offered().features.resume;
-    for (const std::string& job_id : report.jobs_held)
-        folders_.remove_at(resumes ? now + settings_.supervision.resume_window : now, job_id);
-    for (const std::string& job_id : process.unanswered_jobs())
-        folders_.remove_at(now, job_id);
-    folders_.tick(now);
+    member->log_death(report);
+    const bool resumes = member->offered().features.resume;
+    members_.jobs_left(*member, resumes ? settings_.supervision.resume_window : Ms{0}, now);
     if (report.was_ready)
         around_.news->tell([id, report](FleetListener& listener) { listener.on_gone(id, report); });
     carry_out(std::move(actions));
@@ -347,17 +306,10 @@ void Instance::on_end(ConnectorProcess& process) {
 // ---- time and state ---------------------------------------------------------------------------------------
 
 void Instance::tick(TimePoint now) {
-    folders_.tick(now);
-    Observations seen;
-    const Run* current = life_.current();
-    for (auto& [generation, member] : members_) {
-        if (member->process().backlog()) seen.stdin_backlog.push_back(generation);
-        member->tick(now);
-        const bool measure =
-            settings_.supervision.max_rss > 0 && current != nullptr && current->generation() == generation;
-        seen.rss_bytes += member->process().child().sample(measure, now);
-    }
-    Actions actions = life_.tick(seen, now);
+    std::optional<std::uint64_t> measured;
+    if (const Run* run = life_.current(); run != nullptr && settings_.supervision.max_rss > 0)
+        measured = run->generation();
+    Actions actions = life_.tick(members_.tick(measured, now), now);
     if (!actions.empty()) carry_out(std::move(actions));
     if (leaving_) follow();  // time alone makes a connector hopeless
     companion_.tick(now);
@@ -366,25 +318,20 @@ void Instance::tick(TimePoint now) {
 std::optional<TimePoint> Instance::next_wakeup() const {
     Earliest first;
     first.add(life_.next_wakeup());
-    first.add(folders_.next_wakeup());
+    first.add(members_.next_wakeup());
     first.add(companion_.next_wakeup());
-    for (const auto& [generation, member] : members_)
-        first.add(member->next_wakeup());
     return first.at();
 }
 
 bool Instance::connector_hopeless(TimePoint now) const {
-    return std::all_of(members_.begin(), members_.end(), [&](const auto& each) {
-        const Run* run = life_.find(each.first);
+    return members_.all_of([&](std::uint64_t generation) {
+        const Run* run = life_.find(generation);
         return run != nullptr && run->hopeless(now);
     });
 }
 
 std::string Instance::process_names() const {
-    std::string names;
-    for (const auto& [generation, member] : members_)
-        names += (names.empty() ? "" : ", ") + name_ + " (pid " +
-                 std::to_string(member->process().child().pid()) + ")";
+    const std::string names = members_.names();
     const std::string service = companion_.process_name();
     return names + (names.empty() || service.empty() ? "" : ", ") + service;
 }
@@ -412,8 +359,7 @@ std::string Instance::why(TimePoint now) const {
 InstanceStatus Instance::status() const {
     const TimePoint now = Clock::now();
     const Run* run = life_.current();
-    const auto found = run != nullptr ? members_.find(run->generation()) : members_.end();
-    const Member* member = found != members_.end() ? found->second.get() : nullptr;
+    const Member* member = run != nullptr ? members_.find(run->generation()) : nullptr;
     InstanceStatus status;
     state_.fill(status, life_, member != nullptr ? &member->process().child() : nullptr, now);
     status.connector = settings_.name;

@@ -5,8 +5,6 @@
 //
 // Owned by the fleet; event loop thread only.
 
-#include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,9 +12,8 @@
 #include "config/settings.h"
 #include "supervisor/process/companion.h"
 #include "supervisor/process/connector_process.h"
-#include "supervisor/process/job_folders.h"
 #include "supervisor/process/life/life.h"
-#include "supervisor/process/member.h"
+#include "supervisor/process/members.h"
 #include "supervisor/process/shown_state.h"
 #include "supervisor/process/surroundings.h"
 
@@ -54,7 +51,7 @@ class Instance : public ConnectorProcess::Owner, public Companion::Owner {
     void stop_instance(const InstanceId& id, StopReason reason, const std::string& text);
     void service_judged(int pid, ServiceVerdict verdict, const std::string& text);
     /// Whether one of its processes holds the job.
-    bool holds(const std::string& job_id) const;
+    bool holds(const std::string& job_id) const { return members_.holds(job_id); }
 
     /// Nothing is left of it but processes that SIGKILL could not end, for so long that waiting is useless.
     bool hopeless(TimePoint now) const { return companion_.hopeless(now) && connector_hopeless(now); }
@@ -71,14 +68,13 @@ class Instance : public ConnectorProcess::Owner, public Companion::Owner {
     void on_exit(ConnectorProcess& process) override;
     void on_end(ConnectorProcess& process) override;
 
-    std::vector<std::string> jobs_held() const override;
-    int jobs_running() const override;
+    std::vector<std::string> jobs_held() const override { return members_.jobs(); }
+    int jobs_running() const override { return members_.running(); }
     void on_companion_changed() override;
     void on_companion_still_away() override;
     void on_companion_answers() override;
 
     LifeOptions life_options() const;
-    Member* find(std::uint64_t generation);
     bool connector_gone() const { return life_.gone() && members_.empty(); }
     /// True also if there are no connector processes.
     bool connector_hopeless(TimePoint now) const;
@@ -98,8 +94,7 @@ class Instance : public ConnectorProcess::Owner, public Companion::Owner {
     Life life_;
     ShownState state_;
     ConnectorCounters counters_;
-    std::map<std::uint64_t, std::unique_ptr<Member>> members_;  // by generation
-    JobFolders folders_;
+    Members members_;
     Companion companion_;
     bool leaving_ = false;
     std::string start_problem_;  // a broken line before `ready`, which may have been meant to be one

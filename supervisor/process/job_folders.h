@@ -1,7 +1,7 @@
 #pragma once
 // The scratch folders of the jobs of one instance: made when a job is given, removed when it has ended, kept for
 // a while when its process died, because a job that is resumed finds there what its first process wrote. Owned
-// by the Instance; event loop thread only.
+// by the Members of the instance; event loop thread only.
 
 #include <functional>
 #include <optional>

@@ -63,7 +63,7 @@ void Service::start() {
 }
 
 void Service::restart(const std::string& text) {
-    carry_out(life_.restart(StopReason::restart, text, Clock::now()));
+    carry_out(life_.restart(text, Clock::now()));
 }
 
 void Service::restart_asked(const std::string& reason) {

@@ -77,8 +77,9 @@ struct DeathReport {
     std::optional<int> signal;     ///< set when a signal ended it
     bool core_dumped = false;
     std::optional<StopReason> stopped_for;  ///< set when we ended it
-    std::string stop_text;    ///< why, when more is known than the reason says (companion services)
-    std::string start_error;  ///< non-empty: it never ran (no such file, ...) or init_failed's sentence
+    std::string stop_text;          ///< why, when more is known than the reason says (companion services)
+    std::string start_error;        ///< non-empty: it never ran (no such file, ...) or init_failed's sentence
+    bool useless_to_retry = false;  ///< it said so, or speaks a protocol that we do not
     bool was_ready = false;
     Ms ready_for{0};  ///< of that; of a companion service: healthy
     int pid = 0;

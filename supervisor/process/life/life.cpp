@@ -3,112 +3,69 @@
 #include <utility>
 
 #include "ipc/text/people.h"
-#include "supervisor/base/exit_codes.h"
 
 namespace emprops::process {
 
-namespace {
-
 using Level = Note::Level;
-
-RecycleRule::Limits recycle_limits(const LifeOptions& options) {
-    return {options.policy.max_rss, options.max_vram, options.policy.max_jobs, options.policy.max_age};
-}
-
-}  // namespace
 
 Life::Life(LifeOptions options, Random random)
     : options_(std::move(options)),
+      processes_(options_),
       retries_(options_.policy, std::move(random)),
-      recycle_(recycle_limits(options_)) {}
+      recycle_(options_) {}
 
 void Life::configure(LifeOptions options) {
     options_ = std::move(options);
     retries_.configure(options_.policy);
-    recycle_ = RecycleRule(recycle_limits(options_));
-}
-
-void Life::say(Level level, const std::string& text, Actions& out) const {
-    out.push_back(Note{level, options_.name + " " + text, options_.log_name, {}});
-}
-
-template <class Change>
-void Life::change(Run* run, Actions& out, Change change) {
-    if (run == nullptr) return;
-    const bool before = run->ending();
-    Actions own;
-    change(*run, own);
-    if (!before && run->phase() == Run::Phase::stopping)
-        say(planned(run->stop_reason()) ? Level::info : Level::warn, "is stopped: " + run->stop_text(), out);
-    out.insert(out.end(), own.begin(), own.end());
+    recycle_ = RecycleRule(options_);
 }
 
 // ---- wishes -----------------------------------------------------------------------------------------------
 
-void Life::spawn(Actions& out) {
-    if (leaving_for_good_) return;
+void Life::want(bool wanted, const std::string& text) {
+    wanted_ = wanted;
     retries_.cancel();
-    fatal_init_ = false;
-    init_error_.clear();
-    spawning_ = true;
-    if (options_.port_retry) {
-        out.push_back(action::CheckPort{});
-        return;
+    if (wanted) {
+        retries_.forget_failures();
+    } else {
+        stop_text_ = text;
+        gate_.forget_port();
     }
-    port_owner_.clear();
-    out.push_back(action::Spawn{});
 }
 
-/// One that cannot be told to leave serves until it ends, and its end is judged like any other.
-void Life::retire(Run& run) {
-    if (told()) runs_.retire(run);
+void Life::spawn(Actions& out) {
+    if (gate_.closed()) return;
+    retries_.cancel();
+    gate_.open(options_.port_retry.has_value(), out);
 }
 
 Actions Life::start(TimePoint) {
     Actions out;
-    if (leaving_for_good_) return out;
-    wish_ = Wish::run;
-    if (runs_.serving() != nullptr || runs_.candidate() != nullptr || spawning_) return out;
-    retries_.forget_failures();
-    retries_.cancel();
+    if (gate_.closed()) return out;
+    wanted_ = true;
+    if (processes_.foremost() != nullptr || gate_.asked()) return out;
+    want(true, {});
     // One that must be alone is started when the last old process has gone.
-    if (!alone() || runs_.empty()) spawn(out);
+    if (!options_.alone() || processes_.empty()) spawn(out);
     return out;
 }
 
-Actions Life::restart(StopReason reason, const std::string& text, TimePoint now, Overlapping overlapping) {
+Actions Life::restart(const std::string& text, TimePoint now, Overlapping overlapping) {
     Actions out;
-    if (leaving_for_good_) return out;
-    wish_ = Wish::run;
-    retries_.forget_failures();
-    retries_.cancel();
-    replace(reason, text, now, overlapping, out);
+    if (gate_.closed()) return out;
+    want(true, {});
+    replace(StopReason::restart, text, overlapping == Overlapping::yes, now, out);
     return out;
 }
 
-void Life::replace(StopReason reason, const std::string& text, TimePoint now, Overlapping overlapping,
+void Life::replace(StopReason reason, const std::string& text, bool overlapping, TimePoint now,
                    Actions& out) {
-    if (spawning_) return;
-    const bool one_by_one = alone() || overlapping == Overlapping::no;
-    replacement_ = {reason, text, {}};
-    if (Run* candidate = runs_.candidate()) {
-        change(candidate, out, [&](Run& run, Actions& own) { run.stop(reason, text, now, own); });
-        retire(*candidate);
-    }
-    if (Run* serving = runs_.serving();
-        serving != nullptr && (one_by_one || serving->phase() != Run::Phase::up)) {
-        // Nobody waits for the recycling of what cannot leave while it still works.
-        std::optional<TimePoint> deadline = now + options_.drain_timeout;
-        if (!told() && reason == StopReason::recycle) deadline.reset();
-        change(serving, out, [&](Run& run, Actions& own) { run.leave(reason, text, deadline, now, own); });
-        retire(*serving);
-    }
-    if (!one_by_one || runs_.empty()) spawn(out);
+    if (!gate_.asked() && processes_.make_way(reason, text, overlapping, now, out)) spawn(out);
 }
 
 Actions Life::restart_asked(const std::string& text, TimePoint now) {
     Actions out;
-    const Run* run = runs_.serving();
+    const Run* run = processes_.serving();
     if (run == nullptr || run->ending()) {
         say(Level::info, "is not restarted once more (" + text + "): it " + why(now), out);
         return out;
@@ -119,92 +76,61 @@ Actions Life::restart_asked(const std::string& text, TimePoint now) {
 
 Actions Life::stop(const std::string& text, TimePoint now) {
     Actions out;
-    wish_ = Wish::stopped;
-    stop_text_ = text;
-    retries_.cancel();
-    port_owner_.clear();
-    for (Run* run : {runs_.candidate(), runs_.serving()}) {
-        if (run == nullptr) continue;
-        change(run, out, [&](Run& each, Actions& own) {
-            each.leave(StopReason::requested, text, now + options_.drain_timeout, now, own);
-        });
-        retire(*run);
-    }
+    want(false, text);
+    processes_.leave(text, now, out);
     return out;
 }
 
 Actions Life::shutdown(TimePoint now) {
     Actions out;
-    leaving_for_good_ = true;
-    wish_ = Wish::stopped;
-    stop_text_ = "the worker ends";
-    retries_.cancel();
-    port_owner_.clear();
-    runs_.for_each([&](Run& run) {
-        change(&run, out,
-               [&](Run& each, Actions& own) { each.stop(StopReason::worker_leaving, stop_text_, now, own); });
-        retire(run);
-    });
+    gate_.close();
+    want(false, "the worker ends");
+    processes_.dismiss_all(StopReason::worker_leaving, stop_text_, now, out);
     return out;
 }
 
 Actions Life::stop_process(std::uint64_t generation, StopReason reason, const std::string& text,
                            TimePoint now) {
-    return with(generation, [&](Run& run, Actions& out) {
-        change(&run, out, [&](Run& each, Actions& own) { each.stop(reason, text, now, own); });
-    });
+    return with(generation, [&](Run& run, Actions& out) { run.stop(reason, text, now, out); });
 }
 
 // ---- starting ---------------------------------------------------------------------------------------------
 
 Actions Life::port_free(TimePoint) {
     Actions out;
-    port_owner_.clear();
-    if (wish_ == Wish::run)
-        out.push_back(action::Spawn{});
-    else
-        spawning_ = false;
+    gate_.port_free(wanted_, out);
     return out;
 }
 
 Actions Life::port_taken(const std::string& owner, TimePoint now) {
     Actions out;
-    spawning_ = false;
-    if (wish_ != Wish::run) return out;
+    if (!wanted_) {
+        gate_.answered();
+        return out;
+    }
     retries_.plan_at(now + options_.port_retry.value_or(Ms{0}));
-    if (owner == port_owner_) return out;
-    port_owner_ = owner;
-    say(Level::error,
-        "is not started: " + owner + "; stop that process or give the service another port (service.port)",
-        out);
+    if (gate_.port_taken(owner))
+        say(Level::error,
+            "is not started: " + owner +
+                "; stop that process or give the service another port (service.port)",
+            out);
     return out;
 }
 
 Actions Life::spawned(std::uint64_t generation, TimePoint now) {
     Actions out;
-    spawning_ = false;
-    RunRules rules{options_.readiness, options_.policy.start_timeout, options_.policy.stop};
-    // A person may sit in its debugger.
-    if (options_.attach) {
-        rules.readiness = SaysReady{};
-        rules.start_timeout = Ms{0};
-    }
-    runs_.add_candidate(Run(generation, std::move(rules), now));
-    Run& run = *runs_.candidate();
-    run.set_jobs(jobs_, now, out);
-    if (wish_ != Wish::run) {
-        change(&run, out,
-               [&](Run& each, Actions& own) { each.stop(StopReason::requested, stop_text_, now, own); });
-        retire(run);
-    } else if (std::holds_alternative<IsAlive>(options_.readiness)) {
-        take_over(run, false, now, out);
-    }
+    gate_.answered();
+    Run& run = processes_.add(generation, now, out);
+    if (!wanted_)
+        processes_.dismiss(run, StopReason::requested, stop_text_, now, out);
+    else if (std::holds_alternative<IsAlive>(options_.readiness))
+        processes_.take_over(run, false, now, out);
     return out;
 }
 
 Actions Life::spawn_failed(const std::string& text, TimePoint now) {
     Actions out;
-    spawning_ = false;
+    gate_.answered();
     DeathReport report;
     report.start_error = text;
     candidate_gone(report, now, out);
@@ -221,147 +147,95 @@ Actions Life::ready(std::uint64_t generation, int protocol, const ipc::Features&
         if (run.was_up())
             say(Level::warn, "said ready a second time; ignored", out);
         else if (run.phase() == Run::Phase::starting)
-            take_over(run, features.ping, now, out);
+            processes_.take_over(run, features.ping, now, out);
     });
-}
-
-/// The candidate is up: it serves from now on, and who served before leaves.
-void Life::take_over(Run& run, bool pings, TimePoint now, Actions& out) {
-    if (!told())
-        say(Level::info,
-            "is healthy" + (now > run.spawned_at()
-                                ? " after " + human_duration(between(run.spawned_at(), now))
-                                : std::string()),
-            out);
-    run.up(pings, now, out);
-    replacement_.problem.clear();
-    if (Run* old = runs_.serving()) {
-        change(old, out, [&](Run& each, Actions& own) {
-            each.leave(replacement_.reason, replacement_.text, now + options_.drain_timeout, now, own);
-        });
-        retire(*old);
-    }
-    runs_.promote();
 }
 
 Actions Life::init_failed(std::uint64_t generation, bool retryable, const std::string& text, TimePoint now) {
-    return with(generation, [&](Run& run, Actions& out) {
-        if (run.phase() != Run::Phase::starting)
-            return say(Level::warn, "said init_failed although it is not starting; ignored", out);
-        init_error_ = text;
-        fatal_init_ = !retryable;
-        run.expect_exit("it reported init_failed", now);
-    });
+    return with(generation, [&](Run& run, Actions& out) { run.init_failed(retryable, text, now, out); });
 }
 
 Actions Life::refused(std::uint64_t generation, const std::string& text, TimePoint now) {
-    return with(generation, [&](Run& run, Actions& out) {
-        if (run.phase() != Run::Phase::starting) return;
-        say(Level::error, "cannot be used: " + text, out);
-        init_error_ = text;
-        run.stop(StopReason::bad_protocol, text, now, out);
-    });
+    return with(generation, [&](Run& run, Actions& out) { run.refused(text, now, out); });
 }
 
 // ---- running ----------------------------------------------------------------------------------------------
 
 Actions Life::answered(std::uint64_t generation, const PageAnswer& answer, TimePoint now) {
     return with(generation, [&](Run& run, Actions& out) {
-        const std::uint32_t missed = run.signs().missed();
-        change(&run, out, [&](Run& each, Actions& own) { each.answered(answer, now, own); });
-        if (run.ending()) return;
-        if (!answer.healthy) {
-            if (run.signs().missed() == 1) say(Level::warn, "gave no healthy answer: " + answer.text, out);
-            return;
-        }
-        if (missed > 0) say(Level::info, "answers again after " + std::to_string(missed) + " misses", out);
-        if (!run.was_up()) take_over(run, false, now, out);
+        run.answered(answer, now, out);
+        if (run.ending() || !answer.healthy) return;
+        if (!run.was_up()) processes_.take_over(run, false, now, out);
         check_recycle(0, now, out);
     });
 }
 
 void Life::job_given(std::uint64_t generation) {
-    if (Run* run = runs_.find(generation)) run->job_given();
+    if (Run* run = processes_.find(generation)) run->job_given();
 }
 
 void Life::job_done(std::uint64_t generation) {
-    if (const Run* run = runs_.serving(); run != nullptr && run->generation() == generation)
+    if (const Run* run = processes_.serving(); run != nullptr && run->generation() == generation)
         retries_.worked();
 }
 
 Actions Life::job_ended(std::uint64_t generation, TimePoint now) {
     Actions out;
-    change(runs_.find(generation), out, [&](Run& run, Actions& own) { run.job_ended(now, own); });
+    if (Run* run = processes_.find(generation)) run->job_ended(now, out);
     check_recycle(0, now, out);
     return out;
 }
 
 Actions Life::jobs_running(int jobs, TimePoint now) {
     Actions out;
-    jobs_ = jobs;
-    runs_.for_each([&](Run& run) {
-        change(&run, out, [&](Run& each, Actions& own) { each.set_jobs(jobs, now, own); });
-    });
+    processes_.jobs_running(jobs, now, out);
     check_recycle(0, now, out);
     return out;
 }
 
 void Life::pong(std::uint64_t generation, std::uint64_t id) {
-    if (Run* run = runs_.find(generation)) run->pong(id);
-}
-
-Actions Life::stdin_stalled(std::uint64_t generation, TimePoint now) {
-    return stop_process(generation, StopReason::write_stalled,
-                        "it took nothing from its stdin for " + human_duration(options_.policy.write_timeout),
-                        now);
+    if (Run* run = processes_.find(generation)) run->pong(id);
 }
 
 Actions Life::tick(const Observations& seen, TimePoint now) {
     Actions out;
-    runs_.for_each([&](Run& run) {
-        bool backlog = false;
-        for (const std::uint64_t generation : seen.stdin_backlog)
-            backlog = backlog || generation == run.generation();
-        change(&run, out, [&](Run& each, Actions& own) { each.tick(now, backlog, own); });
-    });
+    processes_.tick(seen, now, out);
     check_recycle(seen.rss_bytes, now, out);
     if (retries_.due(now)) spawn(out);
     return out;
 }
 
 bool Life::may_recycle(TimePoint now) const {
-    const Run* run = runs_.serving();
-    return wish_ == Wish::run && run != nullptr && run->phase() == Run::Phase::up && !replacing() &&
-           !spawning_ && !options_.attach && !recycle_.put_off(now);
+    const Run* run = processes_.serving();
+    return goes_on() && run != nullptr && run->phase() == Run::Phase::up && !replacing() && !gate_.asked() &&
+           !options_.attach && !recycle_.put_off(now);
 }
 
 Actions Life::recycle(std::uint64_t generation, const std::string& text, TimePoint now) {
     Actions out;
-    if (!may_recycle(now) || runs_.serving()->generation() != generation) return out;
+    if (!may_recycle(now) || processes_.serving()->generation() != generation) return out;
     say(Level::info, "is replaced: " + text, out);
-    replace(StopReason::recycle, text, now, Overlapping::yes, out);
+    replace(StopReason::recycle, text, true, now, out);
     return out;
 }
 
 void Life::check_recycle(std::uint64_t rss_bytes, TimePoint now, Actions& out) {
     if (!may_recycle(now)) return;
-    const Run& run = *runs_.serving();
+    const Run& run = *processes_.serving();
     if (recycle_.finds_limit_too_low(run, rss_bytes)) say(Level::warn, recycle_.limit_too_low(), out);
     const std::string text = recycle_.due(run, rss_bytes, now);
     if (text.empty()) return;
-    const bool waits = !told() && run.jobs() > 0;
-    say(Level::info,
-        "is recycled" +
-            (waits ? " when " + std::to_string(run.jobs()) + " job(s) have ended" : std::string()) + ": " +
-            text,
-        out);
-    replace(StopReason::recycle, text, now, Overlapping::yes, out);
+    const std::string when = !options_.told() && run.jobs() > 0
+                                 ? " when " + std::to_string(run.jobs()) + " job(s) have ended"
+                                 : "";
+    say(Level::info, "is recycled" + when + ": " + text, out);
+    replace(StopReason::recycle, text, true, now, out);
 }
 
 // ---- ending -----------------------------------------------------------------------------------------------
 
 void Life::expect_exit(std::uint64_t generation, const std::string& why, TimePoint now) {
-    if (Run* run = runs_.find(generation)) run->expect_exit(why, now);
+    if (Run* run = processes_.find(generation)) run->expect_exit(why, now);
 }
 
 Actions Life::exit_seen(std::uint64_t generation, TimePoint) {
@@ -370,48 +244,30 @@ Actions Life::exit_seen(std::uint64_t generation, TimePoint) {
 
 Actions Life::exited(std::uint64_t generation, DeathReport& report, TimePoint now) {
     Actions out;
-    Run* run = runs_.find(generation);
-    if (run == nullptr) return out;
-    run->exit_seen(out);
-    report.stopped_for = run->stop_reason();
-    // What becomes of a connector is told in the words of its reason.
-    if (!told() && report.stopped_for) report.stop_text = run->stop_text();
-    report.was_ready = run->was_up();
-    report.ready_for = run->up_for(now);
-    const auto role = runs_.remove(generation);
-    if (role == Overlap::Role::candidate) {
-        if (report.start_error.empty()) report.start_error = init_error_;
+    const auto role = processes_.exited(generation, report, now, out);
+    if (role == Processes::Role::candidate)
         candidate_gone(report, now, out);
-    } else if (role == Overlap::Role::serving) {
+    else if (role == Processes::Role::serving)
         serving_gone(report, now, out);
-    } else if (wish_ == Wish::run && gone() && !retries_.next()) {
+    else if (role && goes_on() && gone() && !retries_.next())
         spawn(out);
-    }
     return out;
 }
 
 void Life::candidate_gone(const DeathReport& report, TimePoint now, Actions& out) {
-    if (runs_.serving() == nullptr) {
+    if (processes_.serving() == nullptr) {
         serving_gone(report, now, out);
         return;
     }
-    // What the candidate said of itself is not true of the process that goes on.
-    fatal_init_ = false;
-    init_error_.clear();
     retries_.remember(report);
-    replacement_.problem = report.summary();
+    processes_.candidate_failed(report.summary(), out);
     recycle_.put_off_until(now + options_.policy.breaker_trial);
-    out.push_back(Note{Level::error,
-                       "the new process of " + options_.name + " never became ready (" +
-                           replacement_.problem + "); the old one goes on",
-                       options_.log_name,
-                       {}});
 }
 
 void Life::serving_gone(const DeathReport& report, TimePoint now, Actions& out) {
-    const bool next_is_there = runs_.candidate() != nullptr || spawning_;
+    const bool next_is_there = processes_.candidate() != nullptr || gate_.asked();
     if (planned(report.stopped_for)) {
-        if (wish_ == Wish::run && !next_is_there) spawn(out);
+        if (goes_on() && !next_is_there) spawn(out);
     } else if (next_is_there) {
         retries_.count(report, now);
     } else {
@@ -421,28 +277,18 @@ void Life::serving_gone(const DeathReport& report, TimePoint now, Actions& out) 
 
 void Life::after_death(const DeathReport& report, TimePoint now, Actions& out) {
     retries_.remember(report);
-    if (wish_ != Wish::run) return;
-    const std::string& said = report.start_error;
-    if (report.exit_code == exit_config)
-        failed_text_ = "its configuration is wrong (exit code 78)" + (said.empty() ? "" : ": " + said);
-    else if (report.stopped_for == StopReason::bad_protocol)
-        failed_text_ = said;
-    else if (fatal_init_)
-        failed_text_ = "it could not start and says that trying again is useless: " + said;
-    else if (options_.attach && (said.empty() || report.pid != 0))
-        return spawn(out);  // an attached connector ends with its debugger's session: wait for the next one
-    else {
-        retries_.plan(report, now);
-        say(retries_.breaker_open() ? Level::error : Level::warn, why(now), out);
-        return;
-    }
-    wish_ = Wish::failed;
-    say(Level::error, why(now), out);
+    if (!goes_on()) return;
+    // An attached connector ends with its debugger's session: the next one is waited for.
+    const bool session_ended = options_.attach && (report.start_error.empty() || report.pid != 0);
+    if (session_ended && !Retries::is_final(report)) return spawn(out);
+    retries_.plan(report, now);
+    const bool waits = !retries_.failed() && !retries_.breaker_open();
+    say(waits ? Level::warn : Level::error, why(now), out);
 }
 
 Actions Life::judged(int pid, ServiceVerdict verdict, const std::string& text, TimePoint now) {
     Actions out;
-    const bool waits = wish_ == Wish::run && gone() && port_owner_.empty();
+    const bool waits = goes_on() && gone() && gate_.port_owner().empty();
     if (retries_.judge(pid, verdict, text, waits, now))
         say(retries_.breaker_open() ? Level::error : Level::info, why(now), out);
     return out;
@@ -451,22 +297,11 @@ Actions Life::judged(int pid, ServiceVerdict verdict, const std::string& text, T
 // ---- what is ----------------------------------------------------------------------------------------------
 
 State Life::state() const {
-    const Run* run = runs_.serving() != nullptr ? runs_.serving() : runs_.candidate();
-    if (run != nullptr) {
-        switch (run->phase()) {
-            case Run::Phase::starting:
-                return State::starting;
-            case Run::Phase::up:
-                if (!told()) return run->signs().missed() > 0 ? State::unhealthy : State::ready;
-                return run->jobs() > 0 ? State::busy : State::ready;
-            default:
-                return State::draining;
-        }
-    }
-    if (!port_owner_.empty()) return State::waiting;
-    if (spawning_) return State::starting;
-    if (!runs_.empty()) return State::draining;
-    if (wish_ == Wish::failed) return State::failed;
+    if (const Run* run = processes_.foremost()) return run->state();
+    if (!gate_.port_owner().empty()) return State::waiting;
+    if (gate_.asked()) return State::starting;
+    if (!processes_.empty()) return State::draining;
+    if (retries_.failed()) return State::failed;
     if (retries_.next()) return retries_.breaker_open() ? State::breaker_open : State::backoff;
     return State::stopped;
 }
@@ -481,11 +316,40 @@ std::optional<TimePoint> Life::back_at() const {
 std::optional<TimePoint> Life::next_wakeup() const {
     Earliest first;
     first.add(retries_.next());
-    first.add(runs_.next_wakeup());
-    const Run* serving = runs_.serving();
+    first.add(processes_.next_wakeup());
+    const Run* serving = processes_.serving();
     if (serving != nullptr && serving->phase() == Run::Phase::up && !replacing() && !options_.attach)
         first.add(recycle_.due_at(*serving));
     return first.at();
+}
+
+std::string Life::why(TimePoint now) const {
+    const Run* run = processes_.current();
+    switch (state()) {
+        case State::waiting:
+            return "waits: " + gate_.port_owner();
+        case State::starting:
+            run = processes_.foremost();
+            return (run != nullptr ? run->why(now) : "is starting") + retries_.the_one_before();
+        case State::ready:
+        case State::busy: {
+            std::string text = run->why(now);
+            const std::string replacement = processes_.about_replacement();
+            text += replacement.empty() ? retries_.the_one_before() : replacement;
+            if (!recycle_.limit_too_low().empty()) text += "; it " + recycle_.limit_too_low();
+            return text + processes_.about_retiring();
+        }
+        case State::unhealthy:
+        case State::draining:
+            return run->why(now);
+        case State::backoff:
+        case State::breaker_open:
+        case State::failed:
+            return retries_.why(now);
+        case State::stopped:
+            return "is stopped: " + (stop_text_.empty() ? "it was never started" : stop_text_);
+    }
+    return "";
 }
 
 }  // namespace emprops::process

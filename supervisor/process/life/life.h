@@ -26,49 +26,30 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "ipc/messages.h"
 #include "supervisor/process/life/actions.h"
-#include "supervisor/process/life/overlap.h"
+#include "supervisor/process/life/options.h"
+#include "supervisor/process/life/processes.h"
 #include "supervisor/process/life/recycle_rule.h"
 #include "supervisor/process/life/retries.h"
+#include "supervisor/process/life/start_gate.h"
 #include "supervisor/process/types.h"
 
 namespace emprops::process {
 
-struct LifeOptions {
-    std::string name;      ///< for sentences: "comfyui/1" or "the service of comfyui/1"
-    std::string log_name;  ///< the connector's field of log records
-    config::SupervisionSettings policy;
-    Readiness readiness;
-    config::Bytes max_vram = 0;
-    /// Two processes must never be there at a time. Holds in any case for what cannot be told to leave.
-    bool exclusive = false;
-    bool attach = false;  ///< Spawn means: wait for somebody to connect; no timeouts, no back-off
-    /// It needs a port: before each start CheckPort is asked for, and this long after port_taken() again.
-    std::optional<Ms> port_retry;
-    Ms drain_timeout{300'000};
-};
-
-/// What the shell measured for a tick.
-struct Observations {
-    std::uint64_t rss_bytes = 0;  ///< of the serving process tree; 0: not measured
-    /// Generations with bytes waiting for their stdin: pings to them are put off.
-    std::vector<std::uint64_t> stdin_backlog;
-};
-
 class Life {
   public:
     Life(LifeOptions options, Random random);
+    Life(const Life&) = delete;
+    Life& operator=(const Life&) = delete;
 
     // ---- wishes
     /// Also ends back-off, an open breaker and `failed`; nothing happens to what runs.
     Actions start(TimePoint now);
     enum class Overlapping { yes, no };
     /// Forgets failures.
-    Actions restart(StopReason reason, const std::string& text, TimePoint now,
-                    Overlapping overlapping = Overlapping::yes);
+    Actions restart(const std::string& text, TimePoint now, Overlapping overlapping = Overlapping::yes);
     /// A planned replacement of the serving process, as by max_jobs: it forgets no failures and counts as
     /// none.
     Actions recycle(std::uint64_t generation, const std::string& text, TimePoint now);
@@ -103,7 +84,6 @@ class Life {
     /// Somebody else counts the jobs that need it, this many now.
     Actions jobs_running(int jobs, TimePoint now);
     void pong(std::uint64_t generation, std::uint64_t id);
-    Actions stdin_stalled(std::uint64_t generation, TimePoint now);
     /// The process can do nothing useful any more ("it closed its stdout"); it has a moment to exit.
     void expect_exit(std::uint64_t generation, const std::string& why, TimePoint now);
     /// The exit was seen; its output is still being read.
@@ -119,69 +99,50 @@ class Life {
     State state() const;
     /// It serves, as far as can be seen.
     bool usable() const { return state() == State::ready || state() == State::busy; }
-    bool wanted() const { return wish_ != Wish::stopped; }
-    bool gone() const { return runs_.empty() && !spawning_; }
+    bool wanted() const { return wanted_; }
+    bool gone() const { return processes_.empty() && !gate_.asked(); }
     std::optional<TimePoint> next_wakeup() const;
     std::optional<TimePoint> next_attempt() const { return retries_.next(); }
     /// It is not tried before this; max(): not before somebody intervenes. Nothing while it runs or starts.
     std::optional<TimePoint> back_at() const;
-    bool replacing() const { return runs_.serving() != nullptr && runs_.candidate() != nullptr; }
-    int leaving() const { return runs_.retiring(); }
+    bool replacing() const { return processes_.replacing(); }
+    int leaving() const { return processes_.retiring(); }
     /// The process that serves, else the one that starts, else the last one on its way out.
-    const Run* current() const { return runs_.current(); }
-    const Run* find(std::uint64_t generation) const { return runs_.find(generation); }
+    const Run* current() const { return processes_.current(); }
+    const Run* find(std::uint64_t generation) const { return processes_.find(generation); }
     const std::optional<DeathReport>& last_death() const { return retries_.last_death(); }
     /// Completes its name, without a full stop: the state and what led to it.
     std::string why(TimePoint now) const;
 
   private:
-    enum class Wish { run, stopped, failed };
-
+    /// It is to run, and nothing says that this would be useless.
+    bool goes_on() const { return wanted_ && !retries_.failed(); }
+    void want(bool wanted, const std::string& text);
     void spawn(Actions& out);
-    void replace(StopReason reason, const std::string& text, TimePoint now, Overlapping overlapping,
-                 Actions& out);
-    void retire(Run& run);
-    void take_over(Run& run, bool pings, TimePoint now, Actions& out);
+    void replace(StopReason reason, const std::string& text, bool overlapping, TimePoint now, Actions& out);
     void candidate_gone(const DeathReport& report, TimePoint now, Actions& out);
     void serving_gone(const DeathReport& report, TimePoint now, Actions& out);
     void after_death(const DeathReport& report, TimePoint now, Actions& out);
     bool may_recycle(TimePoint now) const;
     void check_recycle(std::uint64_t rss_bytes, TimePoint now, Actions& out);
-    /// Does something to a process; if that begins its stop ladder, people hear of it first.
-    template <class Change>
-    void change(Run* run, Actions& out, Change change);
     /// What an event means for the process that it concerns, if that is one of these.
     template <class Event>
     Actions with(std::uint64_t generation, Event event) {
         Actions out;
-        if (Run* run = runs_.find(generation)) event(*run, out);
+        if (Run* run = processes_.find(generation)) event(*run, out);
         return out;
     }
-    void say(Note::Level level, const std::string& text, Actions& out) const;
-    bool told() const { return speaks(options_.readiness); }
-    bool alone() const { return options_.exclusive || options_.attach || !told(); }
-    std::string why_up(const Run& run, TimePoint now) const;
-
-    struct Replacement {
-        StopReason reason = StopReason::restart;
-        std::string text;
-        std::string problem;  // not empty: the new process never became ready
-    };
+    void say(Note::Level level, const std::string& text, Actions& out) const {
+        out.push_back(options_.note(level, text));
+    }
 
     LifeOptions options_;
+    Processes processes_;
     Retries retries_;
     RecycleRule recycle_;
-    Wish wish_ = Wish::stopped;
-    bool leaving_for_good_ = false;  // shutdown(): no start any more
-    bool spawning_ = false;          // CheckPort or Spawn was asked for, the answer is outstanding
-    Overlap runs_;
-    Replacement replacement_;
-    int jobs_ = 0;             // see jobs_running()
-    bool fatal_init_ = false;  // the starting process said that trying again is useless
-    std::string init_error_;
-    std::string port_owner_;  // not empty: waiting
-    std::string failed_text_;
-    std::string stop_text_;
+    bool wanted_ = false;
+    std::string stop_text_;  // why it is not wanted
+    StartGate gate_;
 };
 
 }  // namespace emprops::process

@@ -25,7 +25,7 @@ std::string RecycleRule::due(const Run& run, std::uint64_t rss_bytes, TimePoint 
     if (jobs == 0) return "";
     if (above(rss_bytes, limits_.max_rss))
         return "it uses " + std::to_string(rss_bytes >> 20) + " MiB of memory (max_rss)";
-    if (above(vram, limits_.max_vram))
+    if (above(vram, max_vram_))
         return std::to_string(vram >> 20) + " MiB of graphics memory are in use (max_vram)";
     return "";
 }
@@ -38,10 +38,9 @@ bool RecycleRule::finds_limit_too_low(const Run& run, std::uint64_t rss_bytes) {
         text = "uses " + human_bytes(rss_bytes) + " of memory before its first job and max_rss is " +
                human_bytes(limits_.max_rss) +
                ": it would be recycled after every job; set max_rss well above what it needs when idle";
-    else if (above(vram, limits_.max_vram))
+    else if (above(vram, max_vram_))
         text = "sees " + human_bytes(vram) +
-               " of graphics memory in use before its first job and max_vram is " +
-               human_bytes(limits_.max_vram) +
+               " of graphics memory in use before its first job and max_vram is " + human_bytes(max_vram_) +
                ": it would be recycled after every job; raise max_vram, or see who uses it";
     else if (rss_bytes == 0)
         return false;  // nothing new is known of its memory

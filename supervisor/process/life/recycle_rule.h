@@ -7,21 +7,14 @@
 #include <optional>
 #include <string>
 
-#include "config/settings.h"
+#include "supervisor/process/life/options.h"
 #include "supervisor/process/life/run.h"
 
 namespace emprops::process {
 
 class RecycleRule {
   public:
-    /// Zero: no limit.
-    struct Limits {
-        config::Bytes max_rss = 0;
-        config::Bytes max_vram = 0;
-        std::uint64_t max_jobs = 0;
-        Ms max_age{0};
-    };
-    explicit RecycleRule(const Limits& limits) : limits_(limits) {}
+    explicit RecycleRule(const LifeOptions& options) : limits_(options.policy), max_vram_(options.max_vram) {}
 
     /// Why the process is due; empty: it is not. `rss_bytes`: of its tree; 0: not measured.
     std::string due(const Run& run, std::uint64_t rss_bytes, TimePoint now) const;
@@ -36,7 +29,8 @@ class RecycleRule {
     std::optional<TimePoint> due_at(const Run& run) const;
 
   private:
-    Limits limits_;
+    config::RecycleSettings limits_;
+    config::Bytes max_vram_;
     std::optional<TimePoint> not_before_;
     std::string limit_too_low_;
 };

@@ -3,8 +3,21 @@
 #include <algorithm>
 
 #include "ipc/text/people.h"
+#include "supervisor/base/exit_codes.h"
 
 namespace emprops::process {
+
+namespace {
+
+std::string why_final(const DeathReport& report) {
+    const std::string& said = report.start_error;
+    if (report.exit_code == exit_config)
+        return "its configuration is wrong (exit code 78)" + (said.empty() ? "" : ": " + said);
+    if (report.stopped_for == StopReason::bad_protocol) return said;
+    return "it could not start and says that trying again is useless: " + said;
+}
+
+}  // namespace
 
 void Retries::configure(const config::SupervisionSettings& settings) {
     policy_.set_settings(settings);
@@ -16,8 +29,16 @@ void Retries::count(const DeathReport& report, TimePoint now) {
     policy_.on_death(now, report.ready_for);
 }
 
+bool Retries::is_final(const DeathReport& report) {
+    return report.exit_code == exit_config || report.useless_to_retry;
+}
+
 void Retries::plan(const DeathReport& report, TimePoint now) {
     last_death_ = report;
+    if (is_final(report)) {
+        failure_ = why_final(report);
+        return;
+    }
     const RestartPolicy::Decision decision = policy_.on_death(now, report.ready_for);
     next_ = now + decision.delay;
     breaker_open_ = decision.breaker_open;
@@ -27,6 +48,7 @@ void Retries::cancel() {
     next_.reset();
     breaker_open_ = false;
     accusation_.clear();
+    failure_.clear();
 }
 
 bool Retries::judge(int pid, ServiceVerdict verdict, const std::string& text, bool planned, TimePoint now) {
@@ -44,6 +66,9 @@ bool Retries::judge(int pid, ServiceVerdict verdict, const std::string& text, bo
 }
 
 std::string Retries::why(TimePoint now) const {
+    if (failed())
+        return "has failed: " + failure_ +
+               "; it is not started again until its settings change or an operator starts it";
     const std::string wait = human_duration(next_ ? between(now, *next_) : Ms{0});
     std::string text = "waits " + wait + " to restart: ";
     if (breaker_open_)

@@ -1,6 +1,6 @@
 #pragma once
-// The deaths of one supervised thing and what follows from them: when it is tried again, and why then. Pure;
-// owned by a Life.
+// The deaths of one supervised thing and what follows from them: when it is tried again and why then, or why never.
+// Pure; owned by a Life.
 
 #include <optional>
 #include <string>
@@ -24,7 +24,9 @@ class Retries {
     void remember(const DeathReport& report) { last_death_ = report; }
     /// Counts in the breaker, although the next process is there already.
     void count(const DeathReport& report, TimePoint now);
-    /// Counts, and plans the next attempt.
+    /// Whether another try would be useless: exit code 78, a foreign protocol version, its own word.
+    static bool is_final(const DeathReport& report);
+    /// Counts, and plans the next attempt; or it has failed, if the death is final.
     void plan(const DeathReport& report, TimePoint now);
     void plan_at(TimePoint at) { next_ = at; }
     /// It is tried now, or not at all.
@@ -36,8 +38,10 @@ class Retries {
     bool due(TimePoint now) const { return next_ && now >= *next_; }
     std::optional<TimePoint> next() const { return next_; }
     bool breaker_open() const { return breaker_open_; }
+    /// It is not tried again until somebody intervenes.
+    bool failed() const { return !failure_.empty(); }
     const std::optional<DeathReport>& last_death() const { return last_death_; }
-    /// When it is tried again and after what.
+    /// When it is tried again and after what, or why it is not.
     std::string why(TimePoint now) const;
     /// "; the one before exited with code 1 after 3 s"; empty: nothing died yet.
     std::string the_one_before() const;
@@ -47,6 +51,7 @@ class Retries {
     std::optional<TimePoint> next_;
     bool breaker_open_ = false;
     std::string accusation_;  // of an open breaker: why it opened before the fifth death
+    std::string failure_;     // what made it fail
     std::optional<DeathReport> last_death_;
 };
 

@@ -11,10 +11,6 @@ namespace {
 
 /// A process whose stdout has ended, or whose init has failed, is normally about to exit.
 constexpr Ms own_exit_grace{2000};
-/// How long SIGKILL may have been without effect before nobody waits for the process any more.
-constexpr Ms hopeless_after{3000};
-/// SIGKILL goes out again all the time; people hear of it less often.
-constexpr Ms stuck_report_interval{60'000};
 
 }  // namespace
 
@@ -29,6 +25,10 @@ std::optional<StopReason> Run::stop_reason() const {
 }
 
 void Run::up(bool pings, TimePoint now, Actions& out) {
+    if (!told()) {
+        const Ms time = between(spawned_at_, now);
+        say(Note::Level::info, "is healthy" + (time > Ms{0} ? " after " + human_duration(time) : ""), out);
+    }
     up_at_ = now;
     phase_ = Phase::up;
     if (pings) signs_.start_pings(now);
@@ -37,8 +37,41 @@ void Run::up(bool pings, TimePoint now, Actions& out) {
     out.push_back(action::Announce{generation_});
 }
 
-bool Run::hopeless(TimePoint now) const {
-    return phase_ != Phase::exited && stuck_since_ && now - *stuck_since_ >= hopeless_after;
+State Run::state() const {
+    if (phase_ == Phase::starting) return State::starting;
+    if (phase_ != Phase::up) return State::draining;
+    if (!told()) return signs_.missed() > 0 ? State::unhealthy : State::ready;
+    return jobs_ > 0 ? State::busy : State::ready;
+}
+
+std::string Run::why(TimePoint now) const {
+    const std::string since = human_duration(between(spawned_at_, now));
+    const std::string& miss = signs_.last_miss();
+    switch (phase_) {
+        case Phase::starting:
+            return "is starting for " + since + (miss.empty() ? "" : " (" + miss + ")");
+        case Phase::up:
+            if (state() == State::unhealthy)
+                return "gives no healthy answer (" + std::to_string(signs_.missed()) + " of " +
+                       std::to_string(signs_.misses_that_mean_hung()) + " misses): " + miss;
+            return (!told()     ? "is healthy"
+                    : jobs_ > 0 ? "is running " + jobs_text()
+                                : "is ready") +
+                   ", up for " + since;
+        case Phase::leaving:
+            return (told() ? "finishes " + jobs_text() + " and stops: "
+                           : "is restarted when " + jobs_text() + " have ended: ") +
+                   text_;
+        case Phase::stopping:
+            return "is being stopped: " + text_;
+        case Phase::exited:
+            return "has just ended";
+    }
+    return "";
+}
+
+void Run::say(Note::Level level, const std::string& text, Actions& out) const {
+    out.push_back(Note{level, rules_.name + " " + text, rules_.log_name, {}});
 }
 
 void Run::withdraw(Actions& out) {
@@ -52,12 +85,31 @@ void Run::set_jobs(int jobs, TimePoint now, Actions& out) {
 
 void Run::answered(const PageAnswer& answer, TimePoint now, Actions& out) {
     if (ending()) return;
-    const bool hangs = signs_.answered(answer, was_up(), now);
-    if (hangs)
+    const std::uint32_t missed = signs_.missed();
+    if (signs_.answered(answer, was_up(), now))
         stop(
             StopReason::hung,
             "no healthy answer to " + std::to_string(signs_.missed()) + " questions in a row: " + answer.text,
             now, out);
+    else if (!answer.healthy && signs_.missed() == 1)
+        say(Note::Level::warn, "gave no healthy answer: " + answer.text, out);
+    else if (answer.healthy && missed > 0)
+        say(Note::Level::info, "answers again after " + std::to_string(missed) + " misses", out);
+}
+
+void Run::init_failed(bool retryable, const std::string& text, TimePoint now, Actions& out) {
+    if (phase_ != Phase::starting)
+        return say(Note::Level::warn, "said init_failed although it is not starting; ignored", out);
+    start_error_ = text;
+    useless_ = !retryable;
+    expect_exit("it reported init_failed", now);
+}
+
+void Run::refused(const std::string& text, TimePoint now, Actions& out) {
+    if (phase_ != Phase::starting) return;
+    start_error_ = text;
+    say(Note::Level::error, "cannot be used: " + text, out);
+    begin_stop(StopReason::bad_protocol, text, now, out);
 }
 
 void Run::expect_exit(const std::string& why, TimePoint now) {
@@ -83,6 +135,11 @@ void Run::leave(StopReason reason, const std::string& text, std::optional<TimePo
 
 void Run::stop(StopReason reason, const std::string& text, TimePoint now, Actions& out) {
     if (ending()) return;
+    say(planned(reason) ? Note::Level::info : Note::Level::warn, "is stopped: " + text, out);
+    begin_stop(reason, text, now, out);
+}
+
+void Run::begin_stop(StopReason reason, const std::string& text, TimePoint now, Actions& out) {
     withdraw(out);
     reason_ = reason;
     text_ = text;
@@ -100,15 +157,8 @@ void Run::climb(TimePoint now, Actions& out) {
     while (ladder_->advance(now)) {
         const bool gently = ladder_->step() == LadderRun::Step::terminate;
         out.push_back(action::SignalGroup{generation_, gently ? SIGTERM : SIGKILL});
-        if (ladder_->step() == LadderRun::Step::stuck) report_stuck(now, out);
+        if (ladder_->take_report(now)) out.push_back(action::ReportStuck{generation_});
     }
-}
-
-void Run::report_stuck(TimePoint now, Actions& out) {
-    if (!stuck_since_) stuck_since_ = now;
-    if (stuck_said_ && now - *stuck_said_ < stuck_report_interval) return;
-    stuck_said_ = now;
-    out.push_back(action::ReportStuck{generation_});
 }
 
 void Run::exit_seen(Actions& out) {
@@ -116,6 +166,17 @@ void Run::exit_seen(Actions& out) {
     // Of one that leaves without knowing it, the end is its own: the reason to leave was none to end.
     reason_ = stop_reason();
     phase_ = Phase::exited;
+}
+
+void Run::fill(DeathReport& report, TimePoint now) const {
+    report.stopped_for = stop_reason();
+    // What becomes of a connector is told in the words of its reason.
+    if (!told() && report.stopped_for) report.stop_text = text_;
+    report.was_ready = was_up();
+    report.ready_for = up_for(now);
+    if (was_up()) return;
+    report.start_error = start_error_;
+    report.useless_to_retry = useless_ || report.stopped_for == StopReason::bad_protocol;
 }
 
 void Run::tick(TimePoint now, bool stdin_backlog, Actions& out) {

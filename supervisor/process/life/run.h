@@ -1,12 +1,13 @@
 #pragma once
 // The life of one supervised process as far as time and rules are concerned: start deadline, signs of life,
-// leaving, the stop ladder. Pure; owned by the Overlap of its Life.
+// leaving, the stop ladder. Pure; owned by the Processes of its Life.
 
 #include <cstdint>
 #include <optional>
 #include <string>
 
 #include "config/settings.h"
+#include "supervisor/base/note.h"
 #include "supervisor/base/time.h"
 #include "supervisor/process/life/actions.h"
 #include "supervisor/process/life/readiness.h"
@@ -17,6 +18,8 @@ namespace emprops::process {
 
 /// What holds for a process from its spawn to its end, whatever the settings become meanwhile.
 struct RunRules {
+    std::string name;      ///< as in LifeOptions
+    std::string log_name;  ///< likewise
     Readiness readiness;
     Ms start_timeout{0};  ///< from the spawn to being up; zero: it takes what it takes
     config::StopLadder stop;
@@ -44,7 +47,10 @@ class Run {
     const std::string& stop_text() const { return text_; }
     const SignsOfLife& signs() const { return signs_; }
     /// It outlives even SIGKILL, for so long that waiting is useless.
-    bool hopeless(TimePoint now) const;
+    bool hopeless(TimePoint now) const { return phase_ == Phase::stopping && ladder_->hopeless(now); }
+    State state() const;
+    /// Completes the name, without a full stop: the state and what led to it.
+    std::string why(TimePoint now) const;
 
     /// `pings`: it says that it answers them.
     void up(bool pings, TimePoint now, Actions& out);
@@ -54,6 +60,10 @@ class Run {
     void set_jobs(int jobs, TimePoint now, Actions& out);
     void pong(std::uint64_t id) { signs_.pong(id); }
     void answered(const PageAnswer& answer, TimePoint now, Actions& out);
+    /// It said why it cannot start, and has a moment to exit.
+    void init_failed(bool retryable, const std::string& text, TimePoint now, Actions& out);
+    /// What its `ready` says cannot be taken: it is stopped, and trying again would be useless.
+    void refused(const std::string& text, TimePoint now, Actions& out);
     /// The process can do nothing useful any more ("it closed its stdout"); it has a moment to exit, then is
     /// stopped.
     void expect_exit(const std::string& why, TimePoint now);
@@ -65,15 +75,19 @@ class Run {
     void stop(StopReason reason, const std::string& text, TimePoint now, Actions& out);
     /// The exit was seen; its output is still being read.
     void exit_seen(Actions& out);
+    /// Adds to the report of its death what is known here.
+    void fill(DeathReport& report, TimePoint now) const;
     /// `stdin_backlog`: bytes wait for its stdin, so a ping could not reach it yet.
     void tick(TimePoint now, bool stdin_backlog, Actions& out);
     std::optional<TimePoint> next_wakeup() const;
 
   private:
     bool told() const { return speaks(rules_.readiness); }
+    std::string jobs_text() const { return std::to_string(jobs_) + " job(s)"; }
+    void say(Note::Level level, const std::string& text, Actions& out) const;
     void withdraw(Actions& out);
+    void begin_stop(StopReason reason, const std::string& text, TimePoint now, Actions& out);
     void climb(TimePoint now, Actions& out);
-    void report_stuck(TimePoint now, Actions& out);
 
     std::uint64_t generation_;
     RunRules rules_;
@@ -89,9 +103,9 @@ class Run {
     std::optional<TimePoint> leave_deadline_;
     std::optional<TimePoint> exit_deadline_;
     std::string exit_why_;
+    std::string start_error_;  // what it said of itself while it started
+    bool useless_ = false;     // likewise: trying again would not help
     std::optional<LadderRun> ladder_;
-    std::optional<TimePoint> stuck_since_;
-    std::optional<TimePoint> stuck_said_;
 };
 
 }  // namespace emprops::process

@@ -4,6 +4,11 @@
 
 namespace emprops::process {
 
+namespace {
+constexpr Ms hopeless_after{3000};
+constexpr Ms report_interval{60'000};
+}  // namespace
+
 bool LadderRun::advance(TimePoint now) {
     if (now < deadline_) return false;
     switch (step_) {
@@ -18,10 +23,21 @@ bool LadderRun::advance(TimePoint now) {
         case Step::kill:
         case Step::stuck:
             step_ = Step::stuck;
+            if (!stuck_since_) stuck_since_ = now;
             deadline_ = now + std::max<Ms>(policy_.kill_grace, Ms{1000});
             return true;
     }
     return false;
+}
+
+bool LadderRun::take_report(TimePoint now) {
+    if (!stuck_since_ || (reported_ && now - *reported_ < report_interval)) return false;
+    reported_ = now;
+    return true;
+}
+
+bool LadderRun::hopeless(TimePoint now) const {
+    return stuck_since_ && now - *stuck_since_ >= hopeless_after;
 }
 
 }  // namespace emprops::process

@@ -1,7 +1,5 @@
 #include "supervisor/process/os/process_host.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -9,13 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/process/v2/posix/default_launcher.hpp>
-#include <boost/process/v2/process.hpp>
-#include <boost/process/v2/stdio.hpp>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -25,80 +17,18 @@
 #include "supervisor/base/lifetime.h"
 #include "supervisor/base/log.h"
 #include "supervisor/process/os/cgroup.h"
-#include "supervisor/process/os/child_setup.h"
+#include "supervisor/process/os/launcher.h"
 #include "supervisor/process/os/proc_tree.h"
 
 namespace emprops::process {
 
 namespace asio = boost::asio;
-namespace bp = boost::process::v2;
 
 namespace {
-
-/// The hooks of Boost.Process: our setup in the child, and an exit without static destructors when exec
-/// fails.
-struct SetupInitializer {
-    const ChildSetup* setup;
-    volatile ChildSetup::Step* failed;
-
-    boost::system::error_code on_exec_setup(bp::posix::default_launcher&, const bp::filesystem::path&,
-                                            const char* const*) const {
-        const int error = setup->run(failed);
-        errno = error;  // the launcher reports errno, not what we return
-        return {error, boost::system::system_category()};
-    }
-    // Variadic, because 1.81 looks for one signature and calls another.
-    template <class... Args>
-    void on_exec_error(Args&&...) const {
-        ::_exit(127);
-    }
-};
-
-/// All signals blocked from before the fork until the child has default dispositions: a handler of ours must
-/// not run in the child.
-class SignalsBlocked {
-  public:
-    SignalsBlocked() {
-        sigset_t all;
-        ::sigfillset(&all);
-        ::pthread_sigmask(SIG_SETMASK, &all, &before_);
-    }
-    ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-    SignalsBlocked(const SignalsBlocked&) = delete;
-    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
-  private:
-    sigset_t before_{};
-};
-
-struct Pipe {
-    UniqueFd read;
-    UniqueFd write;
-};
-
-/// Both ends close-on-exec and above 2: dup2 of a descriptor onto itself would leave it close-on-exec.
-bool make_pipe(Pipe& pipe) {
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) return false;
-    UniqueFd* const slots[] = {&pipe.read, &pipe.write};
-    for (int index = 0; index < 2; ++index) {
-        slots[index]->reset(ends[index]);
-        if (ends[index] <= 2) slots[index]->reset(::fcntl(ends[index], F_DUPFD_CLOEXEC, 3));
-    }
-    return pipe.read && pipe.write;
-}
-
-void set_non_blocking(int fd) {
-    ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
-}
 
 Ms to_ms(const timeval& time) {
     return std::chrono::duration_cast<Ms>(std::chrono::seconds(time.tv_sec) +
                                           std::chrono::microseconds(time.tv_usec));
-}
-
-Error start_failed(const std::string& what) {
-    return {"start_failed", what};
 }
 
 /// A process, addressed so that its pid cannot have become another process's in the meantime.
@@ -115,14 +45,6 @@ class OsProcessHost : public ProcessHost {
     explicit OsProcessHost(asio::any_io_executor executor) : executor_(std::move(executor)) {
         ::prctl(PR_SET_CHILD_SUBREAPER, 1);
         ::signal(SIGPIPE, SIG_IGN);
-        void* const page = ::mmap(nullptr, sizeof(ChildSetup::Step), PROT_READ | PROT_WRITE,
-                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        failed_step_ = page == MAP_FAILED ? &own_step_ : static_cast<ChildSetup::Step*>(page);
-    }
-
-    ~OsProcessHost() override {
-        if (failed_step_ != &own_step_)
-            ::munmap(const_cast<ChildSetup::Step*>(failed_step_), sizeof(ChildSetup::Step));
     }
 
     Result<Started> start(const LaunchSpec& spec, ExitHandler on_exit) override;
@@ -148,7 +70,6 @@ class OsProcessHost : public ProcessHost {
     };
 
     std::string join_cgroup(const LaunchSpec& spec, std::string& name);
-    Result<int> launch(const LaunchSpec& spec, const ChildSetup& setup, int in, int out, int err);
     void watch(int pid);
     void look(int pid);
     bool adopted(pid_t pid) const;
@@ -157,52 +78,36 @@ class OsProcessHost : public ProcessHost {
     std::size_t sweep_remembered(const std::string& marker);
 
     asio::any_io_executor executor_;
-    // A context of its own that is never run: launching must not tell the event loop about the fork.
-    asio::io_context launch_context_{1};
+    Launcher launcher_;
     std::map<int, Running> running_;
     std::map<std::string, Seen> left_behind_;  // by marker, of processes that have ended
     std::optional<Result<CgroupParent>> cgroup_;
-    ChildSetup::Step own_step_ = ChildSetup::Step::none;
-    volatile ChildSetup::Step* failed_step_ = nullptr;
     Lifetime lifetime_;
 };
 
 Result<Started> OsProcessHost::start(const LaunchSpec& spec, ExitHandler on_exit) {
-    Pipe in;
-    Pipe out;
-    Pipe err;
-    if (!make_pipe(in) || !make_pipe(out) || !make_pipe(err))
-        return start_failed(std::string("cannot make pipes: ") + std::strerror(errno));
     std::string cgroup;
     const std::string cgroup_procs = join_cgroup(spec, cgroup);
-    const ChildSetup setup = ChildSetup::prepare(spec, cgroup_procs);
-    const Result<int> pid = launch(spec, setup, in.read.get(), out.write.get(), err.write.get());
-    if (!pid) {
+    Result<Started> child = launcher_.launch(spec, cgroup_procs);
+    if (!child) {
         if (!cgroup.empty()) (*cgroup_)->remove(cgroup);
-        return pid.error();
+        return child;
     }
-    UniqueFd pidfd = open_pid(*pid);
+    UniqueFd pidfd = open_pid(child->pid);
     if (!pidfd) {
         const std::string why = std::strerror(errno);
-        ::kill(-*pid, SIGKILL);
-        ::waitpid(*pid, nullptr, 0);
+        ::kill(-child->pid, SIGKILL);
+        ::waitpid(child->pid, nullptr, 0);
         return start_failed("this system has no pidfd_open (kernel 5.3, or a seccomp profile forbids it): " +
                             why);
     }
-    Started child;
-    child.pid = *pid;
-    child.stdin_fd = std::move(in.write);
-    child.stdout_fd = std::move(out.read);
-    child.stderr_fd = std::move(err.read);
-    for (const UniqueFd* fd : {&child.stdin_fd, &child.stdout_fd, &child.stderr_fd})
-        set_non_blocking(fd->get());
     Running running;
     running.pidfd = std::make_shared<asio::posix::stream_descriptor>(executor_, pidfd.release());
     running.on_exit = std::move(on_exit);
     running.cgroup = cgroup;
     running.marker = spec.marker;
-    running_[child.pid] = std::move(running);
-    watch(child.pid);
+    running_[child->pid] = std::move(running);
+    watch(child->pid);
     return child;
 }
 
@@ -220,45 +125,6 @@ std::string OsProcessHost::join_cgroup(const LaunchSpec& spec, std::string& name
     logger("process")->warn("{}", procs.error().message);
     name.clear();
     return {};
-}
-
-Result<int> OsProcessHost::launch(const LaunchSpec& spec, const ChildSetup& setup, int in, int out, int err) {
-    std::vector<std::string> environment;
-    for (const auto& [key, value] : spec.env)
-        environment.push_back(key + "=" + value);
-    environment.push_back(std::string(marker_variable) + "=" + spec.marker);
-    std::vector<const char*> pointers;
-    for (const std::string& entry : environment)
-        pointers.push_back(entry.c_str());
-    pointers.push_back(nullptr);
-
-    bp::posix::default_launcher launcher;
-    launcher.env = pointers.data();
-    *failed_step_ = ChildSetup::Step::none;
-    boost::system::error_code error;
-    std::string problem;
-    const SignalsBlocked blocked;
-    try {
-        auto process =
-            launcher(launch_context_.get_executor(), error, bp::filesystem::path(spec.executable.string()),
-                     spec.arguments, bp::process_stdio{in, out, err}, SetupInitializer{&setup, failed_step_});
-        process.detach();
-    } catch (const std::exception& exception) {
-        problem = exception.what();
-    }
-    if (error) {
-        const ChildSetup::Step step = *failed_step_;
-        problem = std::string(ChildSetup::describe(step)) + " (" +
-                  (step == ChildSetup::Step::working_dir ? spec.working_dir : spec.executable).string() +
-                  "): " + error.message();
-    }
-    if (problem.empty()) return launcher.pid;
-    if (launcher.pid > 0) {
-        // The child has reported its failure and is in _exit; or Boost failed after the fork: it is useless.
-        ::kill(launcher.pid, SIGKILL);
-        ::waitpid(launcher.pid, nullptr, 0);
-    }
-    return start_failed(problem);
 }
 
 void OsProcessHost::watch(int pid) {

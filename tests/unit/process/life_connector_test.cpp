@@ -20,31 +20,6 @@ TEST_F(LifeOfAConnector, StartingThenReadyThenBusyThenReady) {
     EXPECT_EQ(life().state(), State::ready);
 }
 
-TEST_F(LifeOfAConnector, ACrashWithdrawsAtOnceAndStartsAgainAfterTheDelay) {
-    start_ready(1);
-    EXPECT_THAT(die(1, 1), ElementsAre(Withdraw{1}));
-    EXPECT_EQ(life().state(), State::backoff);
-    EXPECT_EQ(life().next_wakeup(), now + 500ms);
-    EXPECT_THAT(tick_after(499ms), IsEmpty());
-    EXPECT_THAT(tick_after(1ms), ElementsAre(Spawn{}));
-    EXPECT_EQ(life().state(), State::starting);
-}
-
-TEST_F(LifeOfAConnector, AStartThatTakesTooLongClimbsTheStopLadder) {
-    start_and_spawn(1);
-    EXPECT_THAT(tick_after(59'999ms), IsEmpty());
-    EXPECT_THAT(tick_after(1ms), ElementsAre(SendDrain{1}, SendShutdown{1, 10s}));
-    EXPECT_THAT(tick_after(10s), ElementsAre(SignalGroup{1, SIGTERM}));
-    EXPECT_THAT(tick_after(5s), ElementsAre(SignalGroup{1, SIGKILL}));
-    EXPECT_THAT(tick_after(2s), ElementsAre(SignalGroup{1, SIGKILL}, ReportStuck{1}));
-    DeathReport report;
-    report.signal = SIGKILL;
-    done(life().exited(1, report, now));
-    EXPECT_EQ(report.stopped_for, StopReason::start_timeout);
-    EXPECT_FALSE(report.was_ready);
-    EXPECT_EQ(life().state(), State::backoff);
-}
-
 TEST_F(LifeOfAConnector, ThreeMissedPingsMeanHung) {
     start_ready(1);
     EXPECT_THAT(tick_after(10s), ElementsAre(SendPing{1, 1}));
@@ -93,15 +68,6 @@ TEST_F(LifeOfAConnector, AForeignProtocolVersionFailsForGood) {
     EXPECT_THAT(tick_after(24h), IsEmpty());
 }
 
-TEST_F(LifeOfAConnector, ExitCode78IsLeftOnlyByAnOperatorOrNewSettings) {
-    start_and_spawn(1);
-    EXPECT_THAT(die(1, 78), IsEmpty());
-    EXPECT_EQ(life().state(), State::failed);
-    EXPECT_THAT(tick_after(24h), IsEmpty());
-    EXPECT_TRUE(life().wanted());
-    EXPECT_THAT(done(life().start(now)), ElementsAre(Spawn{}));
-}
-
 TEST_F(LifeOfAConnector, AnInitFailureThatCannotBeRetriedFails) {
     start_and_spawn(1);
     EXPECT_THAT(done(life().init_failed(1, false, "no GPU", now)), IsEmpty());
@@ -118,41 +84,10 @@ TEST_F(LifeOfAConnector, AnInitFailureThatDoesNotExitIsStopped) {
     EXPECT_EQ(life().state(), State::backoff);
 }
 
-TEST_F(LifeOfAConnector, StopLetsJobsFinishFirst) {
-    start_ready(1);
-    life().job_given(1);
-    EXPECT_THAT(done(life().stop("operator", now)), ElementsAre(Withdraw{1}, SendDrain{1}));
-    EXPECT_EQ(life().state(), State::draining);
-    EXPECT_THAT(done(life().job_ended(1, now)), ElementsAre(SendShutdown{1, 10s}));
-    EXPECT_THAT(die(1, 0), IsEmpty());
-    EXPECT_EQ(life().state(), State::stopped);
-    EXPECT_THAT(tick_after(24h), IsEmpty());
-}
-
-TEST_F(LifeOfAConnector, JobsThatDoNotFinishInTimeMeetTheStopLadder) {
-    options.drain_timeout = 30s;
-    start_ready(1);
-    life().job_given(1);
-    done(life().stop("operator", now));
-    life().pong(1, 0);
-    now += 29s;
-    tick();
-    now += 1s;
-    EXPECT_THAT(tick(), ElementsAre(SendShutdown{1, 10s}));
-}
-
-TEST_F(LifeOfAConnector, StoppingDuringBackoffEndsTheWaiting) {
-    start_and_spawn(1);
-    die(1, 1);
-    EXPECT_THAT(done(life().stop("operator", now)), IsEmpty());
-    EXPECT_EQ(life().state(), State::stopped);
-    EXPECT_EQ(life().next_wakeup(), std::nullopt);
-}
-
 TEST_F(LifeOfAConnector, ARestartOverlapsTheOldAndTheNewProcess) {
     start_ready(1);
     life().job_given(1);
-    EXPECT_THAT(done(life().restart(StopReason::restart, "operator", now)), ElementsAre(Spawn{}));
+    EXPECT_THAT(done(life().restart("operator", now)), ElementsAre(Spawn{}));
     done(life().spawned(2, now));
     EXPECT_EQ(life().state(), State::busy) << "the old one serves";
     EXPECT_TRUE(life().replacing());
@@ -166,7 +101,7 @@ TEST_F(LifeOfAConnector, ARestartOverlapsTheOldAndTheNewProcess) {
 
 TEST_F(LifeOfAConnector, ANewProcessThatNeverBecomesReadyLeavesTheOldOneServing) {
     start_ready(1);
-    done(life().restart(StopReason::restart, "operator", now));
+    done(life().restart("operator", now));
     done(life().spawned(2, now));
     EXPECT_THAT(die(2, 1), IsEmpty());
     EXPECT_EQ(life().state(), State::ready);
@@ -177,7 +112,7 @@ TEST_F(LifeOfAConnector, ANewProcessThatNeverBecomesReadyLeavesTheOldOneServing)
 
 TEST_F(LifeOfAConnector, WhatAFailedCandidateSaidOfItselfDoesNotFailTheOldProcess) {
     start_ready(1);
-    done(life().restart(StopReason::restart, "operator", now));
+    done(life().restart("operator", now));
     done(life().spawned(2, now));
     done(life().init_failed(2, false, "x.no_gpu: no GPU here", now));
     die(2, 1);
@@ -187,27 +122,9 @@ TEST_F(LifeOfAConnector, WhatAFailedCandidateSaidOfItselfDoesNotFailTheOldProces
     EXPECT_THAT(("c " + why()), testing::Not(HasSubstr("no GPU here")));
 }
 
-TEST_F(LifeOfAConnector, WhatSigkillDoesNotEndIsKilledAgainAndAgainAndSaidOnceAMinute) {
-    start_ready(1);
-    done(life().stop("operator", now));
-    tick_after(10s);
-    tick_after(5s);
-    int said_stuck = 0;
-    int killed = 0;
-    for (int second = 0; second < 180; ++second) {
-        for (const Action& each : tick_after(1s)) {
-            said_stuck += std::holds_alternative<ReportStuck>(each) ? 1 : 0;
-            killed += std::holds_alternative<SignalGroup>(each) ? 1 : 0;
-        }
-    }
-    EXPECT_EQ(said_stuck, 3);
-    EXPECT_GT(killed, 60);
-    EXPECT_TRUE(life().current()->hopeless(now));
-}
-
 TEST_F(LifeOfAConnector, WhenTheOldProcessDiesDuringARestartTheNewOneTakesOver) {
     start_ready(1);
-    done(life().restart(StopReason::restart, "operator", now));
+    done(life().restart("operator", now));
     done(life().spawned(2, now));
     EXPECT_THAT(die(1, 1), ElementsAre(Withdraw{1}));
     EXPECT_EQ(life().state(), State::starting);
@@ -217,32 +134,19 @@ TEST_F(LifeOfAConnector, WhenTheOldProcessDiesDuringARestartTheNewOneTakesOver) 
 TEST_F(LifeOfAConnector, AnExclusiveConnectorIsRestartedOneAfterTheOther) {
     options.exclusive = true;
     start_ready(1);
-    EXPECT_THAT(done(life().restart(StopReason::restart, "operator", now)),
+    EXPECT_THAT(done(life().restart("operator", now)),
                 ElementsAre(Withdraw{1}, SendDrain{1}, SendShutdown{1, 10s}));
     EXPECT_THAT(die(1, 0), ElementsAre(Spawn{}));
 }
 
 TEST_F(LifeOfAConnector, ARestartWhileStartingStopsTheFirstAttempt) {
     start_and_spawn(1);
-    EXPECT_THAT(done(life().restart(StopReason::restart, "operator", now)),
+    EXPECT_THAT(done(life().restart("operator", now)),
                 ElementsAre(SendDrain{1}, SendShutdown{1, 10s}, Spawn{}));
     done(life().spawned(2, now));
     EXPECT_THAT(ready(1), IsEmpty()) << "it is on its way out";
     EXPECT_THAT(ready(2), ElementsAre(Announce{2}));
     EXPECT_THAT(die(1, 0), IsEmpty());
-}
-
-TEST_F(LifeOfAConnector, ARestartEndsBackoffAndBreaker) {
-    start_and_spawn(1);
-    for (std::uint64_t generation = 1; generation < 5; ++generation) {
-        die(generation, 1);
-        now = *life().next_attempt();
-        EXPECT_THAT(tick(), ElementsAre(Spawn{}));
-        done(life().spawned(generation + 1, now));
-    }
-    die(5, 1);
-    EXPECT_EQ(life().state(), State::breaker_open);
-    EXPECT_THAT(done(life().restart(StopReason::restart, "operator", now)), ElementsAre(Spawn{}));
 }
 
 TEST_F(LifeOfAConnector, AConnectorIsRecycledAfterItsNumberOfJobs) {
@@ -272,92 +176,12 @@ TEST_F(LifeOfAConnector, AReplacementThatIsAskedForIsNoDeathAndWaitsForWhatRuns)
     EXPECT_FALSE(life().last_death());
 }
 
-TEST_F(LifeOfAConnector, AConnectorIsRecycledByMemoryAndAge) {
-    options.policy.max_rss = 1000;
-    options.policy.max_age = 1h;
-    start_ready(1);
-    life().job_given(1);
-    done(life().job_ended(1, now));
-    Observations seen;
-    seen.rss_bytes = 1000;
-    EXPECT_THAT(done(life().tick(seen, now)), IsEmpty());
-    seen.rss_bytes = 1001;
-    EXPECT_THAT(done(life().tick(seen, now)), ElementsAre(Spawn{}));
-    done(life().spawned(2, now));
-    ready(2, false);
-    now += 1h;
-    EXPECT_THAT(tick(), testing::Contains(Action{Spawn{}}));
-}
-
-TEST_F(LifeOfAConnector, AMemoryLimitBelowWhatItNeedsWhenIdleDoesNotReplaceItForEver) {
-    options.policy.max_rss = 500 << 20;
-    start_and_spawn(1);
-    ready(1, false);
-    Observations seen;
-    seen.rss_bytes = 812 << 20;
-    for (int second = 0; second < 600; second += 2) {
-        now += 2s;
-        for (const Action& each : done(life().tick(seen, now)))
-            EXPECT_FALSE(std::holds_alternative<Spawn>(each)) << second;
-    }
-    EXPECT_EQ(
-        said,
-        "c uses 812 MiB of memory before its first job and max_rss is 500 MiB: it would be recycled after "
-        "every job; set max_rss well above what it needs when idle\n")
-        << "said once";
-    EXPECT_THAT(("c " + why()),
-                HasSubstr("it uses 812 MiB of memory before its first job and max_rss is 500 MiB"));
-    life().job_given(1);
-    done(life().job_ended(1, now));
-    EXPECT_THAT(done(life().tick(seen, now)), testing::Contains(Action{Spawn{}})) << "as it is configured";
-    done(life().spawned(2, now));
-    ready(2, false);
-    done(life().tick(seen, now));
-    EXPECT_EQ(said.find("before its first job"), said.rfind("before its first job")) << said;
-}
-
-TEST_F(LifeOfAConnector, AnAgeBelowWhatItsStartTakesDoesNotReplaceItAtOnce) {
-    options.policy.max_age = 10s;
-    start_and_spawn(1);
-    now += 30s;
-    EXPECT_THAT(ready(1, false), ElementsAre(Announce{1}));
-    EXPECT_THAT(tick(), IsEmpty());
-    EXPECT_EQ(life().next_wakeup(), now + 10s);
-    EXPECT_THAT(tick_after(9s), IsEmpty());
-    EXPECT_THAT(tick_after(1s), ElementsAre(Spawn{}));
-}
-
 TEST_F(LifeOfAConnector, AReadyThatCannotBeTakenIsFatalWithItsSentence) {
     start_and_spawn(1);
     EXPECT_THAT(done(life().refused(1, "it names 42000 job types", now)), testing::Not(IsEmpty()));
     EXPECT_THAT(die(1, 0), IsEmpty());
     EXPECT_EQ(life().state(), State::failed);
     EXPECT_THAT(("c " + why()), HasSubstr("c has failed: it names 42000 job types"));
-}
-
-TEST_F(LifeOfAConnector, AfterATrialWithACompletedJobOneDeathIsOneDeath) {
-    for (std::uint64_t generation = 1; generation <= 5; ++generation) {
-        if (generation == 1)
-            start_ready(1);
-        else {
-            now = *life().next_attempt();
-            done(life().tick({}, now));
-            done(life().spawned(generation, now));
-            ready(generation);
-        }
-        die(generation, 1);
-    }
-    ASSERT_EQ(life().state(), State::breaker_open);
-    now = *life().next_attempt();
-    done(life().tick({}, now));
-    done(life().spawned(6, now));
-    ready(6);
-    life().job_given(6);
-    life().job_done(6);
-    done(life().job_ended(6, now));
-    die(6, 9);
-    EXPECT_EQ(life().state(), State::backoff);
-    EXPECT_EQ(*life().next_attempt() - now, 500ms);
 }
 
 TEST_F(LifeOfAConnector, ARecycleThatDoesNotWorkIsNotRepeatedAtOnce) {
@@ -371,26 +195,17 @@ TEST_F(LifeOfAConnector, ARecycleThatDoesNotWorkIsNotRepeatedAtOnce) {
     EXPECT_THAT(tick_after(1s), ElementsAre(Spawn{}));
 }
 
-TEST_F(LifeOfAConnector, AStoppedInstanceIsStartedAgainUnlessAnOperatorStoppedIt) {
-    start_ready(1);
-    EXPECT_THAT(done(life().stop_process(1, StopReason::timeout, "job too long", now)),
-                ElementsAre(Withdraw{1}, SendDrain{1}, SendShutdown{1, 10s}));
-    EXPECT_THAT(done(life().stop_process(1, StopReason::hung, "again", now)), IsEmpty());
-    die(1, 0);
-    EXPECT_EQ(life().state(), State::backoff);
-}
-
 TEST_F(LifeOfAConnector, ShutdownStopsEverythingAndStartsNothing) {
     start_ready(1);
     life().job_given(1);
-    done(life().restart(StopReason::restart, "operator", now));
+    done(life().restart("operator", now));
     done(life().spawned(2, now));
     EXPECT_EQ(done(life().shutdown(now)).size(), 5u);  // Withdraw 1, and drain + shutdown for both
     EXPECT_THAT(die(1, 0), IsEmpty());
     EXPECT_THAT(die(2, 0), IsEmpty());
     EXPECT_TRUE(life().gone());
     EXPECT_THAT(done(life().start(now)), IsEmpty());
-    EXPECT_THAT(done(life().restart(StopReason::restart, "operator", now)), IsEmpty());
+    EXPECT_THAT(done(life().restart("operator", now)), IsEmpty());
 }
 
 TEST_F(LifeOfAConnector, AnAttachedConnectorHasNoTimeoutsAndIsWaitedForAgain) {
@@ -411,24 +226,6 @@ TEST_F(LifeOfAConnector, WhyNamesTheCauseAndTheTimeLeft) {
     done(life().exited(1, report, now));
     EXPECT_EQ(("c " + why()), "c waits " + human_duration(500ms) + " to restart: killed by SIGSEGV after " +
                                   human_duration(125s) + " while running job X");
-}
-
-TEST_F(LifeOfAConnector, ADayOfCrashLoopsTriesForEverAtABoundedRate) {
-    start_and_spawn(1);
-    std::uint64_t generation = 1;
-    const TimePoint end = now + 24h;
-    while (now < end) {
-        now += 1s;  // it lives for a second
-        die(generation, 1);
-        const auto next = life().next_wakeup();
-        ASSERT_TRUE(next) << "a dead end";
-        now = *next;
-        ASSERT_THAT(tick(), ElementsAre(Spawn{}));
-        done(life().spawned(++generation, now));
-    }
-    // Five quick deaths, then one trial in five minutes: 24 h / 301 s.
-    EXPECT_GT(generation, 280u);
-    EXPECT_LT(generation, 295u);
 }
 
 TEST_F(LifeOfAConnector, ADayOfHangingStartsUsesTheLadderEachTime) {

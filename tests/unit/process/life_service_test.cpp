@@ -244,49 +244,20 @@ TEST_F(LifeOfAService, StopWhileItWaitsForItsPortOrForTheNextStart) {
     EXPECT_TRUE(life().gone());
 }
 
-TEST_F(LifeOfAService, ShutdownStartsNothingAnyMore) {
+TEST_F(LifeOfAService, AnOperatorsRestartWaitsForTheJobsButNotEndlessly) {
     start_healthy(1);
-    EXPECT_THAT(done(life().shutdown(now)), ElementsAre(SignalGroup{1, SIGTERM}));
-    EXPECT_THAT(done(life().start(now)), IsEmpty());
-    EXPECT_THAT(die(1, 0), IsEmpty());
-    EXPECT_EQ(last_report.stopped_for, StopReason::worker_leaving);
-    EXPECT_THAT(done(life().restart(StopReason::restart, "x", now)), IsEmpty());
-    EXPECT_THAT(tick_after(1h), IsEmpty());
-}
-
-TEST_F(LifeOfAService, AnOperatorsRestartWaitsForTheJobsButNotForEver) {
-    start_healthy(1);
-    EXPECT_THAT(done(life().restart(StopReason::restart, "an operator restarts it", now)),
-                ElementsAre(SignalGroup{1, SIGTERM}));
+    EXPECT_THAT(done(life().restart("an operator restarts it", now)), ElementsAre(SignalGroup{1, SIGTERM}));
     EXPECT_THAT(die(1, 0), ElementsAre(CheckPort{}));
     spawn(2);
     answer(2);
     give_job();
-    EXPECT_THAT(done(life().restart(StopReason::restart, "an operator restarts it", now)), IsEmpty());
+    EXPECT_THAT(done(life().restart("an operator restarts it", now)), IsEmpty());
     EXPECT_EQ(life().state(), State::draining);
     tick_after(59s);
     answer(2);
     EXPECT_THAT(tick_after(1s), ElementsAre(SignalGroup{2, SIGTERM}));
     EXPECT_THAT(said, HasSubstr("the running jobs did not end in time"));
     EXPECT_THAT(die(2, 0), ElementsAre(CheckPort{}));
-}
-
-TEST_F(LifeOfAService, ExitCode78IsNotRetriedUntilSomebodySaysSo) {
-    start(1);
-    EXPECT_THAT(die(1, 78), IsEmpty());
-    EXPECT_EQ(life().state(), State::failed);
-    EXPECT_THAT(tick_after(24h), IsEmpty());
-    EXPECT_THAT(why(), HasSubstr("has failed: its configuration is wrong (exit code 78)"));
-    EXPECT_THAT(done(life().restart(StopReason::restart, "its settings changed", now)),
-                ElementsAre(CheckPort{}));
-}
-
-TEST_F(LifeOfAService, AProgramThatIsNotThereIsTriedAgainWithBackOff) {
-    life().start(now);
-    life().port_free(now);
-    EXPECT_THAT(done(life().spawn_failed("no such program", now)), IsEmpty());
-    EXPECT_EQ(why(), "waits 500 ms to restart: did not start: no such program");
-    EXPECT_THAT(tick_after(500ms), ElementsAre(CheckPort{}));
 }
 
 TEST_F(LifeOfAService, WithoutPortAndHealthPageAliveIsHealthy) {
@@ -298,21 +269,6 @@ TEST_F(LifeOfAService, WithoutPortAndHealthPageAliveIsHealthy) {
     EXPECT_EQ(life().next_wakeup(), std::nullopt);
     die(1);
     EXPECT_EQ(life().state(), State::backoff);
-}
-
-TEST_F(LifeOfAService, WhatAJobDidDoesNotOpenTheBreaker) {
-    start_healthy(1);
-    for (std::uint64_t generation = 1; generation <= 20; ++generation) {
-        give_job();
-        die(generation);
-        done(life().judged(42, ServiceVerdict::job, "", now));
-        jobs(0);
-        ASSERT_EQ(life().state(), State::backoff) << generation;
-        EXPECT_EQ(*life().next_attempt() - now, 500ms);
-        EXPECT_THAT(tick_after(500ms), ElementsAre(CheckPort{}));
-        spawn(generation + 1);
-        answer(generation + 1);
-    }
 }
 
 TEST_F(LifeOfAService, OneThatAnOpenBreakerWasWrittenUpForClosesItAgain) {
@@ -395,17 +351,6 @@ TEST_F(LifeOfAService, LimitsBelowWhatItNeedsBeforeItsFirstJobAreToldOnce) {
         answer(1, std::uint64_t{2000} << 20);
     EXPECT_THAT(said, HasSubstr("of graphics memory in use before its first job and max_vram is 1000 MiB"));
     EXPECT_EQ(life().state(), State::ready);
-}
-
-TEST_F(LifeOfAService, AnAgeBelowWhatItsStartTakesDoesNotRestartItAtOnce) {
-    options.policy.max_age = 10s;
-    start(1);
-    now += 60s;
-    answer(1);
-    tick();
-    EXPECT_EQ(life().state(), State::ready);
-    tick_after(10s);
-    EXPECT_EQ(life().state(), State::draining);
 }
 
 }  // namespace

@@ -66,6 +66,8 @@ struct AnyLife : LifeFixture, testing::WithParamInterface<Kind> {
         }
         return rest;
     }
+    /// What is told to a process that can be told something, and to the dispatcher about it; nothing of others.
+    static Actions if_told(Actions actions) { return told() ? actions : Actions(); }
     /// The stop ladder of a process has begun with these actions.
     static bool has_begun_to_stop(const Actions& actions, std::uint64_t generation) {
         const Action first =
@@ -99,7 +101,7 @@ TEST_P(AnyLife, ItStartsComesUpAndIsStopped) {
 
 TEST_P(AnyLife, ACrashIsFollowedByAStartAfterTheDelay) {
     start_up(1);
-    die(1);
+    EXPECT_EQ(die(1), if_told({Withdraw{1}})) << "at once";
     EXPECT_EQ(life().state(), State::backoff);
     EXPECT_EQ(life().next_wakeup(), now + 500ms);
     EXPECT_EQ(life().back_at(), now + 500ms);
@@ -122,6 +124,11 @@ TEST_P(AnyLife, AStartThatTakesTooLongIsADeath) {
     start(1);
     EXPECT_FALSE(has_begun_to_stop(tick_after(options.policy.start_timeout - 1ms), 1));
     EXPECT_TRUE(has_begun_to_stop(tick_after(1ms), 1));
+    if (told()) {
+        EXPECT_THAT(tick_after(10s), ElementsAre(SignalGroup{1, SIGTERM}));
+    }
+    EXPECT_THAT(tick_after(5s), ElementsAre(SignalGroup{1, SIGKILL}));
+    EXPECT_THAT(tick_after(2s), ElementsAre(SignalGroup{1, SIGKILL}, ReportStuck{1}));
     die(1, 0);
     EXPECT_EQ(last_report.stopped_for, StopReason::start_timeout);
     EXPECT_FALSE(last_report.was_ready);
@@ -142,7 +149,7 @@ TEST_P(AnyLife, ExitCode78IsLeftOnlyByAnOperatorOrNewSettings) {
 TEST_P(AnyLife, AStopLetsJobsFinishFirstButNotEndlessly) {
     start_up(1);
     give_job();
-    EXPECT_FALSE(has_begun_to_stop(done(life().stop("operator", now)), 1));
+    EXPECT_EQ(done(life().stop("operator", now)), if_told({Withdraw{1}, SendDrain{1}}));
     EXPECT_EQ(life().state(), State::draining);
     EXPECT_FALSE(has_begun_to_stop(pass(59s), 1));
     EXPECT_TRUE(has_begun_to_stop(pass(1s), 1));
@@ -162,7 +169,7 @@ TEST_P(AnyLife, AStopGoesOnWhenTheLastJobHasEnded) {
 TEST_P(AnyLife, WhatDiesWhileItWaitsForItsJobsHasDiedUnlessItWasToldToLeave) {
     start_up(1);
     give_job();
-    done(life().restart(StopReason::restart, "operator", now, Life::Overlapping::no));
+    done(life().restart("operator", now, Life::Overlapping::no));
     EXPECT_EQ(life().state(), State::draining);
     const Actions next = die(1, 139);
     EXPECT_EQ(last_report.stopped_for.has_value(), told());
@@ -210,7 +217,7 @@ TEST_P(AnyLife, ARestartEndsAnOpenBreaker) {
     die(5);
     EXPECT_EQ(life().state(), State::breaker_open);
     EXPECT_THAT(why(), HasSubstr("is tried again in 5 min only (breaker open): 5 deaths in the last"));
-    EXPECT_THAT(done(life().restart(StopReason::restart, "operator", now)), ElementsAre(begins()));
+    EXPECT_THAT(done(life().restart("operator", now)), ElementsAre(begins()));
 }
 
 TEST_P(AnyLife, AfterATrialWithACompletedJobOneDeathIsOneDeath) {
@@ -252,6 +259,11 @@ TEST_P(AnyLife, ItIsRecycledByMemoryOnlyAfterAJob) {
     EXPECT_THAT(end_job(), IsEmpty());
     EXPECT_THAT(pass(1s, 500 << 20), IsEmpty());
     expect_recycled(pass(1s, 812 << 20));
+    if (!told()) die(1, 0);
+    spawn(2);
+    come_up(2);
+    pass(1s, 812 << 20);
+    EXPECT_EQ(said.find(text), said.rfind(text)) << "the next process needs it too: said once";
 }
 
 TEST_P(AnyLife, ItIsRecycledByAgeCountedFromWhenItWasUp) {
@@ -286,7 +298,7 @@ TEST_P(AnyLife, ShutdownStopsEverythingAndStartsNothing) {
     EXPECT_THAT(die(1, 0), IsEmpty());
     EXPECT_EQ(last_report.stopped_for, StopReason::worker_leaving);
     EXPECT_TRUE(life().gone());
-    EXPECT_THAT(done(life().restart(StopReason::restart, "x", now)), IsEmpty());
+    EXPECT_THAT(done(life().restart("x", now)), IsEmpty());
     EXPECT_THAT(tick_after(1h), IsEmpty());
 }
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 namespace emprops::process {
 namespace {
 
@@ -40,6 +42,19 @@ TEST(StopLadder, WithoutAnyGraceItIsStillNoBusyLoop) {
         ++steps;
     EXPECT_EQ(steps, 3);
     EXPECT_EQ(run.deadline(), now + 1s);
+}
+
+TEST(StopLadder, PeopleHearThatSigkillDoesNotHelpAndThenOnceAMinute) {
+    TimePoint now{};
+    LadderRun run(config::StopLadder{0ms, 0ms, 1s}, now);
+    std::vector<Ms> reports;
+    for (; now < TimePoint{} + 150s; now += 100ms) {
+        while (run.advance(now)) {
+            if (run.take_report(now)) reports.push_back(between(TimePoint{}, now));
+        }
+        EXPECT_EQ(run.hopeless(now), now >= TimePoint{} + 4s) << "SIGKILL after 1 s, 3 s without effect";
+    }
+    EXPECT_EQ(reports, (std::vector<Ms>{1s, 61s, 121s}));
 }
 
 }  // namespace

@@ -1,0 +1,66 @@
+#include "supervisor/process/held_jobs.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace emprops::process {
+
+HeldJobs::Job* HeldJobs::find(std::string_view job_id) {
+    const auto found = jobs_.find(job_id);
+    return found == jobs_.end() ? nullptr : &found->second;
+}
+
+void HeldJobs::remove(std::string_view job_id) {
+    if (const auto found = jobs_.find(job_id); found != jobs_.end()) jobs_.erase(found);
+}
+
+bool HeldJobs::unanswered(std::string_view job_id) {
+    Job* job = find(job_id);
+    return job != nullptr && !std::exchange(job->unanswered, true);
+}
+
+bool HeldJobs::runs(std::string_view job_id) const {
+    const auto found = jobs_.find(job_id);
+    return found != jobs_.end() && !found->second.unanswered;
+}
+
+int HeldJobs::running() const {
+    return static_cast<int>(
+        std::count_if(jobs_.begin(), jobs_.end(), [](const auto& each) { return !each.second.unanswered; }));
+}
+
+std::vector<std::string> HeldJobs::ids(bool unanswered) const {
+    std::vector<std::string> ids;
+    for (const auto& [job_id, job] : jobs_) {
+        if (job.unanswered == unanswered) ids.push_back(job_id);
+    }
+    return ids;
+}
+
+bool HeldJobs::said(std::string_view job_id, bool ends) {
+    Job* job = find(job_id);
+    if (job == nullptr || job->ended) return false;
+    job->ended = ends;
+    return true;
+}
+
+bool HeldJobs::requested(std::string_view job_id) {
+    Job* job = find(job_id);
+    return job != nullptr && !std::exchange(job->requested, true);
+}
+
+void HeldJobs::awaits_service(std::string_view job_id) {
+    if (Job* job = find(job_id)) job->accepted = false;
+}
+
+bool HeldJobs::accepted(std::string_view job_id) {
+    Job* job = find(job_id);
+    return job != nullptr && !std::exchange(job->accepted, true);
+}
+
+bool HeldJobs::failed_here(std::string_view job_id) {
+    Job* job = find(job_id);
+    return job != nullptr && !job->ended && !std::exchange(job->failed_here, true);
+}
+
+}  // namespace emprops::process
