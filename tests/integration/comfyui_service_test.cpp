@@ -7,6 +7,7 @@
 
 #include "tests/support/comfyui_recording.h"
 #include "tests/support/fake_service.h"
+#include "tests/support/free_ports.h"
 #include "tests/support/job_client.h"
 #include "tests/support/process_survivors.h"
 #include "tests/support/worker_harness.h"

@@ -6,6 +6,7 @@
 #include <csignal>
 
 #include "tests/support/fake_service.h"
+#include "tests/support/free_ports.h"
 #include "tests/support/process_fleet_driver.h"
 #include "tests/support/process_survivors.h"
 

@@ -15,6 +15,8 @@
 #include <set>
 #include <thread>
 
+#include "tests/support/free_ports.h"
+
 namespace emprops::test {
 
 namespace asio = boost::asio;
@@ -713,7 +715,7 @@ Response ComfyDouble::Impl::answer(const Request& request, Ms& delay) {
 
 ComfyDouble::ComfyDouble(ComfyDoubleOptions options) : impl_(std::make_unique<Impl>()) {
     impl_->options = std::move(options);
-    impl_->port = impl_->options.port;
+    impl_->port = impl_->options.port != 0 ? impl_->options.port : free_ports();
     impl_->listen();
     impl_->thread = std::thread([this] {
         const auto work = asio::make_work_guard(impl_->io);

@@ -123,27 +123,6 @@ std::string fake_service_toml(const fs::path& folder) {
     return text + "]";
 }
 
-std::uint16_t free_ports(int count) {
-    // A port of the system's choice is a start; its neighbours have to be looked at.
-    for (int attempt = 0; attempt < 100; ++attempt) {
-        const int first = listen_on(0);
-        sockaddr_in address{};
-        socklen_t size = sizeof address;
-        ::getsockname(first, reinterpret_cast<sockaddr*>(&address), &size);
-        const int port = ntohs(address.sin_port);
-        std::vector<int> sockets{first};
-        while (static_cast<int>(sockets.size()) < count && port + count <= 65535) {
-            const int next = listen_on(static_cast<std::uint16_t>(port + static_cast<int>(sockets.size())));
-            if (next < 0) break;
-            sockets.push_back(next);
-        }
-        for (const int fd : sockets)
-            ::close(fd);
-        if (static_cast<int>(sockets.size()) == count) return static_cast<std::uint16_t>(port);
-    }
-    throw std::runtime_error("no free ports");
-}
-
 Stranger::Stranger(std::uint16_t port) : fd_(listen_on(port)) {
     if (fd_ < 0) throw std::runtime_error("port " + std::to_string(port) + " is not free");
 }

@@ -20,8 +20,6 @@ namespace emprops::test {
 std::vector<std::string> fake_service(const std::filesystem::path& folder);
 /// Likewise as a TOML list.
 std::string fake_service_toml(const std::filesystem::path& folder);
-/// The first of `count` ports in a row that are free now.
-std::uint16_t free_ports(int count = 1);
 
 /// A socket that listens on 127.0.0.1 until it is destroyed: somebody else's.
 class Stranger {

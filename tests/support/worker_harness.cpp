@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include "tests/support/free_ports.h"
+
 namespace emprops::test {
 namespace {
 
@@ -35,7 +37,7 @@ std::string worker_binary() {
 
 // ---- TestHub
 
-TestHub::TestHub(std::vector<std::string> settings) : settings_(std::move(settings)) {
+TestHub::TestHub(std::vector<std::string> settings) : settings_(std::move(settings)), port_(free_ports()) {
     start();
 }
 
@@ -58,11 +60,8 @@ void TestHub::start() {
         argv.push_back(setting);
     }
     process_ = start_program(std::move(argv), dir_.path(), {});
-    const std::string mark = "local hub serves ws://127.0.0.1:";
-    if (!process_->wait_stderr(mark, Ms(20'000)))
+    if (!process_->wait_stderr("local hub serves " + url(), Ms(20'000)))
         throw std::runtime_error("the hub did not start:\n" + process_->stderr_text());
-    const std::string log = process_->stderr_text();
-    port_ = static_cast<std::uint16_t>(std::stoi(log.substr(log.find(mark) + mark.size())));
 }
 
 // ---- TestWorker

@@ -31,7 +31,7 @@ class TestHub {
   private:
     TempDir dir_;
     std::vector<std::string> settings_;
-    std::uint16_t port_ = 0;
+    std::uint16_t port_;
     std::unique_ptr<ChildProcess> process_;
 };
 
