@@ -15,6 +15,7 @@
 #include <set>
 #include <thread>
 
+#include "tests/support/comfyui_input_folder.h"
 #include "tests/support/free_ports.h"
 
 namespace emprops::test {
@@ -177,7 +178,7 @@ struct ComfyDouble::Impl {
     double number = 0;
 
     std::vector<Json> posts, interrupts, deletes;
-    std::vector<std::string> post_texts;
+    std::vector<std::string> post_texts, job_cancels;
     std::vector<Upload> uploads;
     std::vector<Put> puts;
     int frees = 0;
@@ -228,6 +229,8 @@ struct ComfyDouble::Impl {
     Response post_prompt(const Request& request, Ms& delay);
     Response view(const std::string& target);
     Response upload(const Request& request);
+    Response cancel_job(const std::string& id);
+    bool remove_pending(const Json& id);
     static Response reply(http::status status, std::string body, const char* type) {
         Response response{status, 11};
         response.set(http::field::content_type, type);
@@ -556,6 +559,9 @@ Response ComfyDouble::Impl::post_prompt(const Request& request, Ms& delay) {
         return reply(http::status::internal_server_error, "500 Internal", "text/plain");
     prompt.id = options.own_ids ? "made-by-server-" + std::to_string(posts.size())
                                 : prompt.body.value("prompt_id", "made-by-server");
+    if (const auto refusal =
+            ComfyInputFolder(options.input_folder).refusal(prompt.body.value("prompt", Json())))
+        return reply(http::status::bad_request, refusal->dump(), "application/json; charset=utf-8");
     say("post", prompt.id);
     prompt.client_id = prompt.body.value("client_id", "");
     prompt.number = number++;
@@ -633,8 +639,22 @@ Response ComfyDouble::Impl::upload(const Request& request) {
         at = next + 2;
     }
     if (upload.filename.empty()) return reply(http::status::bad_request, "", "text/plain");
+    ComfyInputFolder(options.input_folder).put(upload.subfolder, upload.filename, upload.content);
     uploads.push_back(upload);
     return json({{"name", upload.filename}, {"subfolder", upload.subfolder}, {"type", upload.type}});
+}
+
+bool ComfyDouble::Impl::remove_pending(const Json& id) {
+    return std::erase_if(pending, [&](const Prompt& prompt) { return Json(prompt.id) == id; }) > 0;
+}
+
+Response ComfyDouble::Impl::cancel_job(const std::string& id) {
+    job_cancels.push_back(id);
+    const bool runs = running && running->id == id;
+    if (runs) interrupt_running();
+    const bool waited = remove_pending(id);
+    if (waited) broadcast_status();
+    return json({{"cancelled", runs || waited}});
 }
 
 Response ComfyDouble::Impl::answer(const Request& request, Ms& delay) {
@@ -666,9 +686,7 @@ Response ComfyDouble::Impl::answer(const Request& request, Ms& delay) {
         deletes.push_back(body);
         if (body.is_object() && body.contains("delete")) {
             for (const Json& id : body["delete"]) {
-                pending.erase(std::remove_if(pending.begin(), pending.end(),
-                                             [&](const Prompt& p) { return Json(p.id) == id; }),
-                              pending.end());
+                remove_pending(id);
             }
             broadcast_status();
         }
@@ -692,6 +710,13 @@ Response ComfyDouble::Impl::answer(const Request& request, Ms& delay) {
         if (running && (!named || Json(running->id) == body["prompt_id"])) interrupt_running();
         return empty();
     }
+    const std::string jobs = "/api/jobs/", cancel = "/cancel";
+    if (options.jobs_api && post && path.starts_with(jobs) && path.ends_with(cancel))
+        return cancel_job(url_decode(path.substr(jobs.size(), path.size() - jobs.size() - cancel.size())));
+    if (path == "/features" && options.max_upload > 0) {
+        return json({{"supports_preview_metadata", true},
+                     {"max_upload_size", static_cast<double>(options.max_upload)}});
+    }
     if (path == "/free" && post) {
         ++frees;
         return empty();
@@ -701,6 +726,9 @@ Response ComfyDouble::Impl::answer(const Request& request, Ms& delay) {
         --failing_uploads;
         return reply(http::status::service_unavailable, "busy", "text/plain");
     }
+    if (path == "/upload/image" && post && options.max_upload > 0 &&
+        request.body().size() > options.max_upload)
+        return reply(http::status::payload_too_large, "Maximum request body size exceeded", "text/plain");
     if (path == "/upload/image" && post) return upload(request);
     if (path == "/object_info") return json(object_info);
     if (path.rfind("/object_info/", 0) == 0) {
@@ -780,6 +808,9 @@ std::vector<Json> ComfyDouble::interrupts() const {
 }
 std::vector<Json> ComfyDouble::deletes() const {
     return impl_->on_thread([&] { return impl_->deletes; });
+}
+std::vector<std::string> ComfyDouble::job_cancels() const {
+    return impl_->on_thread([&] { return impl_->job_cancels; });
 }
 int ComfyDouble::frees() const {
     return impl_->on_thread([&] { return impl_->frees; });

@@ -60,6 +60,10 @@ struct ComfyDoubleOptions {
     std::string view_type = "application/octet-stream";  ///< Content-Type of GET /view
     bool websocket = true;                               ///< false: the upgrade is refused with 404
     std::uint16_t port = 0;                              ///< 0: a free one
+    bool jobs_api = false;                               ///< as since June 2026: POST /api/jobs/{id}/cancel
+    std::uint64_t max_upload = 100ull << 20;  ///< --max-upload-size, in bytes; 0: as before /features
+    /// ComfyUI's input folder on disk (comfyui_input_folder.h); empty: uploads are kept in memory, any name is taken.
+    std::string input_folder;
     /// On the double's thread: "post" (before the answer), "run" (begins) or "end", with the prompt's id.
     std::function<void(const std::string& what, const std::string& prompt_id)> on_prompt;
 };
@@ -90,6 +94,7 @@ class ComfyDouble {
     std::vector<std::string> post_texts() const;     ///< the same, byte for byte
     std::vector<nlohmann::json> interrupts() const;  ///< bodies of POST /interrupt
     std::vector<nlohmann::json> deletes() const;     ///< bodies of POST /queue
+    std::vector<std::string> job_cancels() const;    ///< ids of POST /api/jobs/{id}/cancel
     int frees() const;
     struct Upload {
         std::string filename, subfolder, overwrite, type, content;

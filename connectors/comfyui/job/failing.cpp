@@ -59,7 +59,11 @@ void Failing::fail(const Outcome& outcome) const {
     // What the prompt may still read stays where it is, and so does what is named here.
     if (!outcome.abandoned) scope_.clean_up(left.empty());
     failure.details["prompt_id"] = outcome.prompt_id;
-    if (!outcome.notes.empty()) failure.details["notes"] = outcome.notes;
+    Json notes = outcome.notes;
+    for (const std::string& note : scope_.payload.notes) {
+        notes.push_back(note);
+    }
+    if (!notes.empty()) failure.details["notes"] = std::move(notes);
     if (!left.empty()) {
         failure.message += "; what other nodes put out lies in ComfyUI's folders (" +
                            std::to_string(left.size()) + (left.size() == 1 ? " file" : " files") +

@@ -30,8 +30,10 @@ std::vector<SocketPicture> wanted_pictures(const JobScope& scope, std::vector<So
     return all;
 }
 
-Json with_note(Json notes, const std::string& note) {
-    if (!note.empty()) notes.push_back(note);
+Json with_notes(Json notes, const std::vector<std::string>& more) {
+    for (const std::string& note : more) {
+        notes.push_back(note);
+    }
     return notes;
 }
 
@@ -76,13 +78,15 @@ ResultMaker::ResultMaker(const JobScope& scope, const Outcome& outcome, SocketPi
       outcome_(outcome),
       report_(report),
       pictures_(wanted_pictures(scope, pictures.take(outcome.outputs))),
-      notes_(with_note(outcome.notes, note)),
+      notes_(with_notes(outcome.notes, scope.payload.notes)),
       outputs_(outputs_to_deliver(outcome.outputs, scope.rules, scope.payload.outputs, !pictures_.empty(),
                                   notes_)),
       delivery_(scope.api, scope.settings(), scope.rules,
                 {scope.job.job_id, outcome.prompt_id, scope.job.work_dir, scope.own_folder,
                  outcome.cached_nodes, !outcome.origin.earlier},
-                scope.cancelled, scope.pause, inline_size(outputs_.texts)) {}
+                scope.cancelled, scope.pause, inline_size(outputs_.texts)) {
+    if (!note.empty()) notes_.push_back(note);
+}
 
 std::optional<Json> ResultMaker::make() {
     const TimePoint began = Clock::now();

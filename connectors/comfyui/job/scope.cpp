@@ -17,7 +17,8 @@ void JobScope::clean_up(bool outputs_too) const {
     if (settings().comfyui_folder.empty()) return;
     const std::filesystem::path base = settings().comfyui_folder;
     std::error_code ignored;
-    if (!payload.inputs.empty()) std::filesystem::remove_all(base / "input" / own_folder, ignored);
+    if (!payload.inputs.empty() || !payload.fields.empty())
+        std::filesystem::remove_all(base / "input" / own_folder, ignored);
     if (outputs_too && settings().delete_delivered && settings().own_output_folder())
         std::filesystem::remove_all(base / "output" / own_folder, ignored);
 }

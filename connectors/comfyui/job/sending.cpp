@@ -1,5 +1,7 @@
 #include "connectors/comfyui/job/sending.h"
 
+#include <algorithm>
+#include <map>
 #include <utility>
 
 #include "connectors/comfyui/job/raise.h"
@@ -14,18 +16,59 @@ void Sending::provide() {
     check();
     const Payload& payload = scope_.payload;
     const Settings& settings = scope_.settings();
-    if (!payload.inputs.empty()) report_.tell(0, "uploading input files");
+    const std::vector<InputFile> of_nodes = fields();
+    std::vector<const InputFile*> files;
+    for (const auto* list : {&payload.inputs, &of_nodes}) {
+        for (const InputFile& file : *list) {
+            files.push_back(&file);
+        }
+    }
+    if (!files.empty()) report_.tell(0, "uploading input files");
     const auto names =
-        provide_inputs(scope_.api, payload, settings.inputs, scope_.own_folder, scope_.job.work_dir,
+        provide_inputs(scope_.api, files, settings.inputs, scope_.own_folder, scope_.job.work_dir,
                        scope_.cancelled, {settings.limits.unreachable, scope_.pause});
     if (!names.ok()) {
         scope_.clean_up(true);
         raise(names.error());
     }
-    auto graph = substitute_inputs(payload.graph_text, *names);
+    std::map<std::string, std::string> by_key;
+    std::map<InputPlace, std::string> by_place;
+    for (std::size_t i = 0; i < files.size(); ++i) {
+        if (!files[i]->key.empty()) by_key[files[i]->key] = (*names)[i];
+        for (const InputPlace& place : files[i]->places) {
+            by_place[place] = (*names)[i] + place.mark;
+        }
+    }
+    auto graph = substitute_inputs(payload.graph_text, by_key);
     if (!graph.ok()) raise(graph.error());
-    graph_ = std::move(*graph);
+    graph_ = with_values(*graph, by_place);
     if (settings.own_output_folder()) graph_ = with_output_folder(graph_, payload.nodes, scope_.own_folder);
+}
+
+/// Addresses and data URLs in inputs that ComfyUI marks as uploads. Where ComfyUI does not say it, they stay as they
+/// are: some nodes fetch what such an address names.
+std::vector<InputFile> Sending::fields() const {
+    std::vector<InputFile> out = scope_.payload.fields;
+    std::map<std::string, Json> classes;
+    const auto mark_of = [&](const InputPlace& place) -> std::optional<std::string> {
+        const auto& nodes = scope_.payload.nodes;
+        const auto node =
+            std::find_if(nodes.begin(), nodes.end(), [&](const Node& each) { return each.id == place.node; });
+        if (node == nodes.end()) return {};
+        const auto [info, fresh] = classes.try_emplace(node->class_type);
+        if (fresh) info->second = scope_.api.node_class(node->class_type);
+        return upload_mark(info->second, node->class_type, place.input);
+    };
+    for (InputFile& file : out) {
+        std::vector<InputPlace> places;
+        for (InputPlace& place : file.places) {
+            const auto mark = mark_of(place);
+            if (mark) places.push_back({std::move(place.node), std::move(place.input), *mark});
+        }
+        file.places = std::move(places);
+    }
+    std::erase_if(out, [](const InputFile& file) { return file.places.empty(); });
+    return out;
 }
 
 void Sending::check() const {
@@ -38,9 +81,16 @@ void Sending::check() const {
 }
 
 PostAnswer Sending::post(const SendPrompt& send) {
-    return scope_.api.post_prompt(prompt_body(
-        refresh_.empty() ? graph_ : with_fresh_input(graph_, refresh_, send.prompt_id), scope_.payload,
-        scope_.shared.client_id, send.prompt_id, mark_json(mark_, send.submission)));
+    return scope_.api.post_prompt(
+        prompt_body(refresh_.empty() ? graph_ : with_fresh_input(graph_, refresh_, send.prompt_id),
+                    scope_.payload, scope_.shared.client_id, send.prompt_id, extra_data(send.submission)));
+}
+
+ExtraData Sending::extra_data(int submission) const {
+    ExtraData out{mark_json(mark_, submission)};
+    // ComfyUI makes no previews unless it is told to; servers before December 2025 do not know this.
+    if (scope_.settings().previews.enabled) out.defaults["preview_method"] = "auto";
+    return out;
 }
 
 }  // namespace emprops::comfyui

@@ -29,6 +29,8 @@ class Sending {
 
   private:
     void check() const;
+    std::vector<InputFile> fields() const;
+    ExtraData extra_data(int submission) const;
 
     const JobScope& scope_;
     const OwnMark& mark_;

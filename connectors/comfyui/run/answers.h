@@ -35,6 +35,10 @@ struct Refused {
 };
 using PostAnswer = std::variant<Accepted, Refused, ServerError, AccessDenied, Unreachable>;
 
+/// To a cancel by the jobs API: the server took care of it (or there was nothing left to do), does not know the
+/// call, or gave no answer.
+enum class CancelAnswer { done, unknown_call, none };
+
 /// history: pending, running, deleted or unknown
 struct NoEntry {};
 /// history: finished

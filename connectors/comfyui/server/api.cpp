@@ -112,14 +112,30 @@ QueueAnswer Api::queue() {
     return read_queue(value);
 }
 
-bool Api::post_empty(const std::string& path, const Json& body) {
+HttpAnswer Api::post_json(const std::string& path, const Json& body) {
     // Short: these answer at once, and a cancel must not wait for a server that is gone.
     HttpRequest post = request("POST", path, std::min(settings_.limits.response, Ms{5'000}));
     post.headers["Content-Type"] = "application/json";
     post.body = dump(body);
-    const auto answer = http_.send(post);
+    return http_.send(post);
+}
+
+bool Api::post_empty(const std::string& path, const Json& body) {
+    const auto answer = post_json(path, body);
     const auto* response = std::get_if<HttpResponse>(&answer);
     return response != nullptr && response->status == 200;
+}
+
+CancelAnswer Api::cancel(const std::string& prompt_id) {
+    // The jobs API has no twin outside /api, which may be the prefix already.
+    const std::string api = settings_.server.prefix.ends_with("/api") ? "" : "/api";
+    const auto answer =
+        post_json(api + "/jobs/" + text::percent_encode(prompt_id) + "/cancel", Json::object());
+    const auto* response = std::get_if<HttpResponse>(&answer);
+    if (response == nullptr || response->status >= 500) return CancelAnswer::none;
+    const auto body = parse_tolerant(response->body);
+    const bool knows = response->status == 200 && body && body->is_object() && body->contains("cancelled");
+    return knows ? CancelAnswer::done : CancelAnswer::unknown_call;
 }
 
 bool Api::remove_pending(const std::string& prompt_id) {
@@ -132,6 +148,21 @@ bool Api::interrupt(const std::string& prompt_id) {
 
 bool Api::free_memory() {
     return post_empty("/free", {{"unload_models", true}, {"free_memory", true}});
+}
+
+Json Api::node_class(const std::string& name) {
+    auto answer = get_json("/object_info/" + text::percent_encode(name), settings_.limits.response);
+    auto* value = std::get_if<Json>(&answer);
+    return value != nullptr && value->is_object() ? std::move(*value) : Json::object();
+}
+
+std::optional<std::uint64_t> Api::max_upload() {
+    const auto answer = get_json("/features", settings_.limits.response);
+    const auto* value = std::get_if<Json>(&answer);
+    if (value == nullptr || !value->is_object() || !value->contains("max_upload_size")) return {};
+    const Json& size = value->at("max_upload_size");  // an integer or a float
+    if (!size.is_number() || size.get<double>() < 1 || size.get<double>() > 1e15) return {};
+    return static_cast<std::uint64_t>(size.get<double>());
 }
 
 Result<std::string> Api::upload(const std::string& file, const std::string& name,

@@ -29,6 +29,7 @@ class Api {
     QueueAnswer queue();
     /// The newest entries of the history, whoever sent them.
     RecentAnswer recent();
+    CancelAnswer cancel(const std::string& prompt_id);
     /// True when ComfyUI answered; it answers 200 whatever happened.
     bool remove_pending(const std::string& prompt_id);
     bool interrupt(const std::string& prompt_id);
@@ -37,6 +38,11 @@ class Api {
     /// A GET that answers in JSON: the value, or why not.
     std::variant<Json, AccessDenied, Unreachable> get_json(const std::string& path, Ms timeout,
                                                            Repairs* repairs = nullptr);
+
+    /// What /object_info says of one class; an empty object: nothing.
+    Json node_class(const std::string& name);
+    /// The largest POST that ComfyUI takes (--max-upload-size); nullopt: it does not say.
+    std::optional<std::uint64_t> max_upload();
 
     /// Uploads a file of this machine; the value is how a node names it ("subfolder/name").
     Result<std::string> upload(const std::string& file, const std::string& name,
@@ -58,6 +64,7 @@ class Api {
 
   private:
     HttpRequest request(std::string method, const std::string& path, Ms timeout) const;
+    HttpAnswer post_json(const std::string& path, const Json& body);
     bool post_empty(const std::string& path, const Json& body);
 
     const Settings& settings_;

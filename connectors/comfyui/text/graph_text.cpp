@@ -102,15 +102,14 @@ bool is_inputs(const std::vector<std::string>& path) {
     return path.size() == 3 && path[2] == "inputs";
 }
 
-/// Where the strings of ID/inputs/filename_prefix begin.
-std::vector<std::pair<std::string, std::size_t>> prefixes(std::string_view text) {
-    std::vector<std::pair<std::string, std::size_t>> out;
+/// Calls `each(place, begin)` for the strings that are inputs of nodes.
+template <class Each>
+void each_input(std::string_view text, const Each& each) {
     walk(
         text, [](const auto&, std::size_t) {},
         [&](const auto& path, const std::string& key, std::size_t at) {
-            if (is_inputs(path) && key == "filename_prefix") out.emplace_back(path[1], at);
+            if (is_inputs(path)) each(InputPlace{path[1], key}, at);
         });
-    return out;
 }
 
 }  // namespace
@@ -143,6 +142,20 @@ bool is_saver(std::string_view class_type) {
 
 }  // namespace
 
+std::string with_values(std::string_view graph_text, const std::map<InputPlace, std::string>& values) {
+    if (values.empty()) return std::string(graph_text);
+    std::string out;
+    std::size_t from = 0;
+    each_input(graph_text, [&](const InputPlace& place, std::size_t begin) {
+        const auto value = values.find(place);
+        if (value == values.end()) return;
+        out += graph_text.substr(from, begin - from);
+        out += dump(value->second);
+        from = string_end(graph_text, begin);
+    });
+    return out + std::string(graph_text.substr(from));
+}
+
 std::string with_output_folder(std::string_view graph_text, const std::vector<Node>& nodes,
                                const std::string& folder) {
     std::set<std::string, std::less<>> savers;
@@ -151,14 +164,15 @@ std::string with_output_folder(std::string_view graph_text, const std::vector<No
     }
     std::string out;
     std::size_t from = 0;
-    for (const auto& [id, begin] : prefixes(graph_text)) {
+    each_input(graph_text, [&](const InputPlace& place, std::size_t begin) {
+        if (place.input != "filename_prefix" || savers.count(place.node) == 0) return;
         // A prefix that leads elsewhere is left to the user; with an empty one the folder would be the name.
         const char first = begin + 1 < graph_text.size() ? graph_text[begin + 1] : '"';
-        if (savers.count(id) == 0 || first == '"' || first == '/' || first == '\\' || first == '.') continue;
+        if (first == '"' || first == '/' || first == '\\' || first == '.') return;
         out += graph_text.substr(from, begin + 1 - from);
         out += folder + "/";
         from = begin + 1;
-    }
+    });
     return out + std::string(graph_text.substr(from));
 }
 
@@ -189,18 +203,22 @@ std::vector<std::string> wanted_inputs(std::string_view graph_text) {
 }
 
 std::string prompt_body(std::string_view graph_text, const Payload& payload, const std::string& client_id,
-                        const std::string& prompt_id, const Json& mark) {
-    std::string_view extra = payload.extra_data_text;
+                        const std::string& prompt_id, const ExtraData& ours) {
+    const std::string_view extra = payload.extra_data_text;
     const std::size_t inside = skip_space(extra, 1);
-    const bool empty = inside >= extra.size() || extra[inside] == '}';
     std::string body = "{\"prompt\":";
     body += graph_text;
     body += ",\"client_id\":" + dump(client_id) + ",\"prompt_id\":" + dump(prompt_id);
     if (!payload.targets.empty()) body += ",\"partial_execution_targets\":" + dump(payload.targets);
-    // Ours comes last: in Python the last of two equal keys wins, so that a payload cannot fake the mark.
-    body += ",\"extra_data\":";
-    body += empty ? std::string("{") : std::string(extra.substr(0, extra.rfind('}'))) + ",";
-    body += "\"emprops\":" + dump(mark) + "}}";
+    // In Python the last of two equal keys wins: what the payload says goes before our defaults, and our mark before
+    // what the payload says.
+    body += ",\"extra_data\":{";
+    for (const auto& [key, value] : ours.defaults.items()) {
+        body += dump(key) + ":" + dump(value) + ",";
+    }
+    if (inside < extra.size() && extra[inside] != '}')
+        body += std::string(extra.substr(1, extra.rfind('}') - 1)) + ",";
+    body += "\"emprops\":" + dump(ours.mark) + "}}";
     return body;
 }
 

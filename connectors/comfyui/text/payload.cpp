@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "connectors/comfyui/text/payload_form.h"
 #include "connectors/comfyui/text/prompt_id.h"
 #include "connectors/comfyui/text/tolerant_json.h"
 #include "ipc/envelope.h"
@@ -18,23 +19,11 @@ Error refuse(const std::string& why) {
     return {"invalid_payload", why};
 }
 
-bool is_node(const Json& value) {
-    return value.is_object() && value.contains("class_type");
-}
-
-bool is_editor_format(const Json& value) {
-    return value.is_object() && value.contains("nodes") && value.at("nodes").is_array();
-}
-
-Error editor_format() {
-    return refuse(
-        "the workflow is in the editor's own format (\"nodes\", \"links\"); ComfyUI runs the API format "
-        "only: in ComfyUI use Workflow > Export (API)");
+Json parse(std::string_view part) {
+    return parse_tolerant(part).value_or(Json());
 }
 
 Result<std::vector<Node>> read_nodes(const Json& graph) {
-    if (is_editor_format(graph)) return editor_format();
-    if (graph.empty()) return refuse("the workflow has no nodes");
     std::vector<Node> nodes;
     for (const auto& [id, value] : graph.items()) {
         const std::string where = "node \"" + id + "\"";
@@ -75,79 +64,6 @@ Result<std::vector<Node>> read_nodes(const Json& graph) {
     return nodes;
 }
 
-std::string plain_name(std::string_view name) {
-    const auto slash = name.find_last_of("/\\");
-    if (slash != std::string_view::npos) name.remove_prefix(slash + 1);
-    std::string out;
-    for (const char c : name) {
-        const auto byte = static_cast<unsigned char>(c);
-        out += byte < 0x20 || c == '"' || c == ':' || c == '*' || c == '?' || c == '<' || c == '>' || c == '|'
-                   ? '_'
-                   : c;
-    }
-    if (out.size() > 120) out.erase(0, out.size() - 120);  // keeps the extension
-    return out == "." || out == ".." ? std::string() : out;
-}
-
-bool is_web_address(std::string_view text) {
-    const std::string begin = text::lower(text.substr(0, 8));
-    return begin.rfind("http://", 0) == 0 || begin == "https://";
-}
-
-std::string extension_for(std::string_view data_url) {
-    static const std::map<std::string, std::string, std::less<>> known{
-        {"image/png", ".png"},   {"image/jpeg", ".jpg"}, {"image/webp", ".webp"},
-        {"image/gif", ".gif"},   {"audio/wav", ".wav"},  {"audio/mpeg", ".mp3"},
-        {"audio/flac", ".flac"}, {"video/mp4", ".mp4"},  {"video/webm", ".webm"}};
-    const auto type = data_url.substr(5, data_url.find_first_of(";,") - 5);
-    const auto at = known.find(type);
-    return at == known.end() ? ".bin" : at->second;
-}
-
-Result<InputFile> read_input(const std::string& key, const Json& value) {
-    const std::string where = "inputs[\"" + key + "\"]";
-    InputFile file;
-    file.key = key;
-    std::string data;
-    std::string name;
-    if (value.is_string()) {
-        data = value;
-    } else if (value.is_object()) {
-        for (const char* field : {"data", "url", "base64"}) {
-            if (!value.contains(field)) continue;
-            if (!value.at(field).is_string() || !data.empty()) {
-                return refuse(where + " must have one of \"data\", \"base64\" and \"url\", as text");
-            }
-            data = value.at(field);
-        }
-        if (value.contains("filename")) {
-            if (!value.at("filename").is_string()) return refuse(where + ".filename must be text");
-            name = value.at("filename");
-        }
-    }
-    if (data.empty()) {
-        return refuse(where +
-                      " must be base64, a data URL or an http(s) URL, or an object with \"data\" or "
-                      "\"url\" and \"filename\"");
-    }
-    if (is_web_address(data)) {
-        file.url = data;
-        if (name.empty()) name = plain_name(data.substr(0, data.find_first_of("?#")));
-    } else if (data.rfind("data:", 0) == 0) {
-        const auto comma = data.find(',');
-        if (comma == std::string::npos || data.substr(0, comma).find(";base64") == std::string::npos) {
-            return refuse(where + " is a data URL that is not base64");
-        }
-        if (name.empty()) name = "input" + extension_for(data);
-        file.base64 = data.substr(comma + 1);
-    } else {
-        file.base64 = data;
-    }
-    file.filename = plain_name(name.empty() ? key : name);
-    if (file.filename.empty()) file.filename = "input.bin";
-    return file;
-}
-
 Result<std::vector<std::string>> text_list(const Json& value, const std::string& where) {
     std::vector<std::string> out;
     if (!value.is_array()) return refuse(where + " must be a list of texts");
@@ -186,78 +102,106 @@ Result<OutputWishes> read_wishes(const Json& value) {
     return wishes;
 }
 
+/// `text`, an object, with a member more: before its own, of which one of the same name wins in Python.
+std::string with_first(std::string_view text, const std::string& key, std::string_view value) {
+    const auto inside = text.find_first_not_of(" \t\r\n", 1);
+    const bool empty = inside == std::string_view::npos || text[inside] == '}';
+    return "{" + dump(key) + ":" + std::string(value) + (empty ? "" : ",") + std::string(text.substr(1));
+}
+
+/// The editor's workflow lies where nodes and saved pictures look for it.
+std::string with_editor_workflow(const std::string& extra_data, const std::string& workflow) {
+    const auto scan = ipc::scan_envelope(extra_data, {"extra_pnginfo"});
+    const auto info = scan.envelope ? scan.envelope->find("extra_pnginfo") : std::nullopt;
+    if (!info) return with_first(extra_data, "extra_pnginfo", with_first("{}", "workflow", workflow));
+    const std::string with = info->front() == '{' ? with_first(*info, "workflow", workflow)
+                             : *info == "null"    ? with_first("{}", "workflow", workflow)
+                                                  : std::string(*info);
+    const auto at = static_cast<std::size_t>(info->data() - extra_data.data());
+    return extra_data.substr(0, at) + with + extra_data.substr(at + info->size());
+}
+
+Result<std::string> read_extra_data(const PayloadForm& form) {
+    std::string extra = form.member("extra_data").value_or("{}");
+    if (extra.front() != '{') return refuse("\"extra_data\" must be an object");
+    if (!form.editor_text().empty()) extra = with_editor_workflow(extra, form.editor_text());
+    for (const char* name : {"comfy_org_api_key", "api_key_comfy_org"}) {
+        const auto key = form.member(name);
+        if (key && key->front() != '"') return refuse("\"" + std::string(name) + "\" must be text");
+        if (key) extra = with_first(extra, "api_key_comfy_org", *key);
+    }
+    return extra;
+}
+
+/// Files of "inputs", "images" and of the nodes themselves.
+std::optional<Error> read_files(const PayloadForm& form, Payload& payload) {
+    const auto add = [&](Result<std::vector<InputFile>> files) -> std::optional<Error> {
+        if (!files.ok()) return files.error();
+        for (InputFile& file : *files) {
+            for (const InputFile& other : payload.inputs) {
+                if (other.key == file.key) return refuse(other.what + " and " + file.what + " have one name");
+            }
+            payload.inputs.push_back(std::move(file));
+        }
+        return {};
+    };
+    if (const auto inputs = form.member("inputs")) {
+        if (auto wrong = add(read_inputs(parse(*inputs)))) return wrong;
+    }
+    if (const auto images = form.member("images")) {
+        if (auto wrong = add(read_images(parse(*images), form.graph()))) return wrong;
+    }
+    payload.fields = read_fields(form.graph());
+    const auto wanted = wanted_inputs(payload.graph_text);
+    std::string there;
+    for (const InputFile& file : payload.inputs) {
+        there += (there.empty() ? "" : ", ") + file.what;
+        if (!file.places.empty() || std::find(wanted.begin(), wanted.end(), file.key) != wanted.end())
+            continue;
+        payload.notes.push_back(file.what + " is used by no node: put its name, or {\"$input\": " +
+                                dump(file.key) + "}, where the workflow needs the file");
+    }
+    for (const std::string& key : wanted) {
+        const bool found = std::any_of(payload.inputs.begin(), payload.inputs.end(),
+                                       [&](const InputFile& file) { return file.key == key; });
+        if (found) continue;
+        return refuse("the workflow asks for {\"$input\": " + dump(key) +
+                      "}, which \"inputs\" does not have" +
+                      (there.empty() ? "" : " (there is " + there + ")"));
+    }
+    return {};
+}
+
 }  // namespace
 
 Result<Payload> read_payload(std::string_view text) {
-    ipc::ScanLimits limits;
-    limits.max_fields_bytes = text.size() + 1;
-    const auto scan = ipc::scan_envelope(text,
-                                         {"prompt", "workflow", "extra_data", "inputs", "outputs",
-                                          "allow_partial", "partial_execution_targets"},
-                                         limits);
-    if (!scan.envelope) return refuse("the payload is not usable JSON: " + scan.error.reason);
-    // Python writes half a character as "\\ud83d", and such text is sent on byte for byte; here it is only
-    // read.
-    const auto parse = [](std::string_view part) { return parse_tolerant(part).value_or(Json()); };
-
+    const auto form = PayloadForm::find(text);
+    if (!form.ok()) return form.error();
     Payload payload;
-    payload.extra_data_text = "{}";
-    std::optional<Json> graph;
-    for (const char* key : {"prompt", "workflow"}) {
-        const auto part = scan.envelope->find(key);
-        if (!part || part->front() != '{') continue;
-        Json value = parse(*part);
-        if (is_node(value)) continue;  // a bare graph with a node that is called so
-        graph = std::move(value);
-        payload.graph_text = *part;
-        break;
-    }
-    const bool bare = !graph.has_value();
-    if (bare) {
-        Json whole = parse(text);
-        const bool has_node = std::any_of(whole.begin(), whole.end(), is_node);
-        if (is_editor_format(whole)) return editor_format();
-        if (!has_node) {
-            return refuse(
-                "the payload has no workflow: send the graph in API format as the payload itself or under "
-                "\"prompt\" or \"workflow\"");
-        }
-        graph = std::move(whole);
-        payload.graph_text = text;
-    }
-    auto nodes = read_nodes(*graph);
+    payload.graph_text = form->graph_text();
+    auto nodes = read_nodes(form->graph());
     if (!nodes.ok()) return nodes.error();
     payload.nodes = std::move(*nodes);
-    if (!bare) {
-        if (const auto part = scan.envelope->find("extra_data"); part && *part != "null") {
-            if (part->front() != '{') return refuse("\"extra_data\" must be an object");
-            payload.extra_data_text = *part;
-        }
-        if (const auto part = scan.envelope->find("inputs")) {
-            const Json inputs = parse(*part);
-            if (!inputs.is_object() && !inputs.is_null()) {
-                return refuse("\"inputs\" must be an object: name -> file");
-            }
-            for (const auto& [key, value] : inputs.items()) {
-                auto file = read_input(key, value);
-                if (!file.ok()) return file.error();
-                payload.inputs.push_back(std::move(*file));
-            }
-        }
-        if (const auto part = scan.envelope->find("outputs"); part && *part != "null") {
-            auto wishes = read_wishes(parse(*part));
-            if (!wishes.ok()) return wishes.error();
-            payload.outputs = std::move(*wishes);
-        }
-        if (const auto part = scan.envelope->find("allow_partial")) {
-            if (*part != "true" && *part != "false") return refuse("\"allow_partial\" must be true or false");
-            payload.allow_partial = *part == "true";
-        }
-        if (const auto part = scan.envelope->find("partial_execution_targets"); part && *part != "null") {
-            auto targets = text_list(parse(*part), "partial_execution_targets");
-            if (!targets.ok()) return targets.error();
-            payload.targets = std::move(*targets);
-        }
+    auto extra = read_extra_data(*form);
+    if (!extra.ok()) return extra.error();
+    payload.extra_data_text = std::move(*extra);
+    for (const std::string& name : form->unread()) {
+        payload.notes.push_back("the payload's " + dump(text::cut(name, 100)) + " was not read");
+    }
+    if (const auto wrong = read_files(*form, payload)) return *wrong;
+    if (const auto part = form->member("outputs")) {
+        auto wishes = read_wishes(parse(*part));
+        if (!wishes.ok()) return wishes.error();
+        payload.outputs = std::move(*wishes);
+    }
+    if (const auto part = form->member("allow_partial")) {
+        if (*part != "true" && *part != "false") return refuse("\"allow_partial\" must be true or false");
+        payload.allow_partial = *part == "true";
+    }
+    if (const auto part = form->member("partial_execution_targets")) {
+        auto targets = text_list(parse(*part), "partial_execution_targets");
+        if (!targets.ok()) return targets.error();
+        payload.targets = std::move(*targets);
     }
     for (const std::string& id : payload.outputs.nodes) {
         const bool there = std::any_of(payload.nodes.begin(), payload.nodes.end(),
@@ -266,13 +210,6 @@ Result<Payload> read_payload(std::string_view text) {
             return refuse("outputs.nodes names \"" + std::string(text::cut(id, 100)) +
                           "\", and the workflow has no node of that id");
         }
-    }
-    for (const std::string& key : wanted_inputs(payload.graph_text)) {
-        const bool there = std::any_of(payload.inputs.begin(), payload.inputs.end(),
-                                       [&](const InputFile& file) { return file.key == key; });
-        if (!there)
-            return refuse("the workflow asks for {\"$input\": \"" + key +
-                          "\"}, which \"inputs\" does not have");
     }
     return payload;
 }

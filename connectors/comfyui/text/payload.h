@@ -1,5 +1,5 @@
 #pragma once
-// What a job asks for, read out of its payload: the graph as text that is sent on byte for byte (seeds above
+// What a job asks for, read out of its payload (payload_form.h): the graph as text that is sent on byte for byte (seeds above
 // 2^53, 1.10, key order), its nodes, the input files to upload first, and the wishes about outputs. Pure.
 
 #include <map>
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "connectors/comfyui/settings.h"
+#include "connectors/comfyui/text/payload_files.h"
 #include "ipc/result.h"
 
 namespace emprops::comfyui {
@@ -21,15 +22,6 @@ struct Node {
     std::string class_type;
     std::string title;                 ///< _meta.title, else the class
     std::vector<std::string> sources;  ///< ids of the nodes that its inputs are linked to
-};
-
-/// A file to upload before the run. Exactly one of `base64` (also the content of a data URL) and `url` is
-/// set.
-struct InputFile {
-    std::string key;       ///< the name in {"$input": key}
-    std::string filename;  ///< what ComfyUI is to call it; a plain name without folders
-    std::string base64;
-    std::string url;
 };
 
 /// What a job may say about its outputs; nothing set: the connector's settings hold.
@@ -46,9 +38,11 @@ struct Payload {
     std::string extra_data_text;  ///< JSON object, as it came; "{}" if there was none
     std::vector<Node> nodes;
     std::vector<InputFile> inputs;
+    std::vector<InputFile> fields;  ///< what may be files; see read_fields()
     OutputWishes outputs;
     std::optional<bool> allow_partial;
     std::vector<std::string> targets;  ///< partial_execution_targets; empty: the whole graph
+    std::vector<std::string> notes;    ///< what was not read or not used, for people
 };
 
 /// Code "invalid_payload" in every Error; the message names the node and the reason.
@@ -58,6 +52,9 @@ Result<Payload> read_payload(std::string_view text);
 /// Error "invalid_payload" for a key without a name.
 Result<std::string> substitute_inputs(std::string_view graph_text,
                                       const std::map<std::string, std::string>& names);
+
+/// Puts these texts into their places; every other byte stays.
+std::string with_values(std::string_view graph_text, const std::map<InputPlace, std::string>& values);
 
 /// Puts "folder/" before the filename_prefix of nodes that save results (class Save..., VHS_VideoCombine; not
 /// those that save models), so that a job's files lie in a folder of its own; every other byte stays.
@@ -72,10 +69,15 @@ std::string with_fresh_input(std::string_view graph_text, const std::set<std::st
 /// The keys that a graph asks for with {"$input": key}, each once.
 std::vector<std::string> wanted_inputs(std::string_view graph_text);
 
-/// The body of POST /prompt. `mark` (an object) is put into extra_data under "emprops", so that a connector
-/// knows its own prompts again.
+/// What extra_data gets besides what the payload has.
+struct ExtraData {
+    Json mark;                       ///< "emprops", so that a connector knows its own prompts again
+    Json defaults = Json::object();  ///< where the payload does not say it
+};
+
+/// The body of POST /prompt.
 std::string prompt_body(std::string_view graph_text, const Payload& payload, const std::string& client_id,
-                        const std::string& prompt_id, const Json& mark);
+                        const std::string& prompt_id, const ExtraData& extra);
 
 /// A name for the shape of a graph: classes and links, not constants. Graphs of one shape take similar time.
 std::string graph_shape(const std::vector<Node>& nodes);

@@ -251,6 +251,22 @@ std::vector<std::string> choices_of(const Json& object_info, const std::string& 
     return out;
 }
 
+std::optional<std::string> upload_mark(const Json& object_info, const std::string& class_type,
+                                       const std::string& input) {
+    const Json* inputs = member(member(&object_info, class_type), "input");
+    for (const char* group : {"required", "optional"}) {
+        const Json* spec = member(member(inputs, group), input);
+        if (spec == nullptr || !spec->is_array() || spec->size() < 2 || !(*spec)[1].is_object()) continue;
+        const Json& options = (*spec)[1];
+        for (const auto& [name, value] : options.items()) {  // image_upload, audio_upload, video_upload, ...
+            if (!name.ends_with("_upload") || value != Json(true)) continue;
+            const Json* folder = member(&options, "image_folder");
+            return folder == nullptr || *folder == Json("input") ? "" : " [input]";
+        }
+    }
+    return {};
+}
+
 namespace {
 
 /// The nodes that some output node needs, itself included: only these ComfyUI validates.

@@ -28,6 +28,11 @@ std::optional<std::string> model_folder(std::string_view class_type, std::string
 std::vector<std::string> choices_of(const Json& object_info, const std::string& class_type,
                                     const std::string& input);
 
+/// What has to stand behind the name of an uploaded file in this input, by an /object_info answer: nothing, or
+/// " [input]" where the input means another folder. nullopt: the input takes no uploads.
+std::optional<std::string> upload_mark(const Json& object_info, const std::string& class_type,
+                                       const std::string& input);
+
 /// Compares a graph with /object_info (whole): missing classes, missing required inputs and values that are
 /// not in their list, the last two for nodes that an output needs. nullopt when nothing was found. ComfyUI's
 /// own validation stays the judge.

@@ -39,6 +39,18 @@ Result<Ok> write_input(const std::string& path, const std::string& bytes) {
     return Ok{};
 }
 
+/// Asked before the upload: ComfyUI refuses it only when it has come.
+std::optional<Error> too_large(const std::string& path, const std::string& what,
+                               std::optional<std::uint64_t> most) {
+    constexpr std::uint64_t form = 1024;  // what is sent around the file
+    std::error_code failed;
+    const std::uint64_t size = std::filesystem::file_size(path, failed);
+    if (failed || !most || size + form <= *most) return {};
+    return Error{"invalid_payload", what + " has " + std::to_string(size) +
+                                        " bytes, and ComfyUI takes uploads of " + std::to_string(*most) +
+                                        " bytes at most; start ComfyUI with a higher --max-upload-size"};
+}
+
 }  // namespace
 
 std::string redirect_target(const std::string& from, const std::string& location) {
@@ -118,9 +130,10 @@ Result<Ok> fetch_url(HttpClient& http, const std::string& url, const std::string
                  what + " redirects more than " + std::to_string(rules.max_redirects) + " times"};
 }
 
-Result<std::map<std::string, std::string>> provide_inputs(
-    Api& api, const Payload& payload, const InputRules& rules, const std::string& subfolder,
-    const std::string& work_dir, const std::function<bool()>& cancelled, const Retry& retry) {
+Result<std::vector<std::string>> provide_inputs(Api& api, const std::vector<const InputFile*>& files,
+                                                const InputRules& rules, const std::string& subfolder,
+                                                const std::string& work_dir,
+                                                const std::function<bool()>& cancelled, const Retry& retry) {
     const auto deadline = std::chrono::steady_clock::now() + retry.limit;
     // What may pass is tried again until the time for it is over.
     const auto persist = [&](const auto& attempt) {
@@ -133,12 +146,13 @@ Result<std::map<std::string, std::string>> provide_inputs(
             wait = std::min(wait * 2, longest_pause_between_tries);
         }
     };
-    std::map<std::string, std::string> names;
-    int count = 0;
-    for (const InputFile& input : payload.inputs) {
+    std::vector<std::string> names;
+    const auto most = files.empty() ? std::nullopt : api.max_upload();
+    for (const InputFile* file : files) {
         if (cancelled()) return Error{"cancelled", "cancelled"};
-        const std::string what = "inputs[\"" + input.key + "\"]";
-        const std::string path = work_dir + "/input-" + std::to_string(count);
+        const InputFile& input = *file;
+        const std::string& what = input.what;
+        const std::string path = work_dir + "/input-" + std::to_string(names.size());
         Result<Ok> done = Ok{};
         if (!input.url.empty()) {
             done = persist([&] { return fetch_url(api.http(), input.url, path, what, rules, cancelled); });
@@ -154,12 +168,13 @@ Result<std::map<std::string, std::string>> provide_inputs(
         }
         if (!done.ok()) return done.error();
         // Two inputs of one name must not overwrite each other: ComfyUI reads a file only when its node runs.
-        const std::string name = std::to_string(count++) + "-" + input.filename;
+        const std::string name = std::to_string(names.size()) + "-" + input.filename;
+        if (auto large = too_large(path, what, most)) return *large;
         auto stored = persist([&] { return api.upload(path, name, subfolder); });
         std::error_code ignored;
         std::filesystem::remove(path, ignored);
         if (!stored.ok()) return stored.error();
-        names[input.key] = *stored;
+        names.push_back(*stored);
     }
     return names;
 }

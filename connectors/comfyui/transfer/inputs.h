@@ -3,8 +3,8 @@
 // uploads it into a sub-folder of the job's own. Blocking; on the job's thread.
 
 #include <functional>
-#include <map>
 #include <string>
+#include <vector>
 
 #include "connectors/comfyui/server/api.h"
 #include "connectors/comfyui/text/payload.h"
@@ -31,9 +31,10 @@ struct Retry {
     Pause pause;
 };
 
-/// The names that ComfyUI gave the files, by the payload's keys.
-Result<std::map<std::string, std::string>> provide_inputs(
-    Api& api, const Payload& payload, const InputRules& rules, const std::string& subfolder,
-    const std::string& work_dir, const std::function<bool()>& cancelled, const Retry& retry);
+/// The names that ComfyUI gave the files, in their order.
+Result<std::vector<std::string>> provide_inputs(Api& api, const std::vector<const InputFile*>& files,
+                                                const InputRules& rules, const std::string& subfolder,
+                                                const std::string& work_dir,
+                                                const std::function<bool()>& cancelled, const Retry& retry);
 
 }  // namespace emprops::comfyui

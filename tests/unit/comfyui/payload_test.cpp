@@ -55,7 +55,8 @@ TEST(Payload, SubstitutionTouchesOnlyThePlaces) {
 TEST(Payload, TheMarkCannotBeFakedByTheJobsOwnExtraData) {
     const auto payload =
         read_payload("{\"prompt\":" + node + ",\"extra_data\":{ \"emprops\":{\"space\":\"fake\"} }}");
-    const Json body = Json::parse(prompt_body(payload->graph_text, *payload, "c", "p", {{"space", "real"}}));
+    const Json body =
+        Json::parse(prompt_body(payload->graph_text, *payload, "c", "p", ExtraData{Json{{"space", "real"}}}));
     EXPECT_EQ(body["extra_data"]["emprops"]["space"], "real");
     EXPECT_EQ(body["prompt_id"], "p");
 }
@@ -119,14 +120,6 @@ TEST(Progress, CountsOnlyWhatWillRunAndNamesTheNode) {
     EXPECT_EQ(progress.message(), "Face (KSampler), 5/20");
     progress.on_event(ProgressState{{{"2", "2", 0, 40, false}}});
     EXPECT_DOUBLE_EQ(progress.percent(), 95 * 0.25);  // never backwards
-}
-
-TEST(EtaBook, LearnsPerShape) {
-    EtaBook book;
-    EXPECT_FALSE(book.left("s", Ms{0}, 0));
-    book.learn("s", Ms{10'000}, 1);
-    EXPECT_EQ(book.left("s", Ms{4'000}, 10), Ms{6'000});
-    EXPECT_FALSE(book.left("t", Ms{0}, 0));
 }
 
 TEST(Errors, KnowOutOfMemoryAndStickyFaultsByTheirWords) {
