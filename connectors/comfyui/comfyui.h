@@ -27,7 +27,7 @@ class ComfyUi : public Connector {
     Settings settings_;
     std::unique_ptr<PromptNames> names_;
     Mailboxes boxes_;
-    EtaBook etas_;
+    TimeBook times_;
     ObjectInfo object_info_;
     DeathBook deaths_;
     std::string refusal_;  // why there is no WebSocket, as last told; socket thread only

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "connectors/comfyui/job/progress.h"
+#include "connectors/comfyui/job/times.h"
 #include "connectors/comfyui/server/deaths.h"
 #include "connectors/comfyui/server/mailbox.h"
 #include "connectors/comfyui/server/monitor.h"
@@ -23,7 +23,7 @@ struct Shared {
     int instance = 0;
     std::string work_dir;  ///< the instance's
     Mailboxes& boxes;
-    EtaBook& etas;
+    TimeBook& times;
     ObjectInfo& object_info;
     DeathBook& deaths;
     Monitor& monitor;

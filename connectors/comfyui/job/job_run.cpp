@@ -33,7 +33,7 @@ JobRun::JobRun(const Shared& shared, const Job& job, JobContext& context, Payloa
              [this](Ms time) { return context_.wait_cancelled(time); },
              input_subfolder(shared.names.space(), job.job_id)},
       notes_(job.work_dir),
-      report_(scope_.payload.nodes, shared.settings.previews, shared.etas,
+      report_(scope_.payload.nodes, shared.settings.previews, shared.times,
               [this](double percent, const std::string& message, const Json& details) {
                   context_.progress(percent, message, "processing", details);
               }),
@@ -114,10 +114,17 @@ void JobRun::drive() {
         attached = run_.attached();
         const Action action = run_.next(Clock::now());
         if (std::holds_alternative<Finish>(action)) return;
-        if (std::holds_alternative<Wait>(action)) report_.tell(run_.prompt_id(), Clock::now());
+        if (std::holds_alternative<Wait>(action)) tell();
         act(action);
-        report_.tell(run_.prompt_id(), Clock::now());
+        tell();
     }
+}
+
+void JobRun::tell() {
+    const bool unanswered = run_.unanswered_since().has_value();
+    report_.on_trouble(unanswered ? run_.problem() : "");
+    // Before it was sent, there is nothing to tell of it.
+    if (run_.attached() || unanswered) report_.tell(run_.prompt_id(), Clock::now());
 }
 
 void JobRun::withdraw() {
@@ -156,11 +163,16 @@ void JobRun::act(const Action& action) {
                         [&](const AskQueue&) {
                             const auto answer = api_.queue();
                             run_.on_queue(answer, now());
-                            report_.on_position(run_.position(), run_.queue_length(), run_.output_nodes());
+                            report_.on_position(run_.position(), run_.queue_length(), run_.output_nodes(),
+                                                now());
                         },
                         [&](const AskRecent&) {
                             const auto answer = api_.recent();
                             run_.on_recent(answer, now());
+                        },
+                        [&](const CancelJob& cancel) {
+                            const auto answer = api_.cancel(cancel.prompt_id);
+                            run_.on_cancelled(answer, now());
                         },
                         [&](const DeletePending& remove) {
                             const bool ok = api_.remove_pending(remove.prompt_id);

@@ -34,6 +34,7 @@ class JobRun {
     void refuse_poison() const;
     /// Until the run is over.
     void drive();
+    void tell();
     void withdraw();
     void note_submission(bool was_attached);
     void act(const Action& action);

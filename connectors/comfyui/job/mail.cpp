@@ -32,6 +32,7 @@ void Mail::read(TimePoint until) {
                                 pictures_.on_socket(socket.up);
                             },
                             [&](Picture& picture) { take(picture, now); },
+                            [&](const NodeText& text) { take(text, now); },
                             [&](const RawState& state) {
                                 const SocketMessage message = read_message(state.text);
                                 if (const auto* event = std::get_if<Event>(&message)) take(*event, now);
@@ -60,6 +61,13 @@ void Mail::take(Picture& picture, TimePoint now) {
     const bool kept =
         pictures_.on_picture(std::move(picture.node), std::move(picture.mime_type), std::move(picture.bytes));
     if (!kept) report_.show(std::move(preview), now);
+}
+
+void Mail::take(const NodeText& text, TimePoint now) {
+    // Everybody gets it, and ComfyUI runs one prompt at a time.
+    if (node_.empty()) return;
+    run_.on_sign(now);
+    report_.on_text(text);
 }
 
 void Mail::restart() {

@@ -45,6 +45,7 @@ class Mail {
   private:
     void take(const Event& event, TimePoint now);
     void take(Picture& picture, TimePoint now);
+    void take(const NodeText& text, TimePoint now);
 
     Mailbox& box_;
     Run& run_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "connectors/comfyui/text/outputs.h"
 #include "connectors/comfyui/text/tolerant_json.h"
 #include "ipc/overload.h"
 #include "ipc/text/utf8.h"
@@ -11,18 +12,6 @@ namespace emprops::comfyui {
 namespace {
 
 constexpr long long max_steps = 1'000'000;
-
-/// The node of the graph that a node of an expansion ("7.0.0.2") belongs to.
-template <class Known>
-std::string outer_node(const std::string& id, const Known& known) {
-    std::string at = id;
-    while (!known(at)) {
-        const auto dot = at.rfind('.');
-        if (dot == std::string::npos) return id;
-        at.resize(dot);
-    }
-    return at;
-}
 
 int count_announced(const Json& ui) {
     int count = 0;

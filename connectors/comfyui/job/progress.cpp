@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "connectors/comfyui/text/outputs.h"
+
 namespace emprops::comfyui {
 namespace {
-
-constexpr double run_share = 95;  // the rest is for fetching and delivering the files
-constexpr std::size_t max_shapes = 64;
 
 std::string count(double value) {
     const auto whole = static_cast<long long>(std::llround(std::clamp(value, -1e12, 1e12)));
@@ -16,9 +15,10 @@ std::string count(double value) {
 
 }  // namespace
 
-Progress::Progress(const std::vector<Node>& nodes) {
+Progress::Progress(const std::vector<Node>& nodes, const TimeBook& times) {
     for (const Node& node : nodes) {
         nodes_.emplace(node.id, node);
+        weights_.emplace(node.id, static_cast<double>(times.node(node.class_type).count()));
     }
     recount();
 }
@@ -86,12 +86,12 @@ void Progress::recount() {
         const bool seen = parts_.count(entry.first) > 0;
         if (cached_.count(entry.first) == 0 &&
             (expected_.empty() || seen || expected_.count(entry.first) > 0)) {
-            ++total_;
+            total_ += weight(entry.first);
         }
     }
     for (const auto& [id, parts] : parts_) {
         // A node that the graph as sent did not have counts too.
-        if (nodes_.count(id) == 0 && cached_.count(id) == 0) ++total_;
+        if (nodes_.count(id) == 0 && cached_.count(id) == 0) total_ += weight(id);
         changed(id);
     }
 }
@@ -99,7 +99,12 @@ void Progress::recount() {
 void Progress::see(const std::string& display) {
     if (!parts_.try_emplace(display).second || cached_.count(display) > 0) return;
     const bool counted = nodes_.count(display) > 0 && (expected_.empty() || expected_.count(display) > 0);
-    if (!counted) ++total_;
+    if (!counted) total_ += weight(display);
+}
+
+double Progress::weight(const std::string& display) const {
+    const auto at = weights_.find(display);
+    return at == weights_.end() ? static_cast<double>(TimeBook::guess({}).count()) : at->second;
 }
 
 void Progress::changed(const std::string& display) {
@@ -110,11 +115,18 @@ void Progress::changed(const std::string& display) {
         sum += entry.second.finished ? 1.0 : entry.second.fraction;
     }
     double& share = shares_[display];
-    done_ -= share;
+    done_ -= share * weight(display);
     share = parts.empty() ? 0 : sum / static_cast<double>(parts.size());
-    done_ += share;
-    if (total_ > 0)
-        percent_ = std::max(percent_, run_share * std::min(1.0, done_ / static_cast<double>(total_)));
+    done_ += share * weight(display);
+    if (total_ > 0) percent_ = std::max(percent_, run_share * std::min(1.0, done_ / total_));
+}
+
+void Progress::on_text(const NodeText& text) {
+    // "2.0.0.1" is of an expansion of node "2".
+    const std::string outer =
+        outer_node(text.node, [this](const std::string& id) { return nodes_.count(id) > 0; });
+    text_ = {nodes_.count(outer) > 0 ? outer : current_, text.text};
+    current_ = text_.node;
 }
 
 bool Progress::on_position(int position, int length) {
@@ -142,6 +154,7 @@ void Progress::restart() {
     cached_.clear();
     recount();
     current_.clear();
+    text_ = {};
     running_ = false;
     position_ = -1;
 }
@@ -149,7 +162,8 @@ void Progress::restart() {
 std::string Progress::message() const {
     if (!running_) {
         if (position_ > 0) return "waiting in ComfyUI's queue, " + std::to_string(position_) + " ahead";
-        return position_ == 0 ? "ComfyUI has begun" : "sent to ComfyUI";
+        return position_ == 0 ? "ComfyUI is running it (no steps heard over the WebSocket)"
+                              : "sent to ComfyUI";
     }
     if (current_.empty()) return "running";
     const auto node = nodes_.find(current_);
@@ -165,6 +179,7 @@ std::string Progress::message() const {
             if (!part.finished && part.max > 1) text += ", " + count(part.value) + "/" + count(part.max);
         }
     }
+    if (text_.node == current_ && !text_.text.empty()) text += ": " + text_.text;
     return text;
 }
 
@@ -184,33 +199,6 @@ Json Progress::details() const {
     }
     if (!cached_.empty()) out["cached_nodes"] = cached_.size();
     return out;
-}
-
-void EtaBook::learn(const std::string& shape, std::chrono::milliseconds took, double share) {
-    if (share < 0.2) return;  // too little ran to say anything about a whole run
-    const std::lock_guard lock(mutex_);
-    const double whole = static_cast<double>(took.count()) / share;
-    const auto [at, fresh] = entries_.try_emplace(shape);
-    at->second.mean_ms = fresh ? whole : at->second.mean_ms * 0.7 + whole * 0.3;
-    at->second.used = ++clock_;
-    if (entries_.size() > max_shapes) {
-        entries_.erase(std::min_element(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) {
-            return a.second.used < b.second.used;
-        }));
-    }
-}
-
-std::optional<std::chrono::milliseconds> EtaBook::left(const std::string& shape,
-                                                       std::chrono::milliseconds elapsed,
-                                                       double percent) const {
-    const std::lock_guard lock(mutex_);
-    const auto at = entries_.find(shape);
-    if (at == entries_.end()) return {};
-    double left = at->second.mean_ms - static_cast<double>(elapsed.count());
-    // Past the learned time, what is done already says how much is left.
-    if (left <= 0 && percent > 1)
-        left = static_cast<double>(elapsed.count()) * (run_share - percent) / percent;
-    return std::chrono::milliseconds{static_cast<std::int64_t>(std::max(0.0, left))};
 }
 
 }  // namespace emprops::comfyui

@@ -1,29 +1,33 @@
 #pragma once
-// One number for a prompt's progress, a sentence for people, and an estimate of the time left. Pure; one
-// object per job (Progress) or per connector (EtaBook, guarded by its own mutex).
+// One number for a prompt's progress, and a sentence for people. Pure; one object per job.
 
-#include <chrono>
 #include <map>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "connectors/comfyui/job/times.h"
 #include "connectors/comfyui/text/events.h"
 #include "connectors/comfyui/text/payload.h"
 
 namespace emprops::comfyui {
 
+/// Percent of a job that its run makes; the rest is for fetching and delivering the files.
+constexpr double run_share = 95;
+
 /// Finished nodes plus the fractions of the running ones, over the nodes that will really run: those of the
-/// graph that are not cached (and, once expansions are seen, their display nodes). Never goes backwards.
+/// graph that are not cached (and, once expansions are seen, their display nodes). Each counts for as much as nodes of
+/// its class took before. Never goes backwards.
 class Progress {
   public:
-    explicit Progress(const std::vector<Node>& nodes);
+    explicit Progress(const std::vector<Node>& nodes, const TimeBook& times = TimeBook());
 
     /// Takes an event of this job's prompt. Costs little, however large the graph is.
     void on_event(const EventBody& event);
+    /// A node says how it goes; it is the one that is told of.
+    void on_text(const NodeText& text);
     /// Place in ComfyUI's queue: 0 = running, 1 = next. True if it changed.
     bool on_position(int position, int length);
     /// The queue names the output nodes that ComfyUI accepted: only they and what they need will run.
@@ -33,7 +37,7 @@ class Progress {
 
     /// 0..100. 100 is left to the end of the delivery: a run tops out at 95.
     double percent() const { return percent_; }
-    /// "KSampler (Sampling the face), 12/20" or "waiting in ComfyUI's queue, 2 ahead".
+    /// "KSampler (Sampling the face), 12/20", "Gemini: queued, 5 s" or "waiting in ComfyUI's queue, 2 ahead".
     std::string message() const;
     Json details() const;
     const std::set<std::string>& cached() const { return cached_; }
@@ -43,6 +47,7 @@ class Progress {
     void recount();
     void see(const std::string& display);
     void changed(const std::string& display);
+    double weight(const std::string& display) const;
 
     struct Part {
         double fraction = 0;
@@ -50,36 +55,19 @@ class Progress {
         double value = 0, max = 0;
     };
     std::map<std::string, Node> nodes_;
-    std::set<std::string> expected_;  // nodes that will run; empty: all
+    std::map<std::string, double> weights_;  // ms, by node
+    std::set<std::string> expected_;         // nodes that will run; empty: all
     std::set<std::string> cached_;
     std::map<std::string, std::map<std::string, Part>> parts_;  // display node -> node or expansion -> part
     std::map<std::string, double> shares_;                      // display node -> how much of it is done
-    std::size_t total_ = 0;                                     // nodes that count
-    double done_ = 0;                                           // sum of shares_
+    double total_ = 0;                                          // weights of the nodes that count
+    double done_ = 0;                                           // sum of shares_, weighted
     std::string current_;
+    NodeText text_;  // the last one; its node is a display node
     double percent_ = 0;
     int position_ = -1;
     int length_ = 0;
     bool running_ = false;
-};
-
-/// How long graphs of a shape took to run, learned from earlier jobs. Thread-safe.
-class EtaBook {
-  public:
-    /// `share` = part of the nodes that ran (1 = nothing was cached): a half-cached run teaches half as much.
-    void learn(const std::string& shape, std::chrono::milliseconds took, double share);
-    /// Time left after `elapsed` of a run of this shape; nullopt when unknown.
-    std::optional<std::chrono::milliseconds> left(const std::string& shape, std::chrono::milliseconds elapsed,
-                                                  double percent) const;
-
-  private:
-    struct Entry {
-        double mean_ms = 0;
-        std::uint64_t used = 0;
-    };
-    mutable std::mutex mutex_;
-    std::map<std::string, Entry> entries_;  // bounded; the least lately learned goes first
-    std::uint64_t clock_ = 0;
 };
 
 }  // namespace emprops::comfyui

@@ -21,6 +21,11 @@ struct AskHistory {
 struct AskQueue {};
 /// The newest of the history, for ids that the server made. Answer: on_recent().
 struct AskRecent {};
+/// Takes a prompt back wherever it is, in one step, where the server can do that (connectors/comfyui/API.md 12.2).
+/// Answer: on_cancelled().
+struct CancelJob {
+    std::string prompt_id;
+};
 /// Answer: on_done().
 struct DeletePending {
     std::string prompt_id;
@@ -52,7 +57,7 @@ struct Wait {
 /// See Run::outcome().
 struct Finish {};
 
-using Action = std::variant<SendPrompt, AskHistory, AskQueue, AskRecent, DeletePending, Interrupt, FreeMemory,
-                            Reconnect, RestartService, Blocked, Wait, Finish>;
+using Action = std::variant<SendPrompt, AskHistory, AskQueue, AskRecent, CancelJob, DeletePending, Interrupt,
+                            FreeMemory, Reconnect, RestartService, Blocked, Wait, Finish>;
 
 }  // namespace emprops::comfyui

@@ -86,6 +86,12 @@ void Run::on_done(bool ok, TimePoint now) {
     }
 }
 
+void Run::on_cancelled(CancelAnswer answer, TimePoint now) {
+    if (phase_ != Phase::withdraw) return;
+    if (answer == CancelAnswer::none) reach_.lost(now);
+    look_.begin(withdrawal_->on_cancelled(answer, now));
+}
+
 void Run::on_event(const Event& event, TimePoint now) {
     if (phase_ == Phase::finished || phase_ == Phase::free_memory) return;
     // The reminder after a reconnect has no id. It is about this client's running prompt, but it answers our

@@ -42,7 +42,10 @@ class Run {
     void on_recent(const RecentAnswer& answer, TimePoint now);
     /// Deleting, interrupting and freeing answer with an empty 200, whatever they did; `ok` false: no answer.
     void on_done(bool ok, TimePoint now);
+    void on_cancelled(CancelAnswer answer, TimePoint now);
     void on_event(const Event& event, TimePoint now);
+    /// A sign of life of this prompt that is no event: the socket is not deaf, and it goes on.
+    void on_sign(TimePoint now) { hearing_.event(now); }
     void on_socket(bool up, TimePoint now);
     void cancel(TimePoint now);
     /// After a success: files that the history names are gone (a cached run names old files). True if the
@@ -64,6 +67,9 @@ class Run {
     int position() const { return submission_.place.position(); }
     int queue_length() const { return submission_.place.queue_length(); }
     const std::vector<std::string>& output_nodes() const { return submission_.place.outputs(); }
+    /// Since when ComfyUI has not answered, and how; nullopt: it answers.
+    const std::optional<TimePoint>& unanswered_since() const { return reach_.lost_at; }
+    const std::string& problem() const { return reach_.problem; }
 
   private:
     enum class Phase { arrive, follow, withdraw, free_memory, finished };

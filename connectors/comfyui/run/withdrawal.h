@@ -1,8 +1,9 @@
 #pragma once
-// Takes a prompt back: a cancel, a time limit, a prompt that ComfyUI took only in part. Deletes it from the
-// queue, looks, interrupts it only if it is the one that runs, and looks again until it is gone
-// (connectors/comfyui/API.md 7). Servers before September 2025 ignore the id of an interrupt and stop whatever
-// runs, so there is a look before each interrupt, on all versions. Pure.
+// Takes a prompt back: a cancel, a time limit, a prompt that ComfyUI took only in part. Servers since June 2026 do
+// it in one step that cannot hit another prompt (connectors/comfyui/API.md 12.2): that is tried first. On others it
+// deletes the prompt from the queue, looks, interrupts it only if it is the one that runs, and looks again until it is
+// gone (connectors/comfyui/API.md 7). Servers before September 2025 ignore the id of an interrupt and stop whatever
+// runs, so there is a look before each interrupt. Pure.
 
 #include <optional>
 #include <string>
@@ -31,6 +32,8 @@ class Withdrawal {
     std::optional<Action> next(const std::string& prompt_id) const;
     /// A request was carried out, or was not answered; returns when to look.
     TimePoint on_done(bool answered, TimePoint now);
+    /// The same for a CancelJob.
+    TimePoint on_cancelled(CancelAnswer answer, TimePoint now);
     /// What a look found. True: the prompt is gone from the queue. Else the next look is due after `look_pause`.
     bool on_found(Where where, TimePoint now);
     bool is_over(TimePoint now) const { return now >= until_; }
@@ -42,12 +45,13 @@ class Withdrawal {
     static constexpr Ms look_pause{250};
 
   private:
-    enum class Step { remove, look, interrupt };
+    enum class Step { cancel, remove, look, interrupt };
 
     Reason reason_;
     TimePoint until_;
     TimePoint interrupt_at_;  // not before
-    Step step_ = Step::remove;
+    bool by_jobs_ = true;     // until the server says that it does not know the call
+    Step step_ = Step::cancel;
 };
 
 }  // namespace emprops::comfyui

@@ -69,6 +69,18 @@ std::optional<ServiceStatus> Health::changed() {
     return now;
 }
 
+void ProbePace::probed(bool answered, TimePoint now) {
+    if (answered)
+        silent_since_.reset();
+    else if (!silent_since_)
+        silent_since_ = now;
+}
+
+Ms ProbePace::pause(Ms usual, TimePoint now) const {
+    const bool starting = silent_since_ && now - *silent_since_ < start_takes;
+    return starting ? std::min(while_starting, usual) : usual;
+}
+
 void HeadWatch::look(const Queue& queue, const std::string& space, TimePoint now) {
     if (queue.running.empty() || is_ours(queue.running.front().mark, space)) return head_.reset();
     const QueueItem& running = queue.running.front();

@@ -54,6 +54,21 @@ class Health {
     std::optional<ServiceStatus> told_;
 };
 
+/// How soon ComfyUI is looked at again. While it starts, or is gone and may be starting, often: it is cheap to find
+/// nobody there, and each look that comes late is time without jobs. Pure.
+class ProbePace {
+  public:
+    void probed(bool answered, TimePoint now);
+    /// `usual`: status_interval.
+    Ms pause(Ms usual, TimePoint now) const;
+
+  private:
+    static constexpr Ms while_starting{500};
+    static constexpr Ms start_takes{300'000};  // longer than that it is not starting, but gone
+
+    std::optional<TimePoint> silent_since_;
+};
+
 /// Watches for somebody else's prompt that is the running one without end. After `limit` it blocks (no jobs
 /// are taken); a long render does that too, so only after three times that, with the same one at the head and
 /// no event of it, the worker thread is taken for dead. Prompts of our own are their jobs' to watch. Not

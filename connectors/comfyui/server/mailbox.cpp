@@ -14,6 +14,7 @@ std::size_t size_of(const Letter& letter) {
     constexpr std::size_t own = 200;
     if (const auto* event = std::get_if<Event>(&letter)) return own + event->bytes;
     if (const auto* picture = std::get_if<Picture>(&letter)) return own + picture->bytes.size();
+    if (const auto* text = std::get_if<NodeText>(&letter)) return own + text->text.size();
     if (const auto* state = std::get_if<RawState>(&letter)) return own + state->text.size();
     return 0;
 }
@@ -172,6 +173,10 @@ void Mailboxes::on_text(std::string_view frame) {
 }
 
 void Mailboxes::on_binary(std::string_view frame) {
+    if (auto text = read_node_text(frame)) {
+        const std::lock_guard lock(mutex_);
+        return to_all(*std::move(text));
+    }
     const auto preview = read_preview(frame);
     if (!preview) return;
     Picture picture{preview->prompt_id, preview->node, preview->mime_type, std::string(preview->picture)};

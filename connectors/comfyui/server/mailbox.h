@@ -38,7 +38,7 @@ struct RawState {
 struct Missed {
     bool picture = false;
 };
-using Letter = std::variant<Event, SocketUp, Picture, RawState, Missed>;
+using Letter = std::variant<Event, SocketUp, Picture, NodeText, RawState, Missed>;
 
 struct MailLimits {
     std::size_t letters = 20'000;                    ///< that wait in one box, pictures included
@@ -83,8 +83,8 @@ class Mailbox {
     bool woken_ = false;
 };
 
-/// Who gets what. Events without a prompt id and pictures without one go to all jobs: each knows whether its
-/// prompt is the running one.
+/// Who gets what. Events, pictures and texts without a prompt id go to all jobs: each knows whether its prompt is
+/// the running one.
 class Mailboxes {
   public:
     explicit Mailboxes(MailLimits limits = {});

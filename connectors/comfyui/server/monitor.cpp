@@ -96,9 +96,9 @@ void Monitor::run() {
         check_disk();
         look_at_queue();
         std::unique_lock lock(mutex_);
-        const Ms pause = health_.suspicious() || orphans_.any_unwanted()
-                             ? std::min(suspicious_interval, settings_.status_interval)
-                             : settings_.status_interval;
+        const Ms usual = pace_.pause(settings_.status_interval, std::chrono::steady_clock::now());
+        const Ms pause =
+            health_.suspicious() || orphans_.any_unwanted() ? std::min(suspicious_interval, usual) : usual;
         condition_.wait_for(lock, pause, [this] { return stop_ || hurry_; });
         hurry_ = false;
     }
@@ -107,6 +107,7 @@ void Monitor::run() {
 void Monitor::probe() {
     auto answer = api_.get_json("/system_stats", std::min(settings_.limits.response, probe_timeout));
     if (stop_) return;
+    pace_.probed(std::holds_alternative<Json>(answer), std::chrono::steady_clock::now());
     std::string problem;
     bool gone = false;
     if (const auto* denied = std::get_if<AccessDenied>(&answer)) {
@@ -238,9 +239,13 @@ void Monitor::look_at_queue() {
                                       : "the withdrawn prompt " + lingering +
                                             " still runs in ComfyUI although it was interrupted"));
     }
+    if (lingering.empty()) removing_.clear();
     for (const Orphan& orphan : remove) {
-        context_.log("info", "removing a prompt of ours that no job waits for",
-                     {{"prompt_id", orphan.prompt_id}});
+        // One that does not let go is interrupted again and again; people need it once.
+        if (removing_.insert(orphan.prompt_id).second)
+            context_.log("info", "removing a prompt of ours that no job waits for",
+                         {{"prompt_id", orphan.prompt_id}});
+        if (api_.cancel(orphan.prompt_id) != CancelAnswer::unknown_call) continue;
         // Only what the queue just showed as running is interrupted: old servers stop whatever runs.
         if (orphan.running) {
             api_.interrupt(orphan.prompt_id);

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -50,6 +51,8 @@ class Monitor {
     const std::string work_dir_;
     std::atomic<bool> stop_{false};
     Api api_;
+    ProbePace pace_;
+    std::set<std::string> removing_;  // prompts of which people were told
     TimePoint capabilities_at_, queue_at_;
     Json last_capabilities_;
 

@@ -92,4 +92,14 @@ std::string picture_type(std::string_view picture, std::string_view said);
 /// Reads a binary frame; nullopt for text frames (type 3), unknown types and wrong lengths.
 std::optional<Preview> read_preview(std::string_view frame);
 
+/// What a node says of itself while it runs, such as how long a paid one has waited. Goes to everybody, and names no
+/// prompt.
+struct NodeText {
+    std::string node;  ///< as ComfyUI runs it: may belong to an expansion
+    std::string text;  ///< on one line, cut
+};
+
+/// Reads a text frame (type 3); nullopt for others, and for an empty text.
+std::optional<NodeText> read_node_text(std::string_view frame);
+
 }  // namespace emprops::comfyui

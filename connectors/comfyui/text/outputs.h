@@ -42,6 +42,18 @@ struct Outputs {
 /// Whether an output of `id` is meant by the node `wanted`: itself, or of its expansion ("9.0.0.2").
 bool is_of_node(const std::string& id, const std::string& wanted);
 
+/// The node of the graph that a node of an expansion ("7.0.0.2") belongs to.
+template <class Known>
+std::string outer_node(const std::string& id, const Known& known) {
+    std::string at = id;
+    while (!known(at)) {
+        const auto dot = at.rfind('.');
+        if (dot == std::string::npos) return id;
+        at.resize(dot);
+    }
+    return at;
+}
+
 /// Walks all nodes and keys of a history entry's `outputs`. Files are, at any depth: objects with a
 /// `filename` (or a `name` and a `type` or `subfolder`), [filename, subfolder, type], links to /view, and,
 /// under any key but `text` and the like, texts that are a path with the ending of a media file. Other values

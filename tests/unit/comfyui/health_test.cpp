@@ -50,6 +50,23 @@ TEST(Health, ASilenceThatNoPromptCouldDisproveLapsesAndOthersDoNot) {
     EXPECT_FALSE(health.on_queue(running(""), late));
 }
 
+TEST(ProbePace, WhileItStartsItIsLookedAtOftenAndOneThatIsGoneForGoodIsNot) {
+    constexpr Ms usual{5'000};
+    const TimePoint begin{};
+    ProbePace pace;
+    EXPECT_EQ(pace.pause(usual, begin), usual);
+    pace.probed(false, begin);
+    EXPECT_EQ(pace.pause(usual, begin), Ms{500});
+    EXPECT_EQ(pace.pause(Ms{100}, begin), Ms{100});
+    pace.probed(false, begin + Ms{299'999});
+    EXPECT_EQ(pace.pause(usual, begin + Ms{299'999}), Ms{500});
+    EXPECT_EQ(pace.pause(usual, begin + Ms{300'000}), usual);
+    pace.probed(true, begin + Ms{400'000});
+    EXPECT_EQ(pace.pause(usual, begin + Ms{400'000}), usual);
+    pace.probed(false, begin + Ms{500'000});
+    EXPECT_EQ(pace.pause(usual, begin + Ms{500'000}), Ms{500});
+}
+
 TEST(Health, ABlockerIsAReasonUntilItIsGone) {
     Health health{Ms{300'000}};
     health.on_probe("");

@@ -49,7 +49,7 @@ TEST(WorkNotes, WhatIsNoNumberIsNoNote) {
 struct ReportTest : testing::Test {
     Report& report() {
         if (!made) {
-            made.emplace(nodes, previews, etas,
+            made.emplace(nodes, previews, times,
                          [this](double percent, const std::string& message, const Json& details) {
                              said.push_back({percent, message, details});
                          });
@@ -63,7 +63,7 @@ struct ReportTest : testing::Test {
     };
     std::vector<Node> nodes{{"1", "KSampler", "KSampler", {}}, {"2", "SaveImage", "SaveImage", {"1"}}};
     PreviewSettings previews;
-    EtaBook etas;
+    TimeBook times;
     std::vector<Said> said;
     std::optional<Report> made;
 };
@@ -72,7 +72,7 @@ TEST_F(ReportTest, SaysNothingTwiceAndItsNumberNeverGoesBackwards) {
     report().tell(40, "delivering a.png");
     report().tell(10, "delivering b.png");
     EXPECT_EQ(said.at(1).percent, 40);
-    report().on_position(2, 5, {});
+    report().on_position(2, 5, {}, at(0));
     report().tell("p0", at(0));
     report().tell("p0", at(0));
     ASSERT_THAT(said, SizeIs(3));
@@ -104,7 +104,7 @@ TEST_F(ReportTest, TheTimeLeftIsToldAfterARunOfThisGraphWasLearned) {
     EXPECT_NEAR(said[0].details.value("eta_seconds", 0.0), 6, 0.1);
     report().restart();  // another submission has not begun
     report().tell(50, "");
-    report().on_position(1, 1, {});
+    report().on_position(1, 1, {}, at(5'000));
     report().tell("p1", at(5'000));
     EXPECT_FALSE(said.back().details.contains("eta_seconds"));
 }

@@ -114,6 +114,8 @@ Replayed replay(const RecordedPrompt& prompt) {
             run.on_done(true, now);
         } else if (std::holds_alternative<RestartService>(action)) {
             result.restart_service = true;
+        } else if (std::holds_alternative<CancelJob>(action)) {
+            run.on_cancelled(CancelAnswer::unknown_call, now);
         } else if (!std::holds_alternative<Reconnect>(action)) {
             run.on_done(true, now);
         }

@@ -29,6 +29,7 @@ inline OwnMark own() {
 inline std::string word(const Action& action) {
     if (const auto* ask = std::get_if<AskHistory>(&action)) return "history " + ask->prompt_id;
     if (const auto* send = std::get_if<SendPrompt>(&action)) return "post " + send->prompt_id;
+    if (const auto* cancel = std::get_if<CancelJob>(&action)) return "cancel " + cancel->prompt_id;
     if (const auto* remove = std::get_if<DeletePending>(&action)) return "delete " + remove->prompt_id;
     if (const auto* stop = std::get_if<Interrupt>(&action)) return "interrupt " + stop->prompt_id;
     if (std::holds_alternative<AskQueue>(action)) return "queue";

@@ -324,8 +324,28 @@ TEST(Patience, AllOfItIsLimitedToo) {
 
 // ---- Withdrawal
 
-TEST(Withdrawal, DeletesLooksAndInterruptsOnlyWhatRuns) {
+TEST(Withdrawal, WhereTheServerCanDoItInOneStepNothingElseIsAsked) {
     Withdrawal withdrawal({}, at(8'000), at(0));
+    EXPECT_EQ(word(*withdrawal.next("p0")), "cancel p0");
+    EXPECT_EQ(withdrawal.on_cancelled(CancelAnswer::none, at(10)), at(10) + Withdrawal::look_pause);
+    EXPECT_FALSE(withdrawal.next("p0"));  // a look
+    EXPECT_FALSE(withdrawal.on_found(Where::running, at(20)));
+    EXPECT_EQ(word(*withdrawal.next("p0")), "cancel p0") << "the one before may not have arrived";
+    EXPECT_EQ(withdrawal.on_cancelled(CancelAnswer::done, at(30)), at(30) + Withdrawal::look_pause);
+    EXPECT_FALSE(withdrawal.on_found(Where::running, at(2'029)));
+    EXPECT_FALSE(withdrawal.next("p0"));  // not again at once
+    EXPECT_FALSE(withdrawal.on_found(Where::running, at(2'030)));
+    EXPECT_EQ(word(*withdrawal.next("p0")), "cancel p0");
+    withdrawal.on_cancelled(CancelAnswer::done, at(2'040));
+    EXPECT_FALSE(withdrawal.on_found(Where::pending, at(2'050)));
+    EXPECT_EQ(word(*withdrawal.next("p0")), "cancel p0");
+    EXPECT_TRUE(withdrawal.on_found(Where::finished, at(2'060)));
+}
+
+TEST(Withdrawal, DeletesLooksAndInterruptsOnlyWhatRunsWhereTheServerHasNoJobs) {
+    Withdrawal withdrawal({}, at(8'000), at(0));
+    EXPECT_EQ(word(*withdrawal.next("p0")), "cancel p0");
+    EXPECT_EQ(withdrawal.on_cancelled(CancelAnswer::unknown_call, at(5)), at(5));
     EXPECT_EQ(word(*withdrawal.next("p0")), "delete p0");
     EXPECT_EQ(withdrawal.on_done(true, at(10)), at(10));
     EXPECT_FALSE(withdrawal.next("p0"));  // a look

@@ -154,6 +154,23 @@ TEST(Run, ACancelOfARunningPromptInterruptsItAndVerifies) {
     EXPECT_FALSE(comfy.run.outcome().abandoned);
 }
 
+TEST(Run, WhereTheServerHasJobsACancelIsOneRequestForWaitingAndRunningPrompts) {
+    for (const bool runs : {true, false}) {
+        Comfy comfy;
+        comfy.jobs_api = true;
+        comfy.on_post = [&] { runs ? comfy.running("p0") : comfy.pending("p0", true); };
+        comfy.go(Ms{1'000});
+        comfy.run.cancel(comfy.now);
+        comfy.go(Ms{1'100});
+        EXPECT_FALSE(comfy.finished);
+        comfy.queue = Queue{};
+        comfy.go(Ms{3'000});
+        EXPECT_EQ(comfy.log, "post p0;cancel p0;");
+        EXPECT_EQ(comfy.run.outcome().kind, Outcome::Kind::cancelled);
+        EXPECT_FALSE(comfy.run.outcome().abandoned);
+    }
+}
+
 TEST(Run, AServerThatIsGoneForTooLongFailsTheJob) {
     Comfy comfy;
     comfy.on_post = [&] { comfy.running("p0"); };

@@ -60,6 +60,9 @@ class Comfy {
             } else if (const auto* stop = std::get_if<Interrupt>(&action)) {
                 log += "interrupt " + stop->prompt_id + ";";
                 run.on_done(true, now);
+            } else if (const auto* cancel = std::get_if<CancelJob>(&action)) {
+                if (jobs_api) log += "cancel " + cancel->prompt_id + ";";
+                run.on_cancelled(jobs_api ? CancelAnswer::done : CancelAnswer::unknown_call, now);
             } else if (const auto* gone = std::get_if<DeletePending>(&action)) {
                 log += "delete " + gone->prompt_id + ";";
                 run.on_done(true, now);
@@ -92,6 +95,7 @@ class Comfy {
     int lost_numbers = 0;
     bool gone = false;  // nobody is there; `down`: no answer
     bool down = false, queue_down = false, finished = false, ask_recent = false;
+    bool jobs_api = false;  // it knows POST /api/jobs/{id}/cancel
     std::string log;
 };
 
