@@ -1,9 +1,18 @@
 #include "supervisor/process/life/readiness.h"
 
+#include <algorithm>
+
 namespace emprops::process {
+namespace {
+
+// Nobody is there yet, which costs nothing to find; each question that comes late is time without jobs.
+constexpr Ms while_starting{500};
+
+}  // namespace
 
 SignsOfLife::SignsOfLife(const Readiness& readiness, TimePoint spawned_at) : readiness_(readiness) {
-    if (const auto* page = std::get_if<AnswersPage>(&readiness_)) next_ = spawned_at + page->interval;
+    if (const auto* page = std::get_if<AnswersPage>(&readiness_))
+        next_ = spawned_at + std::min(while_starting, page->interval);
 }
 
 void SignsOfLife::start_pings(TimePoint now) {
@@ -21,7 +30,7 @@ void SignsOfLife::pong(std::uint64_t id) {
 bool SignsOfLife::answered(const PageAnswer& answer, bool is_up, TimePoint now) {
     const auto* rule = std::get_if<AnswersPage>(&readiness_);
     if (rule == nullptr) return false;
-    next_ = now + rule->interval;
+    next_ = now + (is_up || answer.healthy ? rule->interval : std::min(while_starting, rule->interval));
     last_miss_ = answer.text;
     if (answer.healthy) {
         missed_ = 0;

@@ -19,7 +19,7 @@ struct SaysReady {
 };
 /// It is up with the first healthy answer of its page.
 struct AnswersPage {
-    Ms interval{5000};         ///< from an answer, or a miss, to the next question
+    Ms interval{5000};  ///< from an answer, or a miss, to the next question; while it starts, half a second
     std::uint32_t missed = 1;  ///< questions in a row without a healthy answer that mean: it hangs
 };
 /// It is up as soon as it runs.

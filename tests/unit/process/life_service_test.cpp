@@ -27,7 +27,23 @@ TEST_F(LifeOfAService, NoSecondQuestionWhileOneIsOpen) {
     EXPECT_THAT(tick_after(5s), ElementsAre(AskPage{1}));
     EXPECT_THAT(tick_after(15s), IsEmpty());
     EXPECT_THAT(miss(1), IsEmpty());
+    EXPECT_EQ(life().next_wakeup(), now + 500ms);
+}
+
+TEST_F(LifeOfAService, WhileItStartsItIsAskedEveryHalfSecondAndThenAsSet) {
+    start(1);
+    for (int i = 0; i < 4; ++i) {
+        EXPECT_THAT(tick_after(499ms), IsEmpty());
+        EXPECT_THAT(tick_after(1ms), ElementsAre(AskPage{1}));
+        EXPECT_THAT(miss(1, "connection refused"), IsEmpty());
+    }
+    EXPECT_THAT(tick_after(500ms), ElementsAre(AskPage{1}));
+    EXPECT_THAT(answer(1), IsEmpty());
+    EXPECT_TRUE(life().usable());
     EXPECT_EQ(life().next_wakeup(), now + 5s);
+    EXPECT_THAT(tick_after(5s), ElementsAre(AskPage{1}));
+    EXPECT_THAT(miss(1), IsEmpty());
+    EXPECT_EQ(life().next_wakeup(), now + 5s) << "it is up, and slow";
 }
 
 TEST_F(LifeOfAService, NeverHealthyIsStoppedAndTriedAgain) {
