@@ -55,8 +55,8 @@ void ComfyUi::initialize(const ConnectorSettings& given, ConnectorContext& conte
         socket_ = std::make_unique<Socket>(settings_, client_id, std::move(handlers));
     }
     shared_ = std::make_unique<Shared>(Shared{settings_, *names_, client_id, given.connector, given.instance,
-                                              given.work_dir, boxes_, times_, object_info_, deaths_, *monitor_,
-                                              socket_.get()});
+                                              given.work_dir, boxes_, times_, object_info_, deaths_,
+                                              *monitor_, socket_.get()});
 }
 
 Json ComfyUi::process_job(const Job& job, JobContext& context) {

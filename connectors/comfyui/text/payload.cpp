@@ -19,10 +19,6 @@ Error refuse(const std::string& why) {
     return {"invalid_payload", why};
 }
 
-Json parse(std::string_view part) {
-    return parse_tolerant(part).value_or(Json());
-}
-
 Result<std::vector<Node>> read_nodes(const Json& graph) {
     std::vector<Node> nodes;
     for (const auto& [id, value] : graph.items()) {
@@ -146,10 +142,10 @@ std::optional<Error> read_files(const PayloadForm& form, Payload& payload) {
         return {};
     };
     if (const auto inputs = form.member("inputs")) {
-        if (auto wrong = add(read_inputs(parse(*inputs)))) return wrong;
+        if (auto wrong = add(read_inputs(parse_part(*inputs)))) return wrong;
     }
     if (const auto images = form.member("images")) {
-        if (auto wrong = add(read_images(parse(*images), form.graph()))) return wrong;
+        if (auto wrong = add(read_images(parse_part(*images), form.graph()))) return wrong;
     }
     payload.fields = read_fields(form.graph());
     const auto wanted = wanted_inputs(payload.graph_text);
@@ -190,7 +186,7 @@ Result<Payload> read_payload(std::string_view text) {
     }
     if (const auto wrong = read_files(*form, payload)) return *wrong;
     if (const auto part = form->member("outputs")) {
-        auto wishes = read_wishes(parse(*part));
+        auto wishes = read_wishes(parse_part(*part));
         if (!wishes.ok()) return wishes.error();
         payload.outputs = std::move(*wishes);
     }
@@ -199,7 +195,7 @@ Result<Payload> read_payload(std::string_view text) {
         payload.allow_partial = *part == "true";
     }
     if (const auto part = form->member("partial_execution_targets")) {
-        auto targets = text_list(parse(*part), "partial_execution_targets");
+        auto targets = text_list(parse_part(*part), "partial_execution_targets");
         if (!targets.ok()) return targets.error();
         payload.targets = std::move(*targets);
     }

@@ -9,11 +9,11 @@
 namespace emprops::comfyui {
 namespace {
 
-Error refuse(const std::string& why) {
+Error bad_file(const std::string& why) {
     return {"invalid_payload", why};
 }
 
-std::string plain_name(std::string_view name) {
+std::string stored_name(std::string_view name) {
     const auto slash = name.find_last_of("/\\");
     if (slash != std::string_view::npos) name.remove_prefix(slash + 1);
     std::string out;
@@ -52,17 +52,17 @@ Result<InputFile> read_content(std::string what, const std::string& content, std
     file.what = std::move(what);
     if (is_web_address(content)) {
         file.url = content;
-        if (name.empty()) name = plain_name(content.substr(0, content.find_first_of("?#")));
+        if (name.empty()) name = stored_name(content.substr(0, content.find_first_of("?#")));
     } else if (content.starts_with("data:")) {
         const auto comma = content.find(',');
         if (comma == std::string::npos || content.substr(0, comma).find(";base64") == std::string::npos)
-            return refuse(file.what + " is a data URL that is not base64");
+            return bad_file(file.what + " is a data URL that is not base64");
         if (name.empty()) name = "input" + extension_for(content);
         file.base64 = content.substr(comma + 1);
     } else {
         file.base64 = content;
     }
-    file.filename = plain_name(name);
+    file.filename = stored_name(name);
     return file;
 }
 
@@ -76,24 +76,24 @@ Result<InputFile> read_input(std::string what, const std::string& key, const Jso
         for (const char* field : content_fields) {
             if (!value.contains(field)) continue;
             if (!value.at(field).is_string() || !content.empty())
-                return refuse(what +
-                              " must have one of \"data\", \"base64\", \"image\" and \"url\", as text");
+                return bad_file(what +
+                                " must have one of \"data\", \"base64\", \"image\" and \"url\", as text");
             content = value.at(field);
         }
         if (value.contains("filename")) {
-            if (!value.at("filename").is_string()) return refuse(what + ".filename must be text");
+            if (!value.at("filename").is_string()) return bad_file(what + ".filename must be text");
             name = value.at("filename");
         }
     }
     if (content.empty()) {
-        return refuse(what +
-                      " must be base64, a data URL or an http(s) URL, or an object with \"data\" or "
-                      "\"url\" and \"filename\"");
+        return bad_file(what +
+                        " must be base64, a data URL or an http(s) URL, or an object with \"data\" or "
+                        "\"url\" and \"filename\"");
     }
     auto file = read_content(std::move(what), content, name);
     if (!file.ok()) return file;
     file->key = key;
-    if (file->filename.empty()) file->filename = plain_name(key);
+    if (file->filename.empty()) file->filename = stored_name(key);
     if (file->filename.empty()) file->filename = "input.bin";
     return file;
 }
@@ -110,13 +110,13 @@ Result<std::vector<InputFile>> read_list(const std::string& list, const Json& fi
             if (entry.at(field).is_string()) name = entry.at(field);
         }
         if (name.empty()) {
-            return refuse(place +
-                          " must be an object with \"name\" (as the workflow names the file) and \"image\" " +
-                          "(base64, a data URL or an http(s) URL)");
+            return bad_file(
+                place + " must be an object with \"name\" (as the workflow names the file) and \"image\" " +
+                "(base64, a data URL or an http(s) URL)");
         }
         auto file = read_input(list + "[\"" + name + "\"]", name, entry);
         if (!file.ok()) return file.error();
-        file->filename = plain_name(name);
+        file->filename = stored_name(name);
         if (file->filename.empty()) file->filename = "input.bin";
         out.push_back(std::move(*file));
     }
@@ -139,7 +139,7 @@ void each_text(const Json& graph, const Each& each) {
 
 Result<std::vector<InputFile>> read_inputs(const Json& inputs) {
     if (inputs.is_array()) return read_list("inputs", inputs);
-    if (!inputs.is_object()) return refuse("\"inputs\" must be an object: name -> file");
+    if (!inputs.is_object()) return bad_file("\"inputs\" must be an object: name -> file");
     std::vector<InputFile> out;
     for (const auto& [key, value] : inputs.items()) {
         auto file = read_input("inputs[\"" + key + "\"]", key, value);
@@ -159,7 +159,7 @@ Result<std::vector<InputFile>> read_images(const Json& images, const Json& graph
             list.push_back(std::move(entry));
         }
     }
-    if (!list.is_array()) return refuse("\"images\" must be a list of {\"name\", \"image\"}");
+    if (!list.is_array()) return bad_file("\"images\" must be a list of {\"name\", \"image\"}");
     auto files = read_list("images", list);
     if (!files.ok()) return files;
     each_text(graph, [&](InputPlace place, const std::string& text) {

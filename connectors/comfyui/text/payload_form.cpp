@@ -16,16 +16,11 @@ constexpr std::string_view graph_names[] = {"prompt", "workflow", "workflow_json
 /// Names of what wraps it all: RunPod's "input", a payload in a payload, the whole body of a POST /prompt.
 constexpr std::string_view wrapper_names[] = {"input", "payload", "prompt", "workflow"};
 
-/// Python writes half a character as "\ud83d", and such text is sent on byte for byte; here it is only read.
-Json parse(std::string_view text) {
-    return parse_tolerant(text).value_or(Json());
-}
-
 /// The JSON that a JSON text holds ("{\"1\": ...}"), perhaps several times wrapped; else the value as it is.
 std::string opened(std::string_view value) {
     std::string out(value);
     for (int i = 0; i < most_wrappers && !out.empty() && out.front() == '"'; ++i) {
-        const Json held = parse(out);
+        const Json held = parse_part(out);
         if (!held.is_string()) break;
         std::string_view inside = held.get_ref<const std::string&>();
         if (inside.starts_with("\xEF\xBB\xBF")) inside.remove_prefix(3);
@@ -65,6 +60,10 @@ std::string listed(const std::vector<std::string>& names) {
 
 }  // namespace
 
+Json parse_part(std::string_view text) {
+    return parse_tolerant(text).value_or(Json());
+}
+
 bool is_node(const Json& value) {
     return value.is_object() && value.contains("class_type");
 }
@@ -100,11 +99,11 @@ bool PayloadForm::look(std::string text, int depth) {
     const auto& opaque = level.envelope.opaque;
     level.bare =
         is_graph(level.envelope.fields) || std::any_of(opaque.begin(), opaque.end(), [](const auto& part) {
-            return is_object(part.second) && is_node(parse(part.second));
+            return is_object(part.second) && is_node(parse_part(part.second));
         });
     if (level.bare) {
         graph_text_ = kept;
-        graph_ = parse(kept);
+        graph_ = parse_part(kept);
         return true;
     }
     if (is_editor_format(level.envelope.fields) && editor_at_.empty()) editor_at_ = "the payload";
@@ -126,7 +125,7 @@ bool PayloadForm::take_graph(Level& level) {
             seen_.push_back(in_quotes(name) + kind);
             continue;
         }
-        Json value = parse(text);
+        Json value = parse_part(text);
         if (is_node(value)) continue;  // a bare graph with a node that is called so
         if (is_editor_format(value)) {
             if (editor_name.empty()) {
@@ -178,7 +177,7 @@ Error PayloadForm::nothing_found() const {
     }
     std::string what;
     if (perhaps_) {
-        const Json object = parse(*perhaps_);
+        const Json object = parse_part(*perhaps_);
         what = object.empty() ? "the workflow has no nodes" : "";
         for (const auto& [id, value] : object.items()) {
             if (!what.empty()) break;

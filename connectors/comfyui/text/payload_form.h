@@ -60,6 +60,9 @@ class PayloadForm {
     std::optional<std::string> perhaps_;  // an object in the place of a graph
 };
 
+/// The value of a part of a payload; null where it is none. Python writes half a character as "\ud83d", and such text
+/// is sent on byte for byte; here it is only read.
+Json parse_part(std::string_view text);
 /// Whether `value` is a node of a graph in API format.
 bool is_node(const Json& value);
 

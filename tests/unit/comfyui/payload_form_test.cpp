@@ -6,7 +6,7 @@
 #include "connectors/comfyui/text/payload.h"
 #include "connectors/comfyui/text/validation.h"
 
-namespace emprops::comfyui {
+namespace emprops::comfyui::forms {
 namespace {
 
 using testing::ElementsAre;
@@ -248,4 +248,4 @@ TEST(PromptBody, DefaultsYieldToThePayloadAndTheMarkYieldsToNobody) {
 }
 
 }  // namespace
-}  // namespace emprops::comfyui
+}  // namespace emprops::comfyui::forms

@@ -8,7 +8,7 @@
 #include "connectors/comfyui/job/report.h"
 #include "connectors/comfyui/job/times.h"
 
-namespace emprops::comfyui {
+namespace emprops::comfyui::progressing {
 namespace {
 
 using testing::HasSubstr;
@@ -262,4 +262,4 @@ TEST(NodeText, ATextFrameIsReadOnOneLine) {
 }
 
 }  // namespace
-}  // namespace emprops::comfyui
+}  // namespace emprops::comfyui::progressing
