@@ -170,7 +170,7 @@ class Checker {
                                     " bytes): " + path + "; set it, or a shorter `worker.state_dir`");
     }
 
-    void supervision(const std::string& prefix, const SupervisionSettings& s) {
+    void supervision(const std::string& prefix, const ProcessSettings& s) {
         not_above(prefix + "backoff_initial", s.backoff_initial, prefix + "backoff_max", s.backoff_max);
         for (const int cpu : s.cpu_affinity) {
             if (request_.cpu_count == 0 || cpu < static_cast<int>(request_.cpu_count)) continue;
@@ -216,6 +216,15 @@ class Checker {
         if (!service.health_url.empty() && !has_scheme(service.health_url, {"http", "https"})) {
             error(prefix + "health_url", "must begin with http:// or https:// and name a host");
         }
+        const auto& figures = service.vram_figures;
+        if (figures.size() > 2 || std::any_of(figures.begin(), figures.end(),
+                                              [](const std::string& each) { return !each.starts_with("/"); }))
+            error(prefix + "vram_figures",
+                  "takes one or two JSON pointers, such as \"/devices/*/vram_total\"; each begins with /");
+        if (service.max_vram > 0 && (figures.empty() || service.health_url.empty()))
+            warning(prefix + "max_vram", "has no effect: `" + prefix +
+                                             (figures.empty() ? "vram_figures" : "health_url") +
+                                             "` is empty, so that nothing says how much is in use");
     }
 
     /// Two companion processes cannot share a port: the second would wait for the first forever.

@@ -189,8 +189,8 @@ bool is_worker_secret(std::string_view variable) {
     return false;
 }
 
-SupervisionSettings inherited_by_service(const SupervisionSettings& connector) {
-    SupervisionSettings own = service_supervision();
+ProcessSettings inherited_by_service(const ProcessSettings& connector) {
+    ProcessSettings own = service_supervision();
     static_cast<RestartSettings&>(own) = connector;
     static_cast<RightsSettings&>(own) = connector;
     own.stop.term_grace = connector.stop.term_grace;

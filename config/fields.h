@@ -58,6 +58,6 @@ bool is_worker_secret(std::string_view variable);
 /// What a service has unless its own table says otherwise: restart rules, steps of a stop and rights as its connector;
 /// all limits of resources and all recycling are its own and off, because those of the connector, which is small,
 /// would kill it.
-SupervisionSettings inherited_by_service(const SupervisionSettings& connector);
+ProcessSettings inherited_by_service(const ProcessSettings& connector);
 
 }  // namespace emprops::config

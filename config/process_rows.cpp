@@ -18,10 +18,11 @@ namespace {
 constexpr double MiBs = 1048576;
 
 using S = SupervisionSettings;
+using P = ProcessSettings;
 using V = ServiceSettings;
 
-settings::Row<S> start_timeout(std::string sentence) {
-    return row(&S::start_timeout, "start_timeout", std::move(sentence)).within(0.1, day);
+Rows<P> start_rows(std::string sentence) {
+    return {row(&P::start_timeout, "start_timeout", std::move(sentence)).within(0.1, day)};
 }
 
 Rows<StopLadder> stop_rows() {
@@ -133,13 +134,14 @@ Rows<JobLimits> job_rows() {
 
 Rows<S> supervision_rows() {
     return joined<S>({
-        {start_timeout("From the start of the process to its `ready`.")},
+        of_base<S>(start_rows("From the start of the process to its `ready`.")),
         of_base<S>(talk_rows()),
         of_base<S>(job_rows()),
-        of_member(&S::stop, Rows<StopLadder>{row(
-                                &StopLadder::shutdown_grace, "stop_shutdown",
-                                "First step of a stop: `drain`, `shutdown`, end of stdin, then this long.")}),
-        of_member(&S::stop, stop_rows()),
+        of_base<S>(of_member(
+            &P::stop, Rows<StopLadder>{row(
+                          &StopLadder::shutdown_grace, "stop_shutdown",
+                          "First step of a stop: `drain`, `shutdown`, end of stdin, then this long.")})),
+        of_base<S>(of_member(&P::stop, stop_rows())),
         of_base<S>(restart_rows()),
         of_base<S>(recycle_rows()),
         of_base<S>(rights_rows()),
@@ -200,17 +202,19 @@ Rows<ServiceSettings> service_rows() {
                 "Misses in a row that mean: hung. No job is given after the first one.")
                 .within(1, 10000),
             row(&V::max_vram, "max_vram", Size(),
-                "Restart between jobs, but not before its first, when ComfyUI's /system_stats shows more "
-                "graphics memory in use; that is what everybody uses of the whole device; 0: off."),
+                "Restart between jobs, but not before its first, when its page shows more graphics memory in "
+                "use (vram_figures); that is what everybody uses of the whole device; 0: off."),
+            row(&V::vram_figures, "vram_figures",
+                "Where health_url's answer has that memory, as JSON pointers (`*`: each element of a list): to "
+                "the total and to what is free, or only to what is in use; empty: nowhere.")
+                .seldom(),
         },
-        of_member(
-            &V::supervision,
-            Rows<S>{start_timeout("From its start to the first healthy answer; ComfyUI opens its port only "
-                                  "after its nodes.")}),
-        of_member(&V::supervision, of_base<S>(recycle_rows())),
-        of_member(&V::supervision, of_base<S>(limit_rows())),
+        of_member(&V::supervision, start_rows("From its start to the first healthy answer; it may load for "
+                                              "minutes before it opens its port.")),
+        of_member(&V::supervision, of_base<P>(recycle_rows())),
+        of_member(&V::supervision, of_base<P>(limit_rows())),
         of_member(&V::supervision,
-                  of_base<S>(output_rows(
+                  of_base<P>(output_rows(
                       "log_lines_per_second",
                       "More lines of its output than this are dropped from the log and counted."))),
     });
@@ -218,9 +222,9 @@ Rows<ServiceSettings> service_rows() {
 
 Rows<ServiceSettings> inherited_service_rows() {
     return joined<V>({
-        of_member(&V::supervision, of_member(&S::stop, stop_rows())),
-        of_member(&V::supervision, of_base<S>(restart_rows())),
-        of_member(&V::supervision, of_base<S>(rights_rows())),
+        of_member(&V::supervision, of_member(&P::stop, stop_rows())),
+        of_member(&V::supervision, of_base<P>(restart_rows())),
+        of_member(&V::supervision, of_base<P>(rights_rows())),
     });
 }
 

@@ -88,7 +88,7 @@ struct LogSettings {
     std::filesystem::path file;
 };
 
-// What there is to say about a process is in groups; a connector and its service have some of them each.
+// What there is to say about a process is in groups.
 
 /// Whose rights a process has.
 struct RightsSettings {
@@ -165,22 +165,21 @@ struct JobLimits {
     bool operator==(const JobLimits&) const = default;
 };
 
-/// Defaults for all connectors; each [connectors.NAME] may override any field.
-struct SupervisionSettings : LaunchSettings,
-                             RestartSettings,
-                             RecycleSettings,
-                             OutputSettings,
-                             TalkSettings,
-                             JobLimits {
+/// How any supervised process is run, a connector or a companion service.
+struct ProcessSettings : LaunchSettings, RestartSettings, RecycleSettings, OutputSettings {
     Duration start_timeout = 60s;
     StopLadder stop;
+    bool operator==(const ProcessSettings&) const = default;
+};
+
+/// Defaults for all connectors; each [connectors.NAME] may override any field.
+struct SupervisionSettings : ProcessSettings, TalkSettings, JobLimits {
     bool operator==(const SupervisionSettings&) const = default;
 };
 
-/// What a companion process has of SupervisionSettings before anything is configured: time to load its
-/// plugins.
-inline SupervisionSettings service_supervision() {
-    SupervisionSettings settings;
+/// How a companion service is run before anything is configured: it has time to load its plugins.
+inline ProcessSettings service_supervision() {
+    ProcessSettings settings;
     settings.start_timeout = 10min;
     settings.stop.shutdown_grace = off;  // it is told nothing before SIGTERM
     return settings;
@@ -188,7 +187,8 @@ inline SupervisionSettings service_supervision() {
 
 /// [connectors.NAME.service]: a companion process of each instance of the connector, such as ComfyUI itself,
 /// which is started, watched, restarted and stopped with it. In `command`, `env` and `health_url`
-/// "{instance}" and "{port}" are replaced.
+/// "{instance}" and "{port}" are replaced. The default page and the places of its figures are those of ComfyUI, the
+/// service that configuration files of earlier versions mean when they name no page.
 struct ServiceSettings {
     std::vector<std::string> command;
     std::map<std::string, std::string> env;
@@ -199,10 +199,8 @@ struct ServiceSettings {
     Duration health_timeout = 20s;
     std::uint32_t health_missed = 12;
     Bytes max_vram = 0;
-    /// ComfyUI's page; JSON pointers to the total and to what is free, or one to what is in use.
     std::vector<std::string> vram_figures = {"/devices/*/vram_total", "/devices/*/vram_free"};
-    /// What service_rows() and inherited_service_rows() name has a meaning here.
-    SupervisionSettings supervision = service_supervision();
+    ProcessSettings supervision = service_supervision();
     bool operator==(const ServiceSettings&) const = default;
 
     bool enabled() const { return !command.empty(); }

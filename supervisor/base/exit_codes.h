@@ -9,7 +9,7 @@ enum ExitCode : int {
     exit_job_failed = 1,    ///< `submit --wait`, `demo --once`: a job failed or was not finished in time
     exit_usage = 64,        ///< wrong command line
     exit_unavailable = 69,  ///< the Hub refused us for good, or a port is in use
-    exit_internal = 70,     ///< a defect of ours
+    exit_internal = 70,     ///< a defect of the worker
     exit_temporary = 75,    ///< locked by another worker, or no Hub for `submit`
     exit_config = 78,       ///< wrong configuration
 };

@@ -19,18 +19,8 @@ namespace {
 thread_local LogFields current_fields;
 
 std::string_view level_name(spdlog::level::level_enum level) {
-    switch (level) {
-        case spdlog::level::trace:
-            return "trace";
-        case spdlog::level::debug:
-            return "debug";
-        case spdlog::level::info:
-            return "info";
-        case spdlog::level::warn:
-            return "warn";
-        default:
-            return "error";
-    }
+    static constexpr std::string_view names[] = {"trace", "debug", "info", "warn"};
+    return level < spdlog::level::err ? names[level] : "error";
 }
 
 /// Formats in the calling thread (the fields are its own) and hands the line to the writer thread.

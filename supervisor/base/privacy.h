@@ -1,5 +1,5 @@
 #pragma once
-// Keeps what is ours from others: our memory and environment (the Hub's token) from other processes of the
+// Keeps what belongs to the worker from others: its memory and environment (the Hub's token) from other processes of the
 // same user, which the connectors are; our folders from other users. Linux only.
 
 #include <filesystem>

@@ -30,7 +30,7 @@ void Blame::sent(const Victim& service, const std::string& job_id) {
 
 void Blame::begun(const Victim& service, const std::string& job_id) {
     Docket& docket = dockets_[service];
-    // Before it was sent it only says that the connector has taken the job.
+    // Before a service_request, `accepted` only says that the connector has taken the job.
     if (!docket.sent.contains(job_id) && !docket.sent_before.contains(job_id)) return;
     docket.begun.insert(job_id);
     std::erase(docket.over, job_id);
@@ -66,7 +66,7 @@ Verdict Blame::service_died(const Victim& service, const std::vector<std::string
     };
     std::vector<std::string> candidates = those_of(docket.begun);
     if (candidates.empty()) candidates = those_of(docket.sent);
-    // Not every connector says that it sends a job once more; what never answered had nothing sent to it.
+    // Not every connector says that it sends a job to the service again. A service that never was healthy got no job.
     if (candidates.empty() && served) candidates = those_of(docket.sent_before);
     if (candidates.empty() && served && !docket.tells_sent) candidates = held;
     docket.sent_before.merge(docket.sent);

@@ -51,7 +51,7 @@ class Blame {
     /// A service has ended unasked. `held`: the jobs of its instance then, oldest first; `served`: it had
     /// been healthy.
     Verdict service_died(const Victim& service, const std::vector<std::string>& held, bool served);
-    /// It has died, and one of these is the reason.
+    /// The victim has died, and one of these jobs is the reason.
     Verdict judge(const Victim& victim, const std::vector<std::string>& candidates);
     /// A trial after an accusation of the machine went well.
     void trial_went_well(const Victim& victim);

@@ -30,7 +30,7 @@ void Dispatcher::instance_ready(TimePoint now, const process::InstanceId& id,
                                 const process::InstanceInfo& info,
                                 const config::SupervisionSettings& policy) {
     config::SupervisionSettings limits = policy;
-    // The process it runs in counts, not what is configured by now.
+    // What counts is how this process was started, not what is configured by now.
     if (info.attached) limits.job_timeout = limits.no_progress_timeout = config::off;
     records_.pool.put(id, info, limits).note_service(now, hold_);
     settle(now);
@@ -44,7 +44,7 @@ void Dispatcher::instance_changed(TimePoint now, const process::InstanceId& id,
     instance->set(info);
     instance->note_service(now, hold_);
     if (!info.available) placing_.take_back_promised(now, id);
-    if (came_back) instance->refusals.began_one();  // what it refused meanwhile says nothing
+    if (came_back) instance->refusals.began_one();  // refusals while its service was away say nothing of it
     settle(now);
 }
 

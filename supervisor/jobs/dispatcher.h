@@ -107,7 +107,7 @@ class Dispatcher {
     /// It is still ours: an instance of its connector that declares `resume` gets it within resume_window; else
     /// it fails with code `lost`. Numbers that were not left are ignored.
     void confirmed(TimePoint now, std::uint64_t number);
-    /// Cancelled at the Hub or by an operator: nothing is reported for it. False: no such job is ours.
+    /// Cancelled at the Hub or by an operator: nothing is reported for it. False: there is no such job here.
     bool cancel(TimePoint now, const std::string& job_id, const std::string& reason);
     /// The Hub shows it as somebody else's or as ended: the same, counted apart.
     bool withdraw(TimePoint now, const std::string& job_id, const std::string& reason);
@@ -155,11 +155,11 @@ class Dispatcher {
     /// What an instance that refused jobs gets instead of what it declares, or why the fleet cannot give it
     /// any, as a sentence; empty: it gets what it declares.
     std::string refusal(TimePoint now, const process::InstanceId& id) const;
-    /// True when nothing is ours, no connector (or not the named one) holds a job, and every outcome is on disk.
+    /// No assignment is left, no connector (or not the named one) holds a job, and every outcome is on disk.
     bool quiet() const { return records_.book.quiet(); }
     bool quiet(const std::string& connector) const { return records_.book.quiet(connector); }
     bool draining() const { return records_.drains.drained(Drains::whole_worker); }
-    /// An operator drained it: it takes no jobs until resume_connector.
+    /// An operator drained the connector: it takes no jobs until resume_connector.
     bool drained(const std::string& connector) const { return records_.drains.drained(connector); }
     /// Reservations without an assignment yet.
     std::size_t reserved() const { return records_.pool.reservations(); }

@@ -154,7 +154,7 @@ void Ending::lost_job(TimePoint now, const ActiveJob& job, const Instance& insta
         return fail(now, job, std::move(final_error));
     }
     if (!may_resume(job, instance, report)) {
-        // Which of several jobs it was is not known.
+        // Nobody knows which of its jobs ended the process.
         if (a_jobs_fault && !only_job) records_.history.run_alone(job.id());
         return fail(now, job, std::move(error));
     }
@@ -173,12 +173,12 @@ bool Ending::may_resume(const ActiveJob& job, const Instance& instance,
     if (!instance.info.features.resume || instance.policy.resume_window <= config::off) return false;
     if (records_.drains.gives_back(instance.id.connector)) return false;
     if (!not_the_jobs_fault(report)) {
-        // Given once more, or as often as the poison limit allows.
+        // The job is given once more, or as often as the poison limit allows.
         return job.deaths < static_cast<int>(std::max(2u, instance.policy.poison_deaths));
     }
     if (report.stopped_for == StopReason::worker_leaving) return false;
     if (report.stopped_for != StopReason::requested) return true;
-    // Stopped for good: only an instance that is there already can go on.
+    // The process was stopped for good: only another one that runs already can go on with the job.
     const auto& all = records_.pool.instances();
     return std::any_of(all.begin(), all.end(), [&](const auto& entry) {
         const Instance& other = entry.second;

@@ -2,7 +2,7 @@
 // How an assignment ends: its one outcome, the cancel that its connector must follow, the end of a process
 // that had it, a limit that is over, a drain that gives it back. Pure; part of the dispatcher.
 //
-// Where it is said of a job that it may be gone afterwards, no reference to its record is good any more.
+// A function that says "the job may be gone afterwards" can remove the job's record: references to it end there.
 
 #include <string>
 #include <variant>
@@ -42,7 +42,7 @@ class Ending {
     /// Gives the jobs back whose drain is over.
     void give_back_drained(TimePoint now);
     void give_back(TimePoint now, const ActiveJob& job, const std::string& who);
-    /// It has waited long enough. The job is gone afterwards.
+    /// Fails a job that has waited long enough. The job is gone afterwards.
     void end_waiting(TimePoint now, const ActiveJob& job);
     void stop_processes_that_ignore_cancels();
 

@@ -27,22 +27,22 @@ class JobBook {
     const ActiveJob* find(std::uint64_t number) const;
     const ActiveJob* live(const std::string& job_id) const;
     const ActiveJob* left(const std::string& job_id) const;
-    /// That this instance was given and has not let go of.
+    /// The job of this id that the instance was given and has not let go of.
     const ActiveJob* given(const process::InstanceId& id, const std::string& job_id) const;
     /// The only job that it was given; nullptr also if there are several.
     const ActiveJob* only_given(const process::InstanceId& id) const;
     /// Numbers of the jobs that are bound to it.
     std::vector<std::uint64_t> on(const process::InstanceId& id) const;
     bool bound(const process::InstanceId& id, const std::string& job_id) const;
-    /// How many of the jobs that its instance holds it was given before this one: it says one thing after the
-    /// other.
+    /// How many of the jobs that its instance holds were given before this one. A connector reads one line after the
+    /// other: what it says of this job it says knowing those.
     int given_before(const ActiveJob& job) const;
     std::vector<std::uint64_t> waiting() const;
-    /// The job for which a process may be stopped: it holds nothing but such jobs, and this is the last one.
+    /// If the process holds only jobs for which it may be stopped: the newest of them. Null: it must not be stopped.
     const ActiveJob* ends_process(const process::InstanceId& id) const;
     /// It was asked to stop a job, and did not within its time.
     bool ignores_cancel(const process::InstanceId& id) const;
-    bool quiet() const;  ///< nothing is ours, no connector holds a job, no outcome waits for the disk
+    bool quiet() const;  ///< no assignment is left, no connector holds a job, no outcome waits for the disk
     bool quiet(const std::string& connector) const;
     bool outcome_at_ledger() const;
     std::vector<JobView> running() const;  ///< the live ones

@@ -18,7 +18,7 @@ bool not_the_jobs_fault(const process::DeathReport& report);
 bool service_end_is_no_jobs_fault(const process::DeathReport& report);
 /// "the service of comfyui/1"
 std::string service_name(const std::string& connector, int index);
-/// How it died and the last thing that it said.
+/// How the process died, and the last thing that it said.
 std::string how_it_died(const process::DeathReport& report);
 
 /// The process that ran the job ended: code crashed, hung, timeout or drained, with the evidence.
@@ -31,14 +31,14 @@ ipc::JobError unclear_error(const std::string& service, std::size_t jobs, const 
 /// Different jobs ended it one after the other: `text` says which.
 ipc::JobError sick_machine_error(const std::string& service, const std::string& text,
                                  const process::DeathReport& report);
-/// It will not be back for long; `reason` is known from the instance.
+/// The service will not be back for long; `reason` is what its instance says of it.
 ipc::JobError service_away_error(const process::InstanceId& id, const std::string& reason);
 ipc::JobError timeout_error(const process::InstanceId& id, Ms limit);
 ipc::JobError hung_error(const process::InstanceId& id, Ms limit);
 ipc::JobError drained_error(const std::string& what);
-/// No instance took it in time. `why`: what is known, may be empty.
+/// No instance took the job in time. `why`: what is known, may be empty.
 ipc::JobError unavailable_error(const std::string& job_type, Ms waited, const std::string& why);
-/// Whoever was asked refused it.
+/// Every connector that was asked refused the job.
 ipc::JobError not_started_error(int times, Ms waited, const std::string& last_message);
 /// A job that an earlier worker process held.
 ipc::JobError lost_error(const std::string& connector, Ms window);

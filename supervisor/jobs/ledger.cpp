@@ -24,7 +24,7 @@ std::uint64_t parse_epoch(const std::optional<std::string>& text) {
     return epoch;
 }
 
-/// What the event loop knows; reports that are still on their way when the ledger goes find it gone.
+/// What the event loop knows of the disk. A report that arrives after the end of the ledger finds this object gone.
 struct DiskView {
     LedgerOptions options;
     Ledger::Health callback;

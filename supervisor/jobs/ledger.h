@@ -56,7 +56,7 @@ struct Loaded {
 class Ledger {
   public:
     using Done = std::function<void(Result<>)>;
-    /// The outcome comes back: it may be 16 MiB, and the Hub is next to have it.
+    /// The outcome is handed back, not copied: it may have 16 MiB, and the Hub gets it next.
     using OutcomeDone = std::function<void(Result<>, Outcome)>;
     using Health = std::function<void(bool healthy, const std::string& reason)>;
 
@@ -75,7 +75,7 @@ class Ledger {
     /// Called on the executor when the health changes, and at once if it is bad already.
     void on_health(Health callback);
     bool healthy() const { return problem().empty(); }
-    /// Why it is not healthy, for a person; empty: it is.
+    /// Why the ledger is not healthy, for a person; empty: it is.
     std::string problem() const;
 
     /// The numbers of this process's assignments begin here, above all that any process gave out before.

@@ -13,15 +13,15 @@ enum class Limit {
     waited,          ///< nobody began it in time
     ignores_cancel,  ///< the connector did not answer the cancel in time
     service_away,    ///< the service of its instance will not be back for long
-    begun_silently,  ///< `accepted` is optional: whoever refused its last job and says nothing of this one has
-                     ///< taken it
-    ran_too_long,    ///< job_timeout
-    hung,            ///< no_progress_timeout
+    begun_silently,  ///< `accepted` is optional: a connector that refused its last job, and says nothing of this
+                     ///< one, has begun it
+    ran_too_long,  ///< job_timeout
+    hung,          ///< no_progress_timeout
 };
 
 /// `runner`: its instance; nullptr: it has none.
 std::optional<TimePoint> next_limit(const ActiveJob& job, const Instance* runner);
-/// What is over at `now`; of several things the first in the order above.
+/// The limit that is over at `now`; of several the first in the order above.
 std::optional<Limit> limit_over(TimePoint now, const ActiveJob& job, const Instance* runner);
 
 }  // namespace emprops::jobs

@@ -105,7 +105,7 @@ void Messages::protocol_error(TimePoint now, const process::InstanceId& id,
 const ActiveJob* Messages::of_sender(const process::InstanceId& id, const std::string& job_id,
                                      const char* what) {
     if (const ActiveJob* job = records_.book.given(id, job_id)) return job;
-    // Of a run that is over for us it may say what it likes.
+    // What a connector says of a run that has ended here changes nothing.
     const Instance* instance = records_.pool.find(id);
     if (instance != nullptr && instance->unanswered.contains(job_id)) return nullptr;
     ++records_.stats.ignored;
@@ -118,22 +118,23 @@ void Messages::sign_of_life(TimePoint now, const ActiveJob& job) {
     records_.book.sign_of_life(now, job);
     Instance& instance = *records_.pool.find(*job.instance);
     instance.refusals.began_one();
-    // Begun and never to be given again: payloads reach 100 MB.
+    // The job has begun and is not given again, so that its payload can go: payloads reach 100 MB.
     if (!instance.info.features.resume) records_.book.drop_payload(job);
 }
 
-/// The one answer to a run that has ended long ago for everybody else.
+/// The connector's answer about a run whose assignment has ended already.
 bool Messages::answered(const process::InstanceId& id, const std::string& job_id) {
     Instance* instance = records_.pool.find(id);
     if (instance == nullptr || instance->unanswered.erase(job_id) == 0) return false;
     records_.note(Note::Level::info, id.connector, job_id,
                   process::to_string(id) + " has answered a run that had ended already; nothing is reported");
-    instance->refusals.began_one();  // perhaps that run was what it had no place beside
+    instance->refusals.began_one();  // perhaps that run was why it refused others
     records_.actions.push_back(JobEnded{id, job_id});
     return true;
 }
 
-/// Answered not_started: costs the job nothing. It waits for whoever can begin it, this instance included.
+/// The connector answered not_started, which costs the job nothing: it waits for an instance that can begin it, this
+/// one included.
 void Messages::handed_back(TimePoint now, const ActiveJob& job, const ipc::JobError& error) {
     const process::InstanceId id = *job.instance;
     Instance& instance = *records_.pool.find(id);

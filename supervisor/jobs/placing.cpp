@@ -19,8 +19,8 @@ bool Placing::reserve(const std::string& job_id, const std::string& job_type) {
         return !records_.holds(instance.id, job_id) && !(alone && instance.held + instance.reserved > 0);
     };
     if (records_.pool.reserve(job_id, job_type, free_of_it)) return true;
-    // Where only an instance that may still hold it serves its type, the claim is what gets that one
-    // replaced.
+    // If all instances of this type may still hold an earlier run of the job, it is claimed nevertheless: while it
+    // waits, one of them is replaced.
     return only_unanswered(job_id, job_type) && records_.pool.reserve(job_id, job_type, {});
 }
 
@@ -126,7 +126,7 @@ void Placing::settle(TimePoint now) {
     std::vector<std::string> types;
     for (const std::uint64_t number : records_.book.waiting()) {
         const ActiveJob& job = *records_.book.find(number);
-        // One that is to be resumed has a place of its own: the next process of its connector.
+        // A job that is to be resumed needs no free slot: it goes to the next process of its connector.
         if (job.state == JobState::held) types.push_back(job.assignment.job_type);
     }
     records_.pool.count_waiting(types);
@@ -185,14 +185,14 @@ std::string Placing::why_not(const ActiveJob& job) const {
 
 // ---- one run of a job per process
 
-/// Everything that takes jobs of this type may still hold this one.
+/// Each instance that takes jobs of this type may still hold an earlier run of this one.
 bool Placing::only_unanswered(const std::string& job_id, const std::string& job_type) const {
     return !records_.pool.serves(
         job_type, [&](const Instance& instance) { return !records_.holds(instance.id, job_id); });
 }
 
-/// Of the instances that may still hold this waiting job, where no other one takes its type, the one whose
-/// replacement is the next thing to do; nullptr: nothing of the kind is to be done.
+/// The instance to replace so that this waiting job finds one that cannot hold an earlier run of it. Null: there is
+/// one, or a replacement is on its way already.
 const Instance* Placing::to_replace_for(const ActiveJob& job) const {
     if (job.state != JobState::held || !only_unanswered(job.id(), job.assignment.job_type)) return nullptr;
     const Instance* best = nullptr;

@@ -16,16 +16,16 @@ class Placing {
     Placing(Records& records, Ms hold) : records_(records), hold_(hold) {}
 
     bool reserve(const std::string& job_id, const std::string& job_type);
-    /// An instance for a new assignment: the one that its claim had reserved, or another, or none: it waits.
+    /// Finds an instance for a new assignment: the one that its claim had reserved, or another; else the job waits.
     void place(TimePoint now, const ActiveJob& job, Instance* reserved);
-    /// The Hub assigned it once more under the number that it has now.
+    /// The Hub assigned a job once more that runs here; the job has its new number already.
     void record_again(const ActiveJob& job);
-    /// The ledger has answered: it goes to its instance.
+    /// The ledger has answered: the job goes to its instance.
     void give(TimePoint now, const ActiveJob& job);
 
-    /// The instance has it no more. What follows is the caller's.
+    /// The instance does not have the job any more. What follows is the caller's to decide.
     void unbind(const ActiveJob& job);
-    /// Its run did not take place, and it waits for whoever can begin it, this instance included.
+    /// The run did not take place; the job waits for an instance that can begin it, this one included.
     void take_back(TimePoint now, const ActiveJob& job);
     /// Jobs that were promised to an instance and not given yet look for another one.
     void take_back_promised(TimePoint now, const process::InstanceId& id);

@@ -6,8 +6,8 @@
 namespace emprops::jobs {
 
 namespace {
-/// How long after its end it is decided that a service stays away: what a job is blamed for does not open its
-/// breaker, and that is known a moment later.
+/// How long after the end of a service its jobs wait before they go back: a death for which a job is blamed does not
+/// open the service's breaker, and the verdict comes a moment after the death.
 constexpr Ms verdict_time{500};
 }  // namespace
 
@@ -40,7 +40,7 @@ void Instance::set(const process::InstanceInfo& offer) {
     if (offer.offers != info.offers) refusals.offers_anew();
     if (offer.job_types != info.job_types) ++types_version;
     info = offer;
-    // Large, and nothing here asks for them.
+    // The capabilities can be large, and nothing here asks for them.
     info.capabilities = nullptr;
     info.status.reset();
 }
@@ -122,7 +122,7 @@ Instance* Pool::end_reservation(const std::string& job_id) {
     reservations_.erase(it);
     if (instance == nullptr) return nullptr;
     --instance->reserved;
-    // Drained meanwhile or not: the claim was made before. Its service may be gone, or its slots fewer.
+    // A drain that began after the claim does not count. But the service may be gone, or the slots may be fewer.
     return instance->free_slots() > 0 && instance->has_type(job_type) ? instance : nullptr;
 }
 
@@ -167,7 +167,8 @@ std::optional<TimePoint> Pool::next_pause_end() const {
 }
 
 std::shared_ptr<const Capacity> Pool::capacity() const {
-    constexpr std::size_t most_known = 4;  // a job takes a slot and gives it back: it is the same few
+    constexpr std::size_t most_known =
+        4;  // slots are taken and given back: the same few capacities come again
     Parts parts;
     for (const auto& [id, instance] : instances_)
         if (open(instance)) parts.emplace_back(id, instance.types_version, instance.free_slots());

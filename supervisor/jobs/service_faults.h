@@ -29,7 +29,7 @@ class ServiceFaults {
     void blame_machine(TimePoint now, const Death& death, const std::vector<std::string>& jobs);
     void blame_nobody_yet(TimePoint now, const Death& death, const std::vector<std::string>& jobs);
     void judge(const Death& death, process::ServiceVerdict verdict, const std::string& text);
-    /// A job of ours that a process of this instance holds.
+    /// The job of this id that a process of this instance holds.
     const ActiveJob* job_at(const Victim& service, const std::string& job_id) const;
 
     Records& records_;

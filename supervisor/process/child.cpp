@@ -17,20 +17,19 @@ constexpr Ms tree_sample_interval{2000};
 
 }  // namespace
 
-Child::Child(Surroundings& around, std::string name, std::string connector, std::string marker,
-             const config::SupervisionSettings& policy, Events events)
+Child::Child(Surroundings& around, std::string name, std::string connector, std::string marker, Events events)
     : around_(around),
       name_(std::move(name)),
       connector_(std::move(connector)),
       marker_(std::move(marker)),
       events_(std::move(events)),
-      evidence_(policy.evidence_stderr_lines, policy.evidence_messages),
+      evidence_(config::OutputSettings::evidence_stderr_lines, config::TalkSettings::evidence_messages),
       started_at_(Clock::now()) {}
 
 // ---- starting ---------------------------------------------------------------------------------------------
 
 Result<LaunchSpec> Child::prepare(const Surroundings& around, const config::ConnectorSettings& program,
-                                  const config::SupervisionSettings& limits) {
+                                  const config::LaunchSettings& limits) {
     const auto executable = find_executable(program, around.options.bin_dir, around.options.connector_dirs);
     if (!executable) return executable.error();
     LaunchSpec spec;

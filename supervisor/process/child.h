@@ -31,13 +31,12 @@ class Child {
     };
 
     /// `name`: for sentences. `connector`: for the field of log records. `marker`: of all processes of its tree.
-    Child(Surroundings& around, std::string name, std::string connector, std::string marker,
-          const config::SupervisionSettings& policy, Events events);
+    Child(Surroundings& around, std::string name, std::string connector, std::string marker, Events events);
 
     /// The program of `program.command`, or of the connector's name, as the user of `limits`; the caller fills in
     /// the rest. The errors name what was searched.
     static Result<LaunchSpec> prepare(const Surroundings& around, const config::ConnectorSettings& program,
-                                      const config::SupervisionSettings& limits);
+                                      const config::LaunchSettings& limits);
     Result<> start(LaunchSpec spec, const IoLimits& limits, IoEvents events);
     /// It was started by somebody else and has connected.
     void attach(int pid, UniqueFd stdin_fd, UniqueFd stdout_fd, const IoLimits& limits, IoEvents events);
@@ -50,7 +49,7 @@ class Child {
     /// Its exit was seen.
     bool ending() const { return ending_; }
     LogFields log_fields(const std::string& job_id = {}) const { return {connector_, pid_, job_id}; }
-    /// Nothing, while nobody has attached.
+    /// Null while nobody has attached.
     ChildIo* io() { return io_.get(); }
     const ChildIo* io() const { return io_.get(); }
     Evidence& evidence() { return evidence_; }
@@ -60,7 +59,7 @@ class Child {
     /// SIGKILL to its whole tree, if it still runs.
     void kill();
     void say_stuck() const;
-    /// Its descendants are known for its own now; after its exit they are adopted by us.
+    /// Notes who descends from it now: after its exit the system makes those processes children of the worker.
     void remember_tree();
     /// Remembers its tree now and then. Returns its memory if `measure` and it was time to look; else 0.
     std::uint64_t sample(bool measure, TimePoint now);

@@ -1,6 +1,6 @@
 #pragma once
 // The environment of a connector process: what its configuration names, a short list of what any program
-// needs, and EMPROPS_CONNECTOR=1. Nothing else of ours: no token of the Hub, no secret of another connector.
+// needs, and EMPROPS_CONNECTOR=1. Nothing else of the worker's own: no token of the Hub, no secret of another connector.
 // Pure but for the parameter that stands for our own environment.
 
 #include <cstdint>

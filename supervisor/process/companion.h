@@ -1,7 +1,7 @@
 #pragma once
-// The companion service of an instance as its connector has it: started and stopped with the connector, told of
-// in what the connector offers, and remembered when it died under a job. An instance without a service has one of
-// these too, which then changes nothing.
+// What a companion service means for its connector: the service starts and stops with the connector, limits what the
+// connector offers while it does not work, and its death explains the failure of the jobs that were at it. An
+// instance without a service has one of these too, which then changes nothing.
 //
 // Owned by the Instance; event loop thread only.
 
@@ -26,11 +26,11 @@ class Companion : public Service::Owner {
         /// The jobs that the instance's processes hold.
         virtual std::vector<std::string> jobs_held() const = 0;
         virtual int jobs_running() const = 0;
-        /// It can be used, or it cannot for another reason than before: what is offered has changed.
+        /// The service can be used now, or it cannot for another reason than before: what is offered has changed.
         virtual void on_companion_changed() = 0;
-        /// It still cannot be used: time to say anew how long that has been so.
+        /// The service still cannot be used, and the Hub should hear anew for how long.
         virtual void on_companion_still_away() = 0;
-        /// It can be used from now on; see may_start_connector().
+        /// The service can be used from now on; see may_start_connector().
         virtual void on_companion_answers() = 0;
     };
     /// The connector as far as its service follows it.
@@ -60,19 +60,19 @@ class Companion : public Service::Owner {
     bool exists() const { return service_ != nullptr; }
     bool gone() const { return !service_ || service_->gone(); }
     bool hopeless(TimePoint now) const { return gone() || service_->hopeless(now); }
-    /// Jobs may be given to the connector: it works and stays configured, or there is none.
+    /// Jobs may be given to the connector: the service works and stays configured, or there is none.
     bool serves() const { return !service_ || (service_->life().usable() && !removed_); }
     /// A connector that cannot live without its service may have died often while that was starting. The cause
     /// of those deaths is gone now, so that it may be started without waiting for its back-off or breaker: true
     /// once per start of the service, so that the connector's own faults do not restart it endlessly.
     bool may_start_connector();
-    /// Of one that does not serve: why.
+    /// Why the service does not serve.
     std::string reason() const;
     /// Changes what the connector offers as far as the service can be used.
     void limit(InstanceInfo& offered) const;
     /// The same for what the connector says of its outside service.
     void limit(ipc::Status& status) const;
-    /// It died under a job that its connector gave up later: why is said here, nobody else knows it.
+    /// Adds to the failure of a job under which the service died how it died: nobody else knows that.
     void explain(ipc::Failed& failed) const;
     void explain(DeathReport& report);
     std::optional<ServiceStatus> status() const;

@@ -25,7 +25,7 @@ ConnectorProcess::ConnectorProcess(Surroundings& around, Owner& owner, InstanceI
       counters_(counters),
       log_(logger("connector." + settings.name)),
       child_(around, to_string(id_), to_string(id_),
-             id_.connector + "/" + std::to_string(id_.index) + "/" + std::to_string(id_.generation), policy_,
+             id_.connector + "/" + std::to_string(id_.index) + "/" + std::to_string(id_.generation),
              Child::Events{[this] { owner_.on_exit(*this); }, [this] { on_end(); }}),
       stderr_limit_(policy_.stderr_lines_per_second),
       complaint_limit_(complaints_per_second),
@@ -96,7 +96,7 @@ void ConnectorProcess::close_stdin_after_writing() {
 }
 
 void ConnectorProcess::on_end() {
-    // A dead process holds nothing back: progress that waits comes before the news of its death.
+    // Progress that waits is told before the death of the process.
     for (const bool unanswered : {false, true}) {
         for (const std::string& job_id : jobs_.ids(unanswered))
             pass_last_progress(job_id);
@@ -258,7 +258,7 @@ void ConnectorProcess::on_progress(std::string_view job_id, std::string_view lin
         arm_progress_timer();
 }
 
-/// What may come as often as the connector likes, but is not worth its while to us.
+/// A connector may send these messages as often as it likes: only so many in each second are passed on.
 bool ConnectorProcess::may_pass(const ipc::FromConnector& message) {
     const TimePoint now = Clock::now();
     if (std::holds_alternative<ipc::LogLine>(message)) {

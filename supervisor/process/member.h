@@ -28,7 +28,7 @@ class Member {
     Result<> start();
     ConnectorProcess& process() { return process_; }
     const ConnectorProcess& process() const { return process_; }
-    /// Whose process it is; empty: ours.
+    /// The user whose rights the process has; empty: the worker's own.
     const std::optional<UserIds>& user() const { return user_; }
     bool attached() const { return settings_.attach; }
 
@@ -53,9 +53,10 @@ class Member {
     InstanceInfo offered() const;
     /// What has changed and nobody was told yet, whether or not that is due.
     void tell_change(TimePoint now);
-    /// Its outside service as it sees it and, where it is ours, as we do. Nothing, unless it is announced.
+    /// Tells the state of the connector's outside service as the connector sees it and, where the worker runs that
+    /// service, as the worker does. Nothing happens unless the member is announced.
     void tell_status() const;
-    /// Nothing, unless it is announced.
+    /// Likewise.
     void tell_offer() const;
     void tick(TimePoint now);
     std::optional<TimePoint> next_wakeup() const;

@@ -146,7 +146,7 @@ void Service::spawn() {
     child_ = std::make_unique<Child>(
         around_, name_, instance_,
         settings_.name + "/" + std::to_string(index_) + "/service-" + std::to_string(generation),
-        settings_.service.supervision, Child::Events{[this] { on_exit(); }, [this] { on_end(); }});
+        Child::Events{[this] { on_exit(); }, [this] { on_end(); }});
     if (const Result<> started = launch(); !started) {
         child_.reset();
         carry_out(life_.spawn_failed(started.error().message, Clock::now()));

@@ -52,7 +52,7 @@ class Service {
     void kill();
     /// New settings: restarts it, when the running jobs have ended, unless it is stopped.
     void configure(const config::ConnectorSettings& settings);
-    /// What its end was taken for, of the process `pid`.
+    /// What the dispatcher takes the end of the process `pid` for.
     void judged(int pid, ServiceVerdict verdict, const std::string& text);
     void job_given();
     void job_done();

@@ -1,6 +1,5 @@
 #pragma once
-// The state of a Life as `status` shows it: since when it is what it is, and what it is. Owned by the shell of
-// the Life.
+// The state of a Life as `status` shows it, and since when it has lasted. Owned by the shell of the Life.
 
 #include "supervisor/process/child.h"
 #include "supervisor/process/life/life.h"

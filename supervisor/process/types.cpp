@@ -1,6 +1,8 @@
 #include "supervisor/process/types.h"
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "ipc/text/people.h"
 
@@ -13,32 +15,28 @@ std::string signal_name(int signal) {
     return name != nullptr ? std::string("SIG") + name : "signal " + std::to_string(signal);
 }
 
-const char* phrase(StopReason reason) {
-    switch (reason) {
-        case StopReason::requested:
-            return "an operator stopped it";
-        case StopReason::restart:
-            return "it was restarted";
-        case StopReason::worker_leaving:
-            return "the worker ends";
-        case StopReason::recycle:
-            return "it was recycled";
-        case StopReason::hung:
-            return "it hung";
-        case StopReason::timeout:
-            return "its job ran too long";
-        case StopReason::cancel_ignored:
-            return "it ignored a cancel";
-        case StopReason::write_stalled:
-            return "it read nothing from its stdin";
-        case StopReason::start_timeout:
-            return "it did not say ready in time";
-        case StopReason::bad_protocol:
-            return "it speaks another protocol version";
-        case StopReason::asked:
-            return "its connector asked for it";
-    }
-    return "";
+struct ReasonWords {
+    StopReason reason;
+    const char* name;
+    const char* phrase;  // of a connector's death, after "because"
+};
+constexpr ReasonWords reason_words[] = {
+    {StopReason::requested, "requested", "an operator stopped it"},
+    {StopReason::restart, "restart", "it was restarted"},
+    {StopReason::worker_leaving, "worker_leaving", "the worker ends"},
+    {StopReason::recycle, "recycle", "it was recycled"},
+    {StopReason::hung, "hung", "it hung"},
+    {StopReason::timeout, "timeout", "its job ran too long"},
+    {StopReason::cancel_ignored, "cancel_ignored", "it ignored a cancel"},
+    {StopReason::write_stalled, "write_stalled", "it read nothing from its stdin"},
+    {StopReason::start_timeout, "start_timeout", "it did not say ready in time"},
+    {StopReason::bad_protocol, "bad_protocol", "it speaks another protocol version"},
+    {StopReason::asked, "asked", "its connector asked for it"},
+};
+
+const ReasonWords& words_of(StopReason reason) {
+    return *std::find_if(std::begin(reason_words), std::end(reason_words),
+                         [&](const ReasonWords& each) { return each.reason == reason; });
 }
 
 }  // namespace
@@ -48,31 +46,7 @@ std::string to_string(const InstanceId& id) {
 }
 
 const char* to_string(StopReason reason) {
-    switch (reason) {
-        case StopReason::requested:
-            return "requested";
-        case StopReason::restart:
-            return "restart";
-        case StopReason::worker_leaving:
-            return "worker_leaving";
-        case StopReason::recycle:
-            return "recycle";
-        case StopReason::hung:
-            return "hung";
-        case StopReason::timeout:
-            return "timeout";
-        case StopReason::cancel_ignored:
-            return "cancel_ignored";
-        case StopReason::write_stalled:
-            return "write_stalled";
-        case StopReason::start_timeout:
-            return "start_timeout";
-        case StopReason::bad_protocol:
-            return "bad_protocol";
-        case StopReason::asked:
-            return "asked";
-    }
-    return "";
+    return words_of(reason).name;
 }
 
 bool planned(const std::optional<StopReason>& reason) {
@@ -81,29 +55,10 @@ bool planned(const std::optional<StopReason>& reason) {
 }
 
 const char* to_string(State state) {
-    switch (state) {
-        case State::waiting:
-            return "waiting";
-        case State::starting:
-            return "starting";
-        case State::ready:
-            return "ready";
-        case State::busy:
-            return "busy";
-        case State::unhealthy:
-            return "unhealthy";
-        case State::draining:
-            return "draining";
-        case State::backoff:
-            return "backoff";
-        case State::breaker_open:
-            return "breaker_open";
-        case State::stopped:
-            return "stopped";
-        case State::failed:
-            return "failed";
-    }
-    return "";
+    static constexpr const char* names[] = {"waiting",  "starting", "ready",        "busy",    "unhealthy",
+                                            "draining", "backoff",  "breaker_open", "stopped", "failed"};
+    static_assert(std::size(names) == static_cast<std::size_t>(State::failed) + 1);
+    return names[static_cast<int>(state)];
 }
 
 const char* service_word(State state) {
@@ -126,7 +81,7 @@ std::string DeathReport::summary() const {
     if (peak_rss_bytes > 0)
         text += " (peak RSS " + human_bytes(peak_rss_bytes) + ", CPU " + human_duration(cpu) + ")";
     if (!start_error.empty()) text += "; it said: " + start_error;
-    if (stopped_for) text += ", because " + (stop_text.empty() ? phrase(*stopped_for) : stop_text);
+    if (stopped_for) text += ", because " + (stop_text.empty() ? words_of(*stopped_for).phrase : stop_text);
     if (jobs_held.size() == 1) text += " while running job " + jobs_held.front();
     if (jobs_held.size() > 1) text += " while running " + std::to_string(jobs_held.size()) + " jobs";
     return text;

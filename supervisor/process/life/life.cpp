@@ -104,10 +104,8 @@ Actions Life::port_free(TimePoint) {
 
 Actions Life::port_taken(const std::string& owner, TimePoint now) {
     Actions out;
-    if (!wanted_) {
-        gate_.answered();
-        return out;
-    }
+    gate_.answered();
+    if (!wanted_) return out;
     retries_.plan_at(now + options_.port_retry.value_or(Ms{0}));
     if (gate_.port_taken(owner))
         say(Level::error,

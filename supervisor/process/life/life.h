@@ -19,9 +19,8 @@
 // restart that the connector asked for among them, so that no connector can restart its service endlessly; but
 // not what the dispatcher takes for a job's doing (ServiceVerdict).
 //
-// A connector may restart overlapped, which does not show as a state: the old process stays ready or busy while
-// a candidate starts beside it; the candidate's `ready` turns the old one into a retiring process, its failure
-// leaves the old one serving.
+// An overlapping restart does not show as a state: the old process stays ready or busy while a candidate starts beside
+// it (processes.h).
 
 #include <cstdint>
 #include <optional>
@@ -50,8 +49,7 @@ class Life {
     enum class Overlapping { yes, no };
     /// Forgets failures.
     Actions restart(const std::string& text, TimePoint now, Overlapping overlapping = Overlapping::yes);
-    /// A planned replacement of the serving process, as by max_jobs: it forgets no failures and counts as
-    /// none.
+    /// A planned replacement of the serving process, as by max_jobs: forgets no failures and counts as none.
     Actions recycle(std::uint64_t generation, const std::string& text, TimePoint now);
     /// The process itself is found to be broken and asks to be replaced: at once, whatever runs; counts as a
     /// death. Ignored unless it serves.

@@ -13,7 +13,7 @@ namespace emprops::process {
 struct LifeOptions {
     std::string name;      ///< for sentences: "comfyui/1" or "the service of comfyui/1"
     std::string log_name;  ///< the connector's field of log records
-    config::SupervisionSettings policy;
+    config::ProcessSettings policy;
     Readiness readiness;
     config::Bytes max_vram = 0;
     /// Two of its processes must never run at the same time. Holds in any case for what cannot be told to leave.

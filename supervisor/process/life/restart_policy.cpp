@@ -5,7 +5,7 @@
 
 namespace emprops::process {
 
-RestartPolicy::RestartPolicy(const config::SupervisionSettings& settings, Random random)
+RestartPolicy::RestartPolicy(const config::RestartSettings& settings, Random random)
     : settings_(settings), random_(std::move(random)) {}
 
 RestartPolicy::Decision RestartPolicy::on_death(TimePoint now, Ms ready_for) {

@@ -21,7 +21,7 @@ class RestartPolicy {
         bool operator==(const Decision&) const = default;
     };
 
-    RestartPolicy(const config::SupervisionSettings& settings, Random random);
+    RestartPolicy(const config::RestartSettings& settings, Random random);
 
     /// A process died at `now`, after having been ready for `ready_for` (zero: never).
     Decision on_death(TimePoint now, Ms ready_for);
@@ -35,7 +35,7 @@ class RestartPolicy {
     /// An operator intervened, or the settings changed: everything is forgotten.
     void reset();
     /// New settings; what was counted stays.
-    void set_settings(const config::SupervisionSettings& settings) { settings_ = settings; }
+    void set_settings(const config::RestartSettings& settings) { settings_ = settings; }
     /// Deaths within the breaker's window that ends at `now`; for people.
     std::size_t recent_deaths(TimePoint now) const;
     /// How far back the oldest of them lies.
@@ -51,7 +51,7 @@ class RestartPolicy {
     };
     Decision back_off(std::uint32_t step) const;
 
-    config::SupervisionSettings settings_;
+    config::RestartSettings settings_;
     Random random_;
     Counts counts_;
     Counts before_last_death_;

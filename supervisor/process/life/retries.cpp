@@ -19,7 +19,7 @@ std::string why_final(const DeathReport& report) {
 
 }  // namespace
 
-void Retries::configure(const config::SupervisionSettings& settings) {
+void Retries::configure(const config::RestartSettings& settings) {
     policy_.set_settings(settings);
     policy_.reset();
 }

@@ -12,11 +12,10 @@ namespace emprops::process {
 
 class Retries {
   public:
-    Retries(const config::SupervisionSettings& settings, Random random)
-        : policy_(settings, std::move(random)) {}
+    Retries(const config::RestartSettings& settings, Random random) : policy_(settings, std::move(random)) {}
 
     /// Forgets failures.
-    void configure(const config::SupervisionSettings& settings);
+    void configure(const config::RestartSettings& settings);
     void forget_failures() { policy_.reset(); }
     /// A job has had its result: a trial that went well ends the trial and its history.
     void worked() { policy_.worked(); }

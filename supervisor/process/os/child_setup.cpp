@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <iterator>
 
 #include "supervisor/process/os/inherited.h"
 
@@ -60,34 +61,23 @@ int seal_descriptors() {
 }  // namespace
 
 const char* ChildSetup::describe(Step step) {
-    switch (step) {
-        case Step::session:
-            return "cannot make a session";
-        case Step::cgroup:
-            return "cannot enter its cgroup";
-        case Step::limits:
-            return "cannot set the resource limits (limit_address_space, limit_open_files, limit_core)";
-        case Step::niceness:
-            return "cannot set `nice`";
-        case Step::affinity:
-            return "cannot set `cpu_affinity`";
-        case Step::oom_score:
-            return "cannot set `oom_score_adj`";
-        case Step::working_dir:
-            return "cannot enter its working directory";
-        case Step::user:
-            return "cannot change to `user`";
-        case Step::privileges:
-            return "cannot set `no_new_privs`";
-        case Step::death_signal:
-            return "cannot set the parent-death signal";
-        case Step::descriptors:
-            return "cannot close descriptors";
-        case Step::none:
-        case Step::execute:
-            return "cannot execute it";
-    }
-    return "";
+    static constexpr const char* words[] = {
+        "cannot execute it",
+        "cannot make a session",
+        "cannot enter its cgroup",
+        "cannot set the resource limits (limit_address_space, limit_open_files, limit_core)",
+        "cannot set `nice`",
+        "cannot set `cpu_affinity`",
+        "cannot set `oom_score_adj`",
+        "cannot enter its working directory",
+        "cannot change to `user`",
+        "cannot set `no_new_privs`",
+        "cannot set the parent-death signal",
+        "cannot close descriptors",
+        "cannot execute it",
+    };
+    static_assert(std::size(words) == static_cast<std::size_t>(Step::execute) + 1);
+    return words[static_cast<int>(step)];
 }
 
 ChildSetup ChildSetup::prepare(const LaunchSpec& spec, std::string cgroup_procs) {

@@ -51,7 +51,7 @@ class ChildSetup {
     cpu_set_t cpus_{};
     mode_t umask_ = 022;
     rlimit open_files_{};
-    config::SupervisionSettings limits_;
+    config::LaunchSettings limits_;
 };
 
 }  // namespace emprops::process

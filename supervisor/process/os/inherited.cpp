@@ -102,7 +102,7 @@ void unblock_signals() {
     ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
 }
 
-/// Handlers cannot be inherited: one that is there is ours, or a sanitizer's.
+/// Handlers cannot be inherited: one that is there was set by this program or by a sanitizer.
 void undo_ignored_signals() {
     for (int signal = 1; signal < NSIG; ++signal) {
         if (signal != SIGHUP && is_ignored(signal)) ::signal(signal, SIG_DFL);

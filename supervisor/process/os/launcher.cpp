@@ -40,7 +40,7 @@ struct SetupInitializer {
     }
 };
 
-/// All signals blocked from before the fork until the child has default dispositions: a handler of ours must
+/// All signals blocked from before the fork until the child has default dispositions: a handler of the worker must
 /// not run in the child.
 class SignalsBlocked {
   public:

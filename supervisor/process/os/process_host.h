@@ -35,8 +35,7 @@ struct LaunchSpec {
     std::string marker;           ///< value of EMPROPS_INSTANCE: "<connector>/<index>/<generation>" or, of
                                   ///< a companion service, "<connector>/<index>/service-<generation>"
     std::optional<UserIds> user;  ///< whose process it becomes; empty: ours
-    /// nice, cpu_affinity, oom_score_adj, no_new_privs, limit_*, cgroup_memory_max are used.
-    config::SupervisionSettings limits;
+    config::LaunchSettings limits;
 };
 
 /// A process that was started.

@@ -54,7 +54,7 @@ TEST_F(Service, HasTheRestartRulesOfItsConnectorButNotItsLimits) {
         "[connectors.c]\nbreaker_deaths = 9\nuser = \"render\"\nlimit_open_files = 100\n"
         "[connectors.c.service]\ncommand = \"x\"\nbreaker_window = \"1h\"\n");
     env("EMPROPS_CONNECTORS_C_BREAKER_TRIAL") = "33s";
-    const SupervisionSettings rules = service().supervision;
+    const ProcessSettings rules = service().supervision;
     EXPECT_EQ(rules.backoff_max, 7s);
     EXPECT_EQ(rules.stop.term_grace, 9s);
     EXPECT_EQ(rules.stop.shutdown_grace, off);
@@ -110,6 +110,30 @@ TEST_F(Service, WhatContradictsItselfIsNamed) {
                           "effect"));
     EXPECT_THAT(text, HasSubstr("`connectors.d.service.port` leaves no ports for 3 instances"));
     EXPECT_THAT(text, HasSubstr("warning: `connectors.e.service.health_url` has no effect"));
+}
+
+TEST_F(Service, WhereItsPageHasTheGraphicsMemoryIsASetting) {
+    toml(
+        "[connectors.c.service]\ncommand = \"x\"\nmax_vram = \"1GiB\"\n"
+        "vram_figures = [\"/gpus/*/used\"]\n");
+    EXPECT_THAT(service().vram_figures, ElementsAre("/gpus/*/used"));
+    env("EMPROPS_CONNECTORS_C_SERVICE_VRAM_FIGURES") = "/total,/free";
+    EXPECT_THAT(service().vram_figures, ElementsAre("/total", "/free"));
+}
+
+TEST_F(Service, PlacesThatCannotBeAndALimitThatNobodyMeasuresAreNamed) {
+    toml(
+        "[connectors.a.service]\ncommand = \"x\"\nvram_figures = [\"used\"]\n"
+        "[connectors.b.service]\ncommand = \"x\"\nvram_figures = [\"/a\", \"/b\", \"/c\"]\n"
+        "[connectors.c.service]\ncommand = \"x\"\nmax_vram = 1\nvram_figures = []\n"
+        "[connectors.d.service]\ncommand = \"x\"\nmax_vram = 1\nhealth_url = \"\"\n");
+    const std::string text = problems_of(load());
+    EXPECT_THAT(text, HasSubstr("`connectors.a.service.vram_figures` takes one or two JSON pointers"));
+    EXPECT_THAT(text, HasSubstr("`connectors.b.service.vram_figures` takes one or two JSON pointers"));
+    EXPECT_THAT(text, HasSubstr("warning: `connectors.c.service.max_vram` has no effect: "
+                                "`connectors.c.service.vram_figures` is empty"));
+    EXPECT_THAT(text, HasSubstr("warning: `connectors.d.service.max_vram` has no effect: "
+                                "`connectors.d.service.health_url` is empty"));
 }
 
 TEST_F(Service, NeverGetsTheTokenOfTheHub) {

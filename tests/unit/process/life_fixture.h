@@ -67,7 +67,8 @@ struct ConnectorLife : LifeFixture {
     ConnectorLife() {
         options.name = "c";
         options.policy.backoff_jitter = 0;
-        options.readiness = SaysReady{options.policy.ping_interval, options.policy.ping_missed};
+        const config::TalkSettings talk;
+        options.readiness = SaysReady{talk.ping_interval, talk.ping_missed};
     }
     void start_and_spawn(std::uint64_t generation) {
         EXPECT_THAT(done(life().start(now)), ElementsAre(Spawn{}));
