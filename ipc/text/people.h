@@ -1,9 +1,10 @@
 #pragma once
-// Sizes and times for people. Pure functions, any thread.
+// Sizes, times and lines for people. Pure functions, any thread.
 
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace emprops {
 
@@ -12,5 +13,9 @@ std::string human_bytes(std::uint64_t bytes);
 
 /// "850 ms", "8 s", "2 min 5 s", "3 h 4 min".
 std::string human_duration(std::chrono::milliseconds duration);
+
+/// What was said in several lines, in one: a comma for each break, one blank for other white space and control
+/// characters, none at the ends.
+std::string in_one_line(std::string_view text);
 
 }  // namespace emprops

@@ -1,6 +1,7 @@
 #include "connectors/comfyui/text/events.h"
 
 #include "connectors/comfyui/text/tolerant_json.h"
+#include "ipc/text/people.h"
 #include "ipc/text/utf8.h"
 
 namespace emprops::comfyui {
@@ -174,19 +175,8 @@ std::optional<NodeText> read_node_text(std::string_view frame) {
     if (frame.size() < 8 || big_endian(frame, 0) != 3) return {};
     const std::uint32_t length = big_endian(frame, 4);
     if (length > frame.size() - 8) return {};
-    NodeText out{std::string(frame.substr(8, length)), {}};
-    std::string_view gap;
-    for (const char c : frame.substr(8 + length, 4 * longest)) {
-        if (c == '\n') {
-            gap = ", ";
-        } else if (static_cast<unsigned char>(c) <= 0x20) {
-            if (gap.empty()) gap = " ";
-        } else {
-            if (!out.text.empty()) out.text += gap;
-            gap = {};
-            out.text += c;
-        }
-    }
+    NodeText out{std::string(frame.substr(8, length)),
+                 in_one_line(text::cut(frame.substr(8 + length), 4 * longest))};
     if (out.text.empty()) return {};
     out.text = text::shortened(out.text, longest);
     return out;

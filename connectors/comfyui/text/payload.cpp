@@ -107,7 +107,9 @@ std::string with_first(std::string_view text, const std::string& key, std::strin
 
 /// The editor's workflow lies where nodes and saved pictures look for it.
 std::string with_editor_workflow(const std::string& extra_data, const std::string& workflow) {
-    const auto scan = ipc::scan_envelope(extra_data, {"extra_pnginfo"});
+    ipc::ScanLimits limits;
+    limits.max_fields_bytes = extra_data.size() + 1;
+    const auto scan = ipc::scan_envelope(extra_data, {"extra_pnginfo"}, limits);
     const auto info = scan.envelope ? scan.envelope->find("extra_pnginfo") : std::nullopt;
     if (!info) return with_first(extra_data, "extra_pnginfo", with_first("{}", "workflow", workflow));
     const std::string with = info->front() == '{' ? with_first(*info, "workflow", workflow)

@@ -37,6 +37,17 @@ bool is_object(std::string_view text) {
     return !text.empty() && text.front() == '{';
 }
 
+/// is_node() of a text that may be large, without a DOM of its large parts.
+bool is_node_text(std::string_view text) {
+    if (!is_object(text)) return false;
+    ipc::ScanLimits limits;
+    limits.max_fields_bytes = text.size() + 1;
+    const auto scan = ipc::scan_envelope(
+        text, {"class_type", "inputs", "prompt", "workflow", "workflow_json", "workflow_api", "images"},
+        limits);
+    return scan.envelope && scan.envelope->find("class_type");
+}
+
 bool is_editor_format(const Json& value) {
     return value.is_object() && value.contains("nodes") && value.at("nodes").is_array();
 }
@@ -98,9 +109,8 @@ bool PayloadForm::look(std::string text, int depth) {
     if (take_graph(level)) return true;
     const auto& opaque = level.envelope.opaque;
     level.bare =
-        is_graph(level.envelope.fields) || std::any_of(opaque.begin(), opaque.end(), [](const auto& part) {
-            return is_object(part.second) && is_node(parse_part(part.second));
-        });
+        is_graph(level.envelope.fields) ||
+        std::any_of(opaque.begin(), opaque.end(), [](const auto& part) { return is_node_text(part.second); });
     if (level.bare) {
         graph_text_ = kept;
         graph_ = parse_part(kept);

@@ -29,5 +29,12 @@ TEST(HumanBytes, PicksAUnit) {
     EXPECT_EQ(human_bytes(0), "0 B");
 }
 
+TEST(People, SeveralLinesBecomeOne) {
+    EXPECT_EQ(in_one_line("a"), "a");
+    EXPECT_EQ(in_one_line(" \n a\r\n\t b,\n c \t d\x7F\n\n"), "a, b, c d");
+    EXPECT_EQ(in_one_line("\xC3\xA9\n\xC3\xA8"), "\xC3\xA9, \xC3\xA8");
+    EXPECT_EQ(in_one_line("\n \n"), "");
+}
+
 }  // namespace
 }  // namespace emprops
