@@ -11,6 +11,7 @@ namespace {
 
 constexpr Ms age_step{10'000};
 constexpr double most_by_time = 0.9;  // of a run whose end was not seen
+constexpr double least_news = 0.5;    // percent: people see whole ones
 
 }  // namespace
 
@@ -84,7 +85,7 @@ double Report::percent(TimePoint now) const {
 void Report::tell(const std::string& prompt_id, TimePoint now) {
     const std::string message = sentence(now);
     const double done = percent(now);
-    if (message == told_message_ && done <= told_percent_ && preview_.is_null()) return;
+    if (message == told_message_ && done < told_percent_ + least_news && preview_.is_null()) return;
     told_message_ = message;
     Json details = progress_.details();
     details["prompt_id"] = prompt_id;

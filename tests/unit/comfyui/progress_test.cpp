@@ -200,6 +200,8 @@ TEST_F(WordsTest, WithoutASocketTheTimeOfTheLastRunIsTheNumber) {
     report.on_position(0, 1, {}, at(0));
     report.tell("p", at(30'000));
     EXPECT_NEAR(percent(), 95 * 0.3, 0.1);
+    report.tell("p", at(30'050));
+    EXPECT_EQ(said.size(), 1u) << "less than anybody sees";
     report.tell("p", at(500'000));
     EXPECT_NEAR(percent(), 95 * 0.9, 0.1) << "its end was not seen";
     report.on_event(Started{}, at(500'000));
