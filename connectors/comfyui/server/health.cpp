@@ -146,14 +146,14 @@ std::vector<Orphan> Orphans::look(const Queue& queue, const std::string& space, 
         }
         Unwanted& entry = unwanted_[item.prompt_id];
         if (!running) {
-            out.push_back({item.prompt_id, false});
+            out.push_back({item.prompt_id, false, false});
             return;
         }
         if (entry.first_interrupted) lingering_ = item.prompt_id;
         if (entry.interrupted && now - *entry.interrupted < interrupt_interval) return;
         entry.interrupted = now;
+        out.push_back({item.prompt_id, true, entry.first_interrupted.has_value()});
         if (!entry.first_interrupted) entry.first_interrupted = now;
-        out.push_back({item.prompt_id, true});
     };
     for (const QueueItem& item : queue.running) {
         look_at(item, true);

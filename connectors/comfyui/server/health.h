@@ -99,6 +99,7 @@ class HeadWatch {
 struct Orphan {
     std::string prompt_id;
     bool running = false;
+    bool again = false;  ///< it was interrupted before, and has not let go
     bool operator==(const Orphan&) const = default;
 };
 

@@ -239,10 +239,9 @@ void Monitor::look_at_queue() {
                                       : "the withdrawn prompt " + lingering +
                                             " still runs in ComfyUI although it was interrupted"));
     }
-    if (lingering.empty()) removing_.clear();
     for (const Orphan& orphan : remove) {
         // One that does not let go is interrupted again and again; people need it once.
-        if (removing_.insert(orphan.prompt_id).second)
+        if (!orphan.again)
             context_.log("info", "removing a prompt of ours that no job waits for",
                          {{"prompt_id", orphan.prompt_id}});
         if (api_.cancel(orphan.prompt_id) != CancelAnswer::unknown_call) continue;

@@ -6,7 +6,6 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
-#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -52,7 +51,6 @@ class Monitor {
     std::atomic<bool> stop_{false};
     Api api_;
     ProbePace pace_;
-    std::set<std::string> removing_;  // prompts of which people were told
     TimePoint capabilities_at_, queue_at_;
     Json last_capabilities_;
 

@@ -189,7 +189,7 @@ TEST_F(OrphansTest, AWithdrawnPromptThatRunsOnIsReportedAndThenSuspected) {
     EXPECT_EQ(orphans.lingering(), "");
     EXPECT_TRUE(look(queue, 1).empty());  // not interrupted every second
     EXPECT_EQ(orphans.lingering(), "p");
-    EXPECT_EQ(look(queue, 10).size(), 1u);
+    EXPECT_EQ(look(queue, 10), (std::vector<Orphan>{{"p", true, true}}));  // people were told
     EXPECT_FALSE(orphans.stuck(now));
     look(queue, 300);
     EXPECT_TRUE(orphans.stuck(now));
