@@ -168,6 +168,7 @@ TEST_F(LifeOfAConnector, AReplacementThatIsAskedForIsNoDeathAndWaitsForWhatRuns)
     EXPECT_THAT(done(life().recycle(1, "it may still hold job j1", now)), ElementsAre(Spawn{}));
     EXPECT_THAT(done(life().recycle(1, "once more", now)), IsEmpty()) << "one is on its way";
     done(life().spawned(2, now));
+    EXPECT_THAT(done(life().recycle(1, "once more", now)), IsEmpty()) << "one starts beside it";
     EXPECT_THAT(ready(2), ElementsAre(Announce{2}, Withdraw{1}, SendDrain{1}));
     EXPECT_EQ(life().find(1)->stop_reason(), StopReason::recycle);
     EXPECT_THAT(done(life().job_ended(1, now)), ElementsAre(SendShutdown{1, 10s}));
