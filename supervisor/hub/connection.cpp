@@ -103,7 +103,7 @@ void Connection::on_refused(TimePoint now, bool owing) {
                                        (told_to_leave_ ? std::string()
                                                        : "; running jobs go on, next attempt in " +
                                                              human_duration(settings_.hub.bad_token_retry)));
-    wire_.act(AuthRefused{!ever_welcomed_, told_to_leave_});
+    wire_.act(AuthRefused{told_to_leave_});
     if (!told_to_leave_) connect_after(now, settings_.hub.bad_token_retry);
 }
 
@@ -124,7 +124,7 @@ void Connection::renew() {
 void Connection::leave_if_refused() {
     if (!auth_refused_ || !ever_welcomed_ || told_to_leave_ || welcomed_) return;
     told_to_leave_ = true;
-    wire_.act(AuthRefused{false, true});
+    wire_.act(AuthRefused{true});
 }
 
 std::optional<Ms> Connection::welcomed_for(TimePoint now) const {

@@ -93,7 +93,6 @@ struct NotDelivered {
 /// Our token was refused. `leave`: the process should exit with 69 (nothing was ever accepted, or nothing
 /// runs any more and no outcome waits). Otherwise jobs go on and the link tries again now and then.
 struct AuthRefused {
-    bool first_connection = false;
     bool leave = false;
     bool operator==(const AuthRefused&) const = default;
 };

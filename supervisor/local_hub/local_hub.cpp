@@ -9,6 +9,7 @@
 
 #include "ipc/hub/codec.h"
 #include "ipc/web/uuid.h"
+#include "supervisor/base/lifetime.h"
 #include "supervisor/base/log.h"
 #include "supervisor/local_hub/core.h"
 #include "supervisor/local_hub/gate.h"
@@ -50,8 +51,8 @@ struct LocalHub::Impl {
     std::unique_ptr<Server> server;
     asio::steady_timer ticker;
     std::multimap<std::string, Waiter> waiters;  // by job id
-    std::shared_ptr<bool> alive = std::make_shared<bool>(true);
     std::uint16_t port = 0;
+    Lifetime lifetime;
 
     Result<> start(const asio::any_io_executor& executor, const config::LocalHubSettings& settings) {
         if (settings.database.empty()) {
@@ -119,9 +120,9 @@ struct LocalHub::Impl {
         perform(core->tick(now()));
         give_up_waiting();
         ticker.expires_after(tick_interval);
-        ticker.async_wait([this, living = std::weak_ptr<bool>(alive)](boost::system::error_code error) {
-            if (!error && !living.expired()) tick();
-        });
+        ticker.async_wait(lifetime.guard([this](boost::system::error_code error) {
+            if (!error && core) tick();
+        }));
     }
 
     // ---- REST
@@ -199,8 +200,7 @@ struct LocalHub::Impl {
     }
 
     void stop() {
-        if (!alive) return;
-        alive.reset();
+        if (!core) return;
         ticker.cancel();
         waiters.clear();
         server->stop();

@@ -416,7 +416,7 @@ TEST_F(FencingTest, ARefusedTokenOnTheFirstConnectionEndsTheProcess) {
     run();
     EXPECT_THAT(frame(R"({"type":"error","error":"Authentication failed: Invalid token"})"),
                 ElementsAre("disconnect"));
-    EXPECT_THAT(disconnect("closed 1000"), ElementsAre("auth refused first leave"));
+    EXPECT_THAT(disconnect("closed 1000"), ElementsAre("auth refused leave"));
     EXPECT_TRUE(session().view().auth_refused);
 }
 

@@ -71,8 +71,7 @@ inline std::string word_of(const Action& action) {
     if (auto* a = std::get_if<Delivered>(&action)) return "delivered " + id(*a);
     if (auto* a = std::get_if<NotDelivered>(&action)) return "not delivered " + id(*a) + " " + a->reason;
     if (auto* a = std::get_if<AuthRefused>(&action))
-        return std::string("auth refused") + (a->first_connection ? " first" : "") +
-               (a->leave ? " leave" : "");
+        return std::string("auth refused") + (a->leave ? " leave" : "");
     return "note";
 }
 

@@ -218,6 +218,14 @@ TEST_F(LifeOfAConnector, AnAttachedConnectorHasNoTimeoutsAndIsWaitedForAgain) {
     EXPECT_THAT(die(1, 0), ElementsAre(Withdraw{1}, Spawn{}));
 }
 
+TEST_F(LifeOfAConnector, AnAttachedConnectorOfAnotherProtocolIsNotWaitedForAgain) {
+    options.attach = true;
+    start_and_spawn(1);
+    done(life().ready(1, 2, {}, now));
+    EXPECT_THAT(die(1, 0), IsEmpty());
+    EXPECT_EQ(life().state(), State::failed) << why();
+}
+
 TEST_F(LifeOfAConnector, WhyNamesTheCauseAndTheTimeLeft) {
     start_ready(1);
     DeathReport report;
