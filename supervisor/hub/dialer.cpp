@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "ipc/web/base64.h"
+#include "ipc/web/url.h"
+#include "supervisor/hub/refused_link.h"
 
 namespace emprops::hub {
 
@@ -52,8 +54,9 @@ void Dialer::try_address(std::size_t index, const ErrorCode& last_error) {
     if (index == addresses_.size())
         return end(step_ + ": " + (last_error == beast::error::timeout ? "no answer" : last_error.message()));
     const tcp::endpoint& endpoint = addresses_[index];
-    step_ = "cannot connect to " + (proxy_ ? "the proxy " + proxy_->host : target_.authority()) + " (" +
-            endpoint.address().to_string() + ")";
+    const std::string name = proxy_ ? "the proxy " + proxy_->host : target_.authority();
+    const std::string address = web::Url::authority(endpoint.address().to_string(), endpoint.port());
+    step_ = "cannot connect to " + name + (name == address ? "" : " (" + address + ")");
     stream_.expires_after(timeout_);
     stream_.async_connect(endpoint, [self = shared_from_this(), index](ErrorCode error) {
         if (!self->done_) return;
@@ -85,14 +88,18 @@ void Dialer::ask_proxy() {
 void Dialer::read_proxy_answer() {
     answer_.emplace();
     answer_->skip(true);
-    http::async_read_header(stream_, buffer_, *answer_,
-                            [self = shared_from_this()](ErrorCode error, std::size_t) {
-                                if (error) return self->end(self->step_ + ": " + error.message());
-                                const unsigned code = self->answer_->get().result_int();
-                                if (code / 100 == 2) return self->end();
-                                self->end("the proxy " + self->proxy_->host +
-                                          " refused the connection: HTTP " + std::to_string(code));
-                            });
+    http::async_read_header(
+        stream_, buffer_, *answer_, [self = shared_from_this()](ErrorCode error, std::size_t) {
+            if (error) return self->end(self->step_ + ": " + error.message());
+            const auto& answer = self->answer_->get();
+            if (answer.result_int() / 100 == 2) return self->end();
+            self->end("the proxy " + self->proxy_->host + " refused the connection: " +
+                      refused_tunnel(self->target_,
+                                     {.status = answer.result_int(),
+                                      .phrase = std::string(answer.reason()),
+                                      .server = std::string(answer[http::field::server]),
+                                      .asks_for = std::string(answer[http::field::proxy_authenticate])}));
+        });
 }
 
 }  // namespace emprops::hub

@@ -2,8 +2,6 @@
 // Callbacks, not coroutines: each step names the next one, and g++ 12 miscompiles too many co_await patterns.
 
 #include <linux/sockios.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
 #include <sys/ioctl.h>
 
 #include <algorithm>
@@ -16,14 +14,17 @@
 #include <boost/beast/websocket.hpp>
 #include <boost/beast/websocket/ssl.hpp>
 #include <memory>
+#include <new>
 #include <type_traits>
 #include <utility>
 
 #include "ipc/text/people.h"
+#include "supervisor/base/memory.h"
 #include "supervisor/base/time.h"
 #include "supervisor/hub/dialer.h"
 #include "supervisor/hub/line_meter.h"
 #include "supervisor/hub/link.h"
+#include "supervisor/hub/refused_link.h"
 #include "supervisor/hub/send_queue.h"
 #include "supervisor/hub/tls_context.h"
 
@@ -120,6 +121,13 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
     std::size_t queued_bytes() const override { return queue_.bytes(); }
 
   private:
+    /// What there is to say about a connection that does not come about.
+    struct Attempt {
+        std::string step;  ///< what fails if the next thing fails
+        websocket::response_type answer;
+        std::string certificate_names;  ///< of a certificate for another host
+    };
+
     beast::tcp_stream& socket() { return beast::get_lowest_layer(ws_); }
 
     void arm(Ms timeout, std::string reason) {
@@ -132,7 +140,7 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
     bool failed(const error_code& error) {
         if (finished_) return true;
         if (!error) return false;
-        finish(step_ + ": " + error.message());
+        finish(attempt_.step + ": " + error.message());
         return true;
     }
 
@@ -157,30 +165,31 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
 
     void start_tls() {
         if constexpr (is_tls) {
-            step_ = "no TLS connection to " + target_.authority();
+            attempt_.step = "no TLS connection to " + target_.authority();
             auto& stream = ws_.next_layer();
-            error_code ignored;
-            asio::ip::make_address(target_.host, ignored);
-            if (ignored) SSL_set_tlsext_host_name(stream.native_handle(), target_.host.c_str());
-            if (settings_.tls_verify) stream.set_verify_callback(ssl::host_name_verification(target_.host));
-            stream.async_handshake(ssl::stream_base::client, [self = this->shared_from_this()](
-                                                                 error_code error) {
-                if (error && !self->finished_) {
-                    const long verdict = SSL_get_verify_result(self->ws_.next_layer().native_handle());
-                    if (verdict != X509_V_OK)
-                        return self->finish(self->step_ + ": its certificate is not accepted (" +
-                                            X509_verify_cert_error_string(verdict) +
-                                            "); set hub.ca_file if it is signed by an authority of your own");
-                }
-                if (!self->failed(error)) self->start_websocket();
-            });
+            if (settings_.tls_verify) {
+                expect_host(stream.native_handle(), target_.host);
+                stream.set_verify_callback([this](bool accepted, ssl::verify_context& context) {
+                    if (!accepted) attempt_.certificate_names = names_of_another_host(context);
+                    return accepted;
+                });
+            }
+            stream.async_handshake(ssl::stream_base::client,
+                                   [self = this->shared_from_this()](error_code error) {
+                                       if (self->finished_) return;
+                                       if (!error) return self->start_websocket();
+                                       self->finish(self->attempt_.step + ": " +
+                                                    tls_failure(self->settings_, self->target_,
+                                                                self->ws_.next_layer().native_handle(), error,
+                                                                self->attempt_.certificate_names));
+                                   });
         } else {
             start_websocket();
         }
     }
 
     void start_websocket() {
-        step_ = "no WebSocket at " + target_.printable;
+        attempt_.step = "no WebSocket at " + target_.printable;
         websocket::stream_base::timeout timeouts{};
         timeouts.handshake_timeout = settings_.connect_timeout;
         // Beast counts only what is read; see liveness.h.
@@ -196,15 +205,18 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
         ws_.write_buffer_bytes(fragment_bytes);
         ws_.text(true);
         ws_.async_handshake(
-            answer_, target_.authority(), target_.path_and_query,
+            attempt_.answer, target_.authority(), target_.path_and_query,
             [self = this->shared_from_this()](error_code error) { self->on_handshake(error); });
     }
 
     void on_handshake(const error_code& error) {
-        if (!finished_ && error == websocket::error::upgrade_declined)
-            return finish(
-                step_ + ": the answer was HTTP " + std::to_string(answer_.result_int()) +
-                (answer_.result_int() == 403 ? " (a Hub answers so when it does not know the path)" : ""));
+        if (finished_) return;
+        if (error == websocket::error::upgrade_declined)
+            return finish(attempt_.step + ": " + refused_handshake(settings_, target_, answer_in_words()));
+        // The answer could not be read as HTTP, or is none.
+        const bool broken = error.category() == http::make_error_code(http::error::bad_version).category() ||
+                            error == asio::error::connection_reset;
+        if (broken) return finish(attempt_.step + ": " + no_http(settings_, target_, error.message()));
         if (failed(error)) return;
         deadline_.cancel();
         open_ = true;
@@ -215,9 +227,29 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
         if (open_ && !writing_ && !finished_) write_next();
     }
 
+    HttpAnswer answer_in_words() const {
+        const auto field = [&](http::field name) { return std::string(attempt_.answer[name]); };
+        HttpAnswer answer{.status = attempt_.answer.result_int(),
+                          .phrase = std::string(attempt_.answer.reason())};
+        if (answer.phrase.empty())
+            answer.phrase = std::string(http::obsolete_reason(attempt_.answer.result()));
+        answer.server = field(http::field::server);
+        answer.location = field(http::field::location);
+        answer.asks_for =
+            field(answer.status == 407 ? http::field::proxy_authenticate : http::field::www_authenticate);
+        answer.body = attempt_.answer.body();
+        return answer;
+    }
+
     // ---- talk
 
     void read_next() {
+        try {  // Beast would ask for it inside the operation, where nobody can catch what that throws
+            const std::size_t needed = buffer_.size() + read_at_once;
+            if (buffer_.capacity() < needed) buffer_.reserve(std::max(needed, 2 * buffer_.capacity()));
+        } catch (const std::bad_alloc&) {
+            return no_room_for_message();
+        }
         ws_.async_read_some(buffer_, read_at_once,
                             [self = this->shared_from_this()](error_code error, std::size_t) {
                                 if (self->finished_) return;
@@ -228,10 +260,18 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
                             });
     }
 
+    void no_room_for_message() {
+        finish("for a message of the Hub of " + std::to_string(buffer_.size()) + " bytes " + no_memory);
+    }
+
     void received() {
         const auto data = buffer_.cdata();
-        if (handlers_.on_frame)
-            handlers_.on_frame(std::string_view(static_cast<const char*>(data.data()), data.size()));
+        try {
+            if (handlers_.on_frame)
+                handlers_.on_frame(std::string_view(static_cast<const char*>(data.data()), data.size()));
+        } catch (const std::bad_alloc&) {
+            return no_room_for_message();
+        }
         if (finished_) return;
         buffer_.clear();
         if (buffer_.capacity() > keep_buffer_bytes) buffer_ = beast::flat_buffer();
@@ -275,9 +315,7 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
         if (closing_) return close_reason_;
         // Before the error: the close frame may have been read and its echo have failed.
         if (error == websocket::error::closed || ws_.reason().code != websocket::close_code::none) {
-            std::string text = "the Hub closed the connection (" + std::to_string(ws_.reason().code);
-            if (!ws_.reason().reason.empty()) text += ", " + std::string(ws_.reason().reason.c_str());
-            return text + ")";
+            return closed_by_hub(ws_.reason().code, {ws_.reason().reason.data(), ws_.reason().reason.size()});
         }
         if (error == websocket::error::message_too_big)
             return "the Hub sent a message of more than " + std::to_string(settings_.receive_limit) +
@@ -328,8 +366,6 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
     }
 
     void send_close() {
-        if (close_sent_) return;
-        close_sent_ = true;
         websocket::close_reason reason(websocket::close_code::normal);
         reason.reason = close_reason_;
         ws_.async_close(reason,
@@ -347,15 +383,13 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
     SendQueue queue_;
     Ws ws_;
     std::shared_ptr<Dialer> dialer_;
-    std::string step_;  ///< what fails if the next thing fails
-    websocket::response_type answer_;
+    Attempt attempt_;
     beast::flat_buffer buffer_;
     std::string close_reason_;
     bool open_ = false;
     bool writing_ = false;
     bool pinging_ = false;
     bool closing_ = false;
-    bool close_sent_ = false;
     bool finished_ = false;
 };
 

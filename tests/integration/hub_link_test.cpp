@@ -24,6 +24,7 @@ using jobs::PlaceWanted;
 using test::FaultProxy;
 using test::HubDouble;
 using test::until;
+using testing::HasSubstr;
 
 /// The worker's side: one slot for jobs of type "sim".
 struct OneSlot {
@@ -340,6 +341,38 @@ TEST_F(TlsTest, AnUnknownAuthorityIsRefusedWithAHint) {
     start(hub.port());
     ASSERT_TRUE(until(io, [&] { return notes.find("hub.ca_file") != std::string::npos; }));
     EXPECT_FALSE(connected());
+}
+
+TEST_F(TlsTest, ACertificateOfAnotherHostIsToldAsThat) {
+    certificates = test::make_test_certificates("DNS:hub.example,DNS:*.hub.example,IP:10.0.0.7,IP:::2");
+    write("ca.pem", certificates.authority_pem);
+    settings.hub.ca_file = folder.path() / "ca.pem";
+    HubDouble hub(io, certificates);
+    for (const char* host : {"127.0.0.1", "localhost"}) {
+        notes.clear();
+        settings.hub.host = host;
+        start(hub.port());
+        ASSERT_TRUE(until(io, [&] { return notes.find("next attempt") != std::string::npos; }));
+        EXPECT_THAT(notes, HasSubstr("its certificate is not for " + settings.hub.host +
+                                     ", but for hub.example, *.hub.example, 10.0.0.7, ::2"));
+        EXPECT_THAT(notes, testing::Not(HasSubstr("ca_file")));
+        link.reset();
+    }
+}
+
+/// Each side speaks the other's language: TLS to a plain Hub, and plain HTTP to one behind TLS.
+TEST_F(TlsTest, APortThatSpeaksTheOtherWayIsToldAsThat) {
+    HubDouble plain(io);
+    start(plain.port());
+    ASSERT_TRUE(until(io, [&] { return notes.find("next attempt") != std::string::npos; }));
+    EXPECT_THAT(notes, HasSubstr("USE_SSL=false"));
+    notes.clear();
+    link.reset();
+    settings.hub.tls = false;
+    HubDouble secure(io, certificates);
+    start(secure.port());
+    ASSERT_TRUE(until(io, [&] { return notes.find("next attempt") != std::string::npos; }));
+    EXPECT_THAT(notes, HasSubstr("USE_SSL=true"));
 }
 
 TEST_F(TlsTest, AnAuthorityOfOnesOwnIsAccepted) {

@@ -6,6 +6,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/websocket.hpp>
 
@@ -137,6 +138,48 @@ TEST_F(WsLinkTest, TheReasonOfACloseIsToldAlsoWhenItsEchoFails) {
         std::nullopt, std::move(handlers));
     ASSERT_TRUE(until(io, [&] { return !closed.empty(); }));
     EXPECT_THAT(closed, HasSubstr("the Hub closed the connection (1012)"));
+}
+
+/// What is in place of a Hub, byte for byte, and a word of what a person is told.
+TEST_F(WsLinkTest, WhatAnswersInPlaceOfAHubIsExplained) {
+    namespace asio = boost::asio;
+    using asio::ip::tcp;
+    const std::pair<std::string, std::string> answers[] = {
+        {"HTTP/1.1 301 Moved Permanently\r\nLocation: https://hub.example/x\r\nContent-Length: 0\r\n\r\n",
+         "USE_SSL=true"},
+        {"HTTP/1.1 502 Bad Gateway\r\nServer: Caddy\r\nContent-Length: 4\r\n\r\ndown",
+         "from Caddy, \"down\""},
+        {"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", "\"abc\""},
+        {"HTTP/1.0 200 OK\r\n\r\n<html><title>A page that ends with the connection</title>",
+         "\"A page that ends with the connection\""},
+        {"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n",
+         "Basic realm=\"x\""},
+        {"-ERR unknown command\r\n", "does not answer as a Hub"},
+        {"\x15\x03\x01\x00\x02\x02\x46", "USE_SSL=true"},
+        {"", "does not answer as a Hub"},
+    };
+    tcp::acceptor acceptor(io, {asio::ip::make_address("127.0.0.1"), 0});
+    for (const auto& [answer, word] : answers) {
+        const auto peer = std::make_shared<tcp::socket>(io);
+        const auto asked = std::make_shared<std::string>();
+        acceptor.async_accept(*peer, [&answer = answer, peer, asked](boost::system::error_code error) {
+            if (error) return;
+            asio::async_read_until(*peer, asio::dynamic_buffer(*asked), "\r\n\r\n",
+                                   [&answer, peer, asked](boost::system::error_code failed, std::size_t) {
+                                       asio::write(*peer, asio::buffer(answer), failed);
+                                       peer->shutdown(tcp::socket::shutdown_send, failed);
+                                   });
+        });
+        closed.clear();
+        link = make_ws_link(io.get_executor(), settings);
+        Link::Handlers handlers;
+        handlers.on_closed = [this](const std::string& reason) { closed = reason; };
+        link->connect(
+            *parse_url("ws://127.0.0.1:" + std::to_string(acceptor.local_endpoint().port()) + "/ws/worker/w"),
+            std::nullopt, std::move(handlers));
+        ASSERT_TRUE(until(io, [&] { return !closed.empty(); })) << answer;
+        EXPECT_THAT(closed, HasSubstr(word)) << answer;
+    }
 }
 
 }  // namespace

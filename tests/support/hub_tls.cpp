@@ -41,8 +41,8 @@ void extend(X509* certificate, X509* issuer, int kind, const char* value) {
     X509_EXTENSION_free(extension);
 }
 
-Certificate make_certificate(const char* name, long serial, EVP_PKEY* key, X509* issuer,
-                             EVP_PKEY* issuer_key) {
+Certificate make_certificate(const char* name, long serial, EVP_PKEY* key, X509* issuer, EVP_PKEY* issuer_key,
+                             const char* names = nullptr) {
     Certificate certificate(X509_new(), X509_free);
     X509_set_version(certificate.get(), 2);
     ASN1_INTEGER_set(X509_get_serialNumber(certificate.get()), serial);
@@ -56,7 +56,7 @@ Certificate make_certificate(const char* name, long serial, EVP_PKEY* key, X509*
     if (issuer == nullptr) {
         extend(certificate.get(), signer, NID_basic_constraints, "critical,CA:TRUE");
     } else {
-        extend(certificate.get(), signer, NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1,IP:::1");
+        extend(certificate.get(), signer, NID_subject_alt_name, names);
     }
     X509_sign(certificate.get(), issuer_key, EVP_sha256());
     return certificate;
@@ -64,16 +64,16 @@ Certificate make_certificate(const char* name, long serial, EVP_PKEY* key, X509*
 
 }  // namespace
 
-TestCertificates make_test_certificates() {
+TestCertificates make_test_certificates(const char* names) {
     const Key authority_key = make_key();
     const Key server_key = make_key();
     const Key client_key = make_key();
     const auto authority =
         make_certificate("test authority", 1, authority_key.get(), nullptr, authority_key.get());
     const auto server =
-        make_certificate("test hub", 2, server_key.get(), authority.get(), authority_key.get());
+        make_certificate("test hub", 2, server_key.get(), authority.get(), authority_key.get(), names);
     const auto client =
-        make_certificate("test worker", 3, client_key.get(), authority.get(), authority_key.get());
+        make_certificate("test worker", 3, client_key.get(), authority.get(), authority_key.get(), names);
     return {pem_of(authority.get()), pem_of(server.get()), pem_of(server_key.get()), pem_of(client.get()),
             pem_of(client_key.get())};
 }

@@ -13,6 +13,7 @@ struct TestCertificates {
     std::string client_pem;
     std::string client_key_pem;
 };
-TestCertificates make_test_certificates();
+/// `names`: whom the server's and the client's are for.
+TestCertificates make_test_certificates(const char* names = "DNS:localhost,IP:127.0.0.1,IP:::1");
 
 }  // namespace emprops::test

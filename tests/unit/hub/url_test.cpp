@@ -44,6 +44,11 @@ TEST(HubUrl, IsUsedVerbatimWithTheTokenAppended) {
     EXPECT_EQ(fixed_worker_id(config::HubSettings{}), std::nullopt);
 }
 
+TEST(HubUrl, ThatIsASchemeOnlyIsRefused) {
+    for (const char* text : {"ws", "wss", "wss:", "wss:/", "wss://", "ws://?token=x", ""})
+        EXPECT_FALSE(parse_url(text).ok()) << text;
+}
+
 TEST(HubUrl, WithoutAPathIsAnAddressThatThePathIsAddedTo) {
     EXPECT_EQ(address(worker_target(at("ws://h"), "w 1")), "ws h 80 /ws/worker/w%201");
     EXPECT_EQ(address(worker_target(at("wss://h:9/"), "w")), "wss h 9 /ws/worker/w");
