@@ -102,7 +102,7 @@ void ClientDesk::handle(const From& from, const hub::ForceRetryJob& message, Tur
     }
     const auto retried = jobs_.revive(known->job, from.client_id);
     if (!retried.ok()) return turn.refuse(from.connection, retried.error().message);
-    offers_.forget_declined(message.job_id);
+    offers_.forget_hindrances(message.job_id);
     workers_.forget_cancelled(message.job_id);
     const auto shown = status_of(retried->job, "pending", now,
                                  "Job failure history cleared. Job can now be assigned to any worker.");

@@ -16,6 +16,13 @@ Policy Policy::from(const config::LocalHubSettings& settings) {
     return policy;
 }
 
+Ms Policy::pause_after(std::uint32_t attempts) const {
+    Ms pause = retry_pause;
+    for (; attempts > 1 && pause < longest_retry_pause; --attempts)
+        pause *= 2;
+    return std::min(pause, longest_retry_pause);
+}
+
 void Turn::send(ConnectionId connection, std::string text) {
     SendTo action{.connection = connection, .frames = {}};
     action.frames.push_back(std::move(text));

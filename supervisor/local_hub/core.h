@@ -15,6 +15,8 @@
 // - every attempt that ended without a result counts (failed, worker lost, worker silent), but not "drained",
 //   a worker that leaves, a job that no connector began (`begun: false`), or a restart of this hub; the
 //   max_attempts-th fails the job for good;
+// - after a failure a job waits 1, 2, 4 ... s before it is offered again: what made it fail may be over then, and
+//   four attempts within a moment are one;
 // - `retryable: false` fails the job for good; the last failer is passed over only while another eligible
 //   worker is connected;
 // - one job ends once: a completed job cannot be cancelled or failed, a cancelled one not be completed;

@@ -2,12 +2,18 @@
 
 #include <openssl/crypto.h>
 
+#include <algorithm>
+
 namespace emprops::local_hub {
 namespace {
 
+/// Empty for what is neither "host" nor "host:port", as "localhost:x@evil.example".
 std::string_view without_port(std::string_view host) {
-    if (host.starts_with('[')) return host.substr(0, host.find(']') + 1);
-    return host.substr(0, host.find(':'));
+    const auto end = host.starts_with('[') ? host.find(']') + 1 : std::min(host.find(':'), host.size());
+    const std::string_view rest = host.substr(end);
+    const bool port = rest.starts_with(':') && rest.size() > 1 &&
+                      rest.find_first_not_of("0123456789", 1) == std::string_view::npos;
+    return rest.empty() || port ? host.substr(0, end) : std::string_view();
 }
 
 bool is_ipv4(std::string_view text) {

@@ -1,6 +1,9 @@
 #pragma once
 // One HTTP connection of the server: REST requests, or the handshake of a WebSocket. Private to server.cpp.
 
+#include <sys/socket.h>
+
+#include <cerrno>
 #include <optional>
 #include <string>
 #include <utility>
@@ -113,16 +116,34 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
     void got_request() {
         const auto& request = parser_->get();
         const bool keep_alive = request.keep_alive();
-        ErrorCode unknown;
-        const auto peer = stream_.socket().remote_endpoint(unknown).address();
-        if (!peer.is_loopback() && !has_token(web::RequestTarget::parse(text_of(request.target())), true)) {
+        if (!has_token(web::RequestTarget::parse(text_of(request.target())), true)) {
             return answer({401, R"({"detail":"Invalid token"})"}, false);
         }
         stream_.expires_never();  // a waiting submit has a limit of its own
         HttpRequest asked{std::string(text_of(request.method_string())),
                           std::string(text_of(request.target())), std::move(parser_->get().body())};
-        state_->events.on_request(asked, [self = shared_from_this(), keep_alive](HttpResponse response) {
-            self->answer(std::move(response), keep_alive);
+        waits_ = true;
+        watch_client();
+        const auto self = shared_from_this();
+        state_->events.on_request(asked, {[self, keep_alive](HttpResponse response) {
+                                              if (std::exchange(self->waits_, false))
+                                                  self->answer(std::move(response), keep_alive);
+                                          },
+                                          [self] { return !self->waits_; }});
+    }
+
+    /// Whoever hangs up before the answer frees what waits for it. Looks without taking: what comes may be the
+    /// next request, and then nothing more is looked for.
+    void watch_client() {
+        stream_.socket().async_wait(tcp::socket::wait_read, [self = shared_from_this()](ErrorCode error) {
+            if (error || !self->waits_) return;
+            char next = 0;
+            const auto seen =
+                ::recv(self->stream_.socket().native_handle(), &next, 1, MSG_PEEK | MSG_DONTWAIT);
+            if (seen > 0) return;
+            if (seen < 0 && (errno == EAGAIN || errno == EINTR)) return self->watch_client();
+            self->waits_ = false;
+            self->cut();
         });
     }
 
@@ -159,6 +180,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
     beast::tcp_stream stream_;
     beast::flat_buffer buffer_;
     std::optional<http::request_parser<http::string_body>> parser_;
+    bool waits_ = false;  ///< for our answer
 };
 
 }  // namespace emprops::local_hub

@@ -21,7 +21,6 @@ namespace emprops::local_hub {
 namespace {
 
 namespace asio = boost::asio;
-using Reply = std::function<void(HttpResponse)>;
 
 constexpr Ms tick_interval{200};
 constexpr double longest_wait_seconds = 24 * 3600;
@@ -34,6 +33,17 @@ Now now() {
 }
 
 }  // namespace
+
+void lead_to_local_hub(config::HubSettings& hub, const config::LocalHubSettings& settings,
+                       std::uint16_t port) {
+    const auto& listen = settings.listen;
+    hub.url.clear();
+    hub.proxy.clear();
+    hub.host = listen == "0.0.0.0" ? "127.0.0.1" : (listen == "::" ? "::1" : listen);
+    hub.port = port;
+    hub.tls = false;
+    hub.token = settings.token;
+}
 
 struct LocalHub::Impl {
     /// A POST with wait=true.
@@ -130,11 +140,11 @@ struct LocalHub::Impl {
     void handle(const HttpRequest& request, Reply reply) {
         const auto& path = web::RequestTarget::parse(request.target).segments;
         const bool jobs = path.size() >= 2 && path[0] == "api" && path[1] == "jobs";
-        if (path.empty() && request.method == "GET") return reply(rest_alive());
+        if (path.empty() && request.method == "GET") return reply.send(rest_alive());
         if (jobs && path.size() == 2 && request.method == "POST") return submit(request, std::move(reply));
-        if (jobs && path.size() == 3 && request.method == "GET") return reply(show(path[2]));
-        if (path.empty() || jobs) return reply(rest_problem(405, "Method Not Allowed"));
-        reply(rest_problem(404, "Not Found"));
+        if (jobs && path.size() == 3 && request.method == "GET") return reply.send(show(path[2]));
+        if (path.empty() || jobs) return reply.send(rest_problem(405, "Method Not Allowed"));
+        reply.send(rest_problem(404, "Not Found"));
     }
 
     HttpResponse show(const std::string& job_id) {
@@ -147,16 +157,18 @@ struct LocalHub::Impl {
 
     void submit(const HttpRequest& request, Reply reply) {
         auto decoded = hub::decode_rest_submit(request.body);
-        if (const auto* problem = std::get_if<Json>(&decoded)) return reply(rest_problem(422, *problem));
+        if (const auto* problem = std::get_if<Json>(&decoded)) return reply.send(rest_problem(422, *problem));
         auto& submit = std::get<hub::RestSubmit>(decoded);
+        forget_who_hung_up();
         if (submit.wait && waiters.size() >= most_waiting_requests) {
-            return reply(rest_problem(503, fmt::format("{} requests wait for jobs already", waiters.size())));
+            return reply.send(
+                rest_problem(503, fmt::format("{} requests wait for jobs already", waiters.size())));
         }
         if (submit.job.job_id.empty()) submit.job.job_id = "job-rest-" + uuid_v4();
         Actions actions;
         const auto accepted = core->submit(submit.job, rest_client, now(), actions);
         if (!accepted.ok()) {
-            return reply(
+            return reply.send(
                 rest_problem(accepted.error().code == "exists" ? 409 : 500, accepted.error().message));
         }
         if (submit.wait) {
@@ -166,15 +178,15 @@ struct LocalHub::Impl {
             waiters.emplace(*accepted, std::move(waiter));
         }
         perform(std::move(actions));
-        if (!submit.wait) reply(rest_submitted(*accepted));
+        if (!submit.wait) reply.send(rest_submitted(*accepted));
     }
 
     void answer(const Waiter& waiter, const std::optional<std::string>& error) {
         const auto found = core->view(waiter.job_id);
         if (!found.ok() || !found.value()) {
-            return waiter.reply(rest_problem(500, fmt::format("Job {} cannot be read", waiter.job_id)));
+            return waiter.reply.send(rest_problem(500, fmt::format("Job {} cannot be read", waiter.job_id)));
         }
-        waiter.reply(rest_job(*found.value(), std::nullopt, error));
+        waiter.reply.send(rest_job(*found.value(), std::nullopt, error));
     }
 
     void answer_waiters(const std::string& job_id) {
@@ -185,7 +197,12 @@ struct LocalHub::Impl {
         }
     }
 
+    void forget_who_hung_up() {
+        std::erase_if(waiters, [](const auto& waiting) { return waiting.second.reply.hung_up(); });
+    }
+
     void give_up_waiting() {
+        forget_who_hung_up();
         const auto at = Clock::now();
         for (auto next = waiters.begin(); next != waiters.end();) {
             if (next->second.until > at) {

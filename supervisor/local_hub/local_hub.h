@@ -12,6 +12,10 @@
 
 namespace emprops::local_hub {
 
+/// Makes `hub` lead to the local hub of these settings, from the machine that it runs on.
+void lead_to_local_hub(config::HubSettings& hub, const config::LocalHubSettings& settings,
+                       std::uint16_t port);
+
 class LocalHub {
   public:
     /// Opens the database, loads the queue and listens; serves as long as the executor's loop runs.

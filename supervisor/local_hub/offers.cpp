@@ -6,6 +6,7 @@ namespace emprops::local_hub {
 
 void Offers::remove(const Job& job) {
     queue_.remove(job);
+    paused_.erase(job.id);
     if (const auto worker = offered_to_.find(job.id); worker != offered_to_.end()) withdraw(worker->second);
 }
 
@@ -29,7 +30,8 @@ void Offers::make(const Workers& workers, TimePoint now, const Fits& fits, const
             waiting.worker;  // names that a lambda may take: clang 14 wants no bindings
         State* const state = waiting.state;
         const auto job_id = queue_.first(worker->job_types, [&](const std::string& id) {
-            return !offered_to_.contains(id) && !state->declined.contains(id) && fits(id, *worker);
+            return !offered_to_.contains(id) && !paused_.contains(id) && !state->declined.contains(id) &&
+                   fits(id, *worker);
         });
         if (!job_id) continue;
         const auto bytes = send(*job_id, *worker);
@@ -62,6 +64,7 @@ void Offers::withdraw(ConnectionId worker) {
 }
 
 void Offers::expire(TimePoint now) {
+    std::erase_if(paused_, [&](const auto& entry) { return entry.second <= now; });
     for (auto& [connection, state] : workers_) {
         std::erase_if(state.declined, [&](const auto& entry) { return entry.second <= now; });
         if (!state.open || state.open->until > now) continue;
@@ -75,7 +78,8 @@ void Offers::forget_worker(ConnectionId worker) {
     workers_.erase(worker);
 }
 
-void Offers::forget_declined(const std::string& job_id) {
+void Offers::forget_hindrances(const std::string& job_id) {
+    paused_.erase(job_id);
     for (auto& [connection, state] : workers_)
         state.declined.erase(job_id);
 }

@@ -25,6 +25,8 @@ class Offers {
     void add(const Job& job) { queue_.add(job); }
     /// The job is claimed or has ended: it is neither pending nor offered any more.
     void remove(const Job& job);
+    /// The job waits, but is offered to nobody before this.
+    void pause(const std::string& job_id, TimePoint until) { paused_[job_id] = until; }
 
     /// Offers every idle worker something, if there is a job for it. `fits`: may the job go to this worker?
     /// `send` makes the offer and says how large its payload is; nothing: it could not be made, and is not
@@ -44,7 +46,7 @@ class Offers {
     /// The worker is gone.
     void forget_worker(ConnectionId worker);
     /// The job may be offered to everybody at once.
-    void forget_declined(const std::string& job_id);
+    void forget_hindrances(const std::string& job_id);
 
   private:
     struct Offer {
@@ -61,6 +63,7 @@ class Offers {
     JobQueue queue_;
     std::map<ConnectionId, State> workers_;
     std::unordered_map<std::string, ConnectionId> offered_to_;  // by job id
+    std::unordered_map<std::string, TimePoint> paused_;         // by job id
     std::uint64_t offers_made_ = 0;
 };
 

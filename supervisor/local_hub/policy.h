@@ -19,6 +19,8 @@ struct Policy {
     Ms offer_hold{3'000};          ///< an offered job is offered to nobody else for this long ...
     Ms offer_hold_per_mib{1'000};  ///< ... and longer for a large payload, which takes time to travel
     Ms offer_again_after{10'000};  ///< an offer that was not taken is not made to the same worker before this
+    Ms retry_pause{1'000};         ///< after a job's first failure; twice as long after each further one ...
+    Ms longest_retry_pause{30'000};  ///< ... up to this
     Ms stats_when_changed{1'000};
     Ms stats_at_least{5'000};
     Ms trim_every{60'000};
@@ -26,6 +28,8 @@ struct Policy {
     std::size_t most_job_types = 16'384;  ///< of one worker: all its connectors together
     std::size_t longest_job_type = 1'024;
 
+    /// How long a job waits that has failed, with so many attempts behind it.
+    Ms pause_after(std::uint32_t attempts) const;
     static Policy from(const config::LocalHubSettings& settings);
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 // The REST side (ipc/hub/PROTOCOL.md 3.4) as texts. Pure.
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +18,11 @@ struct HttpRequest {
 struct HttpResponse {
     unsigned status = 200;
     std::string body;  ///< JSON text
+};
+/// How a request is answered: once, now or later.
+struct Reply {
+    std::function<void(HttpResponse)> send;
+    std::function<bool()> hung_up;  ///< the client does not wait any more; empty: that is not known
 };
 
 HttpResponse rest_problem(unsigned status, const Json& detail);

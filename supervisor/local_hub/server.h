@@ -20,7 +20,7 @@ namespace emprops::local_hub {
 struct ServerSettings {
     std::string listen = "127.0.0.1";
     std::uint16_t port = 0;
-    std::string token;  ///< for WebSockets, and for REST from other machines; empty: none needed
+    std::string token;  ///< for WebSockets and REST, from this machine too; empty: none needed
     std::uint64_t max_message_bytes = std::uint64_t{128} << 20;
     /// Pings are sent at half of it; a peer without a byte for this long is gone. The Hub: 20 s + 20 s.
     Ms idle_timeout{40'000};
@@ -44,8 +44,7 @@ struct ServerEvents {
     /// `politely`: the peer said goodbye with 1000 or 1001. Not called for a connection that we closed and
     /// told the peer so, nor after stop().
     std::function<void(ConnectionId, bool politely)> on_close;
-    /// `reply` may be called later, once.
-    std::function<void(const HttpRequest&, std::function<void(HttpResponse)> reply)> on_request;
+    std::function<void(const HttpRequest&, Reply)> on_request;
 };
 
 class Server {

@@ -138,9 +138,16 @@ struct Store::Impl {
         };
     }
 
+    int error_code() const { return sqlite3_errcode(database.get()) & 0xFF; }
+
+    /// A damaged file may be found by any statement: the first one that reads the damaged page.
+    bool damaged() const { return error_code() == SQLITE_NOTADB || error_code() == SQLITE_CORRUPT; }
+
     Error failure(std::string_view doing) const {
-        return {"database_failed", fmt::format("cannot {} the hub's database {}: {}", doing, file,
-                                               sqlite3_errmsg(database.get()))};
+        return {
+            "database_failed",
+            fmt::format("cannot {} the hub's database {}: {}{}", doing, file, sqlite3_errmsg(database.get()),
+                        damaged() ? "; move the file away to start with an empty queue" : "")};
     }
 
     bool run_script(const char* sql) {
@@ -212,13 +219,11 @@ struct Store::Impl {
     }
 
     Error with_advice(Error error) const {
-        const auto code = sqlite3_errcode(database.get()) & 0xFF;
+        const auto code = error_code();
         if (code == SQLITE_BUSY || code == SQLITE_LOCKED) {
             error.message +=
                 "; another hub uses it: stop that one, or give this one another local_hub.database";
-        } else if (code == SQLITE_NOTADB || code == SQLITE_CORRUPT) {
-            error.message += "; move the file away to start with an empty queue";
-        } else {
+        } else if (!damaged()) {
             error.message += "; check that its folder exists and is writable, or set local_hub.database";
         }
         return error;

@@ -301,6 +301,8 @@ void WorkerDesk::handle(const Worker& worker, const hub::FailJob& message, Turn&
                           .retryable = message.retryable};
     if (auto ended = end_attempt(message.job_id, attempt, turn); !ended.ok())
         return failed(ended.error().message);
+    if (const auto* waits = jobs_.find(message.job_id); waits && attempt.counts)
+        offers_.pause(message.job_id, turn.now.steady + policy_.pause_after(waits->job.attempts));
     acknowledge();
 }
 

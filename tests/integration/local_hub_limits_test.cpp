@@ -11,6 +11,7 @@
 #include <chrono>
 #include <memory>
 
+#include "tests/support/child_process.h"
 #include "tests/support/hub_client.h"
 #include "tests/support/running_hub.h"
 #include "tests/support/temp_dir.h"
@@ -115,6 +116,34 @@ TEST_F(LocalHubLimitsTest, ManyRequestsThatNeverEndDoNotTakeTheMemory) {
     }
     EXPECT_TRUE(run_until([&] { return refused >= 4; })) << refused;
     serves();
+}
+
+/// As many as may wait at once hang up, by an end of stream or by a reset; as many may wait again.
+TEST_F(LocalHubLimitsTest, WhoHangsUpInTheMiddleOfAWaitFreesItsPlace) {
+    Json wish{{"job_type", "nobody"}, {"payload", {{"a", 1}}}, {"wait", true}, {"timeout", 600}};
+    const std::string body = wish.dump();
+    const std::string request =
+        "POST /api/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: " + std::to_string(body.size()) +
+        "\r\n\r\n" + body;
+    std::vector<std::unique_ptr<tcp::socket>> peers;
+    const auto wait_for_jobs = [&](int count) {
+        for (int n = 0; n < count; ++n) {
+            peers.push_back(std::make_unique<tcp::socket>(io_));
+            peers.back()->connect({asio::ip::make_address("127.0.0.1"), hub_->port()});
+            asio::write(*peers.back(), asio::buffer(request));
+        }
+    };
+    wish["timeout"] = 0;
+    const auto full = [&] { return http_post(hub_->port(), "/api/jobs", wish.dump()).status == 503; };
+    wait_for_jobs(256);
+    ASSERT_TRUE(wait_until(full));
+    for (std::size_t n = 0; n < peers.size(); n += 2)
+        peers[n]->set_option(asio::socket_base::linger(true, 0));
+    peers.clear();
+    ASSERT_TRUE(wait_until([&] { return !full(); }));
+    wait_for_jobs(255);
+    serves();
+    EXPECT_FALSE(full());
 }
 
 TEST_F(LocalHubLimitsTest, AWorkerThatNamesTooManyJobTypesIsToldSo) {

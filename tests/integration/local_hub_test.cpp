@@ -236,7 +236,8 @@ TEST_F(LocalHubTest, AWrongTokenIsAnsweredAsTheHubDoes) {
         options.token = "a b&c";
         HubClient(hub.port(), role, "x", options).receive("connection_established");
     }
-    EXPECT_EQ(http_get(hub.port(), "/").status, 200);  // REST of this machine needs no token
+    EXPECT_EQ(http_get(hub.port(), "/").status, 401);
+    EXPECT_EQ(http_get(hub.port(), "/?token=a%20b%26c").status, 200);
 }
 
 TEST_F(LocalHubTest, RestSubmitsWaitsAndShows) {

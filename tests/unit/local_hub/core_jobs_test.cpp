@@ -234,6 +234,37 @@ TEST_F(CoreJobs, AfterTheLastAttemptTheJobHasFailed) {
     EXPECT_EQ(job("j").attempts, 4U);
 }
 
+TEST_F(CoreJobs, AJobThatFailedWaitsLongerEachTimeForEverybody) {
+    running();
+    worker(w2, "w2");
+    for (const Ms pause : {Ms(1000), Ms(2000), Ms(4000)}) {
+        fail(w1, "j", "[service_error] HTTP 503");
+        status(w1, "idle");
+        pass(pause - Ms(200));
+        EXPECT_EQ(offered(w1) + offered(w2), "") << pause.count();
+        pass(Ms(200));
+        EXPECT_EQ(offered(w2), "j") << "the last failer is passed over while there are others";
+        claim(w1, "j");
+    }
+    EXPECT_EQ(policy_.pause_after(40), policy_.longest_retry_pause);
+}
+
+TEST_F(CoreJobs, AJobThatIsGivenBackDoesNotWait) {
+    running();
+    worker(w2, "w2");
+    fail(w1, "j", "[drained] the worker goes away");
+    EXPECT_EQ(offered(w2), "j");
+}
+
+TEST_F(CoreJobs, AForcedRetryEndsTheWait) {
+    running();
+    fail(w1, "j");
+    status(w1, "idle");
+    EXPECT_EQ(offered(w1), "");
+    say(client, {{"type", "force_retry_job"}, {"job_id", "j"}});
+    EXPECT_EQ(offered(w1), "j");
+}
+
 TEST_F(CoreJobs, AJobThatIsNotRetryableFailsAtOnce) {
     running();
     fail(w1, "j", "[invalid_payload] no prompt", {{"error_code", "invalid_payload"}, {"retryable", false}});

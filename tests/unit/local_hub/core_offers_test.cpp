@@ -157,6 +157,7 @@ TEST_F(CoreOffers, TheLastFailerIsPassedOverOnlyWhileAnotherEligibleWorkerIsConn
     fail(w1, "j");
     said(w1);
     status(w1, "idle");
+    pass(policy_.retry_pause);
     EXPECT_EQ(offered(w1), "");  // w2 will be free one day
     worker(w3, "w3", {"other"});
     disconnect(w2);

@@ -148,8 +148,24 @@ TEST_F(OffersTest, AJobThatCannotBeReadIsTriedAgainLaterAndTheNextOneIsOffered) 
     job("b");
     EXPECT_THAT(make(), ElementsAre("w1 b"));
     offers.withdraw(1);
-    offers.forget_declined("a");
+    offers.forget_hindrances("a");
     EXPECT_THAT(make(), ElementsAre("w1 a"));
+}
+
+TEST_F(OffersTest, AJobThatPausesIsPassedOverUntilItsTimeAndForNobodyElse) {
+    worker(1);
+    job("a");
+    job("b");
+    offers.pause("a", now + Ms(1000));
+    EXPECT_THAT(make(), ElementsAre("w1 b"));
+    offers.withdraw(1);
+    worker(2);
+    offers.expire(now + Ms(999));
+    EXPECT_THAT(make(), testing::Not(testing::Contains(testing::EndsWith(" a"))));
+    offers.expire(now + Ms(1000));
+    offers.withdraw(1);
+    offers.withdraw(2);
+    EXPECT_THAT(make(), testing::Contains(testing::EndsWith(" a")));
 }
 
 TEST_F(OffersTest, WhatDoesNotFitAWorkerIsPassedOver) {

@@ -48,6 +48,10 @@ TEST(Gate, OnlyPagesOfThisMachineComeIn) {
     EXPECT_FALSE(local("https://evil.example", "127.0.0.1:8001"));
     EXPECT_FALSE(local("http://127.evil.example", "127.0.0.1"));
     EXPECT_FALSE(local("null", "127.0.0.1"));
+    EXPECT_FALSE(local("http://localhost:x@evil.example", "127.0.0.1"));
+    EXPECT_FALSE(local("http://localhost:80@evil.example", "127.0.0.1"));
+    EXPECT_FALSE(local("http://[::1]@evil.example", "127.0.0.1"));
+    EXPECT_FALSE(local("", "localhost:"));
     EXPECT_FALSE(local("", "evil.example"));
     EXPECT_TRUE(from_allowed_origin("https://hub.lan:8001", "hub.lan:8001", false));
     EXPECT_FALSE(from_allowed_origin("https://evil.example", "hub.lan:8001", false));
