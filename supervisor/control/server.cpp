@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <array>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -13,7 +15,7 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <deque>
-#include <set>
+#include <map>
 
 #include "ipc/json_text.h"
 #include "supervisor/base/log.h"
@@ -36,19 +38,22 @@ class Connection;
 struct Shared {
     Operations* operations = nullptr;  // null once the server is gone
     Server::Limits limits;
-    std::set<std::shared_ptr<Connection>> connections;
+    std::uint64_t last_number = 0;
+    // By the order of their coming.
+    std::map<std::uint64_t, std::shared_ptr<Connection>> silent;  // no request has come
+    std::map<std::uint64_t, std::shared_ptr<Connection>> served;
 };
 
 class Connection : public std::enable_shared_from_this<Connection> {
   public:
-    /// `busy`: there are too many; the only answer is 503.
-    Connection(Socket socket, std::shared_ptr<Shared> shared, bool busy)
+    Connection(Socket socket, std::shared_ptr<Shared> shared)
         : socket_(std::move(socket)),
           deadline_(socket_.get_executor()),
           shared_(std::move(shared)),
-          busy_(busy) {}
+          number_(++shared_->last_number) {}
 
     void start() {
+        shared_->silent[number_] = shared_from_this();
         parser_.body_limit(max_body_bytes);
         arm_deadline();
         http::async_read(socket_, buffer_, parser_,
@@ -60,7 +65,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
         socket_.close(ignored);
         deadline_.cancel();
         subscription_.reset();
-        shared_->connections.erase(shared_from_this());
+        const auto self = shared_from_this();  // the last owner may be one of these
+        shared_->silent.erase(number_);
+        shared_->served.erase(number_);
     }
 
   private:
@@ -73,18 +80,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
     }
 
     void on_request(error_code ec) {
+        if (ec == http::error::body_limit || ec == http::error::header_limit)
+            return refuse(413, "too_large",
+                          fmt::format("the request is too large: a body may have {} bytes", max_body_bytes));
         if (ec || shared_->operations == nullptr) return close();
-        if (busy_) {
-            Answer busy;
-            busy.status = 503;
-            busy.body =
-                Json{{"error",
-                      {{"code", "busy"},
-                       {"message", fmt::format("{} control connections are open, more are not served; "
-                                               "end some `logs -f` or `trace`",
-                                               shared_->limits.connections)}}}};
-            return send(busy);
-        }
+        if (shared_->served.size() >= shared_->limits.connections)
+            return refuse(503, "busy",
+                          fmt::format("{} control connections are open, more are not served; end some `logs "
+                                      "-f` or `trace`",
+                                      shared_->limits.connections));
+        shared_->served[number_] = shared_from_this();
+        shared_->silent.erase(number_);
         const auto& message = parser_.get();
         Request request;
         request.method = std::string(message.method_string());
@@ -98,9 +104,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
         });
         if (!subscription) {
             const auto& error = subscription.error();
-            answer.status = error.code == "not_found" ? 404 : 409;
-            answer.body = Json{{"error", {{"code", error.code}, {"message", error.message}}}};
-            return send(answer);
+            return refuse(error.code == "not_found" ? 404 : 409, error.code, error.message);
         }
         subscription_ = std::move(subscription).value();
         streaming_ = true;
@@ -111,6 +115,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
         watch_client();
     }
 
+    void refuse(int status, const std::string& code, const std::string& message) {
+        Answer answer;
+        answer.status = status;
+        answer.body = Json{{"error", {{"code", code}, {"message", message}}}};
+        send(answer);
+    }
+
     void send(const Answer& answer) {
         response_.version(11);
         response_.result(static_cast<unsigned>(answer.status));
@@ -118,13 +129,18 @@ class Connection : public std::enable_shared_from_this<Connection> {
         response_.keep_alive(false);
         response_.body() = ipc::dump(answer.body) + "\n";
         response_.prepare_payload();
-        http::async_write(socket_, response_,
-                          [self = shared_from_this()](error_code, std::size_t) { self->close(); });
+        http::async_write(socket_, response_, [self = shared_from_this()](error_code failed, std::size_t) {
+            if (failed || self->parser_.is_done()) return self->close();
+            // The rest of a request that was too large: closing with unread bytes would
+            // destroy the answer on its way.
+            self->socket_.shutdown(Socket::shutdown_send, failed);
+            self->watch_client();
+        });
     }
 
-    /// A client that goes away while it listens is noticed by its end of stream.
+    /// A client that goes away while it listens is noticed by its end of stream. What it sends is forgotten.
     void watch_client() {
-        socket_.async_read_some(asio::buffer(&ignored_byte_, 1),
+        socket_.async_read_some(asio::buffer(ignored_),
                                 [self = shared_from_this()](error_code ec, std::size_t) {
                                     if (ec) return self->close();
                                     self->watch_client();
@@ -181,8 +197,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::string current_;
     std::size_t queued_bytes_ = 0;
     std::uint64_t skipped_ = 0;
-    char ignored_byte_ = 0;
-    bool busy_ = false;
+    const std::uint64_t number_;
+    std::array<char, 4096> ignored_{};
     bool writing_ = false;
     bool streaming_ = false;
 };
@@ -201,9 +217,11 @@ class UnixServer : public Server {
         error_code ignored;
         acceptor_.close(ignored);
         retry_.cancel();
-        const auto connections = shared_->connections;
-        for (const auto& connection : connections)
-            connection->close();
+        for (const auto* group : {&shared_->silent, &shared_->served}) {
+            const auto connections = *group;
+            for (const auto& [number, connection] : connections)
+                connection->close();
+        }
         std::error_code unused;
         std::filesystem::remove(path_, unused);
     }
@@ -239,14 +257,9 @@ class UnixServer : public Server {
                 logger("control")->warn("cannot accept a control connection: {}", ec.message());
                 return retry_later();
             }
-            const auto open = shared->connections.size();
-            const auto& limits = shared->limits;
-            if (open < limits.connections + limits.told_busy) {
-                const auto connection =
-                    std::make_shared<Connection>(std::move(socket), shared, open >= limits.connections);
-                shared->connections.insert(connection);
-                connection->start();
-            }
+            if (shared->silent.size() >= std::max<std::size_t>(shared->limits.silent, 1))
+                shared->silent.begin()->second->close();
+            std::make_shared<Connection>(std::move(socket), shared)->start();
             accept();
         });
     }

@@ -1,8 +1,9 @@
 #pragma once
 // The control API on a Unix socket (mode 0600): HTTP/1.1 with JSON, one operation per request; log and trace
 // streams are chunked text, a line per chunk. Runs on the event loop; a slow or stuck client costs itself its
-// connection only: a request must come, and each piece of an answer be taken, within 30 s. At most 64
-// connections are served at once; some more are told so (503), the rest is closed. Owned by the worker;
+// connection only: a request must come, and each piece of an answer be taken, within 30 s. At most 64 requests
+// are served at once, more are told so (503). A connection without a request takes no place of those: of such
+// silent ones the oldest gives way to a new one. A request that is too large gets 413. Owned by the worker;
 // Operations must outlive it.
 
 #include <boost/asio/any_io_executor.hpp>
@@ -20,8 +21,8 @@ class Server {
     virtual ~Server() = default;  // closes the socket, all connections, and removes the file
 
     struct Limits {
-        std::size_t connections = 64;
-        std::size_t told_busy = 16;  ///< further ones that get an answer, if only 503
+        std::size_t connections = 64;  ///< whose request has come
+        std::size_t silent = 32;       ///< whose request has not come; at least 1
         std::chrono::milliseconds deadline{30'000};
     };
     /// Replaces a socket file that a dead worker left (the caller holds the lock of the state folder).

@@ -62,6 +62,9 @@ class RawClient {
     RawClient(const RawClient&) = delete;
     RawClient& operator=(const RawClient&) = delete;
 
+    /// What fits in the socket now.
+    void send(const std::string& text) { EXPECT_GT(::send(fd_, text.data(), text.size(), MSG_NOSIGNAL), 0); }
+
     const std::string& read() {
         char buffer[4096];
         ssize_t got = 0;
@@ -117,7 +120,7 @@ TEST_F(ControlServerTest, WhoComesWhenAllConnectionsAreTakenIsToldSo) {
 }
 
 TEST_F(ControlServerTest, FollowersThatNeverReadLoseTheirConnectionAndAQuietOneKeepsIt) {
-    listen({3, 0, std::chrono::milliseconds(200)});
+    listen({3, 1, std::chrono::milliseconds(200)});
     RawClient quiet(path(), "/v1/logs?follow=1");
     ASSERT_TRUE(run_until([&] { return talker.followers.size() == 1; }));
     RawClient stuck(path(), "/v1/logs?follow=1");
@@ -138,9 +141,44 @@ TEST_F(ControlServerTest, FollowersThatNeverReadLoseTheirConnectionAndAQuietOneK
 }
 
 TEST_F(ControlServerTest, ASilentClientIsNotWaitedForLongerThanItsDeadline) {
-    listen({1, 0, std::chrono::milliseconds(100)});
+    listen({1, 1, std::chrono::milliseconds(100)});
     RawClient silent(path(), "");
     EXPECT_TRUE(run_until([&] { return silent.ended(); }));
+}
+
+TEST_F(ControlServerTest, ManySilentClientsDoNotKeepOutWhoAsks) {
+    listen({2, 4, std::chrono::seconds(30)});
+    std::vector<std::unique_ptr<RawClient>> silent;
+    for (int n = 0; n < 50; ++n)
+        silent.push_back(std::make_unique<RawClient>(path(), ""));
+    RawClient asks(path(), "/v1/status");
+    ASSERT_TRUE(run_until([&] { return asks.ended(); }));
+    EXPECT_THAT(asks.read(), HasSubstr("running"));
+    RawClient follows(path(), "/v1/logs?follow=1");
+    ASSERT_TRUE(run_until([&] { return talker.followers.size() == 1; }));
+    for (int n = 0; n < 50; ++n)
+        silent.push_back(std::make_unique<RawClient>(path(), ""));
+    ASSERT_TRUE(run_until([&] { return silent.front()->ended() && silent[94]->ended(); }));
+    EXPECT_FALSE(silent.back()->ended()) << "the newest of them may still ask";
+    EXPECT_FALSE(follows.ended()) << "it has asked: it does not give way";
+}
+
+/// Also one whose client writes on before it reads, and one that never says how long it is.
+TEST_F(ControlServerTest, ARequestThatIsTooLargeIsToldSo) {
+    listen({2, 4, std::chrono::seconds(30)});
+    const std::string large(200'000, 'x');
+    RawClient announced(path(), "");
+    announced.send("POST /v1/cancel HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n" + large);
+    RawClient chunked(path(), "");
+    chunked.send("POST /v1/cancel HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n30d40\r\n" +
+                 large);
+    RawClient talkative(path(), "");
+    talkative.send("GET /v1/status HTTP/1.1\r\nHost: " + large + "\r\n\r\n");
+    for (RawClient* client : {&announced, &chunked, &talkative}) {
+        ASSERT_TRUE(run_until([&] { return client->read().find("}}") != std::string::npos; }));
+        EXPECT_THAT(client->read(), HasSubstr("HTTP/1.1 413"));
+        EXPECT_THAT(client->read(), HasSubstr("65536 bytes"));
+    }
 }
 
 }  // namespace
