@@ -3,13 +3,13 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
-#include <deque>
 #include <random>
 #include <type_traits>
 #include <utility>
 
 #include "ipc/web/digest.h"
 #include "supervisor/base/lifetime.h"
+#include "supervisor/base/turn.h"
 #include "supervisor/hub/link.h"
 #include "supervisor/hub/session.h"
 
@@ -62,6 +62,7 @@ class HubLink final : public jobs::JobLink {
           bulk_(settings_.make_connection()),
           session_(session_settings(settings_), system_sources(*worker_, *bulk_)),
           executor_(executor),
+          end_of_batch_(executor, [this] { advance(); }),
           wakeup_(executor),
           connect_at_(executor),
           watch_at_(executor) {}
@@ -128,29 +129,21 @@ class HubLink final : public jobs::JobLink {
     std::string address() const override { return address_; }
 
   private:
-    using Input = std::function<void(TimePoint)>;
-
-    /// One input, then everything it leads to. An input given from inside a callback waits for its turn, but
-    /// shares the batch: outcomes given together leave together.
-    void input(Input next) {
-        inputs_.push_back(std::move(next));
-        if (busy_) return;
-        busy_ = true;
-        while (!inputs_.empty()) {
-            while (!inputs_.empty()) {
-                const Input take = std::move(inputs_.front());
-                inputs_.pop_front();
-                take(Clock::now());
-                if (inputs_.empty() && !perform_all()) return;
-            }
-            session_.advance(Clock::now(), callbacks_.room());
-            if (!perform_all()) return;
-        }
-        busy_ = false;
-        arm_wakeup();
+    /// One input, and what it leads to at once. What the Hub must be told when everything is known follows in a
+    /// later turn: outcomes given together leave together. A callback may give further inputs.
+    template <class Input>
+    void input(Input take) {
+        end_of_batch_.request();
+        take(Clock::now());
+        perform_all();
     }
 
-    /// False: a callback has ended us.
+    void advance() {
+        session_.advance(Clock::now(), callbacks_.room());
+        if (perform_all()) arm_wakeup();
+    }
+
+    /// The session is not inside a call here: a callback may reach it again. False: one has ended us.
     bool perform_all() {
         const auto living = lifetime_.watch();
         for (auto& action : session_.take_actions()) {
@@ -262,11 +255,10 @@ class HubLink final : public jobs::JobLink {
     std::unique_ptr<Link> bulk_;
     Session session_;  // asks worker_ and bulk_ how much waits there
     asio::any_io_executor executor_;
+    Turn end_of_batch_;
     asio::steady_timer wakeup_;
     asio::steady_timer connect_at_;
     asio::steady_timer watch_at_;
-    std::deque<Input> inputs_;
-    bool busy_ = false;
     std::function<void()> stopped_;
     Lifetime lifetime_;  // the last member: it ends first
 };

@@ -1,14 +1,13 @@
 #include "supervisor/process/news.h"
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
 
 namespace emprops::process {
 
 void News::tell(Item item) {
     if (listener_ == nullptr) return;
     items_.push_back(std::move(item));
-    if (!delivering_) deliver_later();
+    turn_.request();
 }
 
 void News::close() {
@@ -16,14 +15,8 @@ void News::close() {
     items_.clear();
 }
 
-void News::deliver_later() {
-    delivering_ = true;
-    boost::asio::post(executor_, [weak = weak_from_this()] {
-        if (const auto self = weak.lock()) self->deliver();
-    });
-}
-
 void News::deliver() {
+    const auto self = shared_from_this();  // the fleet may be destroyed by what it tells
     // What is told while this runs waits for the next turn, so that no flood keeps the loop here.
     std::deque<Item> now;
     now.swap(items_);
@@ -31,8 +24,6 @@ void News::deliver() {
         if (listener_ == nullptr) return;
         item(*listener_);
     }
-    delivering_ = false;
-    if (!items_.empty()) deliver_later();
 }
 
 void News::trace(const TraceLine& line) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "supervisor/base/turn.h"
 #include "supervisor/process/fleet_listener.h"
 
 namespace emprops::process {
@@ -18,7 +19,7 @@ class News : public std::enable_shared_from_this<News> {
   public:
     using Item = std::function<void(FleetListener&)>;
     News(boost::asio::any_io_executor executor, FleetListener& listener)
-        : executor_(std::move(executor)), listener_(&listener) {}
+        : listener_(&listener), turn_(std::move(executor), [this] { deliver(); }) {}
 
     void tell(Item item);
     /// Nobody hears of anything any more.
@@ -39,13 +40,11 @@ class News : public std::enable_shared_from_this<News> {
         bool for_people = false;
         std::function<void(const TraceLine&)> on_line;
     };
-    void deliver_later();
     void deliver();
 
-    boost::asio::any_io_executor executor_;
     FleetListener* listener_;
     std::deque<Item> items_;
-    bool delivering_ = false;
+    Turn turn_;
     std::vector<Subscription> subscriptions_;
     std::uint64_t last_subscription_ = 0;
 };

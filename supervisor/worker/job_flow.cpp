@@ -1,6 +1,6 @@
 #include "supervisor/worker/job_flow.h"
 
-#include <boost/asio/post.hpp>
+#include <new>
 #include <utility>
 
 #include "ipc/overload.h"
@@ -9,10 +9,10 @@
 namespace emprops {
 JobFlow::JobFlow(boost::asio::any_io_executor executor, Roster& roster, jobs::Ledger& ledger,
                  std::function<void()> after_turn)
-    : executor_(executor),
-      roster_(roster),
+    : roster_(roster),
       ledger_(ledger),
       after_turn_(std::move(after_turn)),
+      turn_(executor, [this] { turn(); }),
       wake_(executor) {
     ledger_.on_health(lifetime_.guard([this](bool healthy, const std::string& reason) {
         change().set_healthy(Clock::now(), healthy, reason);
@@ -59,17 +59,11 @@ void JobFlow::configure(const config::Settings& settings) {
 }
 
 jobs::Dispatcher& JobFlow::change() {
-    schedule();
+    turn_.request();
     return dispatcher_;
 }
 
-void JobFlow::schedule() {
-    if (std::exchange(scheduled_, true)) return;
-    boost::asio::post(executor_, lifetime_.guard([this] { turn(); }));
-}
-
 void JobFlow::turn() {
-    scheduled_ = false;
     const TimePoint now = Clock::now();
     for (auto& action : roster_.take_actions())
         perform(action);
@@ -91,8 +85,7 @@ void JobFlow::rearm_wake(TimePoint now) {
     wake_.async_wait(lifetime_.guard([this](boost::system::error_code ec) {
         if (ec) return;
         wake_at_.reset();
-        dispatcher_.on_time(Clock::now());
-        turn();
+        change().on_time(Clock::now());
     }));
 }
 
@@ -112,9 +105,12 @@ void JobFlow::perform(TimePoint now, jobs::Action& action) {
                    [&](jobs::RecordJob& a) { record(a); },
                    [&](jobs::GiveJob& a) {
                        const std::string job_id = a.job.job_id;
-                       if (const auto given = fleet_->give_job(a.instance, std::move(a.job)); !given)
-                           change().not_given(now, a.instance, job_id,
-                                              given.error().code == "work_dir" ? given.error().message : "");
+                       const auto given = fleet_->give_job(a.instance, std::move(a.job));
+                       if (given) return;
+                       // Others pass by themselves: it is leaving, or busy for the moment.
+                       const std::string& code = given.error().code;
+                       const bool lasts = code == "work_dir" || code == "no_memory";
+                       change().not_given(now, a.instance, job_id, lasts ? given.error().message : "");
                    },
                    [&](jobs::CancelJob& a) { fleet_->cancel_job(a.instance, a.job_id, a.reason); },
                    [&](jobs::JobUnanswered& a) { fleet_->job_unanswered(a.instance, a.job_id); },
@@ -139,19 +135,20 @@ void JobFlow::perform(TimePoint now, jobs::Action& action) {
 
 void JobFlow::record(jobs::RecordJob& request) {
     const auto number = request.assignment.number;
-    // A disk that refuses is the health callback's business; the job goes on either way.
-    ledger_.record_assignment(request.assignment, std::move(request.note),
-                              lifetime_.guard([this, number](const Result<>&) {
-                                  dispatcher_.recorded(Clock::now(), number);
-                                  turn();
-                              }));
+    // A disk that refuses is the health callback's business; the job goes on either way, as without memory for
+    // a copy of its payload.
+    const auto recorded = [this, number](const Result<>&) { change().recorded(Clock::now(), number); };
+    try {
+        ledger_.record_assignment(request.assignment, std::move(request.note), lifetime_.guard(recorded));
+    } catch (const std::bad_alloc&) {
+        recorded(Ok{});
+    }
 }
 
 void JobFlow::finish(jobs::Outcome outcome) {
     const auto written = [this](const Result<>&, jobs::Outcome outcome) {
-        dispatcher_.outcome_recorded(outcome.number);
+        change().outcome_recorded(outcome.number);
         link_->deliver(std::move(outcome));
-        after_turn_();
     };
     ledger_.record_outcome(std::move(outcome), lifetime_.guard(written));
 }
@@ -206,7 +203,7 @@ void JobFlow::on_protocol_error(const process::InstanceId& id, const std::option
 
 void JobFlow::on_status(const process::InstanceId& id, const ipc::Status& status) {
     roster_.status(id, status);
-    schedule();
+    turn_.request();
 }
 
 // ---- what the link says
@@ -239,7 +236,7 @@ void JobFlow::on_link_event(jobs::LinkEvent event) {
             [&](Note& a) { write("hub", a); },
         },
         event);
-    schedule();
+    turn_.request();
 }
 
 }  // namespace emprops

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "supervisor/base/lifetime.h"
+#include "supervisor/base/turn.h"
 #include "supervisor/jobs/dispatcher.h"
 #include "supervisor/jobs/job_link.h"
 #include "supervisor/jobs/ledger.h"
@@ -56,7 +57,6 @@ class JobFlow final : public process::FleetListener {
                          const process::DeathReport& report) override;
 
   private:
-    void schedule();
     void turn();
     void rearm_wake(TimePoint now);
     void perform(Roster::Action& action);
@@ -65,16 +65,15 @@ class JobFlow final : public process::FleetListener {
     void finish(jobs::Outcome outcome);
     void forget(std::uint64_t number);
 
-    boost::asio::any_io_executor executor_;
     Roster& roster_;
     jobs::Ledger& ledger_;
     std::function<void()> after_turn_;
     process::Fleet* fleet_ = nullptr;
     jobs::JobLink* link_ = nullptr;
     jobs::Dispatcher dispatcher_;
+    Turn turn_;
     boost::asio::steady_timer wake_;
     std::optional<TimePoint> wake_at_;
-    bool scheduled_ = false;
     bool refused_ = false;
     Lifetime lifetime_;
 };

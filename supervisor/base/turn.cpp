@@ -1,0 +1,20 @@
+#include "supervisor/base/turn.h"
+
+#include <boost/asio/post.hpp>
+#include <utility>
+
+namespace emprops {
+
+Turn::Turn(boost::asio::any_io_executor executor, std::function<void()> work)
+    : executor_(std::move(executor)), work_(std::move(work)) {}
+
+void Turn::request() {
+    if (std::exchange(requested_, true)) return;
+    boost::asio::post(executor_, lifetime_.guard([this] {
+        requested_ = false;
+        const auto work = work_;  // outlives us
+        work();
+    }));
+}
+
+}  // namespace emprops
