@@ -94,7 +94,10 @@ void add_commands_that_run(CLI::App& app, Parsed& parsed) {
     auto* submit_command = app.add_subcommand("submit", "Submit a job to the Hub");
     add_common(*submit_command, parsed);
     submit_command->add_option("-t,--type", parsed.submit.type, "Job type, for example simulation")
-        ->required();
+        ->required()
+        ->check(
+            [](const std::string& type) { return type.empty() ? std::string("is empty") : std::string(); },
+            "");
     auto* payload =
         submit_command->add_option("-p,--payload", parsed.submit.payload, "Payload: a JSON object");
     submit_command
@@ -103,8 +106,10 @@ void add_commands_that_run(CLI::App& app, Parsed& parsed) {
     submit_command->add_option("--id", parsed.submit.job_id, "Job id (default: the Hub chooses one)");
     submit_command->add_option("--priority", parsed.submit.priority, "Higher runs first (0)");
     submit_command->add_flag("-w,--wait", parsed.submit.wait, "Show the progress and print the result");
-    submit_command->add_option("--timeout", parsed.submit.timeout_seconds,
-                               "Seconds after which --wait gives up (default: never)");
+    submit_command
+        ->add_option("--timeout", parsed.submit.timeout_seconds,
+                     "Seconds after which --wait gives up (default: never)")
+        ->check(CLI::PositiveNumber);
     submit_command->add_flag("--json", parsed.submit.json, "Print one JSON object per event");
     submit_command->callback(
         [&parsed] { parsed.command = [&parsed] { return submit(parsed.common, parsed.submit); }; });

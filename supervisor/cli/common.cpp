@@ -4,7 +4,9 @@
 
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 
+#include "supervisor/base/log.h"
 #include "supervisor/base/log_format.h"
 
 namespace emprops::cli {
@@ -16,10 +18,10 @@ config::LoadRequest request_for(const Common& common) {
     return request;
 }
 
-std::optional<config::Loaded> load_or_complain(const config::LoadRequest& request) {
+std::optional<config::Loaded> load_or_complain(const config::LoadRequest& request, bool warnings) {
     auto loaded = config::load(request);
     for (const auto& problem : loaded.problems)
-        complain(config::to_string(problem));
+        if (warnings || problem.severity == config::Severity::error) complain(config::to_string(problem));
     if (!loaded.ok()) {
         complain(
             "the configuration is wrong, nothing was started; `emprops-worker check-config` shows what is in "
@@ -51,6 +53,8 @@ struct Signals::State : std::enable_shared_from_this<Signals::State> {
     State(boost::asio::io_context& loop, std::function<void(const std::string&)> on_signal,
           std::function<void()> on_reload)
         : set(loop, SIGINT, SIGTERM), on_signal(std::move(on_signal)), on_reload(std::move(on_reload)) {
+        for (const int number : {SIGUSR1, SIGUSR2})
+            this->on_reload ? set.add(number) : static_cast<void>(std::signal(number, SIG_IGN));
         if (this->on_reload) set.add(SIGHUP);
     }
 
@@ -60,6 +64,11 @@ struct Signals::State : std::enable_shared_from_this<Signals::State> {
             if (ec || !self) return;
             if (number == SIGHUP) {
                 self->on_reload();
+            } else if (number == SIGUSR1 || number == SIGUSR2) {
+                logger("worker")->info(
+                    "SIG{} does nothing here; SIGHUP reads the configuration again and opens the log file "
+                    "anew",
+                    ::sigabbrev_np(number));
             } else {
                 self->on_signal(number == SIGINT ? "SIGINT" : "SIGTERM");
             }

@@ -17,8 +17,9 @@ namespace emprops::cli {
 
 config::LoadRequest request_for(const Common& common);
 
-/// Loads the configuration; prints every problem to stderr. nullopt: there were errors (exit with 78).
-std::optional<config::Loaded> load_or_complain(const config::LoadRequest& request);
+/// Loads the configuration; prints every problem to stderr, of a command that uses little of it (`warnings`
+/// false) only what is an error. nullopt: there were errors (exit with 78).
+std::optional<config::Loaded> load_or_complain(const config::LoadRequest& request, bool warnings = true);
 
 /// The folder of this executable: connectors lie beside it.
 std::filesystem::path own_directory();
@@ -35,7 +36,7 @@ std::string json_text(const ipc::Json& json, int indent = -1);
 boost::asio::io_context& process_loop();
 
 /// Calls `on_signal(name)` for each SIGINT and SIGTERM, and `on_reload` (may be empty) for SIGHUP, until
-/// destroyed.
+/// destroyed. SIGUSR1 and SIGUSR2, by which log rotations speak to other programs, end nothing.
 class Signals {
   public:
     Signals(boost::asio::io_context& loop, std::function<void(const std::string&)> on_signal,

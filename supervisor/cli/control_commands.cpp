@@ -90,7 +90,8 @@ std::string path_of(const std::string& verb, const ControlOptions& options) {
     return "/v1/connectors/" + text::percent_encode(options.name) + "/" + verb;
 }
 
-/// Polls `status` until the change is there. Returns the exit code; says what it waited for in vain.
+/// Polls `status` until the change is there, or a process that should bring it has died. Returns the exit code;
+/// says what it waited for in vain.
 int wait_for(const control::Client& client, const std::string& verb, const ControlOptions& options,
              const Json& before) {
     const auto deadline = std::chrono::steady_clock::now() +
@@ -98,12 +99,18 @@ int wait_for(const control::Client& client, const std::string& verb, const Contr
     while (true) {
         const auto page = verb == "cancel" ? client.get("/v1/jobs") : client.get("/v1/status");
         if (!page) return fail(page.error());
-        if (reached(options.service ? "restart service" : verb, options.name, before, page.value()))
-            return exit_ok;
+        const std::string what = options.service ? "restart service" : verb;
+        if (reached(what, options.name, before, page.value())) return exit_ok;
+        const std::string cause =
+            verb == "cancel" ? "" : broken_off(what, options.name, before, page.value());
+        if (!cause.empty()) {
+            complain(fmt::format("{} was begun, but is not done: {}", verb, cause));
+            return exit_job_failed;
+        }
         if (std::chrono::steady_clock::now() >= deadline) {
             complain(fmt::format(
-                "{} {} was begun, but is not done after {} s; `emprops-worker status` shows how it stands",
-                verb, options.name, options.timeout_seconds));
+                "{}{}{} was begun, but is not done after {} s; `emprops-worker status` shows how it stands",
+                verb, options.name.empty() ? "" : " ", options.name, options.timeout_seconds));
             return exit_job_failed;
         }
         std::this_thread::sleep_for(std::chrono::milliseconds(100));

@@ -255,6 +255,8 @@ void JobClient::on_closed(const std::string& reason) {
             refused_ ? "the Hub refused our token: check hub.token (WEBSOCKET_AUTH_TOKEN)" : reason,
             refused_);
     }
+    if (events_.lost) events_.lost(reason);
+    if (closing_) return;  // that was enough for our caller
     timer_.expires_after(limits_.poll_interval);
     timer_.async_wait([this](boost::system::error_code ec) {
         if (ec || closing_) return;

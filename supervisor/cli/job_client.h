@@ -44,6 +44,9 @@ class JobClient {
         std::function<void(const std::string& job_id, const std::string& result)> completed;
         /// The end: failed for good, cancelled, or the Hub has forgotten the job.
         std::function<void(const std::string& job_id, const std::string& why)> failed;
+        /// A connection on which the Hub had welcomed us has ended, or a further one could not be made; the next
+        /// attempt follows. May be empty.
+        std::function<void(const std::string& why)> lost;
         /// The Hub was never reached, or refused us: nothing more will come. `refused`: it was the token.
         std::function<void(const std::string& why, bool refused)> unreachable;
         /// Nobody knows whether the Hub took a job; `why` is a whole sentence. Nothing more will come.

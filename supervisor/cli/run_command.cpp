@@ -1,10 +1,13 @@
 // `run`: the worker itself, under its guardian.
 
 #include <boost/asio/io_context.hpp>
+#include <csignal>
 #include <exception>
+#include <new>
 
 #include "supervisor/base/exit_codes.h"
 #include "supervisor/base/log.h"
+#include "supervisor/base/memory.h"
 #include "supervisor/base/privacy.h"
 #include "supervisor/cli/common.h"
 #include "supervisor/cli/version.h"
@@ -55,10 +58,18 @@ int run_worker(const Common& common) {
     const auto request = request_for(common);
     auto loaded = load_or_complain(request);
     if (!loaded) return exit_config;
+    // Until they mean something (Signals): a log rotation in the first moment ends nothing.
+    for (const int number : {SIGHUP, SIGUSR1, SIGUSR2})
+        std::signal(number, SIG_IGN);
     hide_from_own_user();  // the guardian and the supervisor: connectors run as the same user
     return process::run_guarded([&] {
         try {
             return serve(std::move(*loaded), request);
+        } catch (const std::bad_alloc&) {
+            logger("worker")->critical("{}; its jobs are in the ledger and go on at the next start",
+                                       no_memory);
+            close_logging();
+            return static_cast<int>(exit_temporary);
         } catch (const std::exception& defect) {
             logger("worker")->critical("a defect of emprops-worker, please report it: {}", defect.what());
             close_logging();

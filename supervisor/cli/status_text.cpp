@@ -188,4 +188,27 @@ bool reached(const std::string& verb, const std::string& name, const Json& befor
     return true;
 }
 
+std::string broken_off(const std::string& verb, const std::string& name, const Json& before,
+                       const Json& now) {
+    const bool service = verb == "restart service";
+    if (!service && verb != "restart" && verb != "start" && verb != "reload") return {};
+    // Of an instance that was not there nothing had died.
+    const auto deaths = [&](const Json& status, const Json& like) {
+        for (const auto& one : status.at("connectors")) {
+            if (one["name"] != like["name"] || number(one, "index") != number(like, "index")) continue;
+            const Json& counted = service ? one.value("service", Json::object()) : one;
+            return number(counted.value("counters", Json::object()), "deaths");
+        }
+        return std::int64_t{0};
+    };
+    for (const auto& one : now.at("connectors")) {
+        if (!name.empty() && one.value("name", "") != name) continue;
+        const Json& shown = service ? one.value("service", Json::object()) : one;
+        if (shown.value("state", "") != "failed" && deaths(now, one) <= deaths(before, one)) continue;
+        const std::string who = label(one, now.at("connectors"));
+        return who + (service ? ": its service " : " ") + shown.value("why", "");
+    }
+    return {};
+}
+
 }  // namespace emprops::cli

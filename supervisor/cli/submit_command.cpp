@@ -11,6 +11,7 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <optional>
 
 #include "ipc/envelope.h"
 #include "supervisor/base/exit_codes.h"
@@ -18,6 +19,9 @@
 #include "supervisor/cli/common.h"
 #include "supervisor/cli/job_client.h"
 #include "supervisor/cli/table.h"
+#include "supervisor/control/client.h"
+#include "supervisor/hub/url.h"
+#include "supervisor/local_hub/local_hub.h"
 
 namespace emprops::cli {
 namespace {
@@ -82,8 +86,7 @@ class Printer {
         drawn_ = true;
     }
 
-    /// The result as it came: JSON for whoever reads it.
-    /// Byte for byte, but on a terminal with what could act on it made visible.
+    /// The result as it came, JSON for whoever reads it: byte for byte, but on a terminal with what could act on it made visible.
     void result(const std::string& job_id, const std::string& text) {
         const std::string plain = ipc::on_one_line(text);
         if (json_)
@@ -107,6 +110,31 @@ class Printer {
     bool drawn_ = false;
 };
 
+/// The worker of this folder, where its configuration says that it runs a hub for itself.
+class HubOfThisFolder {
+  public:
+    /// Makes `settings.hub` lead there: to where it listens now, else to where it will.
+    explicit HubOfThisFolder(config::Settings& settings) : control_(settings.control.socket) {
+        std::uint16_t port = settings.local_hub.port;
+        if (const auto status = control_.get("/v1/status"); status && status->contains("hub")) {
+            const auto now = hub::parse_url(status->at("hub").value("address", ""));
+            if (now) port = now->port;
+        }
+        local_hub::lead_to_local_hub(settings.hub, settings.local_hub, port);
+    }
+
+    bool runs() const {
+        const auto status = control_.get("/v1/status");
+        return status || status.error().code != "unreachable";
+    }
+    static constexpr const char* advice =
+        "it is the hub inside the worker of this folder (hub.embedded): start that with `emprops-worker run`, or "
+        "name another one with --hub";
+
+  private:
+    control::Client control_;
+};
+
 }  // namespace
 
 int submit(const Common& common, const SubmitOptions& options) {
@@ -115,8 +143,12 @@ int submit(const Common& common, const SubmitOptions& options) {
         complain(payload.error().message);
         return exit_usage;
     }
-    const auto loaded = load_or_complain(request_for(common));
+    auto loaded = load_or_complain(request_for(common), false);
     if (!loaded) return exit_config;
+    const auto origin = loaded->origins.find("hub.url");
+    const bool named = origin != loaded->origins.end() && origin->second.layer == config::Layer::command_line;
+    std::optional<HubOfThisFolder> worker;
+    if (loaded->settings.hub.embedded && !named) worker.emplace(loaded->settings);
 
     boost::asio::io_context& loop = process_loop();
     Printer printer(options.json);
@@ -160,8 +192,20 @@ int submit(const Common& common, const SubmitOptions& options) {
         complain(why);
         leave(exit_temporary);
     };
+    if (worker) {
+        events.lost = [&](const std::string& why) {
+            if (worker->runs()) return;
+            complain(fmt::format(
+                "the worker of this folder has ended, and its hub with it ({}); the hub keeps the job "
+                "and goes on when the worker runs again",
+                why));
+            client->close({});
+            leave(exit_temporary);
+        };
+    }
     events.unreachable = [&](const std::string& why, bool refused) {
         complain(fmt::format("the job was not submitted: {}", why));
+        if (worker && !refused) complain(HubOfThisFolder::advice);
         leave(refused ? exit_unavailable : exit_temporary);
     };
     client = std::make_unique<JobClient>(loop, loaded->settings.hub, std::move(events));
@@ -172,7 +216,7 @@ int submit(const Common& common, const SubmitOptions& options) {
             if (ec) return;
             complain(fmt::format("no end of the job within {} s; it goes on at the Hub",
                                  *options.timeout_seconds));
-            finish(exit_job_failed);
+            finish(exit_temporary);
         });
     }
     JobRequest request;

@@ -149,12 +149,7 @@ Result<> Worker::Impl::start_local_hub(config::HubSettings& hub) {
     auto started = local_hub::LocalHub::start(loop_, settings().local_hub);
     if (!started) return started.error();
     local_hub_ = std::move(started).value();
-    const auto& listen = settings().local_hub.listen;
-    hub.url.clear();
-    hub.host = listen == "0.0.0.0" ? "127.0.0.1" : (listen == "::" ? "::1" : listen);
-    hub.port = local_hub_->port();
-    hub.tls = false;
-    hub.token = settings().local_hub.token;
+    local_hub::lead_to_local_hub(hub, settings().local_hub, local_hub_->port());
     return Ok{};
 }
 

@@ -3,10 +3,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <fstream>
 
 #include "supervisor/base/privacy.h"
@@ -159,6 +161,94 @@ TEST(Operator, AJobThatTheHubDoesNotTakeEndsSubmitWithTheReason) {
     const auto refused = run_program(large, dir.path());
     EXPECT_EQ(refused.exit_code, 64) << refused.out;
     EXPECT_THAT(refused.err, HasSubstr("hub.send_limit"));
+}
+
+/// By any of the signals by which log rotations and terminals speak to a program.
+TEST(Operator, NoSignalOfALogRotationEndsTheWorker) {
+    TestHub hub;
+    TestWorker worker({hub.url(), simulation, {}, {}, {}});
+    worker.wait_state("simulation", "ready");
+    const int pid = worker.supervisor_pid();
+    for (const int to : {worker.process().pid(), pid}) {
+        for (const int number : {SIGUSR1, SIGUSR2, SIGHUP})
+            ASSERT_EQ(::kill(to, number), 0);
+    }
+    worker.wait_log("SIGUSR1 does nothing here; SIGHUP reads the configuration again");
+    worker.wait_log("SIGUSR2 does nothing here");
+    worker.wait_log("reloaded");
+    EXPECT_EQ(worker.supervisor_pid(), pid);
+    worker.stop_and_wait();
+}
+
+std::string with_embedded_hub() {
+    return std::string("[hub]\nembedded = true\n[local_hub]\nport = 0\ntoken = \"s p&ce\"\n") + simulation;
+}
+
+TEST(Operator, SubmitFindsTheHubInsideTheWorkerOfItsFolder) {
+    TestWorkerOptions options;
+    options.toml = with_embedded_hub();
+    TestWorker worker(options);
+    worker.wait_state("simulation", "ready");
+    const auto done =
+        worker.cli({"submit", "-t", "simulation", "-p", R"({"processing_time":0.05,"steps":1})", "--wait"});
+    EXPECT_EQ(done.exit_code, 0) << done.err;
+    EXPECT_EQ(done.err, "") << "no warning that concerns others";
+    worker.stop_and_wait();
+    const auto alone = worker.cli({"submit", "-t", "simulation"});
+    EXPECT_EQ(alone.exit_code, 75);
+    EXPECT_THAT(alone.err, HasSubstr("the hub inside the worker of this folder"));
+    EXPECT_THAT(alone.err, HasSubstr("emprops-worker run"));
+
+    TestHub elsewhere;
+    const auto named = worker.cli({"submit", "-t", "simulation", "--hub", elsewhere.url()});
+    EXPECT_EQ(named.exit_code, 0) << named.err;
+    EXPECT_EQ(named.err, "");
+}
+
+TEST(Operator, SubmitThatWaitsEndsWithTheWorkerThatHasTheHub) {
+    TestWorkerOptions options;
+    options.toml = with_embedded_hub();
+    TestWorker worker(options);
+    worker.wait_state("simulation", "ready");
+    ChildOptions submit;
+    submit.argv = {worker_binary(), "submit", "-t",
+                   "simulation",    "-p",     R"({"processing_time":60,"steps":600})",
+                   "--wait"};
+    submit.working_directory = worker.dir().path().string();
+    ChildProcess client(submit);
+    ASSERT_TRUE(client.read_until("%")) << client.stderr_text();
+    worker.process().signal(SIGKILL);
+    const auto end = client.wait();
+    ASSERT_TRUE(end);
+    EXPECT_EQ(end->code, 75);
+    EXPECT_THAT(client.stderr_text(), HasSubstr("the worker of this folder has ended"));
+}
+
+TEST(Operator, WaitingForAProcessThatHasDiedEndsWithItsCause) {
+    TestHub hub;
+    const std::string dies =
+        "[connectors.short]\ncommand = [\"/bin/bash\", \"-c\", 'echo no model file >&2; exit 3']\n";
+    TestWorker worker({hub.url(), simulation + dies, {}, {}, {}});
+    worker.wait_state("simulation", "ready");
+    const auto begun = std::chrono::steady_clock::now();
+    for (const char* verb : {"restart", "start"}) {
+        const auto waited = worker.cli({verb, "short", "--wait", "--timeout", "25"});
+        EXPECT_EQ(waited.exit_code, 1) << verb;
+        EXPECT_THAT(waited.err, HasSubstr("exited with code 3")) << verb;
+    }
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(25));
+    EXPECT_EQ(worker.cli({"restart", "simulation", "--wait"}).exit_code, 0) << "another one's death";
+}
+
+TEST(Operator, SubmitWhoseTimeIsOverSaysThatTheJobGoesOn) {
+    TestHub hub;
+    const auto output = run_program(
+        {"submit", "--hub", hub.url(), "--type", "nobody", "--wait", "--timeout", "0.3"}, TempDir().path());
+    EXPECT_EQ(output.exit_code, 75) << "neither a failure nor a refusal";
+    EXPECT_THAT(output.err, HasSubstr("it goes on at the Hub"));
+    for (const auto& wrong :
+         {std::vector<std::string>{"submit", "-t", ""}, {"submit", "-t", "x", "--timeout", "-1"}})
+        EXPECT_EQ(run_program(wrong, TempDir().path()).exit_code, 64) << wrong.back();
 }
 
 TEST(Operator, TheStateFolderAndTheHubsDatabaseAreForTheirUserOnly) {

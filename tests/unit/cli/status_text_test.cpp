@@ -205,5 +205,39 @@ TEST(JobsText, ListsJobs) {
     EXPECT_NE(text.find("step 2"), std::string::npos);
 }
 
+Json with_deaths(Json one, int deaths) {
+    one["counters"] = {{"deaths", deaths}};
+    return one;
+}
+
+TEST(BrokenOff, IsWhatHasDiedSinceItWasBegunAndNothingElse) {
+    const Json before =
+        status({with_deaths(instance("a", "ready", 12, 1), 3), instance("b", "ready", 13, 1)});
+    const Json died = status({with_deaths(instance("a", "backoff", 0, 2), 4), instance("b", "ready", 13, 1)});
+    for (const char* verb : {"restart", "start", "reload"})
+        EXPECT_EQ(broken_off(verb, std::string(verb) == "reload" ? "" : "a", before, died), "a because")
+            << verb;
+    for (const char* verb : {"stop", "drain", "resume"})
+        EXPECT_EQ(broken_off(verb, "a", before, died), "") << verb;
+    EXPECT_EQ(broken_off("restart", "b", before, died), "") << "another one's death";
+    EXPECT_EQ(broken_off("restart", "a", before, before), "");
+    const Json failed = status({instance("a", "failed", 0, 2), instance("b", "ready", 13, 1)});
+    EXPECT_EQ(broken_off("start", "a", before, failed), "a because")
+        << "exit code 78 is no death like others";
+    const Json fresh = status({with_deaths(instance("c", "backoff", 0, 1), 1)});
+    EXPECT_EQ(broken_off("reload", "", before, fresh), "c because") << "it was not there before";
+}
+
+TEST(BrokenOff, OfAServiceLooksAtTheService) {
+    auto of = [](int deaths, const char* state) {
+        auto one = with_deaths(instance("a", "ready", 12, 1), 9);
+        one["service"] = {{"state", state}, {"why", "died at once"}, {"counters", {{"deaths", deaths}}}};
+        return status({one});
+    };
+    EXPECT_EQ(broken_off("restart service", "a", of(1, "healthy"), of(2, "backoff")),
+              "a: its service died at once");
+    EXPECT_EQ(broken_off("restart service", "a", of(1, "healthy"), of(1, "starting")), "");
+}
+
 }  // namespace
 }  // namespace emprops::cli
