@@ -8,6 +8,8 @@
 #include <cstring>
 #include <system_error>
 
+#include "supervisor/base/privacy.h"
+
 namespace emprops::jobs {
 namespace fs = std::filesystem;
 namespace {
@@ -36,8 +38,7 @@ class Descriptor {
 }  // namespace
 
 Result<> LedgerFolder::prepare() {
-    std::error_code failed;
-    fs::create_directories(folder_, failed);
+    std::error_code failed = make_private_folder(folder_);
     if (failed) return disk_error("create", folder_, failed.value());
     for (const auto& entry : fs::directory_iterator(folder_, failed)) {
         std::error_code ignored;  // what cannot be removed is overwritten or lies there harmlessly

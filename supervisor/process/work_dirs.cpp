@@ -23,9 +23,9 @@ Error work_dir_failed(const fs::path& folder, const std::string& why) {
     return {"work_dir", "cannot make the scratch folder " + folder.string() + ": " + why};
 }
 
-/// Opens the folder `part` in `at`; makes it if it is not there.
+/// Opens the folder `part` in `at`; makes it, for its user only, if it is not there.
 UniqueFd open_or_make(int at, const char* part) {
-    if (::mkdirat(at, part, 0777) != 0 && errno != EEXIST) return {};
+    if (::mkdirat(at, part, 0700) != 0 && errno != EEXIST) return {};
     return UniqueFd(::openat(at, part, O_RDONLY | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC));
 }
 

@@ -29,6 +29,8 @@ TEST(WorkDirs, AJobsFolderIsMadeAndKeptWhenItIsThere) {
     ASSERT_TRUE(folder.ok()) << folder.error().message;
     EXPECT_EQ(*folder, dirs.job("c", 0, "../x"));
     EXPECT_TRUE(fs::is_directory(*folder));
+    for (const fs::path& made : {folder->parent_path(), *folder})
+        EXPECT_EQ(fs::status(made).permissions(), fs::perms::owner_all) << made;
     EXPECT_EQ(dirs.make_job("c", 0, "../x", ourselves()).value(), *folder);
 }
 
