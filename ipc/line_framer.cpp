@@ -1,6 +1,7 @@
 #include "ipc/line_framer.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 namespace emprops::ipc {
@@ -39,8 +40,12 @@ void LineFramer::finish(const Sink& sink) {
 
 void LineFramer::keep(std::string_view piece) {
     if (!skipping_ && piece.size() <= limit_ - partial_.size()) {
-        partial_.append(piece);
-        return;
+        try {
+            partial_.append(piece);
+            return;
+        } catch (const std::bad_alloc&) {
+            // Memory is a limit, too.
+        }
     }
     if (!skipping_) {
         skipping_ = true;

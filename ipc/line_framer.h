@@ -16,7 +16,7 @@ class LineFramer {
     struct Sink {
         /// One line without its "\n" and without a "\r" before it. Empty lines are not reported.
         std::function<void(std::string_view line)> on_line;
-        /// A line of `size` bytes that exceeded the limit; `head` is its beginning (at most 4096 bytes).
+        /// A line of `size` bytes that exceeded the limit, or for which there was no memory; `head` is its beginning (at most 4096 bytes).
         std::function<void(std::string_view head, std::uint64_t size)> on_overlong;
     };
 

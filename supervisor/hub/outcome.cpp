@@ -1,6 +1,9 @@
 #include "supervisor/hub/outcome.h"
 
+#include <new>
 #include <utility>
+
+#include "supervisor/base/memory.h"
 
 namespace emprops::hub {
 namespace {
@@ -24,16 +27,20 @@ void OutboxItem::sent(TimePoint now, std::size_t frame_bytes) {
 
 std::string outcome_frame(Wire& wire, std::size_t limit, jobs::Outcome& outcome) {
     if (const auto* completed = std::get_if<jobs::Completed>(&outcome.value)) {
-        std::string frame = encode(CompleteJob{wire.stamp(), outcome.job_id, completed->result.text});
-        if (frame.size() <= limit) return frame;
         jobs::Failed failed;
         failed.error.code = ipc::code::result_too_large;
         failed.error.retryable = false;
-        failed.error.message =
-            "the result is " + in_words(completed->result.text.size()) +
-            ", the Hub takes messages of at most " + in_words(limit) +
-            "; let the connector store large outputs elsewhere and return their address, or raise the Hub's "
-            "ws_max_size and hub.send_limit together";
+        failed.error.message = "the result is " + in_words(completed->result.text.size()) + ", ";
+        try {
+            std::string frame = encode(CompleteJob{wire.stamp(), outcome.job_id, completed->result.text});
+            if (frame.size() <= limit) return frame;
+            failed.error.message +=
+                "the Hub takes messages of at most " + in_words(limit) +
+                "; let the connector store large outputs elsewhere and return their address, or raise the Hub's "
+                "ws_max_size and hub.send_limit together";
+        } catch (const std::bad_alloc&) {
+            failed.error.message += std::string("for which ") + no_memory;
+        }
         wire.note(Note::Level::error, "job " + outcome.job_id + ": " + failed.error.message);
         outcome.value = std::move(failed);
     }

@@ -48,7 +48,7 @@ struct OutboxItem {
     bool asked_about() const { return state == State::fencing || on_its_way(); }
 };
 
-/// The message that reports it. A result above `limit` becomes a failure first, which the log tells of.
+/// The message that reports it. A result above `limit` or our memory becomes a failure first, which is logged.
 std::string outcome_frame(Wire& wire, std::size_t limit, jobs::Outcome& outcome);
 /// What monitors see before a completion.
 std::string completed_progress_frame(const Wire& wire, const std::string& job_id);

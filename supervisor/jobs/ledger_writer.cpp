@@ -5,7 +5,10 @@
 #include <boost/asio/prefer.hpp>
 #include <filesystem>
 #include <memory>
+#include <new>
 #include <system_error>
+
+#include "supervisor/base/memory.h"
 
 namespace emprops::jobs {
 
@@ -81,21 +84,29 @@ std::optional<std::string> LedgerWriter::with_claim(const Pending& pending,
 
 void LedgerWriter::work(std::vector<Queued> batch, bool retry) {
     Pending pending;
+    std::map<std::uint64_t, Result<>> too_large;
     if (retry) pending = refused_;
     for (Queued& queued : batch) {
         const Operation& operation = queued.operation;
         if (operation.file.empty()) continue;  // a record that nobody knows
         LedgerFolder::Change change{operation.file, std::nullopt};
-        if (const LedgerRecord* record = std::get_if<LedgerRecord>(&operation.change)) {
-            change.content = encode_record(*record);
-        } else if (std::holds_alternative<AddClaim>(operation.change)) {
-            change.content = with_claim(pending, operation);
-            if (!change.content) continue;
+        try {
+            if (const LedgerRecord* record = std::get_if<LedgerRecord>(&operation.change)) {
+                change.content = encode_record(*record);
+            } else if (std::holds_alternative<AddClaim>(operation.change)) {
+                change.content = with_claim(pending, operation);
+                if (!change.content) continue;
+            }
+        } catch (const std::bad_alloc&) {
+            too_large.emplace(operation.number,
+                              Error{"no_memory", std::string("for this record ") + no_memory});
+            continue;
         }
         pending[operation.number] = std::move(change);  // the newest state of a record is all that counts
     }
     Report report;
     std::map<std::uint64_t, Result<>> results = apply(std::move(pending), report);
+    results.merge(too_large);
     report.disk_ok = problem_.empty();
     report.reason = problem_;
     for (const auto& [number, bytes] : sizes_)

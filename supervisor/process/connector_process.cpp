@@ -1,9 +1,11 @@
 #include "supervisor/process/connector_process.h"
 
+#include <new>
 #include <utility>
 
 #include "ipc/envelope.h"
 #include "ipc/json_text.h"
+#include "supervisor/base/memory.h"
 
 namespace emprops::process {
 
@@ -75,13 +77,20 @@ bool ConnectorProcess::send(const ipc::ToConnector& message) {
     return true;
 }
 
-bool ConnectorProcess::give(const ipc::Job& job) {
+Result<> ConnectorProcess::give(const ipc::Job& job) {
     // The fields around the payload are small: 1 KiB and the two texts of the client cover them.
     const std::size_t size = job.payload.text.size() + job.job_id.size() + job.job_type.size() + 1024;
-    if (!connected() || !child_.io()->fits(size) || !jobs_.add(job.job_id)) return false;
-    if (send(job)) return true;
+    const Error busy{"busy", "too much waits for the stdin of " + to_string(id_)};
+    if (!connected() || !child_.io()->fits(size) || !jobs_.add(job.job_id)) return busy;
+    try {
+        if (send(job)) return Ok{};
+    } catch (const std::bad_alloc&) {
+        jobs_.remove(job.job_id);
+        return Error{"no_memory", "its payload has " + std::to_string(job.payload.text.size()) +
+                                      " bytes, for which " + no_memory};
+    }
     jobs_.remove(job.job_id);
-    return false;
+    return busy;
 }
 
 bool ConnectorProcess::job_ended(const std::string& job_id) {
@@ -160,9 +169,11 @@ void ConnectorProcess::on_overlong(std::string_view head, std::uint64_t size) {
         complain("", "stray output on stdout: a line of " + std::to_string(size) + " bytes, skipped");
         return;
     }
-    const std::string text = "the connector sent a line of " + std::to_string(size) +
-                             " bytes, the limit is " + std::to_string(policy_.max_line_bytes) +
-                             " (max_line_bytes)";
+    const std::string text =
+        "the connector sent a line of " + std::to_string(size) + " bytes, " +
+        (size > policy_.max_line_bytes
+             ? "the limit is " + std::to_string(policy_.max_line_bytes) + " (max_line_bytes)"
+             : std::string("for which ") + no_memory);
     // The head is no complete object: the scan fails at its end and says what it had read by then.
     const std::optional<std::string> job_id = ipc::scan_envelope(head, {"result", "payload"}).error.job_id;
     if (job_id)

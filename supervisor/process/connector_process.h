@@ -56,8 +56,9 @@ class ConnectorProcess {
     LogFields log_fields(const std::string& job_id = {}) const { return child_.log_fields(job_id); }
 
     bool send(const ipc::ToConnector& message);
-    /// False: too much waits for its stdin, or it holds a job of this id already.
-    bool give(const ipc::Job& job);
+    /// Errors: "busy" (too much waits for its stdin, or it holds a job of this id already), "no_memory" (for the
+    /// payload).
+    Result<> give(const ipc::Job& job);
     const HeldJobs& jobs() const { return jobs_; }
     /// Nobody waits for the job any more; its one answer may still come. False: it ran no such job.
     bool job_unanswered(const std::string& job_id) { return jobs_.unanswered(job_id); }

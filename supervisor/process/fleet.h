@@ -42,8 +42,8 @@ class Fleet {
 
     // For the dispatcher.
     /// Gives a job to a ready instance; `job.work_dir` is filled in here. An error: not taken (it is leaving,
-    /// gone, too much waits for its stdin, or its folder cannot be made, which has the code "work_dir");
-    /// nothing was sent then. The instance holds the job until job_ended.
+    /// gone, too much waits for its stdin, or its folder cannot be made, which has the code "work_dir",
+    /// or there is no memory for its payload: "no_memory"); nothing was sent then. The instance holds the job until job_ended.
     Result<> give_job(const InstanceId& id, ipc::Job job);
     /// Sends `cancel` if the instance holds the job; false otherwise. Whether it listens to cancels is the
     /// caller's to know (features.cancel).

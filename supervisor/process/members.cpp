@@ -33,9 +33,9 @@ Result<> Members::give(Member& member, ipc::Job& job, TimePoint now) {
     auto folder = folders_.make(job.job_id, member.user(), process.log_fields(job.job_id), now);
     if (!folder) return folder.error();
     job.work_dir = std::move(*folder);
-    if (process.give(job)) return Ok{};
-    folders_.remove(job.job_id);
-    return Error{"busy", "too much waits for the stdin of " + name};
+    Result<> given = process.give(job);
+    if (!given) folders_.remove(job.job_id);
+    return given;
 }
 
 bool Members::job_ended(Member& member, const std::string& job_id) {

@@ -7,6 +7,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <new>
 #include <optional>
 
 #include "ipc/line_framer.h"
@@ -20,6 +21,7 @@ using boost::system::error_code;
 namespace {
 constexpr std::size_t block_bytes = std::size_t{64} << 10;
 constexpr std::size_t stderr_line_bytes = std::size_t{16} << 10;
+constexpr std::size_t overlong_head_bytes = 4096;  // as the framer's
 }  // namespace
 
 class ChildIo::Impl : public std::enable_shared_from_this<Impl> {
@@ -34,7 +36,13 @@ class ChildIo::Impl : public std::enable_shared_from_this<Impl> {
           finish_timer_(executor),
           queue_(limits.stdin_queue_bytes) {
         if (err) stderr_.emplace(executor, err.release(), stderr_line_bytes);
-        stdout_.sink.on_line = [this](std::string_view line) { tell(events_.on_line, line, stdout_.ending); };
+        stdout_.sink.on_line = [this](std::string_view line) {
+            try {
+                tell(events_.on_line, line, stdout_.ending);
+            } catch (const std::bad_alloc&) {  // there was no memory for what is in it
+                tell(events_.on_overlong, line.substr(0, overlong_head_bytes), line.size());
+            }
+        };
         stdout_.sink.on_overlong = [this](std::string_view head, std::uint64_t size) {
             tell(events_.on_overlong, head, size);
         };
