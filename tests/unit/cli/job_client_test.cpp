@@ -62,6 +62,9 @@ class JobClientTest : public testing::Test {
         events.failed = [this](const std::string& id, const std::string& why) {
             said.push_back("failed " + id + ": " + why);
         };
+        events.lost = [this](const std::string& why) {
+            if (on_lost) on_lost(why);
+        };
         events.unreachable = [this](const std::string& why, bool) { said.push_back("unreachable: " + why); };
         events.uncertain = [this](const std::string& why) { said.push_back("uncertain: " + why); };
         client_ = std::make_unique<JobClient>(loop, settings, std::move(events), limits,
@@ -106,6 +109,7 @@ class JobClientTest : public testing::Test {
     JobClient::Limits limits;
     std::shared_ptr<Wire> wire = std::make_shared<Wire>();
     std::vector<std::string> said;
+    std::function<void(const std::string& why)> on_lost;
 
   private:
     std::unique_ptr<JobClient> client_;
@@ -164,6 +168,23 @@ TEST_F(JobClientTest, ACutBeforeTheAcceptanceOfAJobWithoutAnIdIsSaidToBeUncertai
     EXPECT_THAT(said, ElementsAre(HasSubstr("it is not known whether the Hub took the job")));
     EXPECT_THAT(wire->sent, IsEmpty()) << "never twice";
     EXPECT_TRUE(wire->dropped);
+}
+
+TEST_F(JobClientTest, ALostConnectionIsToldAndMadeAgainUnlessThatWasEnough) {
+    submit("j1");
+    client().connect();
+    welcome();
+    hub({{"type", "job_accepted"}, {"job_id", "j1"}, {"position", 1}});
+    std::string lost;
+    on_lost = [&](const std::string& why) { lost = why; };
+    reconnect();
+    EXPECT_EQ(lost, "cut");
+    on_lost = [&](const std::string&) { client().close({}); };
+    const int before = wire->connects;
+    wire->handlers.on_closed("the worker has ended");
+    loop.restart();
+    loop.run();
+    EXPECT_EQ(wire->connects, before);
 }
 
 TEST_F(JobClientTest, AHubThatDoesNotAnswerIsWaitedForSoLongOnly) {
