@@ -72,6 +72,7 @@ class HubLink final : public jobs::JobLink {
         input([this](TimePoint now) { session_.start(now); });
     }
     void stop(std::function<void()> done) override {
+        advance();  // what was given just now leaves, too
         input([this, done = std::move(done)](TimePoint) mutable {
             const bool connected = session_.view().link == jobs::LinkView::Link::connected;
             stopped_ = std::move(done);

@@ -52,7 +52,7 @@ TEST_P(MemoryLimit, ALargePayloadCostsItsJobOrTheConnectionAndNotTheWorker) {
     EXPECT_EQ(worker.supervisor_pid(), pid) << worker.log();
 }
 
-INSTANTIATE_TEST_SUITE_P(Mib, MemoryLimit, testing::Values(8, 40, 60, 90, 130, 200));
+INSTANTIATE_TEST_SUITE_P(Mib, MemoryLimit, testing::Values(8, 60, 130));
 
 }  // namespace
 }  // namespace emprops::test
