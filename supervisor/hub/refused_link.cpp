@@ -22,7 +22,7 @@ bool has_any(std::string_view text, std::initializer_list<std::string_view> word
 }
 
 /// A page or a redirect may repeat the address that we asked for.
-std::string without_token(std::string text, const Target& target) {
+std::string without_our_token(std::string text, const Target& target) {
     const auto query = web::RequestTarget::parse(target.path_and_query).query;
     const auto token = query.find("token");
     if (token == query.end() || token->second.empty()) return text;
@@ -90,7 +90,7 @@ std::string redirect(const config::HubSettings& settings, const Target& target, 
     std::string shown = answer.location.substr(0, answer.location.find_first_of("?#"));
     if (to.ok()) shown = to->scheme + "://" + web::Url::authority(to->host, to->port) + to->path;
     const std::string text =
-        said + ": it redirects to " + without_token(text::shortened(shown, longest_header), target);
+        said + ": it redirects to " + without_our_token(text::shortened(shown, longest_header), target);
     const std::string our_path = target.path_and_query.substr(0, target.path_and_query.find('?'));
     const std::string path = to.ok() ? to->path : shown;
     if (path != our_path && is_login(path))
@@ -126,7 +126,7 @@ std::string bad_request(const config::HubSettings& settings, const Target& targe
 std::string refused_handshake(const config::HubSettings& settings, const Target& target,
                               const HttpAnswer& given) {
     HttpAnswer answer = given;
-    answer.body = without_token(answer.body, target);
+    answer.body = without_our_token(answer.body, target);
     const std::string said = who_said_what(answer);
     const unsigned status = answer.status;
     if (status / 100 == 3 && status != 304) return redirect(settings, target, answer);
