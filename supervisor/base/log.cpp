@@ -12,6 +12,7 @@
 
 #include "supervisor/base/log_format.h"
 #include "supervisor/base/log_writer.h"
+#include "supervisor/base/privacy.h"
 
 namespace emprops {
 namespace {
@@ -86,10 +87,14 @@ Result<> setup_logging(const config::LogSettings& settings) {
     std::vector<int> descriptors{STDERR_FILENO};
     std::vector<int> owned;
     if (!settings.file.empty()) {
-        const int file = ::open(settings.file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+        // /dev/stdout and its like are links.
+        constexpr int flags = O_WRONLY | O_CREAT | O_APPEND;
+        const int file = settings.file.string().starts_with("/dev/")
+                             ? ::open(settings.file.c_str(), flags | O_CLOEXEC, 0640)
+                             : open_own_file(settings.file, flags, 0640);
         if (file < 0) {
             return Error{"log_file", fmt::format("cannot open log.file {}: {}", settings.file.string(),
-                                                 std::strerror(errno))};
+                                                 open_problem(errno))};
         }
         descriptors.push_back(file);
         owned.push_back(file);

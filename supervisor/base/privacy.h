@@ -2,7 +2,10 @@
 // Keeps what belongs to the worker from others: its memory and environment (the Hub's token) from other processes of the
 // same user, which the connectors are; our folders from other users. Linux only.
 
+#include <sys/types.h>
+
 #include <filesystem>
+#include <string>
 #include <system_error>
 
 namespace emprops {
@@ -15,5 +18,19 @@ void hide_from_own_user();
 /// Creates `folder` and its parents; the folder itself, if it is new, for its user only (it holds clients'
 /// payloads, results, sockets). One that was there stays as it is.
 std::error_code make_private_folder(const std::filesystem::path& folder);
+
+/// Why a folder of ours cannot be used as it is, with what to run: others may write in it, and could put a link where
+/// a file of ours belongs. `setting` names another one. Empty: nothing is wrong.
+std::string others_may_write(const std::filesystem::path& folder, const std::string& setting);
+
+/// open(2) of a file of ours, which no link may stand for. -1 and errno.
+int open_own_file(const std::filesystem::path& file, int flags, mode_t mode = 0600);
+/// What errno of that means, with the cure where there is one.
+std::string open_problem(int number);
+
+/// Whether errno of a lock says that the file system has none, and not that somebody else holds it.
+bool means_no_locks(int number);
+/// What to do then: a sentence's end.
+std::string without_locks(int number, const std::string& setting);
 
 }  // namespace emprops

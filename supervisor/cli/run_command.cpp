@@ -4,6 +4,7 @@
 #include <csignal>
 #include <exception>
 #include <new>
+#include <system_error>
 
 #include "supervisor/base/exit_codes.h"
 #include "supervisor/base/log.h"
@@ -13,10 +14,13 @@
 #include "supervisor/cli/version.h"
 #include "supervisor/process/os/guardian.h"
 #include "supervisor/process/os/inherited.h"
+#include "supervisor/process/os/machine.h"
 #include "supervisor/worker/worker.h"
 
 namespace emprops::cli {
 namespace {
+
+constexpr const char* defect_words = "a defect of emprops-worker, please report it";
 
 int serve(config::Loaded loaded, config::LoadRequest request) {
     if (auto logging = setup_logging(loaded.settings.log); !logging) {
@@ -25,6 +29,12 @@ int serve(config::Loaded loaded, config::LoadRequest request) {
     }
     for (const std::string& note : process::inherited().notes)
         logger("worker")->warn("{}", note);
+    if (const auto denied = process::denied_system_calls(); !denied.empty()) {
+        for (const std::string& sentence : denied)
+            logger("worker")->critical("{}", sentence);
+        close_logging();
+        return exit_unavailable;
+    }
     boost::asio::io_context& loop = process_loop();
     int exit_code = exit_ok;
     WorkerOptions options;
@@ -70,8 +80,13 @@ int run_worker(const Common& common) {
                                        no_memory);
             close_logging();
             return static_cast<int>(exit_temporary);
+        } catch (const std::system_error& error) {
+            const std::string limit = process::limit_behind(error.code().value());
+            logger("worker")->critical("{}: {}", limit.empty() ? defect_words : limit.c_str(), error.what());
+            close_logging();
+            return static_cast<int>(limit.empty() ? exit_internal : exit_temporary);
         } catch (const std::exception& defect) {
-            logger("worker")->critical("a defect of emprops-worker, please report it: {}", defect.what());
+            logger("worker")->critical("{}: {}", defect_words, defect.what());
             close_logging();
             return static_cast<int>(exit_internal);
         }

@@ -156,6 +156,8 @@ Result<std::unique_ptr<Ledger>> Ledger::open(LedgerOptions options, boost::asio:
     ++epoch;
     state->first_number = (epoch << 32) + 1;
     const std::vector<Result<>> counted = folder.apply({{epoch_file, std::to_string(epoch) + "\n"}});
+    if (std::string warning = folder.take_warning(); !warning.empty())
+        loaded.warnings.push_back(std::move(warning));
 
     DiskView& health = *state->health;
     health.options = std::move(options);

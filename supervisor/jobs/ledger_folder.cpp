@@ -7,6 +7,9 @@
 #include <cerrno>
 #include <cstring>
 #include <system_error>
+#include <utility>
+
+#include "supervisor/base/privacy.h"
 
 #include "supervisor/base/privacy.h"
 
@@ -17,8 +20,17 @@ namespace {
 constexpr const char* half_done = ".tmp";
 
 Error disk_error(const std::string& what, const fs::path& file, int number) {
+    const char* cure =
+        what == "sync"
+            ? " (worker.durability = \"process\" does without, worker.state_dir names another disk)"
+            : "";
     return {number == ENOSPC || number == EDQUOT ? "disk_full" : "disk",
-            "cannot " + what + " " + file.string() + ": " + std::strerror(number)};
+            "cannot " + what + " " + file.string() + ": " + open_problem(number) + cure};
+}
+
+/// The file system does not know how to sync a folder (CIFS, vboxsf, some FUSE); files it syncs all the same.
+bool has_no_folder_sync(int number) {
+    return number == EINVAL || number == ENOTSUP || number == ENOSYS;
 }
 
 class Descriptor {
@@ -50,7 +62,15 @@ Result<> LedgerFolder::prepare() {
 
 Result<> LedgerFolder::write_beside(const Change& change) {
     const fs::path file = folder_ / (change.file + half_done);
-    const Descriptor fd(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    constexpr int flags = O_WRONLY | O_CREAT | O_TRUNC;
+    int opened = open_own_file(file, flags);
+    if (opened < 0 && errno == ENOENT) {
+        // A cleaner of old files took the folder.
+        std::error_code ignored;
+        fs::create_directories(folder_, ignored);
+        opened = open_own_file(file, flags);
+    }
+    const Descriptor fd(opened);
     if (fd.get() < 0) return disk_error("write", file, errno);
     std::string_view rest = *change.content;
     while (!rest.empty()) {
@@ -69,7 +89,12 @@ Result<> LedgerFolder::write_beside(const Change& change) {
 
 Result<> LedgerFolder::sync_folder() {
     const Descriptor fd(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (fd.get() < 0 || ::fsync(fd.get()) != 0) return disk_error("sync", folder_, errno);
+    if (fd.get() >= 0 && ::fsync(fd.get()) == 0) return Ok{};
+    if (fd.get() < 0 || !has_no_folder_sync(errno)) return disk_error("sync", folder_, errno);
+    sync_folder_ = false;
+    warning_ = "the file system of " + folder_.string() + " cannot sync a folder (" + std::strerror(errno) +
+               "): after a power cut the newest records may be missing; worker.state_dir names another disk, "
+               "worker.durability = \"process\" says that this is enough";
     return Ok{};
 }
 
@@ -91,7 +116,7 @@ std::vector<Result<>> LedgerFolder::apply(const std::vector<Change>& changes) {
     }
     // One sync of the folder makes all the renames durable. Removals need none: a record that comes back
     // after a power cut is fenced.
-    if (!sync_ || !renamed) return results;
+    if (!sync_folder_ || !renamed) return results;
     if (const Result<> synced = sync_folder(); !synced.ok()) {
         for (std::size_t i = 0; i < changes.size(); ++i) {
             if (changes[i].content && results[i].ok()) results[i] = synced;
@@ -102,7 +127,7 @@ std::vector<Result<>> LedgerFolder::apply(const std::vector<Change>& changes) {
 
 std::optional<std::string> LedgerFolder::read(const std::string& file) const {
     const fs::path path = folder_ / file;
-    const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    const Descriptor fd(open_own_file(path, O_RDONLY));
     std::error_code failed;
     const std::uintmax_t size = fs::file_size(path, failed);
     if (fd.get() < 0 || failed) return std::nullopt;

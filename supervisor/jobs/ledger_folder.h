@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ipc/result.h"
@@ -16,7 +17,8 @@ namespace emprops::jobs {
 
 class LedgerFolder {
   public:
-    LedgerFolder(std::filesystem::path folder, bool sync) : folder_(std::move(folder)), sync_(sync) {}
+    LedgerFolder(std::filesystem::path folder, bool sync)
+        : folder_(std::move(folder)), sync_(sync), sync_folder_(sync) {}
 
     /// Creates the folder and forgets what a killed writer left half done.
     Result<> prepare();
@@ -38,6 +40,8 @@ class LedgerFolder {
     std::string set_aside(const std::string& file, std::size_t keep);
 
     const std::filesystem::path& path() const { return folder_; }
+    /// What an operator should know of this disk, once; empty: nothing.
+    std::string take_warning() { return std::exchange(warning_, {}); }
 
   private:
     Result<> write_beside(const Change& change);
@@ -45,6 +49,8 @@ class LedgerFolder {
 
     std::filesystem::path folder_;
     bool sync_;
+    bool sync_folder_;  ///< false also when the file system cannot do that
+    std::string warning_;
 };
 
 }  // namespace emprops::jobs

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -22,6 +23,14 @@ std::string pid_in(int fd) {
     return digits;
 }
 
+/// 0 or errno.
+int take_lock(int fd) {
+    while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EINTR) return errno;
+    }
+    return 0;
+}
+
 }  // namespace
 
 Result<StateLock> StateLock::acquire(const std::filesystem::path& state_dir) {
@@ -30,14 +39,19 @@ Result<StateLock> StateLock::acquire(const std::filesystem::path& state_dir) {
         return Error{"state_dir", "cannot create the state folder " + state_dir.string() + ": " +
                                       failed.message() + " (worker.state_dir names another one)"};
     }
+    if (const std::string careless = others_may_write(state_dir, "worker.state_dir"); !careless.empty())
+        return Error{"state_dir", careless};
     const std::filesystem::path file = state_dir / "lock";
-    const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    const int fd = open_own_file(file, O_RDWR | O_CREAT);
     if (fd < 0) {
-        return Error{"state_dir", "cannot open " + file.string() + ": " + std::strerror(errno) +
+        return Error{"state_dir", "cannot open " + file.string() + ": " + open_problem(errno) +
                                       " (worker.state_dir names another folder)"};
     }
-    StateLock lock(fd);
-    if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    StateLock lock(fd, file);
+    if (const int refused = take_lock(fd)) {
+        if (means_no_locks(refused))
+            return Error{"state_dir", "cannot lock the state folder " + state_dir.string() + ": " +
+                                          without_locks(refused, "worker.state_dir")};
         const std::string pid = pid_in(fd);
         return Error{"locked", "another worker" + (pid.empty() ? "" : " (pid " + pid + ")") + " uses " +
                                    state_dir.string() +
@@ -47,6 +61,21 @@ Result<StateLock> StateLock::acquire(const std::filesystem::path& state_dir) {
     const std::string pid = std::to_string(::getpid()) + "\n";
     if (::ftruncate(fd, 0) == 0) (void)!::pwrite(fd, pid.data(), pid.size(), 0);
     return lock;
+}
+
+Result<bool> StateLock::look() {
+    struct stat here {};
+    struct stat ours {};
+    if (::lstat(file_.c_str(), &here) == 0) {
+        if (::fstat(fd_, &ours) == 0 && here.st_ino == ours.st_ino && here.st_dev == ours.st_dev)
+            return false;
+    } else if (errno != ENOENT) {
+        return false;  // nothing can be said about it now
+    }
+    auto again = acquire(file_.parent_path());
+    if (!again) return again.error();
+    std::swap(fd_, again->fd_);
+    return true;
 }
 
 StateLock::~StateLock() {

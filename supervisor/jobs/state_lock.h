@@ -12,15 +12,21 @@ namespace emprops::jobs {
 class StateLock {
   public:
     /// Creates the folder if needed. Errors: "locked" (names the pid that has it), "state_dir" (cannot be
-    /// created or opened).
+    /// created, opened or locked, or others may write in it).
     static Result<StateLock> acquire(const std::filesystem::path& state_dir);
     ~StateLock();
-    StateLock(StateLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    StateLock(StateLock&& other) noexcept
+        : fd_(std::exchange(other.fd_, -1)), file_(std::move(other.file_)) {}
     StateLock& operator=(StateLock&&) = delete;
 
+    /// A cleaner of old files may have removed what is locked: then it is made and locked again, which is true.
+    /// Error: that cannot be, because another worker was faster, say.
+    Result<bool> look();
+
   private:
-    explicit StateLock(int fd) : fd_(fd) {}
+    StateLock(int fd, std::filesystem::path file) : fd_(fd), file_(std::move(file)) {}
     int fd_;
+    std::filesystem::path file_;
 };
 
 }  // namespace emprops::jobs

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -74,6 +75,36 @@ class LedgerTest : public ::testing::Test {
     boost::asio::io_context io;
     std::unique_ptr<Ledger> ledger;
 };
+
+TEST_F(LedgerTest, AFolderThatACleanerRemovedIsMadeAgain) {
+    open();
+    const std::uint64_t n = ledger->first_number();
+    for (const fs::path& removed : {dir.path() / "ledger", dir.path() / "ledger" / "nothing"}) {
+        fs::remove_all(removed);
+        ledger->record_assignment(assignment(n, "j"), {}, expect_ok());
+        run();
+        EXPECT_EQ(files(dir.path() / "ledger"), 1u);
+    }
+}
+
+TEST_F(LedgerTest, NoFileOfItIsWrittenOrReadThroughALink) {
+    std::ofstream(dir.path() / "victim") << "mine";
+    fs::create_directories(dir.path() / "ledger");
+    LedgerFolder folder(dir.path() / "ledger", true);
+    fs::create_symlink(dir.path() / "victim", dir.path() / "ledger" / "a.json.tmp");
+    fs::create_symlink(dir.path() / "victim", dir.path() / "ledger" / "b.json");
+    const auto applied = folder.apply({{"a.json", "new"}, {"b.json", "new"}});
+    ASSERT_FALSE(applied[0].ok());
+    EXPECT_THAT(applied[0].error().message, HasSubstr("it is a link"));
+    EXPECT_TRUE(applied[1].ok()) << "the link itself is replaced";
+    EXPECT_FALSE(fs::is_symlink(dir.path() / "ledger" / "b.json"));
+    fs::create_symlink(dir.path() / "victim", dir.path() / "ledger" / "c.json");
+    EXPECT_FALSE(folder.read("c.json"));
+    std::ifstream victim(dir.path() / "victim");
+    std::string text;
+    victim >> text;
+    EXPECT_EQ(text, "mine");
+}
 
 TEST_F(LedgerTest, WhatWasRecordedIsThereAfterARestart) {
     open();
@@ -307,8 +338,9 @@ TEST_F(LedgerTest, ADiskThatRefusesIsReportedAndWhatItRefusedIsWrittenLater) {
 TEST_F(LedgerTest, ADiskWithoutSpaceIsNamedAndWhatItRefusedIsWrittenWhenThereIsRoom) {
     LedgerFolder folder(dir / "ledger", true);
     ASSERT_TRUE(folder.prepare().ok());
-    // /dev/full: every write is ENOSPC, as on a full disk.
-    fs::create_symlink("/dev/full", dir / "ledger" / "a.json.tmp");
+    // What /dev/full is: every write is ENOSPC, as on a full disk.
+    if (::mknod((dir / "ledger" / "a.json.tmp").c_str(), S_IFCHR | 0600, makedev(1, 7)) != 0)
+        GTEST_SKIP() << "needs the right to make a device";
     const auto refused = folder.apply({{"a.json", std::string(5000, 'x')}, {"b.json", std::string("small")}});
     ASSERT_FALSE(refused[0].ok());
     EXPECT_NE(refused[0].error().message.find("No space left on device"), std::string::npos)

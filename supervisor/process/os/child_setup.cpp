@@ -89,6 +89,7 @@ ChildSetup ChildSetup::prepare(const LaunchSpec& spec, std::string cgroup_procs)
     const Inherited& ours = inherited();
     setup.umask_ = ours.umask;
     setup.open_files_ = ours.open_files;
+    setup.processes_ = ours.processes;
     // What protects the worker from the OOM killer must not protect what it supervises.
     if (spec.limits.oom_score_adj || ours.oom_score_adj < 0)
         setup.oom_score_ = std::to_string(spec.limits.oom_score_adj.value_or(0));
@@ -128,6 +129,7 @@ int ChildSetup::step(Step step) const {
                 error = limit(RLIMIT_NOFILE, limits_.limit_open_files);
             else if (error == 0)
                 ::setrlimit(RLIMIT_NOFILE, &open_files_);  // programs with select() need a low one
+            ::setrlimit(RLIMIT_NPROC, &processes_);
             ::umask(umask_);
             return error;
         }

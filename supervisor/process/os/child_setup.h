@@ -51,6 +51,7 @@ class ChildSetup {
     cpu_set_t cpus_{};
     mode_t umask_ = 022;
     rlimit open_files_{};
+    rlimit processes_{};
     config::LaunchSettings limits_;
 };
 

@@ -84,6 +84,7 @@ Inherited look() {
     note_signals(found.notes);
     found.umask = current_umask();
     ::getrlimit(RLIMIT_NOFILE, &found.open_files);
+    ::getrlimit(RLIMIT_NPROC, &found.processes);
     if (std::ifstream score("/proc/self/oom_score_adj"); score) score >> found.oom_score_adj;
     note_limit(RLIMIT_CPU, "CPU seconds (ulimit -t)", found.notes);
     note_limit(RLIMIT_FSIZE, "bytes per file (ulimit -f)", found.notes);
@@ -111,11 +112,11 @@ void undo_ignored_signals() {
     ::signal(SIGXFSZ, SIG_IGN);  // a file size limit is a write that fails, no reason to die
 }
 
-void raise_open_files(rlimit limit) {
-    const rlim_t soft = std::min(limit.rlim_max, wanted_files);
+void raise(decltype(RLIMIT_CORE) resource, rlimit limit, rlim_t most) {
+    const rlim_t soft = std::min(limit.rlim_max, most);
     if (limit.rlim_cur >= soft) return;
     limit.rlim_cur = soft;
-    ::setrlimit(RLIMIT_NOFILE, &limit);
+    ::setrlimit(resource, &limit);
 }
 
 }  // namespace
@@ -141,7 +142,8 @@ const Inherited& take_over() {
         clean_start();
         undo_ignored_signals();
         ::umask((found.umask | 022) & ~static_cast<mode_t>(0700));
-        raise_open_files(found.open_files);
+        raise(RLIMIT_NOFILE, found.open_files, wanted_files);
+        raise(RLIMIT_NPROC, found.processes, RLIM_INFINITY);
         if (directory_is_gone()) (void)!::chdir("/");
         return true;
     }();

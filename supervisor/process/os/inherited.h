@@ -10,6 +10,7 @@
 //   blocked signals  none                                      none
 //   0, 1, 2          /dev/null where closed                    pipes; all others closed
 //   open files       soft limit raised to at most 65,536       as it was, unless limit_open_files
+//   processes        soft limit raised to the hard one         as it was
 //   umask            at least 022, ours is never masked        as it was
 //   directory gone   "/"                                       one of their own
 //   OOM score        as it was                                 0 where ours was below, unless oom_score_adj
@@ -29,6 +30,7 @@ namespace emprops::process {
 struct Inherited {
     mode_t umask = 022;
     rlimit open_files{};
+    rlimit processes{};
     int oom_score_adj = 0;
     std::vector<std::string> notes;  ///< what is unusual and what was done about it, for the log
 };

@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "supervisor/process/os/machine.h"
+
 namespace emprops::process {
 
 namespace bp = boost::process::v2;
@@ -78,6 +80,11 @@ void set_non_blocking(int fd) {
     ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
 }
 
+std::string because(int number) {
+    const std::string limit = limit_behind(number);
+    return limit.empty() ? limit : ": " + limit;
+}
+
 }  // namespace
 
 Error start_failed(const std::string& what) {
@@ -100,7 +107,7 @@ Result<Started> Launcher::launch(const LaunchSpec& spec, const std::string& cgro
     Pipe out;
     Pipe err;
     if (!make_pipe(in) || !make_pipe(out) || !make_pipe(err))
-        return start_failed(std::string("cannot make pipes: ") + std::strerror(errno));
+        return start_failed(std::string("cannot make pipes: ") + std::strerror(errno) + because(errno));
     const ChildSetup setup = ChildSetup::prepare(spec, cgroup_procs);
     const Result<int> pid = spawn(spec, setup, in.read.get(), out.write.get(), err.write.get());
     if (!pid) return pid.error();
@@ -142,7 +149,7 @@ Result<int> Launcher::spawn(const LaunchSpec& spec, const ChildSetup& setup, int
         const ChildSetup::Step step = *failed_step_;
         problem = std::string(ChildSetup::describe(step)) + " (" +
                   (step == ChildSetup::Step::working_dir ? spec.working_dir : spec.executable).string() +
-                  "): " + error.message();
+                  "): " + error.message() + because(error.value());
     }
     if (problem.empty()) return launcher.pid;
     if (launcher.pid > 0) {
