@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "connectors/comfyui/server/lease.h"
-#include "connectors/comfyui/text/address.h"
+#include "ipc/web/host.h"
 
 namespace emprops::comfyui {
 
@@ -20,7 +20,7 @@ void ComfyUi::initialize(const ConnectorSettings& given, ConnectorContext& conte
     settings_ = std::move(*loaded);
     if (!given.hub.empty()) {
         const auto hub = parse_url(given.hub);
-        settings_.client_is_here = hub.ok() && is_loopback_name(hub->host);
+        settings_.client_is_here = hub.ok() && web::is_loopback_host(hub->host);
     }
     for (const std::string& warning : settings_.warnings) {
         context.log("warn", warning);

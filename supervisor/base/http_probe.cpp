@@ -5,22 +5,22 @@
 #include <atomic>
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
-#include <cstdlib>
 
+#include "ipc/web/proxy.h"
 #include "ipc/web/transfer.h"
+#include "ipc/web/url.h"
 
 namespace emprops {
 namespace {
 
 constexpr std::size_t max_body_bytes = 64 * 1024;
 
-/// Nobody reaches our own loopback address through a proxy; what the environment names is left out as well.
-std::string without_proxy() {
-    std::string hosts = "localhost,127.0.0.1,::1";
-    for (const char* name : {"no_proxy", "NO_PROXY"}) {
-        if (const char* more = std::getenv(name)) hosts += std::string(",") + more;
-    }
-    return hosts;
+/// As for the Hub; "" is none, whatever else libcurl would read in the environment.
+std::string proxy_for(const std::string& url) {
+    const auto parts = web::Url::parse(url);
+    if (!parts) return {};
+    const bool tls = parts->scheme == "https";
+    return web::read_proxy_environment().proxy_for(tls, parts->host, parts->port.value_or(tls ? 443 : 80));
 }
 
 Result<HttpAnswer> fetch(const std::string& url, std::chrono::milliseconds timeout,
@@ -28,7 +28,7 @@ Result<HttpAnswer> fetch(const std::string& url, std::chrono::milliseconds timeo
     HttpAnswer answer;
     web::Transfer transfer;
     transfer.set(CURLOPT_URL, url);
-    transfer.set(CURLOPT_NOPROXY, without_proxy());
+    transfer.set(CURLOPT_PROXY, proxy_for(url));
     transfer.set(CURLOPT_TIMEOUT_MS, static_cast<long>(timeout.count()));
     transfer.set(CURLOPT_PROTOCOLS_STR, "http,https");
     transfer.on_body([&](std::string_view bytes) {

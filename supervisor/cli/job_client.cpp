@@ -31,7 +31,7 @@ void JobClient::connect() {
     if (!was_welcomed_) limit_acceptance();
     auto target = hub::watch_target(settings_, client_id_);
     if (!target) return events_.unreachable(target.error().message, false);
-    auto proxy = hub::choose_proxy(settings_, hub::read_proxy_environment(), target.value());
+    auto proxy = hub::choose_proxy(settings_, web::read_proxy_environment(), target.value());
     if (!proxy) return events_.unreachable(proxy.error().message, false);
     hub::Link::Handlers handlers;
     handlers.on_connected = [] {};

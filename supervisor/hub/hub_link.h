@@ -26,7 +26,7 @@ struct HubLinkSettings {
     config::Duration heartbeat_interval = std::chrono::seconds(20);
     BulkPolicy bulk;                 ///< for tests: when large results get a connection of their own
     std::uint64_t first_number = 1;  ///< above every assignment number in the ledger
-    ProxyEnvironment proxy_environment = read_proxy_environment();
+    web::ProxyEnvironment proxy_environment = web::read_proxy_environment();
     /// For tests: makes the connection objects. Default: WsLink.
     std::function<std::unique_ptr<Link>()> make_connection = {};
 };

@@ -1,7 +1,6 @@
 #include "supervisor/hub/url.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "ipc/text/percent.h"
 #include "ipc/text/values.h"
@@ -69,34 +68,6 @@ std::string with_token(std::string url, const std::string& token) {
     return url + (url.find('?') == std::string::npos ? "?" : "&") + "token=" + text::percent_encode(token);
 }
 
-std::string getenv_text(const char* upper_name) {
-    const char* value = std::getenv(upper_name);
-    if (value == nullptr || *value == '\0') value = std::getenv(text::lower(upper_name).c_str());
-    return value == nullptr ? "" : value;
-}
-
-bool is_loopback(const std::string& host) {
-    return host == "localhost" || host == "::1" || host.starts_with("127.");
-}
-
-bool bypasses_proxy(std::string_view no_proxy, const Target& target) {
-    const std::string host = text::lower(target.host);
-    if (is_loopback(host)) return true;
-    const std::string list = text::lower(no_proxy) + ",";
-    std::size_t begin = 0;
-    for (std::size_t end = list.find(','); end != std::string::npos;
-         begin = end + 1, end = list.find(',', begin)) {
-        std::string entry = list.substr(begin, end - begin);
-        entry.erase(std::remove(entry.begin(), entry.end(), ' '), entry.end());
-        if (entry.empty()) continue;
-        if (entry == "*" || entry == host || entry == host + ":" + std::to_string(target.port)) return true;
-        if (entry.front() == '*') entry.erase(0, 1);
-        if (entry.front() != '.') entry.insert(0, ".");
-        if (host.ends_with(entry)) return true;
-    }
-    return false;
-}
-
 }  // namespace
 
 std::string Target::authority() const {
@@ -161,18 +132,11 @@ std::optional<std::string> fixed_worker_id(const config::HubSettings& settings) 
     return text::percent_decode(path.substr(at + worker_path.size()));
 }
 
-ProxyEnvironment read_proxy_environment() {
-    return {getenv_text("HTTPS_PROXY"), getenv_text("HTTP_PROXY"), getenv_text("NO_PROXY")};
-}
-
 Result<std::optional<Proxy>> choose_proxy(const config::HubSettings& settings,
-                                          const ProxyEnvironment& environment, const Target& target) {
+                                          const web::ProxyEnvironment& environment, const Target& target) {
     std::string url = settings.proxy;
-    if (url.empty()) {
-        if (bypasses_proxy(environment.no_proxy, target)) return std::optional<Proxy>();
-        url = target.tls ? environment.https_proxy : environment.http_proxy;
-        if (url.empty()) return std::optional<Proxy>();
-    }
+    if (url.empty()) url = environment.proxy_for(target.tls, target.host, target.port);
+    if (url.empty()) return std::optional<Proxy>();
     if (url.find("://") == std::string::npos) url.insert(0, "http://");
     const auto parsed = web::Url::parse(url);
     if (!parsed.ok())

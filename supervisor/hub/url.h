@@ -10,6 +10,7 @@
 
 #include "config/settings.h"
 #include "ipc/result.h"
+#include "ipc/web/proxy.h"
 
 namespace emprops::hub {
 
@@ -45,23 +46,15 @@ Result<Target> bulk_target(const config::HubSettings& settings, const std::strin
 /// The worker id that a verbatim hub.url contains: the Hub knows us by it, whatever our messages say.
 std::optional<std::string> fixed_worker_id(const config::HubSettings& settings);
 
-/// HTTPS_PROXY and relatives as the process environment has them.
-struct ProxyEnvironment {
-    std::string https_proxy;
-    std::string http_proxy;
-    std::string no_proxy;
-};
-ProxyEnvironment read_proxy_environment();
-
 struct Proxy {
     std::string host;
     std::uint16_t port = 80;
     std::string user_password;  ///< "user:password", decoded; empty: none
     bool operator==(const Proxy&) const = default;
 };
-/// hub.proxy, else the environment: HTTPS_PROXY for wss, HTTP_PROXY for ws, none for loopback addresses and
-/// what NO_PROXY names (*, host, .domain, host:port). nullopt: connect directly.
+/// hub.proxy, else the environment: HTTPS_PROXY for wss, HTTP_PROXY for ws, with NO_PROXY (ipc/web/proxy.h). nullopt:
+/// connect directly.
 Result<std::optional<Proxy>> choose_proxy(const config::HubSettings& settings,
-                                          const ProxyEnvironment& environment, const Target& target);
+                                          const web::ProxyEnvironment& environment, const Target& target);
 
 }  // namespace emprops::hub

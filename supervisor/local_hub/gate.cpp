@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "ipc/web/host.h"
+
 namespace emprops::local_hub {
 namespace {
 
@@ -16,16 +18,8 @@ std::string_view without_port(std::string_view host) {
     return rest.empty() || port ? host.substr(0, end) : std::string_view();
 }
 
-bool is_ipv4(std::string_view text) {
-    int dots = 0;
-    for (const char c : text) {
-        if (c == '.') {
-            ++dots;
-        } else if (c < '0' || c > '9') {
-            return false;
-        }
-    }
-    return dots == 3;
+bool is_loopback(std::string_view host_and_port) {
+    return web::is_loopback_host(without_port(host_and_port));
 }
 
 }  // namespace
@@ -52,18 +46,13 @@ bool same_token(std::string_view expected, std::string_view given) {
     return CRYPTO_memcmp(expected.data(), given.data(), expected.size()) == 0;
 }
 
-bool is_loopback_host(std::string_view host) {
-    const auto name = without_port(host);
-    return name == "localhost" || name == "[::1]" || (name.starts_with("127.") && is_ipv4(name));
-}
-
 bool from_allowed_origin(std::string_view origin, std::string_view host, bool loopback_only) {
-    if (loopback_only && !host.empty() && !is_loopback_host(host)) return false;
+    if (loopback_only && !host.empty() && !is_loopback(host)) return false;
     if (origin.empty()) return true;
     for (const std::string_view scheme : {"http://", "https://"}) {
         if (!origin.starts_with(scheme)) continue;
         const auto site = origin.substr(scheme.size());
-        return is_loopback_host(site) || (!loopback_only && site == host);
+        return is_loopback(site) || (!loopback_only && site == host);
     }
     return false;  // "null": a file or a sandboxed frame, which any site can make
 }

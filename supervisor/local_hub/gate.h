@@ -25,9 +25,6 @@ std::optional<std::string> owner_of_bulk(std::string_view id);
 /// In constant time.
 bool same_token(std::string_view expected, std::string_view given);
 
-/// "localhost", "127.x.y.z", "[::1]", each with or without a port.
-bool is_loopback_host(std::string_view host);
-
 /// False for a request that a page of another site makes a browser send. `origin` and `host` are the headers'
 /// values, empty when missing. A request without Origin comes from no browser page. `loopback_only`: the hub
 /// listens on loopback, so a Host that is anything else is a name that was bent to us (DNS rebinding).

@@ -9,7 +9,7 @@
 #include <cstring>
 #include <memory>
 
-#include "ipc/text/values.h"
+#include "ipc/web/host.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -71,30 +71,9 @@ bool is_public(const sockaddr* address) {
     return false;
 }
 
-namespace {
-
-/// Lowercase, without the dots that may end a name.
-std::string plain_name(std::string_view text) {
-    std::string out = text::lower(text);
-    while (out.size() > 1 && out.back() == '.') {
-        out.pop_back();
-    }
-    return out;
-}
-
-}  // namespace
-
-bool is_loopback_name(std::string_view host) {
-    const std::string name = plain_name(host);
-    if (name == "localhost" || name.ends_with(".localhost") || name == "::1") return true;
-    in_addr address{};
-    if (inet_pton(AF_INET, name.c_str(), &address) != 1) return false;
-    return (ntohl(address.s_addr) >> 24) == 127;
-}
-
 bool is_public_host(const std::string& host) {
-    const std::string name = plain_name(host);
-    if (is_loopback_name(name)) return false;
+    const std::string name = web::plain_host(host);
+    if (web::is_loopback_host(name)) return false;
     const bool literal = name.find(':') != std::string::npos;
     if (!literal && name.find('.') == std::string::npos) return false;
     for (const char* end : {".local", ".internal", ".lan", ".home", ".corp", ".home.arpa", ".localdomain"}) {

@@ -19,8 +19,6 @@ bool is_public_v6(const std::array<unsigned char, 16>& address);
 /// For the address that a socket is about to connect to; false for families other than IPv4 and IPv6.
 bool is_public(const sockaddr* address);
 
-/// "localhost", 127.0.0.0/8 and ::1, as they stand in a URL (IPv6 without brackets).
-bool is_loopback_name(std::string_view host);
 /// Whether a host of a URL has an address in the public net. Looks the name up, so it may take a while; names
 /// that mean something in one network only (no dot, .local, .internal, ...) are not looked up.
 bool is_public_host(const std::string& host);

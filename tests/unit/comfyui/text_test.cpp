@@ -14,6 +14,7 @@
 #include "connectors/comfyui/text/prompt_id.h"
 #include "connectors/comfyui/text/tolerant_json.h"
 #include "connectors/comfyui/text/url.h"
+#include "ipc/web/host.h"
 #include "ipc/web/base64.h"
 
 #include "tests/support/temp_dir.h"
@@ -221,15 +222,15 @@ TEST(Outputs, AnAnnouncementOfAPictureOnTheWebSocketIsNoText) {
 
 TEST(Address, ALinkIsForEverybodyOnlyWithAPublicAddress) {
     for (const char* host : {"localhost", "LOCALHOST.", "box.localhost", "127.0.0.1", "127.9.9.9", "::1"}) {
-        EXPECT_TRUE(is_loopback_name(host)) << host;
+        EXPECT_TRUE(web::is_loopback_host(host)) << host;
         EXPECT_FALSE(is_public_host(host)) << host;
     }
     for (const char* host : {"comfyui", "box.local", "a.internal", "192.168.0.7", "10.0.0.1", "fd00::1"}) {
-        EXPECT_FALSE(is_loopback_name(host)) << host;
+        EXPECT_FALSE(web::is_loopback_host(host)) << host;
         EXPECT_FALSE(is_public_host(host)) << host;
     }
     EXPECT_TRUE(is_public_host("8.8.8.8"));
-    EXPECT_FALSE(is_loopback_name("localhost.example.org"));
+    EXPECT_FALSE(web::is_loopback_host("localhost.example.org"));
 }
 
 TEST(Lease, IsSeenByOtherInstancesWhileItsHolderLives) {

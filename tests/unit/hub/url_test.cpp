@@ -89,7 +89,7 @@ TEST(HubUrl, ThatCannotBeUsedIsNamedWithoutUserAndPassword) {
     }
 }
 
-std::string proxy_for(const std::string& url, const ProxyEnvironment& environment,
+std::string proxy_for(const std::string& url, const web::ProxyEnvironment& environment,
                       const std::string& configured = "") {
     auto settings = at(url);
     settings.proxy = configured;
@@ -99,7 +99,7 @@ std::string proxy_for(const std::string& url, const ProxyEnvironment& environmen
 }
 
 TEST(Proxy, FollowsTheEnvironmentAndItsExceptions) {
-    const ProxyEnvironment environment{"http://secure:1", "plain:2", " .corp, x.org:8001 ,10.0.0.1"};
+    const web::ProxyEnvironment environment{"http://secure:1", "plain:2", " .corp, x.org:8001 ,10.0.0.1"};
     EXPECT_EQ(proxy_for("wss://hub.example", environment), "secure:1");
     EXPECT_EQ(proxy_for("ws://hub.example", environment), "plain:2");
     for (const char* url : {"wss://a.corp", "ws://X.org:8001", "ws://sub.10.0.0.1", "ws://10.0.0.1",

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "connectors/comfyui/text/address.h"
+#include "ipc/web/host.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -16,7 +17,7 @@ class OwnAddress {
     const std::string& local_only() {
         if (!why_) {
             const std::string& host = settings_.server.host;
-            const bool loopback = is_loopback_name(host);
+            const bool loopback = web::is_loopback_host(host);
             const std::string where = loopback ? "on this machine only" : "in its own network only";
             const bool open = !loopback && is_public_host(host);
             why_ =
