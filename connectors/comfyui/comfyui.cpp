@@ -6,6 +6,11 @@
 #include "ipc/web/host.h"
 
 namespace emprops::comfyui {
+namespace {
+
+constexpr int lasting_failures = 4;  // of the WebSocket, one after the other: with their pauses 2 s
+
+}  // namespace
 
 ComfyUi::ComfyUi() = default;
 ComfyUi::~ComfyUi() = default;
@@ -45,8 +50,11 @@ void ComfyUi::initialize(const ConnectorSettings& given, ConnectorContext& conte
         handlers.on_state = [this, &context](bool up, const std::string& reason) {
             boxes_.on_state(up, reason);
             if (!up) monitor_->look_now();
-            // Each try fails with the same words; people need them once.
+            // One that ended is back soon; one that is refused or fails again and again is not.
+            failures_ = up ? 0 : failures_ + 1;
             const bool refused = !up && reason.find("WebSocket handshake") != std::string::npos;
+            if (up || refused || failures_ >= lasting_failures) monitor_->socket(up ? "" : reason);
+            // Each try fails with the same words; people need them once.
             const bool news = refused && std::exchange(refusal_, reason) != reason;
             context.log(news ? "warn" : "debug",
                         up ? "WebSocket to ComfyUI is open"
@@ -54,6 +62,7 @@ void ComfyUi::initialize(const ConnectorSettings& given, ConnectorContext& conte
         };
         socket_ = std::make_unique<Socket>(settings_, client_id, std::move(handlers));
     }
+    if (!socket_) monitor_->socket("websocket is false");
     shared_ = std::make_unique<Shared>(Shared{settings_, *names_, client_id, given.connector, given.instance,
                                               given.work_dir, boxes_, times_, object_info_, deaths_,
                                               *monitor_, socket_.get()});

@@ -30,6 +30,7 @@ class ComfyUi : public Connector {
     TimeBook times_;
     ObjectInfo object_info_;
     DeathBook deaths_;
+    int failures_ = 0;     // of the WebSocket since it was up; socket thread only
     std::string refusal_;  // why there is no WebSocket, as last told; socket thread only
     std::unique_ptr<Monitor> monitor_;
     std::unique_ptr<Socket> socket_;  // after the monitor: its handlers use it

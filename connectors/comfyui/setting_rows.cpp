@@ -152,7 +152,8 @@ SettingRows<Limits> limit_rows() {
             .at_least(above_zero),
         row(&L::total, "total_timeout", "All of it; without a WebSocket the only limit of a run.")
             .at_least(above_zero),
-        row(&L::unreachable, "unreachable_timeout", "ComfyUI does not answer while a job waits.")
+        row(&L::unreachable, "unreachable_timeout",
+            "ComfyUI does not answer while a job waits; or what is to take a result's file does not take it.")
             .at_least(above_zero),
         row(&L::cancel, "cancel_timeout",
             "Then a cancelled job ends and the monitor goes on removing the prompt (meanwhile no jobs "
@@ -194,7 +195,9 @@ SettingRows<InputRules> input_rows() {
     using I = InputRules;
     return {
         row(&I::max_bytes, "input_max_bytes", Size(), "Largest file that a payload names."),
-        row(&I::timeout, "input_timeout", "Each download of a file that a payload names.")
+        row(&I::timeout, "input_timeout",
+            "One file that a payload names, with all tries and redirects. A source that gives no byte for 30 s is "
+            "given up before.")
             .at_least(above_zero),
         row(&I::allow_private, "input_allow_private",
             "Payloads may name loopback, private and link-local addresses."),

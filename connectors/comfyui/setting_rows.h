@@ -26,7 +26,7 @@ const SettingRows<GivenSettings>& setting_rows();
 
 /// Settings of version 0.1.0 that nobody had a reason to turn.
 inline constexpr std::array<emprops::settings::Retired, 2> retired_settings = {
-    {{"input_max_redirects", "three redirects are followed on the way to an input"},
+    {{"input_max_redirects", "five redirects are followed on the way to an input"},
      {"capabilities_interval", "capabilities are looked for every 10 min while no job runs"}}};
 
 }  // namespace emprops::comfyui

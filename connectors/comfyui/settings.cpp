@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "connectors/comfyui/setting_rows.h"
+#include "ipc/text/people.h"
 #include "ipc/web/base64.h"
 
 namespace emprops::comfyui {
@@ -129,7 +130,7 @@ Result<Settings> load_settings(const Json& table, const EnvLookup& environment) 
     if (auto file = check_ca_file("deliver_ca_file", settings.outputs.ca_file); !file.ok())
         return file.error();
     if (settings.outputs.inline_max_bytes > max_inline) {
-        settings.warnings.push_back("inline_max_bytes is taken as " + std::to_string(max_inline) +
+        settings.warnings.push_back("inline_max_bytes is taken as " + human_bytes(max_inline) +
                                     ": the Hub takes messages of 16 MiB, and base64 makes 4 bytes of 3");
         settings.outputs.inline_max_bytes = max_inline;
     }

@@ -40,8 +40,9 @@ struct Limits {
 /// Files that a payload names and that are fetched or decoded before the run.
 struct InputRules {
     std::uint64_t max_bytes = 200ull << 20;  ///< each file
-    Ms timeout{60'000};                      ///< each download
-    static constexpr int max_redirects = 3;
+    Ms timeout{60'000};                      ///< one file: all tries and redirects
+    Ms silence{30'000};                      ///< its source gives no byte for so long
+    static constexpr int max_redirects = 5;
     bool allow_private = false;  ///< http(s) URLs to loopback, private and link-local addresses
 };
 

@@ -20,6 +20,11 @@ std::string human_bytes(std::uint64_t bytes) {
     return text;
 }
 
+std::string exact_bytes(std::uint64_t bytes) {
+    const std::string text = human_bytes(bytes);
+    return bytes < 1024 ? text : text + " (" + std::to_string(bytes) + " bytes)";
+}
+
 std::string human_duration(std::chrono::milliseconds duration) {
     const auto ms = duration.count();
     if (ms < 0) return "-" + human_duration(-duration);

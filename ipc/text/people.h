@@ -11,6 +11,9 @@ namespace emprops {
 /// "17 B", "4.1 MiB", "512 KiB": three digits at most, one of them behind the point.
 std::string human_bytes(std::uint64_t bytes);
 
+/// The same with the number of bytes behind it, where only that shows what is too much: "4.1 MiB (4299162 bytes)".
+std::string exact_bytes(std::uint64_t bytes);
+
 /// "850 ms", "8 s", "2 min 5 s", "3 h 4 min".
 std::string human_duration(std::chrono::milliseconds duration);
 

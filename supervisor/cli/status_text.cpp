@@ -38,13 +38,15 @@ std::int64_t sum(const Json& counts) {
     return total;
 }
 
-/// An instance that serves and takes jobs says nothing about itself; any other has a reason.
+/// An instance that serves and takes jobs says nothing about itself, unless it has to do without something; any other
+/// has a reason.
 std::string remark(const Json& instance) {
     const auto state = instance.value("state", "");
     const bool serving = state == "ready" || state == "busy";
     if (serving && instance.contains("takes_no_jobs_because"))
         return "takes no jobs: " + instance.value("takes_no_jobs_because", "");
-    if (serving && !instance.value("replacing", false) && number(instance, "leaving") == 0) return "";
+    if (serving && !instance.value("replacing", false) && number(instance, "leaving") == 0)
+        return instance.value("remark", "");
     return instance.value("why", "");
 }
 

@@ -42,6 +42,9 @@ struct InstanceInfo {
     std::string version;
     ipc::Json capabilities = ipc::Json::object();
     std::optional<ipc::Status> status;  ///< the last `status` message
+
+    /// Of an available one: what it has to do without, for a person; empty: nothing.
+    std::string remark() const { return available && status ? status->reason : ""; }
 };
 
 /// Why the supervisor stops an instance. `requested` family: the operator wanted it; the others: it

@@ -72,6 +72,7 @@ Result<std::string> OperatorDesk::why(const std::string& connector) const {
             instance.service && !instance.service->usable && reason.starts_with("unavailable: its service");
         if (!reason.empty() && !service_said && instance.why.find(reason) == std::string::npos)
             text += "; it takes no jobs: " + reason;
+        if (instance.info && !instance.info->remark().empty()) text += "; it " + instance.info->remark();
         if (!instance.id) continue;
         const std::string refusal = parts_.flow.jobs().refusal(Clock::now(), *instance.id);
         if (!refusal.empty()) text += "; " + refusal;

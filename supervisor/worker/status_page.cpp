@@ -79,6 +79,7 @@ Json instance(const process::InstanceStatus& s) {
         json["concurrency"] = s.info->concurrency;
         json["available"] = s.info->available;
         json["unavailable_reason"] = s.info->unavailable_reason;
+        json["remark"] = s.info->remark();
         json["version"] = s.info->version;
     }
     return json;

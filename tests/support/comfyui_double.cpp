@@ -183,6 +183,8 @@ struct ComfyDouble::Impl {
     std::vector<Put> puts;
     int frees = 0;
     int failing_uploads = 0;
+    std::deque<std::pair<std::string, CannedAnswer>> canned;
+    std::vector<std::string> requests;
 
     // ---- the process
 
@@ -226,6 +228,7 @@ struct ComfyDouble::Impl {
     // ---- requests
 
     Response answer(const Request& request, Ms& delay);
+    std::optional<Response> canned_answer(const std::string& request);
     Response post_prompt(const Request& request, Ms& delay);
     Response view(const std::string& target);
     Response upload(const Request& request);
@@ -657,8 +660,23 @@ Response ComfyDouble::Impl::cancel_job(const std::string& id) {
     return json({{"cancelled", runs || waited}});
 }
 
+std::optional<Response> ComfyDouble::Impl::canned_answer(const std::string& request) {
+    const auto at = std::find_if(canned.begin(), canned.end(),
+                                 [&](const auto& each) { return request.rfind(each.first, 0) == 0; });
+    if (at == canned.end()) return {};
+    CannedAnswer& answer = at->second;
+    Response response = reply(static_cast<http::status>(answer.status), answer.body, answer.type.c_str());
+    for (const auto& [name, value] : answer.headers) {
+        response.set(name, value);
+    }
+    if (--answer.times <= 0) canned.erase(at);
+    return response;
+}
+
 Response ComfyDouble::Impl::answer(const Request& request, Ms& delay) {
     const std::string target(request.target());
+    requests.push_back(std::string(request.method_string()) + " " + target);
+    if (auto canned = canned_answer(requests.back())) return std::move(*canned);
     const std::string path = target.substr(0, target.find('?'));
     const bool post = request.method() == http::verb::post;
     if (request.method() == http::verb::put) {
@@ -776,6 +794,15 @@ void ComfyDouble::set_object_info(Json info) {
 }
 void ComfyDouble::fail_uploads(int number) {
     impl_->on_thread([&] { impl_->failing_uploads = number; });
+}
+void ComfyDouble::answer(const std::string& request, CannedAnswer answer) {
+    impl_->on_thread([&] { impl_->canned.emplace_back(request, std::move(answer)); });
+}
+void ComfyDouble::answer_itself() {
+    impl_->on_thread([&] { impl_->canned.clear(); });
+}
+std::vector<std::string> ComfyDouble::requests() const {
+    return impl_->on_thread([&] { return impl_->requests; });
 }
 void ComfyDouble::run_foreign(const std::string& prompt_id) {
     impl_->on_thread([&] {

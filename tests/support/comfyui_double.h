@@ -68,6 +68,15 @@ struct ComfyDoubleOptions {
     std::function<void(const std::string& what, const std::string& prompt_id)> on_prompt;
 };
 
+/// An answer that is given in place of the double's own.
+struct CannedAnswer {
+    unsigned status = 200;
+    std::string body{};
+    std::string type = "text/plain";
+    std::map<std::string, std::string> headers{};
+    int times = 1;  ///< so often, then the next one
+};
+
 class ComfyDouble {
   public:
     explicit ComfyDouble(ComfyDoubleOptions options = {});
@@ -83,6 +92,11 @@ class ComfyDouble {
     void remove_file(const std::string& path);  ///< /view answers 404
     void set_object_info(nlohmann::json info);
     void fail_uploads(int number);  ///< so many are answered with 503
+    /// For requests that begin so ("POST /prompt", "GET /history/", "PUT /"), in the order of the calls. What they
+    /// ask for is not done.
+    void answer(const std::string& request, CannedAnswer answer);
+    void answer_itself();                       ///< the double answers all requests by its own rules again
+    std::vector<std::string> requests() const;  ///< "GET /view?filename=a.png", all of them in order
     /// Somebody else's prompt that runs until it is interrupted.
     void run_foreign(const std::string& prompt_id);
     /// The process ends and is back, empty, after `back_after`.

@@ -10,11 +10,12 @@
 
 namespace emprops::test {
 
-/// Expects `table` between the two comments "settings: generated" and "settings: end" of `file`.
-inline void expect_generated_table(const std::string& file, const std::string& table) {
+/// Expects `table` between the two comments "`what`: generated" and "`what`: end" of `file`.
+inline void expect_generated_table(const std::string& file, const std::string& table,
+                                   const std::string& what = "settings") {
     const std::string begin =
-        "<!-- settings: generated from the rows; EMPROPS_WRITE_GENERATED=1 writes them -->\n";
-    const std::string end = "<!-- settings: end -->\n";
+        "<!-- " + what + ": generated from the rows; EMPROPS_WRITE_GENERATED=1 writes them -->\n";
+    const std::string end = "<!-- " + what + ": end -->\n";
     std::ifstream in(file);
     std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
     const std::size_t from = text.find(begin), to = text.find(end);

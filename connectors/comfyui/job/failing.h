@@ -7,19 +7,19 @@
 
 namespace emprops::comfyui {
 
+/// The files that nodes put out, and where they lie in ComfyUI.
+Json files_left(const JobScope& scope, const Outcome& outcome);
+
 class Failing {
   public:
     /// `scope` outlives it.
     explicit Failing(const JobScope& scope) : scope_(scope) {}
 
     Failure failure_of_run(const Outcome& outcome) const;
-    /// What nodes had put out before the prompt failed, and where it still lies.
-    Json files_left(const Outcome& outcome) const;
     /// Throws JobFailure.
     [[noreturn]] void fail(const Outcome& outcome) const;
 
   private:
-    std::vector<std::string> choices(const std::string& type, const std::string& input) const;
     std::vector<std::string> classes() const;
 
     const JobScope& scope_;

@@ -9,9 +9,9 @@ namespace emprops::comfyui {
 
 Json process(const Shared& shared, const Job& job, JobContext& context) {
     auto payload = read_payload(job.payload_text);
-    if (!payload.ok()) raise(payload.error());
+    if (!payload.ok()) raise_invalid(payload.error());
     auto rules = output_rules(shared.settings.outputs, payload->outputs);
-    if (!rules.ok()) raise(rules.error());
+    if (!rules.ok()) raise_invalid(rules.error());
     return JobRun(shared, job, context, std::move(*payload), std::move(*rules)).go();
 }
 

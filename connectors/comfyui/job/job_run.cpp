@@ -66,24 +66,18 @@ Json JobRun::go() {
             }
         } else {
             shared_.deaths.died(death_key(), outcome.deaths);
-            if (!scope_.allow_partial() || failing_.files_left(outcome).empty()) failing_.fail(outcome);
+            if (!scope_.allow_partial() || files_left(scope_, outcome).empty()) failing_.fail(outcome);
         }
         if (auto result = deliver()) return std::move(*result);
-        if (run_.files_gone(Clock::now())) continue;
-        scope_.clean_up(true);
-        raise(failure_of("service_error", "files_gone",
-                         "ComfyUI names output files that it does not have (deleted meanwhile, or not in "
-                         "its output folder)"));
     }
 }
 
 void JobRun::refuse_poison() const {
     const int deaths = shared_.deaths.of(death_key());
     if (deaths < most_deaths || shared_.deaths.others(death_key())) return;
-    raise(failure_of("poison", "ended_comfyui",
-                     "this workflow ended the ComfyUI process " + std::to_string(deaths) +
-                         " times before; it is not sent again",
-                     false));
+    raise(failure_of(Cause::ended_comfyui, "this workflow ended the ComfyUI process " +
+                                               std::to_string(deaths) +
+                                               " times before; it is not sent again"));
 }
 
 RunRules JobRun::rules() const {
@@ -130,8 +124,7 @@ void JobRun::tell() {
 void JobRun::withdraw() {
     // The next supervisor gives this job again, and its prompt is looked for.
     if (context_.supervisor_gone()) {
-        raise(Failure{"drained", "the supervisor has gone; the prompt was left in ComfyUI", true,
-                      Json::object()});
+        raise(failure_of(Cause::drained, "the supervisor has gone; the prompt was left in ComfyUI"));
     }
     withdrawing_ = true;
     api_.hurry(std::max(shared_.settings.limits.cancel / 4, Ms{500}));
@@ -208,7 +201,11 @@ PostAnswer JobRun::post(const SendPrompt& send) {
                              {{"url", shared_.settings.server.text()},
                               {"prompt_id", run_.prompt_id()},
                               {"nodes", scope_.payload.nodes.size()}});
-    return sending_.post(send);
+    auto answer = sending_.post(send);
+    for (std::string& note : sending_.take_notes()) {
+        run_.note(std::move(note));
+    }
+    return answer;
 }
 
 std::optional<Json> JobRun::deliver() {
@@ -218,9 +215,20 @@ std::optional<Json> JobRun::deliver() {
         const std::string note = succeeded ? ""
                                            : "not all of the workflow was done (allow_partial): " +
                                                  failing_.failure_of_run(outcome).message;
-        auto result = ResultMaker(scope_, outcome, pictures_, report_, note).make();
-        if (!result && !succeeded) failing_.fail(outcome);
-        return result;
+        ResultMaker maker(scope_, outcome, pictures_, report_, note);
+        auto made = maker.make();
+        if (auto* result = std::get_if<Json>(&made)) return std::move(*result);
+        const OutputFile& gone = std::get<OutputFile>(made);
+        if (!succeeded) failing_.fail(outcome);
+        // A name that ComfyUI does not serve is none that it would serve after another run.
+        if (is_servable(gone) && run_.files_gone(Clock::now())) return {};
+        const std::string folder = gone.subfolder.empty() ? "" : gone.subfolder + "/";
+        maker.give_up(
+            failure_of(Cause::files_gone, "ComfyUI names the output file \"" + folder + gone.filename +
+                                              "\" (node " + gone.node +
+                                              ") and does not give it: it was deleted meanwhile, or is "
+                                              "not in the folder of its type (" +
+                                              gone.type + ")"));
     } catch (const JobFailure&) {
         scope_.clean_up(false);  // the outputs stay: the next assignment takes them
         throw;

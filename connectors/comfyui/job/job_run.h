@@ -39,7 +39,7 @@ class JobRun {
     void note_submission(bool was_attached);
     void act(const Action& action);
     PostAnswer post(const SendPrompt& send);
-    /// nullopt: files that the run put out are gone.
+    /// nullopt: a file that the run put out is gone, and the prompt is run again.
     std::optional<Json> deliver();
     std::string death_key() const { return job_.job_id + "\n" + mark_.payload; }
 

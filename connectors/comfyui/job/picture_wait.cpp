@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "connectors/comfyui/job/raise.h"
+#include "ipc/text/people.h"
 #include "ipc/text/utf8.h"
 
 namespace emprops::comfyui {
@@ -30,7 +31,7 @@ void PictureWait::need_socket() const {
                              ") sends its pictures over ComfyUI's WebSocket only";
     if (shared.socket == nullptr) {
         raise(failure_of(
-            "unsupported", "no_websocket",
+            Cause::no_socket_here,
             what + ", and this worker uses none (websocket = false); use SaveImage, or another worker"));
     }
     const TimePoint until =
@@ -41,9 +42,9 @@ void PictureWait::need_socket() const {
         mail_.read(Clock::now() + look_pause);
     }
     if (shared.boxes.socket_up()) return;
-    raise(failure_of("service_unavailable", "no_websocket",
-                     what + ", and the WebSocket of " + scope_.settings().server.text() +
-                         " cannot be used: " + shared.boxes.why_no_socket() + ". The prompt was not sent"));
+    raise(failure_of(Cause::socket_down, what + ", and the WebSocket of " + scope_.settings().server.text() +
+                                             " cannot be used: " + shared.boxes.why_no_socket() +
+                                             ". The prompt was not sent"));
 }
 
 std::vector<MissingPictures> PictureWait::missing(const Run& run) const {
@@ -92,11 +93,10 @@ std::set<std::string> PictureWait::run_again(Run& run) const {
 
 void PictureWait::too_large(const std::string& numbers, const Outcome& outcome) const {
     scope_.clean_up(true);
-    Failure failure = failure_of("result_too_large", "too_large",
+    Failure failure = failure_of(Cause::result_too_large,
                                  "the pictures that came over ComfyUI's WebSocket have more than " +
-                                     std::to_string(max_picture_bytes >> 20) +
-                                     " MiB together (kept: " + numbers + "); let SaveImage store them",
-                                 false);
+                                     human_bytes(max_picture_bytes) + " together (kept: " + numbers +
+                                     "); let SaveImage store them");
     failure.details["prompt_id"] = outcome.prompt_id;
     raise(failure);
 }
@@ -104,7 +104,7 @@ void PictureWait::too_large(const std::string& numbers, const Outcome& outcome) 
 void PictureWait::lost(const std::string& numbers, const Outcome& outcome) const {
     scope_.clean_up(true);
     Failure failure = failure_of(
-        "service_error", "pictures_lost",
+        Cause::pictures_lost,
         "pictures that travel over ComfyUI's WebSocket only did not all come: " + numbers +
             (scope_.shared.socket == nullptr ? "; this worker uses no WebSocket (websocket = false)"
                                              : ", also when it was run again") +

@@ -8,8 +8,8 @@ namespace emprops::comfyui {
 
 /// Throws JobFailure.
 [[noreturn]] void raise(const Failure& failure);
-/// A failure that has a code and a message only gets details.class by its code.
-[[noreturn]] void raise(const Error& error);
+/// What is wrong with a payload.
+[[noreturn]] void raise_invalid(const Error& error);
 /// The job was cancelled `while` something was done; empty: no matter what.
 [[noreturn]] void raise_cancelled(const std::string& what = "cancelled");
 

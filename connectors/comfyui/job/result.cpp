@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "connectors/comfyui/job/failing.h"
 #include "connectors/comfyui/job/raise.h"
 
 namespace emprops::comfyui {
@@ -88,13 +89,16 @@ ResultMaker::ResultMaker(const JobScope& scope, const Outcome& outcome, SocketPi
     if (!note.empty()) notes_.push_back(note);
 }
 
-std::optional<Json> ResultMaker::make() {
+std::variant<Json, OutputFile> ResultMaker::make() {
     const TimePoint began = Clock::now();
-    if (!deliver_files()) return {};
+    if (auto gone = deliver_files()) return std::move(*gone);
     deliver_pictures();
     if (!delivery_.local_links().empty()) {
         notes_.push_back("the links of this result are not for everybody: " + delivery_.local_links() +
                          "; reference_base_url makes them usable elsewhere");
+    }
+    for (const std::string& detour : delivery_.detours()) {
+        notes_.push_back(detour);
     }
     Json texts = Json::array();
     for (const OutputText& text : outputs_.texts) {
@@ -114,21 +118,21 @@ std::optional<Json> ResultMaker::make() {
     return Json{{"status", "success"}, {"output", std::move(output)}};
 }
 
-/// False: ComfyUI no longer has one.
-bool ResultMaker::deliver_files() {
+/// The one that ComfyUI does not have.
+std::optional<OutputFile> ResultMaker::deliver_files() {
     for (const OutputFile& file : outputs_.files) {
         if (scope_.cancelled()) raise_cancelled("cancelled while delivering");
         tell(file.filename);
         auto entry = delivery_.deliver(file);
         if (std::holds_alternative<Delivery::FilesGone>(entry)) {
-            if (file.named_by.empty()) return false;
+            if (file.named_by.empty()) return file;
             outputs_.texts.push_back({file.node, file.kind, file.named_by});  // it was a text after all
             continue;
         }
-        if (auto* failure = std::get_if<Failure>(&entry)) raise(*failure);
+        if (auto* failure = std::get_if<Failure>(&entry)) give_up(std::move(*failure));
         take(std::move(std::get<Json>(entry)));
     }
-    return true;
+    return {};
 }
 
 void ResultMaker::deliver_pictures() {
@@ -142,9 +146,25 @@ void ResultMaker::deliver_pictures() {
                               picture.mime_type};
         tell(file.filename);
         auto entry = delivery_.deliver_bytes(file, picture.bytes);
-        if (auto* failure = std::get_if<Failure>(&entry)) raise(*failure);
+        if (auto* failure = std::get_if<Failure>(&entry)) give_up(std::move(*failure));
         take(std::move(std::get<Json>(entry)));
     }
+}
+
+void ResultMaker::give_up(Failure failure) const {
+    if (failure.code == "cancelled") raise(failure);
+    Json left = files_left(scope_, outcome_);
+    for (Json entry : files_) {
+        if (entry.erase("data") > 0) continue;  // it went with the result that there is not
+        for (Json& file : left) {
+            const bool same = file["filename"] == entry["filename"] &&
+                              file["subfolder"] == entry["subfolder"] && file["type"] == entry["type"];
+            if (same) file["delivered"] = entry;
+        }
+    }
+    failure.details["prompt_id"] = outcome_.prompt_id;
+    if (!left.empty()) failure.details["files"] = std::move(left);
+    raise(failure);
 }
 
 void ResultMaker::tell(const std::string& file) const {

@@ -26,11 +26,13 @@ class ResultMaker {
     ResultMaker(const JobScope& scope, const Outcome& outcome, SocketPictures& pictures, Report& report,
                 const std::string& note);
 
-    /// nullopt when ComfyUI no longer has a file. Throws JobFailure.
-    std::optional<Json> make();
+    /// The result, or a file that ComfyUI names and does not have. Throws JobFailure.
+    std::variant<Json, OutputFile> make();
+    /// Throws JobFailure: with where everything that was put out is, since a finished render is not lost.
+    [[noreturn]] void give_up(Failure failure) const;
 
   private:
-    bool deliver_files();
+    std::optional<OutputFile> deliver_files();
     void deliver_pictures();
     void tell(const std::string& file) const;
     void take(Json entry);

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "connectors/comfyui/text/outputs.h"
+#include "connectors/comfyui/text/validation.h"
 
 namespace emprops::comfyui {
 
@@ -11,6 +12,10 @@ bool JobScope::is_asked_for(const std::string& node) const {
     const auto& wanted = payload.outputs.nodes;
     return wanted.empty() || std::any_of(wanted.begin(), wanted.end(),
                                          [&](const auto& each) { return is_of_node(node, each); });
+}
+
+std::vector<std::string> JobScope::choices(const std::string& class_type, const std::string& input) const {
+    return choices_of(api.node_class(class_type), class_type, input);
 }
 
 void JobScope::clean_up(bool outputs_too) const {

@@ -4,10 +4,12 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "connectors/comfyui/job/job.h"
 #include "connectors/comfyui/server/api.h"
 #include "connectors/comfyui/text/payload.h"
+#include "connectors/comfyui/transfer/tries.h"
 
 namespace emprops::comfyui {
 
@@ -27,6 +29,8 @@ struct JobScope {
     bool allow_partial() const { return payload.allow_partial.value_or(settings().allow_partial); }
     /// Whether the result is to have what this node puts out.
     bool is_asked_for(const std::string& node) const;
+    /// The values that ComfyUI allows for an input; empty: it does not say.
+    std::vector<std::string> choices(const std::string& class_type, const std::string& input) const;
     /// Called when the prompt is gone from ComfyUI: removes the job's folders where they can be reached.
     void clean_up(bool outputs_too) const;
 };

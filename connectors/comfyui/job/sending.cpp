@@ -24,23 +24,23 @@ void Sending::provide() {
         }
     }
     if (!files.empty()) report_.tell(0, "uploading input files");
-    const auto names =
-        provide_inputs(scope_.api, files, settings.inputs, scope_.own_folder, scope_.job.work_dir,
-                       scope_.cancelled, {settings.limits.unreachable, scope_.pause});
-    if (!names.ok()) {
+    const InputWays ways{settings.inputs, settings.limits.unreachable, scope_.pause, scope_.cancelled};
+    const auto provided = provide_inputs(scope_.api, files, ways, scope_.own_folder, scope_.job.work_dir);
+    if (const auto* failure = std::get_if<Failure>(&provided)) {
         scope_.clean_up(true);
-        raise(names.error());
+        raise(*failure);
     }
+    const auto& names = std::get<std::vector<std::string>>(provided);
     std::map<std::string, std::string> by_key;
     std::map<InputPlace, std::string> by_place;
     for (std::size_t i = 0; i < files.size(); ++i) {
-        if (!files[i]->key.empty()) by_key[files[i]->key] = (*names)[i];
+        if (!files[i]->key.empty()) by_key[files[i]->key] = names[i];
         for (const InputPlace& place : files[i]->places) {
-            by_place[place] = (*names)[i] + place.mark;
+            by_place[place] = names[i] + place.mark;
         }
     }
     auto graph = substitute_inputs(payload.graph_text, by_key);
-    if (!graph.ok()) raise(graph.error());
+    if (!graph.ok()) raise_invalid(graph.error());
     graph_ = with_values(*graph, by_place);
     if (settings.own_output_folder()) graph_ = with_output_folder(graph_, payload.nodes, scope_.own_folder);
 }
@@ -81,6 +81,28 @@ void Sending::check() const {
 }
 
 PostAnswer Sending::post(const SendPrompt& send) {
+    auto answer = post_once(send);
+    return respell(answer) ? post_once(send) : answer;
+}
+
+/// True: ComfyUI refused nothing but values that it has under another spelling, and now the graph has that one.
+bool Sending::respell(const PostAnswer& answer) {
+    const auto* refused = std::get_if<Refused>(&answer);
+    if (refused == nullptr) return false;
+    std::map<InputPlace, std::string> texts;
+    for (const Respelling& each :
+         respellings(refused->body, [this](const std::string&type, const std::string&input) {
+             return scope_.choices(type, input);
+         })) {
+        texts[{each.node, each.input}] = each.to;
+        notes_.push_back("node " + each.node + ", input \"" + each.input + "\": \"" + each.from +
+                         "\" is there as \"" + each.to + "\", and was sent so");
+    }
+    const std::string before = std::exchange(graph_, with_values(graph_, texts));
+    return graph_ != before;
+}
+
+PostAnswer Sending::post_once(const SendPrompt& send) const {
     return scope_.api.post_prompt(
         prompt_body(refresh_.empty() ? graph_ : with_fresh_input(graph_, refresh_, send.prompt_id),
                     scope_.payload, scope_.shared.client_id, send.prompt_id, extra_data(send.submission)));

@@ -4,6 +4,8 @@
 
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "connectors/comfyui/job/report.h"
 #include "connectors/comfyui/job/scope.h"
@@ -21,7 +23,10 @@ class Sending {
     /// Brings the inputs if that was not done. They are brought only when the prompt is really sent: a resumed job
     /// finds its prompt with them. Throws JobFailure.
     void provide();
+    /// Values that ComfyUI has under another spelling are sent as it has them, with a note.
     PostAnswer post(const SendPrompt& send);
+    /// Since the last call; for people.
+    std::vector<std::string> take_notes() { return std::exchange(notes_, {}); }
     /// The inputs may be what ComfyUI does not have any more.
     void provide_again() { provided_ = false; }
     /// From now on the cache must not answer these nodes.
@@ -31,6 +36,8 @@ class Sending {
     void check() const;
     std::vector<InputFile> fields() const;
     ExtraData extra_data(int submission) const;
+    PostAnswer post_once(const SendPrompt& send) const;
+    bool respell(const PostAnswer& answer);
 
     const JobScope& scope_;
     const OwnMark& mark_;
@@ -38,6 +45,7 @@ class Sending {
     bool provided_ = false;
     std::string graph_;
     std::set<std::string> refresh_;
+    std::vector<std::string> notes_;
 };
 
 }  // namespace emprops::comfyui

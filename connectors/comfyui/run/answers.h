@@ -15,15 +15,24 @@ struct Unreachable {
     std::string what;
     bool sent = true;
     bool gone = false;
-    bool refused = false;  ///< by us: trying again is of no use
+    bool refused = false;       ///< by us: trying again is of no use
+    bool unknown_name = false;  ///< the host's name does not exist
 };
+/// A proxy in front wants a password, shows a page or leads elsewhere.
 struct AccessDenied {
     long status = 0;
+    std::string what{};  ///< the sentence for people
 };
-/// 5xx, 413 and other unexpected answers
+/// A server error, 413 and other unexpected answers.
 struct ServerError {
     long status = 0;
     std::string text;
+};
+/// It is to be sent once more, not before `wait` is over.
+struct PutOff {
+    std::string what;
+    Ms wait{0};
+    bool perhaps_taken = false;
 };
 struct Accepted {
     std::string prompt_id;
@@ -33,7 +42,7 @@ struct Accepted {
 struct Refused {
     Json body;
 };
-using PostAnswer = std::variant<Accepted, Refused, ServerError, AccessDenied, Unreachable>;
+using PostAnswer = std::variant<Accepted, Refused, PutOff, ServerError, AccessDenied, Unreachable>;
 
 /// To a cancel by the jobs API: the server took care of it (or there was nothing left to do), does not know the
 /// call, or gave no answer.
@@ -45,8 +54,13 @@ struct NoEntry {};
 struct Entry {
     Json entry;
     int not_finite = 0, too_deep = 0;  ///< values that could not be kept
+    std::string unreadable{};          ///< not empty: it has ended, and ComfyUI cannot say how; its answer
 };
-using HistoryAnswer = std::variant<NoEntry, Entry, AccessDenied, Unreachable>;
+/// history: ComfyUI answers, but with an error of its own (500): the entry may be one that it cannot write down.
+struct Unreadable {
+    std::string what;
+};
+using HistoryAnswer = std::variant<NoEntry, Entry, Unreadable, AccessDenied, Unreachable>;
 struct Recent {
     Json entries;  ///< id -> entry
 };

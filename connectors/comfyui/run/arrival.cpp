@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "connectors/comfyui/run/failures.h"
+#include "connectors/comfyui/text/meaning.h"
 #include "ipc/overload.h"
 
 namespace emprops::comfyui {
@@ -15,10 +16,7 @@ constexpr Ms pause_before_post{1'000};
 // which ComfyUI answers counts: its loop answers nobody while a node validates.
 constexpr Ms doubt_period{4'000};
 
-/// What a proxy in front says when ComfyUI itself gave no answer.
-bool is_gateway_answer(long status) {
-    return status == 408 || status == 429 || (status >= 502 && status <= 504);
-}
+constexpr Ms longest_put_off{60'000};  // at a time, whatever the server asks for
 
 }  // namespace
 
@@ -58,11 +56,9 @@ Arrival::Result Arrival::on_post(const PostAnswer& answer, TimePoint now) {
                                    return arrived({{}, {}, accepted.node_errors}, now);
                                },
                                [](const Refused& refused) { return Result(refused); },
+                               [&](const PutOff& later) { return put_off(later, now); },
                                [&](const ServerError& error) { return not_taken(error, now); },
-                               [&](const AccessDenied& denied) {
-                                   reach_.denied = denied.status;
-                                   return Result(denied_failure());
-                               },
+                               [&](const AccessDenied& denied) { return Result(denied_failure(denied)); },
                                [&](const Unreachable& problem) {
                                    if (problem.sent) return doubt(problem.what, now);
                                    reach_.problem = problem.what;
@@ -75,12 +71,25 @@ Arrival::Result Arrival::on_post(const PostAnswer& answer, TimePoint now) {
 }
 
 Arrival::Result Arrival::not_taken(const ServerError& error, TimePoint now) {
-    const std::string status = "HTTP " + std::to_string(error.status);
-    if (is_gateway_answer(error.status))
-        return doubt(status + " from what stands before ComfyUI: " + error.text, now);
-    if (error.status < 500) return not_taken_failure(error);
+    const Meaning meaning = meaning_of(error.status, {});
+    if (meaning == Meaning::gateway) return doubt(error.text + " from what stands before ComfyUI", now);
+    if (!is_passing(meaning)) return not_taken_failure(error);
     ++submission_.server_errors;
-    return doubt(status + ": " + error.text, now);
+    return doubt(error.text, now);
+}
+
+/// Sent again for as long as an answer of ComfyUI is waited for.
+Arrival::Result Arrival::put_off(const PutOff& answer, TimePoint now) {
+    reach_.problem = answer.what;
+    --submission_.posts;
+    if (!submission_.put_off_since) submission_.put_off_since = now;
+    const Ms pause =
+        std::clamp(answer.wait, pause_before_post * std::min(++submission_.put_offs, 10), longest_put_off);
+    if (since(*submission_.put_off_since, now) + pause > rules_.limits.unreachable)
+        return never_taken_failure(answer.what);
+    if (answer.perhaps_taken) doubt(answer.what, now);
+    post_at_ = now + pause;
+    return {};
 }
 
 Arrival::Result Arrival::doubt(std::string what, TimePoint now) {
@@ -155,7 +164,7 @@ Arrival::Result Arrival::on_recent(const RecentAnswer& answer, TimePoint now) {
     noted_ = false;
     submission_.doubt_since.reset();
     if (phase_ == Phase::lookup) return not_there(now);
-    post_at_ = submission_.of_earlier ? now : now + pause_before_post;
+    post_at_ = std::max(post_at_, submission_.of_earlier ? now : now + pause_before_post);
     submission_.of_earlier = submission_.doubtful = false;
     phase_ = Phase::post;
     return {};
@@ -191,6 +200,9 @@ Arrival::Result Arrival::found(Found found, TimePoint now) {
                            now);
         case Where::finished:
             return found_over(std::move(found), again, now);
+        case Where::unclear:
+            look_.begin(now + pause_before_post);
+            return {};
         case Where::absent:
             break;
     }

@@ -74,6 +74,7 @@ class Arrival {
     Result doubt(std::string what, TimePoint now);
     Result arrived(Arrived how, TimePoint now);
     Result not_taken(const ServerError& error, TimePoint now);
+    Result put_off(const PutOff& answer, TimePoint now);
     Result scanned(Scan::Result result, TimePoint now);
     Result found(Found found, TimePoint now);
     Result found_over(Found found, bool again, TimePoint now);

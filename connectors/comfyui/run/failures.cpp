@@ -1,65 +1,67 @@
 #include "connectors/comfyui/run/failures.h"
 
+#include "connectors/comfyui/text/errors.h"
+#include "connectors/comfyui/text/meaning.h"
 #include "ipc/text/utf8.h"
 
 namespace emprops::comfyui {
 
 Failure not_taken_failure(const ServerError& error) {
-    if (error.status == 413) {
-        return failure_of("invalid_payload", "too_large",
-                          "the workflow is larger than ComfyUI accepts (" + error.text +
-                              "); start ComfyUI with a higher --max-upload-size or send pictures as inputs",
-                          false);
-    }
-    return failure_of("service_error", "not_comfyui",
-                      "ComfyUI answered POST /prompt with HTTP " + std::to_string(error.status) +
-                          "; check server_url and path_prefix: " + error.text,
-                      false);
+    if (meaning_of(error.status, {}) == Meaning::too_large)
+        return too_large_failure("the workflow", error.text, "send pictures as inputs");
+    return failure_of(Cause::not_comfyui, "ComfyUI answered POST /prompt with " + error.text +
+                                              "; check server_url and path_prefix");
 }
 
-Failure denied_failure() {
-    return failure_of("access_denied", "access", "");
+Failure denied_failure(const AccessDenied& denied) {
+    Failure failure = failure_of(Cause::access, denied.what);
+    failure.details["http_status"] = denied.status;
+    return failure;
+}
+
+Failure unreadable_failure(const std::string& answer) {
+    return failure_of(
+        Cause::unreadable_history,
+        "the prompt has ended, but ComfyUI cannot say how: it answers " + answer +
+            " for its entry in the history, and goes on working. A node has most likely put out a "
+            "value that JSON cannot hold; ComfyUI's log names it");
 }
 
 Failure server_error_failure(const std::string& problem) {
-    return failure_of("service_error", "server_error", "ComfyUI failed to take the workflow: " + problem,
-                      false);
+    return failure_of(Cause::server_error, "ComfyUI failed to take the workflow: " + problem);
 }
 
 Failure never_taken_failure(const std::string& problem) {
-    return failure_of("service_unavailable", "unreachable", "ComfyUI did not take the workflow: " + problem);
+    return failure_of(Cause::unreachable, "ComfyUI did not take the workflow: " + problem);
 }
 
 Failure interrupted_failure() {
     return failure_of(
-        "comfyui.interrupted", "interrupted",
+        Cause::interrupted,
         "somebody stopped the prompt in ComfyUI (its stop button, or another program's interrupt)");
 }
 
 Failure no_reason_failure(const std::string& status) {
     const std::string word(text::cut(status, 100));
-    return failure_of("service_error", "node_error",
+    return failure_of(Cause::node_error,
                       word == "error" ? "ComfyUI reports that the prompt failed and gives no reason"
                       : word == "success"
                           ? "ComfyUI reports that the prompt was not completed, and gives no reason"
-                          : "ComfyUI reports neither success nor an error, but \"" + word + "\"",
-                      false);
+                          : "ComfyUI reports neither success nor an error, but \"" + word + "\"");
 }
 
 Failure too_many_failure() {
-    return failure_of("internal", "too_many", "this job failed in ComfyUI too often to be tried again here",
-                      false);
+    return failure_of(Cause::too_many, "this job failed in ComfyUI too often to be tried again here");
 }
 
 Failure poison_failure(int deaths) {
-    return failure_of("poison", "ended_comfyui",
+    return failure_of(Cause::ended_comfyui,
                       "this workflow ended the ComfyUI process " + std::to_string(deaths) +
-                          " times: it vanished with it while it was the one that ran. It is not sent again",
-                      false);
+                          " times: it vanished with it while it was the one that ran. It is not sent again");
 }
 
 Failure lost_failure(bool again, bool died, bool sick) {
-    return failure_of("lost", "lost",
+    return failure_of(Cause::lost,
                       "the prompt vanished from ComfyUI without a result" +
                           std::string(again ? ", again after it was sent once more" : "") +
                           (died ? "; ComfyUI ended while it ran"

@@ -12,8 +12,10 @@ namespace emprops::comfyui {
 
 /// POST /prompt was answered with something that trying again does not change.
 Failure not_taken_failure(const ServerError& error);
-/// A proxy refused us. The shell knows whom to name, and gives it a sentence.
-Failure denied_failure();
+/// A proxy refused us.
+Failure denied_failure(const AccessDenied& denied);
+/// ComfyUI has the end of the prompt and cannot write it down.
+Failure unreadable_failure(const std::string& answer);
 /// ComfyUI answered each POST with a server error.
 Failure server_error_failure(const std::string& problem);
 /// It never showed whether it took the workflow.

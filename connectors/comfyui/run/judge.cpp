@@ -14,6 +14,7 @@ Judge::Verdict Judge::failed(Failure failure) {
 }
 
 Judge::Verdict Judge::ended(Submission& submission, const Entry& entry, bool cancelled, bool withdrawn) {
+    if (!entry.unreadable.empty()) return unreadable(submission, entry.unreadable, !cancelled && !withdrawn);
     submission.not_finite = entry.not_finite;
     submission.too_deep = entry.too_deep;
     submission.ending = read_ending(entry.entry);
@@ -33,6 +34,16 @@ Judge::Verdict Judge::ended(Submission& submission, const Entry& entry, bool can
     if (submission.place.outputs().empty()) submission.place.set_outputs(outputs_of(entry.entry));
     if (outputs.empty()) outputs = submission.told.outputs();
     return succeeded(submission, std::move(outputs), withdrawn);
+}
+
+/// What the events told may be all that there is to know.
+Judge::Verdict Judge::unreadable(Submission& submission, const std::string& answer, bool may_run_again) {
+    const Told& told = submission.told;
+    if (told.error()) return node_failed(*told.error(), may_run_again);
+    if (!told.is_whole()) return failed(unreadable_failure(answer));
+    outcome_.note("ComfyUI could not give the history entry (" + answer +
+                  "); outputs are those that the events named");
+    return succeeded(submission, told.outputs(), false);
 }
 
 Judge::Verdict Judge::succeeded(Submission& submission, Json outputs, bool withdrawn) {

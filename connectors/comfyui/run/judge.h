@@ -47,6 +47,7 @@ class Judge {
     int resubmissions() const { return resubmissions_; }
 
   private:
+    Verdict unreadable(Submission& submission, const std::string& answer, bool may_run_again);
     Verdict succeeded(Submission& submission, Json outputs, bool withdrawn);
     Verdict node_failed(const NodeError& error, bool may_run_again);
     Verdict failed(Failure failure);

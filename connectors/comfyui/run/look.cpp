@@ -3,6 +3,11 @@
 #include "connectors/comfyui/run/entry.h"
 
 namespace emprops::comfyui {
+namespace {
+
+constexpr int looks_before_unreadable = 3;
+
+}  // namespace
 
 Action Look::next(const std::string& prompt_id, TimePoint now) const {
     switch (step_) {
@@ -20,6 +25,8 @@ Action Look::next(const std::string& prompt_id, TimePoint now) const {
 }
 
 std::optional<Found> Look::on_history(const HistoryAnswer& answer) {
+    const auto* error = std::get_if<Unreadable>(&answer);
+    if (error == nullptr) unreadable_ = 0;
     if (const auto* entry = std::get_if<Entry>(&answer)) {
         step_ = Step::history;
         return Found{Where::finished, *entry};
@@ -29,7 +36,12 @@ std::optional<Found> Look::on_history(const HistoryAnswer& answer) {
         return {};
     }
     step_ = Step::history;
-    return Found{Where::absent, {}};
+    if (error == nullptr) return Found{Where::absent, {}};
+    // It works, since it gave its queue: what it cannot give is this entry. A proxy's hiccup looks so once.
+    if (++unreadable_ < looks_before_unreadable) return Found{Where::unclear, {}};
+    Entry entry{{{"status", {{"status_str", "error"}, {"completed", false}}}}};
+    entry.unreadable = error->what;
+    return Found{Where::finished, std::move(entry)};
 }
 
 std::optional<Found> Look::on_queue(const Queue& queue, const std::string& prompt_id) {

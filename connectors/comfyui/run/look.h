@@ -13,8 +13,8 @@
 
 namespace emprops::comfyui {
 
-/// Where a prompt is.
-enum class Where { finished, running, pending, absent };
+/// Where a prompt is. `unclear`: it is not in the queue, and ComfyUI cannot say what its history has.
+enum class Where { finished, running, pending, absent, unclear };
 
 struct Found {
     Where where = Where::absent;
@@ -45,6 +45,7 @@ class Look {
 
     Step step_ = Step::history;
     TimePoint at_;
+    int unreadable_ = 0;  // looks one after the other that ended so
 };
 
 /// A prompt of our job that was found by its mark or by one of its ids.

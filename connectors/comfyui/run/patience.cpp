@@ -1,13 +1,8 @@
 #include "connectors/comfyui/run/patience.h"
 
+#include "ipc/text/people.h"
+
 namespace emprops::comfyui {
-namespace {
-
-std::string in_seconds(Ms time) {
-    return std::to_string(time.count() / 1000) + " s";
-}
-
-}  // namespace
 
 std::optional<Patience::Verdict> Patience::verdict(const Waits& waits, TimePoint now) const {
     const struct {
@@ -30,36 +25,35 @@ std::optional<Patience::Verdict> Patience::verdict(const Waits& waits, TimePoint
 
 Failure Patience::failure(Verdict verdict, const std::string& problem,
                           const std::optional<Place::Head>& head) const {
-    const std::string total = "total_timeout (" + in_seconds(limits_.total) + ")";
+    const std::string total = "total_timeout (" + human_duration(limits_.total) + ")";
     switch (verdict) {
         case Verdict::unreachable:
             return failure_of(
-                "service_unavailable", "unreachable",
-                "ComfyUI did not answer for " + in_seconds(limits_.unreachable) + " (" + problem + ")");
+                Cause::unreachable,
+                "ComfyUI did not answer for " + human_duration(limits_.unreachable) + " (" + problem + ")");
         case Verdict::not_sent:
-            return failure_of("timeout", "total_timeout",
+            return failure_of(Cause::total_timeout,
                               "the prompt could not be sent within " + total + "; " + problem);
         case Verdict::took_too_long:
-            return failure_of("timeout", "total_timeout", "the prompt took longer than " + total);
+            return failure_of(Cause::total_timeout, "the prompt took longer than " + total);
         case Verdict::silent_worker:
-            return failure_of("service_unavailable", "silent_worker",
-                              "ComfyUI answers but has not begun any prompt for " +
-                                  in_seconds(limits_.start) + ": its worker thread is silent");
+            return failure_of(Cause::silent_worker, "ComfyUI answers but has not begun any prompt for " +
+                                                        human_duration(limits_.start) +
+                                                        ": its worker thread is silent");
         case Verdict::queued:
-            return failure_of("timeout", "queue_timeout",
-                              "the prompt waited longer than queue_timeout (" +
-                                  in_seconds(limits_.queue_wait) + ") behind other prompts in ComfyUI");
+            return failure_of(Cause::queue_timeout, "the prompt waited longer than queue_timeout (" +
+                                                        human_duration(limits_.queue_wait) +
+                                                        ") behind other prompts in ComfyUI");
         case Verdict::blocked:
-            return failure_of("service_unavailable", "blocked",
-                              owner_text(head->prompt_id, head->mark) +
-                                  " has been the running one in ComfyUI for " +
-                                  in_seconds(limits_.no_progress) + " (no_progress_timeout)");
+            return failure_of(Cause::blocked, owner_text(head->prompt_id, head->mark) +
+                                                  " has been the running one in ComfyUI for " +
+                                                  human_duration(limits_.no_progress) +
+                                                  " (no_progress_timeout)");
         case Verdict::no_progress:
             break;
     }
-    return failure_of("timeout", "no_progress",
-                      "the prompt showed no sign of progress for no_progress_timeout (" +
-                          in_seconds(limits_.no_progress) + ")");
+    return failure_of(Cause::no_progress, "the prompt showed no sign of progress for no_progress_timeout (" +
+                                              human_duration(limits_.no_progress) + ")");
 }
 
 }  // namespace emprops::comfyui

@@ -10,9 +10,9 @@
 namespace emprops::comfyui {
 
 struct Reach {
-    std::optional<TimePoint> lost_at;  ///< no answer since
-    std::string problem;               ///< the last one, for people
-    std::optional<long> denied;        ///< by a proxy, with this status
+    std::optional<TimePoint> lost_at;    ///< no answer since
+    std::string problem;                 ///< the last one, for people
+    std::optional<AccessDenied> denied;  ///< by a proxy
 
     void answered() {
         lost_at.reset();

@@ -156,11 +156,11 @@ void Run::no_answer(const NoAnswer& problem, TimePoint now) {
     arrival_.on_no_answer(again, now);
     reach_.lost(now);
     if (const auto* denied = std::get_if<AccessDenied>(&problem)) {
-        reach_.denied = denied->status;
-        reach_.problem = "HTTP " + std::to_string(denied->status);
+        reach_.denied = *denied;
+        reach_.problem = denied->what;
         // Before anything was sent there is no reason to wait for a proxy to change its mind.
         const bool first = phase_ == Phase::arrive && arrival_.is_first_look();
-        if (first && judge_.resubmissions() == 0) fail(denied_failure());
+        if (first && judge_.resubmissions() == 0) fail(denied_failure(*denied));
         return;
     }
     const auto& unreachable = std::get<Unreachable>(problem);
@@ -198,6 +198,7 @@ void Run::found_while_following(const Found& found, TimePoint now) {
             if (submission_.place.directed() && hearing_.is_deaf(now)) asides_.push_back(Reconnect{});
             break;
         case Where::pending:
+        case Where::unclear:
             break;
     }
     if (submission_.told.settling().on(now)) settle(now);
@@ -282,7 +283,7 @@ void Run::check_limits(TimePoint now) {
     switch (*verdict) {
         case Verdict::unreachable:
             if (attached() || submission_.doubtful || scanning || arrival_.is_noted()) abandon();
-            return fail(reach_.denied ? denied_failure() : std::move(reason.failure));
+            return fail(reach_.denied ? denied_failure(*reach_.denied) : std::move(reason.failure));
         case Verdict::not_sent:
             if (scanning) abandon();
             return fail(std::move(reason.failure));
@@ -361,7 +362,6 @@ void Run::abandon() {
 
 void Run::fail(Failure failure) {
     outcome_.failure = std::move(failure);
-    if (reach_.denied) outcome_.failure.details["http_status"] = *reach_.denied;
     finish(Outcome::Kind::failed);
 }
 

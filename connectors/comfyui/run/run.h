@@ -11,6 +11,7 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "connectors/comfyui/run/actions.h"
@@ -54,6 +55,9 @@ class Run {
     /// After a success: pictures that travel over the WebSocket did not all come. True if the prompt is run
     /// once more; the shell changes the graph so that the cache does not answer.
     bool pictures_missing(const std::string& why, TimePoint now);
+
+    /// Something that people should know of the result.
+    void note(std::string text) { outcome_.note(std::move(text)); }
 
     /// The id whose events concern this job now; register it before a SendPrompt is carried out.
     const std::string& prompt_id() const { return submission_.prompt_id; }

@@ -26,6 +26,8 @@ struct Submission {
     bool doubtful = false;     ///< a POST may have been taken
     bool of_earlier = false;   ///< the doubt is about a POST of an earlier process
     std::optional<TimePoint> doubt_since;
+    int put_offs = 0;  ///< POSTs that were not taken for now
+    std::optional<TimePoint> put_off_since;
 
     Told told;
     Place place;

@@ -1,13 +1,16 @@
 #include "connectors/comfyui/server/api.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 
+#include "connectors/comfyui/run/failures.h"
 #include "connectors/comfyui/server/file_handle.h"
 #include "connectors/comfyui/text/errors.h"
 #include "connectors/comfyui/text/tolerant_json.h"
+#include "ipc/text/people.h"
 #include "ipc/text/percent.h"
-#include "ipc/text/utf8.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -15,12 +18,18 @@ namespace {
 constexpr int recent_prompts = 32;
 constexpr std::uint64_t max_answer = 128ull << 20;  // of JSON, which takes many times that when it is parsed
 
-std::string first_line(std::string text) {
-    text = std::string(text::cut(text.substr(0, text.find('\n')), 300));
-    while (!text.empty() && (text.back() == '\r' || text.back() == ' ')) {
-        text.pop_back();
-    }
-    return text;
+/// The answer as people are told it.
+std::string told(const HttpResponse& response) {
+    return answer_text(response.status, response.body);
+}
+
+Meaning meaning_of(const HttpResponse& response) {
+    return comfyui::meaning_of(response.status, response.content_type);
+}
+
+/// ComfyUI itself refuses a file outside its folders with an empty 403; a proxy says something.
+bool is_own_refusal(const HttpResponse& response) {
+    return response.status == 403 && response.body.empty();
 }
 
 }  // namespace
@@ -42,17 +51,28 @@ HttpRequest Api::request(std::string method, const std::string& path, Ms timeout
     return out;
 }
 
+AccessDenied Api::denied(const HttpResponse& response, Meaning meaning, const std::string& path) const {
+    return {response.status,
+            barrier_text({meaning, told(response), settings_.server.text(), path, response.location})};
+}
+
 PostAnswer Api::post_prompt(std::string body) {
     HttpRequest post = request("POST", "/prompt", settings_.limits.response);
     post.headers["Content-Type"] = "application/json";
+    const std::string sent = human_bytes(body.size()) + " were sent";
     post.body = std::move(body);
     post.fresh_connection = true;  // libcurl would repeat it on a stale connection
     auto answer = http_.send(post);
     if (auto problem = no_answer(answer)) return std::move(*problem);
     auto& response = std::get<HttpResponse>(answer);
+    const Meaning meaning = meaning_of(response);
+    if (is_access(meaning)) return denied(response, meaning, "/prompt");
+    if (meaning == Meaning::later)
+        return PutOff{told(response), response.retry_after, !is_surely_not_done(response.status)};
+    if (meaning == Meaning::too_large) return ServerError{response.status, told(response) + "; " + sent};
     const auto parsed = parse_tolerant(response.body);
     const bool object = parsed && parsed->is_object();
-    if (response.status == 200 && object && parsed->contains("prompt_id")) {
+    if (meaning == Meaning::good && object && parsed->contains("prompt_id")) {
         Accepted accepted;
         const Json& id = parsed->at("prompt_id");
         accepted.prompt_id = id.is_string() ? id.get<std::string>() : dump(id);
@@ -60,33 +80,41 @@ PostAnswer Api::post_prompt(std::string body) {
         return accepted;
     }
     if (response.status == 400 && object) return Refused{*parsed};
-    if (is_access_problem(response.status, response.content_type)) return AccessDenied{response.status};
-    return ServerError{response.status, first_line(response.body)};
+    return ServerError{response.status, told(response)};
 }
 
 std::variant<Json, AccessDenied, Unreachable> Api::get_json(const std::string& path, Ms timeout,
                                                             Repairs* repairs) {
+    auto answer = get(path, timeout, repairs);
+    if (auto* error = std::get_if<Unreadable>(&answer))
+        return Unreachable{"GET " + path + " answered " + error->what};
+    if (auto* denied = std::get_if<AccessDenied>(&answer)) return std::move(*denied);
+    if (auto* problem = std::get_if<Unreachable>(&answer)) return std::move(*problem);
+    return std::move(std::get<Json>(answer));
+}
+
+std::variant<Json, Unreadable, AccessDenied, Unreachable> Api::get(const std::string& path, Ms timeout,
+                                                                   Repairs* repairs) {
     auto answer = http_.send(request("GET", path, timeout));
     if (auto problem = no_answer(answer)) return std::move(*problem);
     auto& response = std::get<HttpResponse>(answer);
-    if (response.status == 200) {
+    const Meaning meaning = meaning_of(response);
+    if (meaning == Meaning::good) {
         if (auto value = parse_tolerant(response.body, repairs)) return std::move(*value);
     }
-    if (is_access_problem(response.status, response.content_type)) return AccessDenied{response.status};
-    Unreachable problem{"GET " + path + " answered HTTP " + std::to_string(response.status) +
-                        (response.status == 200 ? " without JSON" : "")};
-    // A proxy in front that finds nobody; one that has waited too long (504, Cloudflare's 524) found somebody
-    // slow.
-    problem.gone =
-        response.status >= 502 && response.status <= 530 && response.status != 504 && response.status != 524;
+    if (is_access(meaning)) return denied(response, meaning, path);
+    if (meaning == Meaning::broken) return Unreadable{told(response)};
+    Unreachable problem{"GET " + path + " answered " + told(response) +
+                        (meaning == Meaning::good ? ", which is no JSON" : "")};
+    problem.gone = is_nobody_there(response.status);
     return problem;
 }
 
 HistoryAnswer Api::history(const std::string& prompt_id) {
     Repairs repairs;
-    auto answer =
-        get_json("/history/" + text::percent_encode(prompt_id), settings_.limits.response, &repairs);
-    if (auto* denied = std::get_if<AccessDenied>(&answer)) return *denied;
+    auto answer = get("/history/" + text::percent_encode(prompt_id), settings_.limits.response, &repairs);
+    if (auto* error = std::get_if<Unreadable>(&answer)) return std::move(*error);
+    if (auto* denied = std::get_if<AccessDenied>(&answer)) return std::move(*denied);
     if (auto* problem = std::get_if<Unreachable>(&answer)) return std::move(*problem);
     Json& value = std::get<Json>(answer);
     if (!value.is_object()) return Unreachable{"GET /history answered no object"};
@@ -97,14 +125,14 @@ HistoryAnswer Api::history(const std::string& prompt_id) {
 
 RecentAnswer Api::recent() {
     auto answer = get_json("/history?max_items=" + std::to_string(recent_prompts), settings_.limits.response);
-    if (auto* denied = std::get_if<AccessDenied>(&answer)) return *denied;
+    if (auto* denied = std::get_if<AccessDenied>(&answer)) return std::move(*denied);
     if (auto* problem = std::get_if<Unreachable>(&answer)) return std::move(*problem);
     return Recent{std::move(std::get<Json>(answer))};
 }
 
 QueueAnswer Api::queue() {
     auto answer = get_json("/queue", settings_.limits.response);
-    if (auto* denied = std::get_if<AccessDenied>(&answer)) return *denied;
+    if (auto* denied = std::get_if<AccessDenied>(&answer)) return std::move(*denied);
     if (auto* problem = std::get_if<Unreachable>(&answer)) return std::move(*problem);
     const Json& value = std::get<Json>(answer);
     if (!value.is_object() || !value.contains("queue_running"))
@@ -165,39 +193,35 @@ std::optional<std::uint64_t> Api::max_upload() {
     return static_cast<std::uint64_t>(size.get<double>());
 }
 
-Result<std::string> Api::upload(const std::string& file, const std::string& name,
-                                const std::string& subfolder) {
-    HttpRequest post = request("POST", "/upload/image", settings_.limits.upload);
+std::variant<std::string, Setback> Api::upload(const std::string& file, const std::string& name,
+                                               const std::string& subfolder) {
+    const std::string path = "/upload/image";
+    HttpRequest post = request("POST", path, settings_.limits.upload);
+    post.silence = settings_.limits.response;
     post.form = {{"image", {}, file, name},
                  {"overwrite", "true", {}, {}},
                  {"type", "input", {}, {}},
                  {"subfolder", subfolder, {}, {}}};
     auto answer = http_.send(post);
-    if (const auto problem = no_answer(answer)) {
-        return Error{"service_unavailable", "uploading " + name + " to ComfyUI failed: " + problem->what};
-    }
+    const auto failed = [&](const std::string& why) {
+        return "uploading " + name + " to ComfyUI failed: " + why;
+    };
+    if (const auto problem = no_answer(answer))
+        return Setback{failure_of(Cause::unreachable, failed(problem->what)), true};
     const auto& response = std::get<HttpResponse>(answer);
-    if (is_access_problem(response.status, response.content_type)) {
-        const Failure denied = access_failure(response.status, settings_.server.text());
-        return Error{denied.code, denied.message};
-    }
-    if (response.status == 413) {
-        return Error{"invalid_payload", "the input file " + name + " is larger than ComfyUI accepts (" +
-                                            first_line(response.body) +
-                                            "); start ComfyUI with a higher --max-upload-size"};
-    }
+    const Meaning meaning = meaning_of(response);
+    if (is_access(meaning)) return Setback{denied_failure(denied(response, meaning, path))};
+    if (meaning == Meaning::too_large)
+        return Setback{too_large_failure("the input file " + name, told(response), "")};
     // A 500 is ComfyUI's way to refuse what it does not understand; the others are a proxy's and may pass.
-    if (response.status > 500 || response.status == 429 || response.status == 408) {
-        return Error{"service_unavailable", "uploading " + name + " to ComfyUI failed: HTTP " +
-                                                std::to_string(response.status) + " " +
-                                                first_line(response.body)};
+    if (is_passing(meaning) && response.status != 500) {
+        return Setback{failure_of(Cause::unreachable, failed(told(response))), true, response.retry_after};
     }
     const auto body = parse_tolerant(response.body);
-    if (response.status != 200 || !body || !body->is_object() || !body->contains("name") ||
+    if (meaning != Meaning::good || !body || !body->is_object() || !body->contains("name") ||
         !body->at("name").is_string()) {
-        return Error{"service_error", "ComfyUI did not take the input file " + name + " (HTTP " +
-                                          std::to_string(response.status) + " " + first_line(response.body) +
-                                          ")"};
+        return Setback{failure_of(Cause::server_error, "ComfyUI did not take the input file " + name + " (" +
+                                                           told(response) + ")")};
     }
     const std::string stored = body->at("name");
     const Json folder = body->value("subfolder", Json());
@@ -222,12 +246,15 @@ std::string Api::public_view_url(const OutputFile& file) const {
     return (base.empty() ? settings_.server.text() : base) + view_path(file);
 }
 
-std::variant<Api::Downloaded, Api::Missing, Error> Api::download(const OutputFile& file,
-                                                                 const std::string& path) {
+std::variant<Api::Downloaded, Api::Missing, Setback> Api::download(const OutputFile& file,
+                                                                   const std::string& path) {
+    const auto disk = [&] {
+        return Setback{failure_of(Cause::disk, "cannot write " + path + ": " + std::strerror(errno))};
+    };
     const FileHandle out(std::fopen(path.c_str(), "wbe"));
-    if (!out) return Error{"internal", "cannot write " + path};
-    HttpRequest get = request("GET", "", settings_.limits.download);
-    get.url = view_url(file);
+    if (!out) return disk();
+    HttpRequest get = request("GET", view_path(file), settings_.limits.download);
+    get.silence = settings_.limits.response;
     get.max_bytes = settings_.outputs.max_file_bytes;
     get.sink = [&](std::string_view bytes) {
         return std::fwrite(bytes.data(), 1, bytes.size(), out.get()) == bytes.size();
@@ -235,37 +262,36 @@ std::variant<Api::Downloaded, Api::Missing, Error> Api::download(const OutputFil
     auto answer = http_.send(get);
     const std::string name = "\"" + file.filename + "\"";
     if (const auto* large = std::get_if<TooLarge>(&answer)) {
-        return Error{
-            "result_too_large",
+        return Setback{failure_of(
+            Cause::result_too_large,
             name + " has " +
-                (large->size ? std::to_string(*large->size) : "more than " + std::to_string(get.max_bytes)) +
-                " bytes; max_file_bytes allows " + std::to_string(get.max_bytes)};
+                (large->size ? exact_bytes(*large->size) : "more than " + exact_bytes(get.max_bytes)) +
+                "; max_file_bytes allows " + exact_bytes(get.max_bytes))};
     }
-    if (std::holds_alternative<NotWritten>(answer)) {
-        return Error{"internal", "cannot write " + path + " (disk full?)"};
-    }
-    if (const auto problem = no_answer(answer)) {
-        return Error{"service_unavailable", "downloading " + name + " from ComfyUI failed: " + problem->what};
-    }
+    if (std::holds_alternative<NotWritten>(answer)) return disk();
+    const auto failed = [&](const std::string& why) {
+        return "downloading " + name + " from ComfyUI failed: " + why;
+    };
+    if (const auto problem = no_answer(answer))
+        return Setback{failure_of(Cause::unreachable, failed(problem->what)), true};
     const auto& response = std::get<HttpResponse>(answer);
-    if (response.status == 404) return Missing{};
     // A login page in place of the file; a file that is a page itself has a name that says so.
-    const bool page = mime_type_of(file.filename) == "text/html";
-    if (is_access_problem(response.status, page ? "" : response.content_type)) {
-        const Failure denied = access_failure(response.status, settings_.server.text());
-        return Error{denied.code, denied.message};
-    }
-    if (response.status != 200) {
-        return Error{"service_error",
-                     "ComfyUI answered HTTP " + std::to_string(response.status) + " for its file " + name};
-    }
+    const Meaning meaning = comfyui::meaning_of(response.status, response.content_type,
+                                                mime_type_of(file.filename) == "text/html");
+    if (meaning == Meaning::missing) return Missing{};
+    if (is_access(meaning) && !is_own_refusal(response))
+        return Setback{denied_failure(denied(response, meaning, view_path(file)))};
+    if (is_passing(meaning))
+        return Setback{failure_of(Cause::download, failed(told(response))), true, response.retry_after};
+    // ComfyUI's word for a name that leads out of its folders (connectors/comfyui/API.md 5.3).
+    if (meaning != Meaning::good) return Missing{};
     if (response.content_length && *response.content_length != response.received) {
-        return Error{"service_unavailable", "ComfyUI sent " + std::to_string(response.received) + " of " +
-                                                std::to_string(*response.content_length) + " bytes of " +
-                                                name};
+        return Setback{failure_of(Cause::unreachable, failed("it sent " + exact_bytes(response.received) +
+                                                             " of " + exact_bytes(*response.content_length))),
+                       true};
     }
-    if (std::fflush(out.get()) != 0) return Error{"internal", "cannot write " + path + " (disk full?)"};
-    return Downloaded{response.received, response.content_type};
+    if (std::fflush(out.get()) != 0) return disk();
+    return Downloaded{};
 }
 
 }  // namespace emprops::comfyui

@@ -11,6 +11,8 @@
 #include "connectors/comfyui/run/answers.h"
 #include "connectors/comfyui/server/http.h"
 #include "connectors/comfyui/settings.h"
+#include "connectors/comfyui/text/failure.h"
+#include "connectors/comfyui/text/meaning.h"
 #include "connectors/comfyui/text/outputs.h"
 #include "connectors/comfyui/text/tolerant_json.h"
 
@@ -45,17 +47,13 @@ class Api {
     std::optional<std::uint64_t> max_upload();
 
     /// Uploads a file of this machine; the value is how a node names it ("subfolder/name").
-    Result<std::string> upload(const std::string& file, const std::string& name,
-                               const std::string& subfolder);
+    std::variant<std::string, Setback> upload(const std::string& file, const std::string& name,
+                                              const std::string& subfolder);
 
-    struct Missing {};  ///< 404: the file is gone
-    struct Downloaded {
-        std::uint64_t size = 0;
-        std::string content_type;
-    };
-    /// Downloads an output file to `path` (made anew) and checks the length. An Error with the code
-    /// "service_unavailable" may pass when it is tried again; others will not.
-    std::variant<Downloaded, Missing, Error> download(const OutputFile& file, const std::string& path);
+    struct Missing {};  ///< the file is not there, or ComfyUI does not serve this name
+    struct Downloaded {};
+    /// Downloads an output file to `path` (made anew) and checks the length.
+    std::variant<Downloaded, Missing, Setback> download(const OutputFile& file, const std::string& path);
 
     std::string view_url(const OutputFile& file) const;
     /// The same for somebody else: with reference_base_url.
@@ -63,8 +61,11 @@ class Api {
     HttpClient& http() { return http_; }
 
   private:
+    std::variant<Json, Unreadable, AccessDenied, Unreachable> get(const std::string& path, Ms timeout,
+                                                                  Repairs* repairs);
     HttpRequest request(std::string method, const std::string& path, Ms timeout) const;
     HttpAnswer post_json(const std::string& path, const Json& body);
+    AccessDenied denied(const HttpResponse& response, Meaning meaning, const std::string& path) const;
     bool post_empty(const std::string& path, const Json& body);
 
     const Settings& settings_;

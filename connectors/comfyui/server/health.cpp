@@ -56,6 +56,12 @@ std::optional<ServiceStatus> Health::on_disk(const std::string& problem) {
     return changed();
 }
 
+std::optional<ServiceStatus> Health::on_socket(const std::string& why_not) {
+    no_socket_ = why_not;
+    if (!told_) return {};  // the first probe has more to say
+    return changed();
+}
+
 std::optional<ServiceStatus> Health::changed() {
     if (suspicion_.empty()) fault_ = false;
     ServiceStatus now;
@@ -64,6 +70,8 @@ std::optional<ServiceStatus> Health::changed() {
         if (now.reason.empty()) now.reason = *reason;
     }
     now.available = now.reason.empty();
+    if (now.available && !no_socket_.empty())
+        now.reason = "works without ComfyUI's WebSocket and polls, so progress comes late: " + no_socket_;
     if (told_ == now) return {};
     told_ = now;
     return now;
@@ -115,7 +123,7 @@ std::optional<RestartService> HeadWatch::dead(TimePoint now) {
     return RestartService{
         "ComfyUI answers but its worker thread may be dead: " + owner_text(head_->prompt_id, head_->mark) +
             " has been the running one without a sign for " +
-            std::to_string(dead_after * limit_.count() / 1000) + " s (three times no_progress_timeout)",
+            std::to_string(dead_after * limit_.count() / 1000) + " s" + " (three times no_progress_timeout)",
         false, head_->prompt_id};
 }
 

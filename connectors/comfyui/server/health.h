@@ -18,7 +18,7 @@ namespace emprops::comfyui {
 struct ServiceStatus {
     bool connected = false;
     bool available = false;
-    std::string reason;
+    std::string reason;  ///< why not available; of an available one: what it has to do without
     bool operator==(const ServiceStatus&) const = default;
 };
 
@@ -40,12 +40,14 @@ class Health {
     std::optional<ServiceStatus> on_blocker(const std::string& reason);
     /// "" or why a disk is too full.
     std::optional<ServiceStatus> on_disk(const std::string& problem);
+    /// Why there is no WebSocket ("" when there is one): no reason to take no jobs, but one to be said.
+    std::optional<ServiceStatus> on_socket(const std::string& why_not);
     bool suspicious() const { return !suspicion_.empty(); }
 
   private:
     std::optional<ServiceStatus> changed();
     std::string problem_ = "not asked yet";
-    std::string suspicion_, lingering_, blocker_, disk_;
+    std::string suspicion_, lingering_, blocker_, disk_, no_socket_;
     Ms lapse_;
     bool fault_ = false;
     TimePoint suspicious_since_;

@@ -1,6 +1,7 @@
 #include "connectors/comfyui/server/http.h"
 
 #include <fcntl.h>
+#include <netdb.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -10,11 +11,15 @@
 #include <charconv>
 
 #include "connectors/comfyui/text/address.h"
+#include "ipc/text/people.h"
 #include "ipc/text/values.h"
 #include "ipc/web/transfer.h"
+#include "ipc/web/url.h"
 
 namespace emprops::comfyui {
 namespace {
+
+constexpr curl_off_t longest_retry_after = 24 * 3600;  // s
 
 /// One request and what has come back of it.
 struct Exchange {
@@ -111,11 +116,44 @@ class Mapping {
     bool ok_ = false;
 };
 
+bool has(std::string_view text, const char* words) {
+    return text.find(words) != std::string_view::npos;
+}
+
+/// What a certificate that is not believed lacks, and what can be done about it.
+std::string certificate_advice(std::string_view why, const char* ca_setting) {
+    if (has(why, "subject name") || has(why, "does not match"))
+        return "; the certificate is of another host: use a name that it has";
+    if (has(why, "expired")) return "; the server's certificate has to be renewed";
+    return std::string("; set ") + ca_setting + " to the PEM file of the authority that signed it";
+}
+
 std::string explain(CURLcode code, const Exchange& exchange, const web::Transfer& transfer) {
+    const HttpRequest& request = exchange.request;
     if (exchange.address_refused) {
         return "the address is a private or local one; input_allow_private permits it";
     }
-    return code == CURLE_ABORTED_BY_CALLBACK ? "cancelled" : transfer.why(code);
+    if (code == CURLE_ABORTED_BY_CALLBACK) return "cancelled";
+    const std::string why = transfer.why(code);
+    if (code == CURLE_PEER_FAILED_VERIFICATION) return why + certificate_advice(why, request.ca_setting);
+    if (code == CURLE_SSL_CONNECT_ERROR && has(why, "wrong version number"))
+        return why + "; what answers there speaks no TLS: use http:// in place of https://";
+    if (code == CURLE_OPERATION_TIMEDOUT && has(why, "too slow"))
+        return "not a byte came or went for " + human_duration(request.silence);
+    return why;
+}
+
+/// The name does not exist, as opposed to a name service that does not answer.
+bool is_unknown_name(CURLcode code, const std::string& url) {
+    if (code != CURLE_COULDNT_RESOLVE_HOST) return false;
+    const auto parsed = web::Url::parse(url);
+    if (!parsed.ok()) return false;
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo* found = nullptr;
+    const int error = getaddrinfo(parsed->host.c_str(), nullptr, &hints, &found);
+    if (error == 0) freeaddrinfo(found);
+    return error == EAI_NONAME || error == EAI_NODATA;
 }
 
 /// Nobody is there: no address, no connection, or one that was ended without a word.
@@ -179,6 +217,10 @@ HttpAnswer HttpClient::send(const HttpRequest& request) {
     transfer.set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
     transfer.set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_timeout.count()));
     transfer.set(CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
+    if (request.silence > Ms{0}) {
+        transfer.set(CURLOPT_LOW_SPEED_LIMIT, 1L);
+        transfer.set(CURLOPT_LOW_SPEED_TIME, static_cast<long>((request.silence.count() + 999) / 1000));
+    }
     transfer.set(CURLOPT_HTTPHEADER, headers.get());
     transfer.set(CURLOPT_OPENSOCKETFUNCTION, on_open);
     transfer.set(CURLOPT_OPENSOCKETDATA, &exchange);
@@ -225,6 +267,10 @@ HttpAnswer HttpClient::send(const HttpRequest& request) {
     if (request.method != "GET") transfer.set(CURLOPT_CUSTOMREQUEST, request.method);
 
     const CURLcode code = transfer.perform();
+    curl_off_t retry_after = 0;
+    curl_easy_getinfo(transfer.handle(), CURLINFO_RETRY_AFTER, &retry_after);
+    exchange.response.retry_after =
+        std::chrono::seconds(std::clamp<curl_off_t>(retry_after, 0, longest_retry_after));
     if (code == CURLE_OK) return std::move(exchange.response);
     if (exchange.too_large) return TooLarge{exchange.response.content_length};
     if (exchange.sink_refused) return NotWritten{};
@@ -239,7 +285,8 @@ HttpAnswer HttpClient::send(const HttpRequest& request) {
     const bool refused =
         exchange.address_refused || code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL;
     return Unreachable{explain(code, exchange, transfer), !never_sent,
-                       is_gone(transfer.handle(), code, exchange), refused};
+                       is_gone(transfer.handle(), code, exchange), refused,
+                       is_unknown_name(code, request.url)};
 }
 
 }  // namespace emprops::comfyui

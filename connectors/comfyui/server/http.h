@@ -34,9 +34,12 @@ struct HttpRequest {
     std::vector<FormPart> form;            ///< not empty: a multipart POST
     Ms connect_timeout{5'000};
     Ms timeout{60'000};
+    Ms silence{
+        0};  ///< no byte in either direction for so long ends it, in whole seconds; 0: `timeout` alone holds
     std::uint64_t max_bytes = 256ull << 20;  ///< of the answer's body; more is a TooLarge
     bool verify_tls = true;
     std::string ca_file;
+    const char* ca_setting = "ca_file";  ///< the setting that `ca_file` came from, for people
     bool fresh_connection = false;  ///< a request that must not be repeated by libcurl on a stale connection
     bool public_only = false;       ///< refuse to connect to an address that is_public() refuses
     /// Where the body goes instead of HttpResponse::body; false ends the transfer: NotWritten.
@@ -54,6 +57,7 @@ struct HttpResponse {
     std::string content_type;
     std::string location;
     std::optional<std::uint64_t> content_length;
+    Ms retry_after{0};
     std::uint64_t received = 0;  ///< bytes of body, also those that went to the sink
     std::string body;
 };
@@ -67,9 +71,6 @@ using HttpAnswer = std::variant<HttpResponse, Unreachable, TooLarge, NotWritten>
 
 /// For those who need no more than that there is no usable answer.
 std::optional<Unreachable> no_answer(const HttpAnswer& answer);
-
-/// Sleeps between two tries; true when the job was cancelled meanwhile.
-using Pause = std::function<bool(Ms)>;
 
 class HttpClient {
   public:

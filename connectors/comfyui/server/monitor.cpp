@@ -4,6 +4,7 @@
 
 #include "connectors/comfyui/server/lease.h"
 #include "connectors/comfyui/text/errors.h"
+#include "ipc/text/people.h"
 #include "ipc/text/percent.h"
 
 namespace emprops::comfyui {
@@ -45,9 +46,11 @@ void Monitor::tell(const std::optional<ServiceStatus>& status) {
     if (!status) return;
     context_.set_status(status->connected, status->available, status->reason, "comfyui",
                         {{"url", settings_.server.text()}});
-    context_.log(status->available ? "info" : "warn",
-                 status->available ? "ComfyUI at " + settings_.server.text() + " is ready"
-                                   : "no jobs for now: " + status->reason);
+    const std::string& reason = status->reason;
+    context_.log(reason.empty() ? "info" : "warn",
+                 !status->available ? "no jobs for now: " + reason
+                                    : "ComfyUI at " + settings_.server.text() + " is ready" +
+                                          (reason.empty() ? "" : "; the connector " + reason));
 }
 
 void Monitor::suspect(const RestartService& suspicion) {
@@ -90,6 +93,11 @@ void Monitor::look_now() {
     condition_.notify_all();
 }
 
+void Monitor::socket(const std::string& why_not) {
+    const std::lock_guard lock(mutex_);
+    tell(health_.on_socket(why_not));
+}
+
 void Monitor::run() {
     while (!stop_) {
         probe();
@@ -111,7 +119,7 @@ void Monitor::probe() {
     std::string problem;
     bool gone = false;
     if (const auto* denied = std::get_if<AccessDenied>(&answer)) {
-        problem = access_failure(denied->status, settings_.server.text()).message;
+        problem = denied->what;
     } else if (const auto* unreachable = std::get_if<Unreachable>(&answer)) {
         problem = "ComfyUI at " + settings_.server.text() + " does not answer: " + unreachable->what;
         gone = unreachable->gone;
@@ -188,9 +196,8 @@ void Monitor::check_disk() {
             if (folder == settings_.comfyui_folder)
                 problem = "comfyui_folder " + folder + " cannot be read: " + error.message();
         } else if (space.available < settings_.min_free_bytes) {
-            problem = "the disk of " + folder + " has " + std::to_string(space.available >> 20) +
-                      " MiB left; min_free_bytes wants " + std::to_string(settings_.min_free_bytes >> 20) +
-                      " MiB";
+            problem = "the disk of " + folder + " has " + human_bytes(space.available) +
+                      " left; min_free_bytes wants " + human_bytes(settings_.min_free_bytes);
         }
     }
     const std::lock_guard lock(mutex_);
@@ -255,7 +262,7 @@ void Monitor::look_at_queue() {
     if (stuck) {
         suspect({"ComfyUI answers but its worker thread does not: the prompt " + lingering +
                      " could not be interrupted within stuck_timeout (" +
-                     std::to_string(settings_.stuck_timeout.count() / 1000) + " s)",
+                     human_duration(settings_.stuck_timeout) + ")",
                  false, lingering});
     }
     if (dead) suspect(*dead);

@@ -33,6 +33,8 @@ class Monitor {
     void keep(const std::string& prompt_id);
     /// The WebSocket ended: perhaps the process did, so it is looked at now.
     void look_now();
+    /// Why there is none and will not be soon; "": there is one.
+    void socket(const std::string& why_not);
 
   private:
     void run();

@@ -57,7 +57,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
     void start() {
         resolver_.async_resolve(
-            settings_.server.host, std::to_string(settings_.server.port),
+            text::percent_decode(settings_.server.host), std::to_string(settings_.server.port),
             [self = shared_from_this()](error_code error, tcp::resolver::results_type found) {
                 self->resolved(error, found);
             });
@@ -112,7 +112,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
         auto* secure = std::get_if<Secure>(&stream_);
         if (secure == nullptr) return handshake();
         auto& tls = secure->next_layer();
-        SSL_set_tlsext_host_name(tls.native_handle(), settings_.server.host.c_str());
+        if (const std::string name = settings_.server.server_name(); !name.empty())
+            SSL_set_tlsext_host_name(tls.native_handle(), name.c_str());
         if (settings_.verify_tls) {
             tls.set_verify_callback(asio::ssl::host_name_verification(settings_.server.host));
         }
@@ -125,9 +126,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
         tcp_layer().expires_never();
         const std::string target =
             settings_.server.prefix + "/ws?clientId=" + text::percent_encode(client_id_);
-        const bool v6 = settings_.server.host.find(':') != std::string::npos;
-        const std::string host = (v6 ? "[" + settings_.server.host + "]" : settings_.server.host) + ":" +
-                                 std::to_string(settings_.server.port);
         with_stream([&](auto& ws) {
             websocket::stream_base::timeout limits{settings_.limits.connect, idle_limit, true};
             ws.set_option(limits);
@@ -139,10 +137,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
                     request.set(name, value);
                 }
             }));
-            ws.async_handshake(host, target, [self = shared_from_this()](error_code result) {
-                if (self->failed(result, "WebSocket handshake")) return;
-                self->hello();
-            });
+            ws.async_handshake(settings_.server.authority(), target,
+                               [self = shared_from_this()](error_code result) {
+                                   if (self->failed(result, "WebSocket handshake")) return;
+                                   self->hello();
+                               });
         });
     }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "connectors/comfyui/text/url.h"
 #include "ipc/text/utf8.h"
 #include "ipc/text/values.h"
 
@@ -59,55 +60,66 @@ bool is_sticky_gpu_fault(const NodeError& error) {
 }
 
 Failure node_failure(const NodeError& error, const std::vector<Node>& nodes) {
-    Failure failure;
     const std::string where = node_text(error.node, error.node_type, nodes);
     std::string message = trimmed(error.message, longest_message);
+    Json details = {{"node", error.node},
+                    {"class_type", error.node_type},
+                    {"exception_type", error.exception_type},
+                    {"exception_message", message}};
     if (message.empty()) message = "no message";
-    failure.details = {{"node", error.node},
-                       {"class_type", error.node_type},
-                       {"exception_type", error.exception_type},
-                       {"exception_message", trimmed(error.message, longest_message)}};
+    const std::string failed = where + " failed: " + error.exception_type + ": " + message;
+    Failure failure =
+        is_out_of_memory(error)
+            ? failure_of(Cause::out_of_memory,
+                         "out of memory in " + where + ": " + message +
+                             ". The job needs a GPU with more memory, a smaller picture or "
+                             "batch, or a smaller model.")
+        : is_sticky_gpu_fault(error)
+            ? failure_of(
+                  Cause::gpu_fault,
+                  failed + ". The GPU context of this ComfyUI process is broken; ComfyUI must be restarted.")
+            : failure_of(Cause::node_error, failed);
     Json traceback = Json::array();
     for (const std::string& line : error.traceback) {
         if (traceback.size() < 30) traceback.push_back(trimmed(line, 500));
     }
-    failure.details["traceback"] = std::move(traceback);
-    if (is_out_of_memory(error)) {
-        failure.code = "out_of_memory";
-        failure.details["class"] = "out_of_memory";
-        failure.message =
-            "out of memory in " + where + ": " + message +
-            ". The job needs a GPU with more memory, a smaller picture or batch, or a smaller model.";
-        return failure;
-    }
-    failure.code = "service_error";
-    failure.retryable = false;
-    failure.details["class"] = "node_error";
-    failure.message = where + " failed: " + error.exception_type + ": " + message;
-    if (is_sticky_gpu_fault(error)) {
-        failure.retryable = true;
-        failure.details["class"] = "gpu_fault";
-        failure.message += ". The GPU context of this ComfyUI process is broken; ComfyUI must be restarted.";
-    }
+    details["traceback"] = std::move(traceback);
+    failure.details.update(details);
     return failure;
 }
 
-bool is_access_problem(long status, std::string_view content_type) {
-    if (status == 401 || status == 403 || status == 407) return true;
-    const bool html = content_type.substr(0, 9) == "text/html";
-    // ComfyUI's API never redirects and never answers in HTML; a login page does.
-    return (status >= 300 && status < 400 && status != 304) || (html && status < 500 && status != 404);
+std::string barrier_text(const Barrier& barrier) {
+    const std::string credentials =
+        "username and password, bearer_token or headers in the connector's settings to what the proxy wants";
+    const std::string where = "something in front of ComfyUI at " + barrier.server;
+    if (barrier.meaning == Meaning::page)
+        return where + " answered with a web page, most likely a login (" + barrier.answer + "). Set " +
+               credentials + ".";
+    if (barrier.meaning != Meaning::redirect)
+        return where + " refused us (" + barrier.answer + "). Set " + credentials + ".";
+    const std::string target = absolute_location(barrier.server + barrier.path, barrier.location);
+    const std::string shown = without_secrets(target);
+    const std::string asked = without_secrets(barrier.path);
+    const std::string leads = where + " leads elsewhere: to " + (shown.empty() ? "nowhere usable" : shown) +
+                              " (" + barrier.answer + "). ";
+    // The same request at another address, not another page.
+    if (shown.ends_with(asked)) {
+        std::string base = shown.substr(0, shown.size() - asked.size());
+        if (base != barrier.server) return leads + "Set server_url to " + base + ".";
+    }
+    return leads + "If that is a login, set " + credentials + "; if ComfyUI is there, set server_url to it.";
 }
 
-Failure access_failure(long status, const std::string& server) {
-    Failure failure;
-    failure.code = "access_denied";
-    failure.details = {{"class", "access"}, {"http_status", status}};
-    failure.message =
-        "something in front of ComfyUI at " + server + " refused us (HTTP " + std::to_string(status) +
-        "). Set username and password, bearer_token or headers in the connector's settings to what "
-        "the proxy wants.";
-    return failure;
+Failure too_large_failure(const std::string& what, const std::string& answer, const std::string& instead) {
+    // ComfyUI's own answer is a plain text (connectors/comfyui/API.md 1.3).
+    const bool own = answer.find("Maximum request body size") != std::string::npos;
+    return failure_of(
+        Cause::payload_too_large,
+        what + " is larger than what is accepted: " + answer + ". There are two limits: that of ComfyUI " +
+            "(--max-upload-size, 100 MiB unless it is set) and that of a proxy in front of it (nginx: "
+            "client_max_body_size, 1 MiB unless it is set). " +
+            (own ? "ComfyUI's is the one" : "The proxy's is most likely the one") + " to raise" +
+            (instead.empty() ? "" : "; or " + instead));
 }
 
 }  // namespace emprops::comfyui

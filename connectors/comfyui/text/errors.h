@@ -8,6 +8,7 @@
 
 #include "connectors/comfyui/text/events.h"
 #include "connectors/comfyui/text/failure.h"
+#include "connectors/comfyui/text/meaning.h"
 #include "connectors/comfyui/text/payload.h"
 
 namespace emprops::comfyui {
@@ -26,8 +27,18 @@ std::string trimmed(std::string text, std::size_t limit);
 /// ComfyUI's message never gets here (prompts, private).
 Failure node_failure(const NodeError& error, const std::vector<Node>& nodes);
 
-/// Access refused by a proxy in front of ComfyUI: 401, 403, 407, or a redirect or page in HTML.
-bool is_access_problem(long status, std::string_view content_type);
-Failure access_failure(long status, const std::string& server);
+/// What something in front of ComfyUI did in place of an answer.
+struct Barrier {
+    Meaning meaning = Meaning::denied;  ///< denied, page or redirect
+    std::string answer;                 ///< answer_text()
+    std::string server, path;           ///< what was asked: ComfyUI's address, and the rest
+    std::string location;               ///< of a redirect
+};
+/// Who refused us, where a redirect leads, and what to set.
+std::string barrier_text(const Barrier& barrier);
+
+/// HTTP 413, for a request that carried `what`: names both limits, and the one that refused where the answer shows
+/// it. `answer`: answer_text(). `instead`: what else can be done; empty: nothing.
+Failure too_large_failure(const std::string& what, const std::string& answer, const std::string& instead);
 
 }  // namespace emprops::comfyui

@@ -229,6 +229,16 @@ bool is_of_node(const std::string& id, const std::string& wanted) {
            (id.size() > wanted.size() && id.rfind(wanted, 0) == 0 && id[wanted.size()] == '.');
 }
 
+bool is_servable(const OutputFile& file) {
+    const std::string path = file.subfolder + "/" + file.filename;
+    const bool drive = file.subfolder.size() > 1 && file.subfolder[1] == ':';
+    const bool absolute = drive || file.subfolder.starts_with('/') || file.subfolder.starts_with('\\') ||
+                          file.filename.starts_with('/') || file.filename.empty();
+    const bool odd = std::any_of(path.begin(), path.end(), [](char c) { return c >= 0 && c < 0x20; });
+    return !absolute && !odd && path.find("..") == std::string::npos &&
+           path.find("\xEF\xBF\xBD") == std::string::npos;
+}
+
 Outputs collect_outputs(const Json& outputs, bool with_temp, const std::vector<std::string>& nodes) {
     Outputs out;
     if (!outputs.is_object()) return out;

@@ -54,6 +54,10 @@ std::string outer_node(const std::string& id, const Known& known) {
     return at;
 }
 
+/// Whether ComfyUI serves such a name at all (connectors/comfyui/API.md 5.3): not one that leads out of its folders, nor
+/// one with bytes that were no text, which it cannot be asked for.
+bool is_servable(const OutputFile& file);
+
 /// Walks all nodes and keys of a history entry's `outputs`. Files are, at any depth: objects with a
 /// `filename` (or a `name` and a `type` or `subfolder`), [filename, subfolder, type], links to /view, and,
 /// under any key but `text` and the like, texts that are a path with the ending of a media file. Other values

@@ -21,11 +21,23 @@ struct Url {
     bool tls() const { return scheme == "https"; }
     /// "http://host:8188/prefix", never with user or password.
     std::string text() const;
+    /// As a Host header has it: without the scheme's own port.
+    std::string authority() const;
+    /// The name for TLS to ask for (RFC 6066: none for an address, no dot at its end); empty: none.
+    std::string server_name() const;
 };
 
 /// Reads "http://user:pass@host:8188/prefix"; ws and wss mean http and https. Errors name the text (without a
 /// password).
 Result<Url> parse_url(std::string_view text);
+
+/// An address as people and servers write it, with blanks and characters beyond ASCII in its path, becomes one that
+/// HTTP can carry: these are percent-coded, line breaks and what surrounds it go. "%" and the host stay.
+std::string tidy_url(std::string_view text);
+/// Where a redirect from `from` leads (RFC 3986, also relative ones); tidy; empty when that cannot be said.
+std::string absolute_location(const std::string& from, const std::string& location);
+/// For people: a query often holds a signature, and what stands before an "@" a password.
+std::string without_secrets(const std::string& url);
 
 /// "?a=b&c=d", or "" without pairs.
 std::string query(const std::vector<std::pair<std::string, std::string>>& pairs);

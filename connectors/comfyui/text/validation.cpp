@@ -5,6 +5,7 @@
 #include <set>
 
 #include "connectors/comfyui/text/errors.h"
+#include "connectors/comfyui/text/spelling.h"
 #include "connectors/comfyui/text/tolerant_json.h"
 #include "ipc/text/nearest.h"
 #include "ipc/text/values.h"
@@ -29,18 +30,22 @@ std::string quoted_list(const std::vector<std::string>& words) {
 
 Failure missing_class(const std::string& class_type, const std::string& where,
                       const std::function<std::vector<std::string>()>& classes) {
-    const auto near = text::nearest(class_type, classes());
-    Failure failure;
-    failure.code = "unsupported";  // here; another worker may have it
-    failure.message =
-        "ComfyUI has no node class \"" + class_type + "\"" + (where.empty() ? "" : ", wanted by " + where) +
-        ". Install the custom node pack that brings it into ComfyUI's folder custom_nodes and restart "
-        "ComfyUI, or run the job on a worker that has it.";
-    if (!near.empty()) failure.message += " Similar classes here: " + quoted_list(near) + ".";
-    failure.details = {{"class", "missing_node_class"},
-                       {"class_type", class_type},
-                       {"belongs_to", "custom_nodes"},
-                       {"nearest", near}};
+    const auto there = classes();
+    const auto near = text::nearest(class_type, there);
+    const std::string same = counterpart_of(class_type, there).same;
+    const std::string wanted =
+        "ComfyUI has no node class \"" + class_type + "\"" + (where.empty() ? "" : ", wanted by " + where);
+    Failure failure =
+        same.empty()
+            ? failure_of(
+                  Cause::missing_node_class,
+                  wanted +
+                      ". Install the custom node pack that brings it into ComfyUI's folder custom_nodes and "
+                      "restart ComfyUI, or run the job on a worker that has it." +
+                      (near.empty() ? "" : " Similar classes here: " + quoted_list(near) + "."))
+            : failure_of(Cause::validation, wanted + "; it is there as \"" + same + "\": use that spelling");
+    failure.details.update(
+        Json{{"class_type", class_type}, {"belongs_to", "custom_nodes"}, {"nearest", near}});
     return failure;
 }
 
@@ -59,15 +64,13 @@ std::string class_in_message(const std::string& message) {
 struct Problem {
     std::string sentence;
     Json entry;
-    bool missing_model = false;
-    bool missing_class = false;
+    Cause cause = Cause::validation;
 };
 
-Problem value_not_in_list(const std::string& class_type, const std::string& where, const Json& error,
-                          const Choices& choices) {
+/// The values that an error's input may have.
+std::vector<std::string> allowed_values(const std::string& class_type, const Json& error,
+                                        const Choices& choices) {
     const Json extra = error.value("extra_info", Json::object());
-    const std::string input = text_of(extra, "input_name");
-    std::string wanted = text_of(extra, "received_value");
     std::vector<std::string> allowed;
     const Json config =
         extra.is_object() && extra.contains("input_config") ? extra.at("input_config") : Json();
@@ -76,16 +79,45 @@ Problem value_not_in_list(const std::string& class_type, const std::string& wher
             allowed.push_back(choice.is_string() ? choice.get<std::string>() : dump(choice));
         }
     }
-    if (allowed.empty()) allowed = choices(class_type, input);  // long lists are left out of the answer
+    if (allowed.empty())
+        allowed = choices(class_type, text_of(extra, "input_name"));  // long lists are left out
+    return allowed;
+}
+
+/// Says so if the value is there under another spelling; false: it is not.
+bool is_there(const std::string& where, const std::string& input, const std::string& wanted,
+              const Counterpart& counterpart, bool is_model, Problem& problem) {
+    const std::string what = where + ", input \"" + input + "\": \"" + wanted + "\" is there as ";
+    if (!counterpart.same.empty()) {
+        problem.sentence = what + "\"" + counterpart.same + "\"; use that spelling";
+        return true;
+    }
+    if (counterpart.elsewhere.empty()) return false;
+    problem.sentence = what + quoted_list(counterpart.elsewhere) + ", in another folder; name it so";
+    if (is_model) {
+        problem.sentence += ", or run the job on a worker that has it where the workflow says";
+        problem.cause = Cause::other_folder;
+    }
+    return true;
+}
+
+Problem value_not_in_list(const std::string& class_type, const std::string& where, const Json& error,
+                          const Choices& choices) {
+    const Json extra = error.value("extra_info", Json::object());
+    const std::string input = text_of(extra, "input_name");
+    std::string wanted = text_of(extra, "received_value");
+    const std::vector<std::string> allowed = allowed_values(class_type, error, choices);
     const auto near = text::nearest(wanted, allowed);
     Problem problem;
     problem.entry["wanted"] = wanted;
     problem.entry["nearest"] = near;
     problem.entry["allowed_count"] = allowed.size();
     const auto folder = model_folder(class_type, input);
+    if (folder) problem.entry["folder"] = "models/" + *folder;
+    if (is_there(where, input, wanted, counterpart_of(wanted, allowed), folder.has_value(), problem))
+        return problem;
     if (folder) {
-        problem.missing_model = true;
-        problem.entry["folder"] = "models/" + *folder;
+        problem.cause = Cause::missing_model;
         problem.sentence = where + " wants the model \"" + wanted + "\" (input " + input +
                            "), which is not in ComfyUI's folder models/" + *folder +
                            "; put it there or run the job on a worker that has it";
@@ -130,35 +162,60 @@ Problem one_problem(const std::string& id, const std::string& class_type, const 
     return problem;
 }
 
+/// Calls `use` with the node's id, its class and each error that ComfyUI names of it.
+template <class Use>
+void for_each_error(const Json& body, const Use& use) {
+    const Json* node_errors = member(&body, "node_errors");
+    if (node_errors == nullptr || !node_errors->is_object()) return;
+    for (const auto& [id, entry] : node_errors->items()) {
+        const Json* list = member(&entry, "errors");
+        if (list == nullptr || !list->is_array()) continue;
+        for (const Json& one : *list) {
+            if (one.is_object()) use(id, text_of(entry, "class_type"), one);
+        }
+    }
+}
+
 Failure join(std::vector<Problem> problems, const std::string& otherwise) {
-    Failure failure;
-    failure.code = "invalid_payload";
-    failure.retryable = false;
-    failure.details["class"] = "validation";
     Json entries = Json::array();
     std::string sentences;
     // ComfyUI's order changes from run to run.
     std::sort(problems.begin(), problems.end(),
               [](const Problem& a, const Problem& b) { return a.sentence < b.sentence; });
     constexpr std::size_t shown = 5;
-    bool only_models = !problems.empty();
+    // Another worker can do better only if that is so of each of them.
+    Cause cause = problems.empty() ? Cause::validation : problems.front().cause;
     for (std::size_t i = 0; i < problems.size(); ++i) {
-        only_models = only_models && problems[i].missing_model;
+        if (problems[i].cause == Cause::validation) cause = Cause::validation;
         if (i < shown) sentences += (i == 0 ? "" : "; ") + problems[i].sentence;
         if (entries.size() < 50) entries.push_back(std::move(problems[i].entry));
     }
     if (problems.size() > shown) sentences += "; and " + std::to_string(problems.size() - shown) + " more";
-    if (only_models) {
-        failure.code = "unsupported";
-        failure.retryable = true;
-        failure.details["class"] = "missing_model";
-    }
+    Failure failure =
+        failure_of(cause, "ComfyUI refused the workflow: " + (sentences.empty() ? otherwise : sentences));
     failure.details["problems"] = std::move(entries);
-    failure.message = "ComfyUI refused the workflow: " + (sentences.empty() ? otherwise : sentences);
     return failure;
 }
 
 }  // namespace
+
+std::vector<Respelling> respellings(const Json& body, const Choices& choices) {
+    std::vector<Respelling> out;
+    bool other_trouble = false;
+    for_each_error(body, [&](const std::string& id, const std::string& class_type, const Json& error) {
+        const Json extra = error.value("extra_info", Json::object());
+        const Json* wanted = member(&extra, "received_value");
+        const std::string type = text_of(error, "type");
+        const bool is_value = type == "value_not_in_list" || type == "custom_validation_failed";
+        other_trouble = other_trouble || !is_value || wanted == nullptr || !wanted->is_string();
+        if (other_trouble) return;
+        const std::string from = *wanted;
+        std::string same = counterpart_of(from, allowed_values(class_type, error, choices)).same;
+        other_trouble = same.empty() || same == from;
+        out.push_back({id, text_of(extra, "input_name"), from, std::move(same)});
+    });
+    return other_trouble ? std::vector<Respelling>{} : out;
+}
 
 Failure validation_failure(const Json& body, const std::vector<Node>& nodes, const Choices& choices,
                            const std::function<std::vector<std::string>()>& classes) {
@@ -182,18 +239,9 @@ Failure validation_failure(const Json& body, const std::vector<Node>& nodes, con
         return failure;
     }
     std::vector<Problem> problems;
-    const auto node_errors = body.is_object() ? body.find("node_errors") : body.end();
-    if (node_errors != body.end() && node_errors->is_object()) {
-        for (const auto& [id, entry] : node_errors->items()) {
-            if (!entry.is_object()) continue;
-            const Json list = entry.value("errors", Json::array());
-            if (!list.is_array()) continue;
-            for (const Json& one : list) {
-                if (one.is_object())
-                    problems.push_back(one_problem(id, text_of(entry, "class_type"), one, nodes, choices));
-            }
-        }
-    }
+    for_each_error(body, [&](const std::string& id, const std::string& its_class, const Json& one) {
+        problems.push_back(one_problem(id, its_class, one, nodes, choices));
+    });
     std::string otherwise = message.empty() ? "it gave no reason" : message;
     const std::string details = trimmed(text_of(error, "details"), 500);
     if (!details.empty()) otherwise += " (" + details + ")";
@@ -331,10 +379,7 @@ std::optional<Failure> preflight(const Json& graph, const Json& object_info, con
             // to ComfyUI.
             if (!value->is_string() || is_file_input(name)) continue;
             const auto allowed = choices_of(object_info, node.class_type, name);
-            if (allowed.empty() ||
-                std::find(allowed.begin(), allowed.end(), value->get<std::string>()) != allowed.end()) {
-                continue;
-            }
+            if (allowed.empty() || !counterpart_of(value->get<std::string>(), allowed).same.empty()) continue;
             const Json error = {{"type", "value_not_in_list"},
                                 {"extra_info", {{"input_name", name}, {"received_value", *value}}}};
             problems.push_back(one_problem(node.id, node.class_type, error, nodes,

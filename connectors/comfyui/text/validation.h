@@ -20,6 +20,13 @@ using Choices = std::function<std::vector<std::string>(const std::string&, const
 Failure validation_failure(const Json& body, const std::vector<Node>& nodes, const Choices& choices,
                            const std::function<std::vector<std::string>()>& classes);
 
+/// A value that ComfyUI refused and has under another spelling.
+struct Respelling {
+    std::string node, input, from, to;
+};
+/// Of a refusal that names nothing but such values; else empty.
+std::vector<Respelling> respellings(const Json& body, const Choices& choices);
+
 /// Where a model of this input lies in ComfyUI's models folder ("ckpt_name" -> "checkpoints"); nullopt when
 /// the input names no model file.
 std::optional<std::string> model_folder(std::string_view class_type, std::string_view input);

@@ -46,22 +46,11 @@ std::optional<Failure> strip_or_fail(const OutputFile& file, const std::string& 
     if (stripped.ok()) return {};
     const bool ours = stripped.error().code == "internal";
     return failure_of(
-        ours ? "internal" : "service_error", "strip_metadata",
+        ours ? Cause::disk : Cause::not_strippable,
         "\"" + file.filename + "\" (node " + file.node + ") is not delivered: strip_metadata is set, and " +
             stripped.error().message +
             ". Let the workflow save another format, or set strip_metadata (outputs.strip_metadata "
-            "in the payload) to false",
-        ours);
-}
-
-Failure download_failure(const Error& error) {
-    const bool large = error.code == "result_too_large";
-    const bool access = error.code == "access_denied";
-    return failure_of(error.code,
-                      large    ? "too_large"
-                      : access ? "access"
-                               : "download",
-                      error.message, !large);
+            "in the payload) to false");
 }
 
 std::vector<std::pair<std::string, std::string>> template_values(const OutputFile& file,
@@ -118,15 +107,17 @@ Result<OutputSettings> output_rules(const OutputSettings& settings, const Output
 }
 
 Delivery::Delivery(Api& api, const Settings& settings, OutputSettings rules, JobNames names,
-                   std::function<bool()> cancelled, Pause pause, std::uint64_t inline_used)
+                   std::function<bool()> cancelled, const Pause& pause, std::uint64_t inline_used)
     : api_(api),
       settings_(settings),
       rules_(std::move(rules)),
       names_(std::move(names)),
-      pause_(std::move(pause)) {
-    const Uploads uploads{api.http(), settings, std::move(cancelled), pause_};
+      cancelled_(std::move(cancelled)),
+      downloads_(settings.limits.unreachable, pause) {
+    const Uploads uploads{api.http(), settings, cancelled_};
     for (const std::string& policy : rules_.deliver) {
-        destinations_.push_back({policy, make_destination(policy, uploads, rules_, api, inline_used)});
+        destinations_.push_back({policy, make_destination(policy, uploads, rules_, api, inline_used),
+                                 Tries(settings.limits.unreachable, pause)});
     }
 }
 
@@ -136,13 +127,19 @@ std::string Delivery::next_path() {
 
 std::variant<Json, Delivery::FilesGone, Failure> Delivery::deliver(const OutputFile& file) {
     const std::string path = next_path();
-    for (int attempt = 1;; ++attempt) {
+    bool gone = false;
+    const auto setback = downloads_.run([&]() -> std::optional<Setback> {
         auto answer = api_.download(file, path);
-        if (std::holds_alternative<Api::Missing>(answer)) return FilesGone{};
-        const auto* problem = std::get_if<Error>(&answer);
-        if (problem == nullptr) break;
-        const bool passing = problem->code == "service_unavailable" && attempt < most_tries;
-        if (!passing || pause_(pause_between_tries * attempt)) return download_failure(*problem);
+        gone = std::holds_alternative<Api::Missing>(answer);
+        if (auto* failed = std::get_if<Setback>(&answer)) return std::move(*failed);
+        return {};
+    });
+    if (gone) return FilesGone{};
+    if (setback && cancelled_()) return failure_of(Cause::cancelled, "cancelled while delivering");
+    if (setback) {
+        Failure failure = setback->failure;
+        failure.message += ". It still lies in ComfyUI: " + api_.public_view_url(file);
+        return failure;
     }
     auto placed = place(file, path, true);
     std::error_code ignored;
@@ -154,8 +151,7 @@ std::variant<Json, Delivery::FilesGone, Failure> Delivery::deliver(const OutputF
 
 std::variant<Json, Failure> Delivery::deliver_bytes(const OutputFile& file, const std::string& bytes) {
     const std::string path = next_path();
-    if (!write_output(path, bytes))
-        return failure_of("internal", "disk", "cannot write " + path + " (disk full?)");
+    if (!write_output(path, bytes)) return failure_of(Cause::disk, "cannot write " + path + " (disk full?)");
     auto placed = place(file, path, false);
     std::error_code ignored;
     fs::remove(path, ignored);
@@ -170,14 +166,14 @@ std::variant<Json, Failure> Delivery::place(const OutputFile& file, const std::s
     std::error_code error;
     const std::uint64_t size = fs::file_size(path, error);
     const auto sha256 = sha256_hex_of_file(path);
-    if (error || !sha256) return failure_of("internal", "disk", "cannot read " + path + " again");
+    if (error || !sha256) return failure_of(Cause::disk, "cannot read " + path + " again");
     const Cargo cargo{file, path, size, *sha256, in_comfyui, template_values(file, names_, *sha256)};
-    std::vector<std::pair<std::string, Spilled>> spilled;
+    std::vector<Miss> misses;
     for (Named& each : destinations_) {
-        auto placement = each.destination(cargo);
-        if (auto* failed = std::get_if<Failure>(&placement)) return std::move(*failed);
-        if (auto* not_here = std::get_if<Spilled>(&placement)) {
-            spilled.emplace_back(each.policy, std::move(*not_here));
+        auto placement = try_at(each, cargo);
+        if (cancelled_()) return failure_of(Cause::cancelled, "cancelled while delivering");
+        if (auto* miss = std::get_if<Miss>(&placement)) {
+            misses.push_back(std::move(*miss));
             continue;
         }
         auto& placed = std::get<Placed>(placement);
@@ -192,31 +188,55 @@ std::variant<Json, Failure> Delivery::place(const OutputFile& file, const std::s
                       {"sha256", *sha256},
                       {"delivery", each.policy}};
         entry.update(placed.entry);
+        for (const Miss& miss : misses) {
+            if (miss.failure)
+                detours_.insert(miss.policy + " did not take \"" + file.filename + "\", " + each.policy +
+                                " has it: " + miss.why);
+        }
         return entry;
     }
-    return no_destination(file, spilled);
+    return no_destination(cargo, misses);
 }
 
-/// Why each destination was none, and what can be done about it.
-Failure Delivery::no_destination(const OutputFile& file,
-                                 const std::vector<std::pair<std::string, Spilled>>& spilled) const {
+std::variant<Placed, Delivery::Miss> Delivery::try_at(Named& destination, const Cargo& cargo) {
+    std::optional<Placement> placement;
+    const auto setback = destination.tries.run([&]() -> std::optional<Setback> {
+        placement = destination.destination(cargo);
+        if (auto* failed = std::get_if<Setback>(&*placement)) return std::move(*failed);
+        return {};
+    });
+    if (setback) return Miss{destination.policy, setback->failure.message, {}, setback->failure};
+    if (auto* spilled = std::get_if<Spilled>(&*placement))
+        return Miss{destination.policy, std::move(spilled->why), std::move(spilled->cure), {}};
+    return std::move(std::get<Placed>(*placement));
+}
+
+/// Why each destination was none, what can be done about it, and where the file still is.
+Failure Delivery::no_destination(const Cargo& cargo, const std::vector<Miss>& misses) const {
     std::string reasons, cures;
     const auto cure = [&](const std::string& what) {
         cures += (cures.empty() ? ". To do: " : ", or ") + what;
     };
-    for (const auto& [policy, why] : spilled) {
-        reasons += (reasons.empty() ? "" : "; ") + policy + ": " + why.why;
-        if (!why.cure.empty()) cure(why.cure);
+    std::optional<Failure> failure;
+    for (const Miss& miss : misses) {
+        reasons += (reasons.empty() ? "" : "; ") + miss.policy + ": " + miss.why;
+        if (!miss.cure.empty()) cure(miss.cure);
+        const bool counts = miss.failure && (!failure || failure->code == "result_too_large");
+        if (counts) failure = miss.failure;
     }
     std::string more;
     for (const std::string policy : {"reference", "directory", "http_put", "s3"}) {
-        const bool useless = policy == "reference" && rules_.strip_metadata;
+        const bool useless = policy == "reference" && (rules_.strip_metadata || !cargo.in_comfyui);
         if (!has(rules_.deliver, policy.c_str()) && !useless) more += (more.empty() ? "" : ", ") + policy;
     }
     if (!more.empty()) cure("add one of " + more + " to deliver");
-    return failure_of(
-        "result_too_large", "too_large",
-        "\"" + file.filename + "\" (node " + file.node + ") cannot be delivered: " + reasons + cures, false);
+    const OutputFile& file = cargo.file;
+    if (!failure) failure = failure_of(Cause::result_too_large, "");
+    failure->message = "\"" + file.filename + "\" (node " + file.node + ") cannot be delivered: " + reasons +
+                       cures +
+                       (cargo.in_comfyui ? ". It still lies in ComfyUI: " + api_.public_view_url(file)
+                                         : ". It came over the WebSocket and lies nowhere else");
+    return *failure;
 }
 
 void Delivery::remember_delivered(const OutputFile& file) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "connectors/comfyui/text/outputs.h"
 #include "connectors/comfyui/text/payload.h"
 #include "connectors/comfyui/transfer/destinations/destination.h"
+#include "connectors/comfyui/transfer/tries.h"
 
 namespace emprops::comfyui {
 
@@ -34,10 +36,11 @@ class Delivery {
   public:
     /// `inline_used`: what else of the result's inline budget is taken, such as texts.
     Delivery(Api& api, const Settings& settings, OutputSettings rules, JobNames names,
-             std::function<bool()> cancelled, Pause pause, std::uint64_t inline_used);
+             std::function<bool()> cancelled, const Pause& pause, std::uint64_t inline_used);
 
-    struct FilesGone {};  ///< ComfyUI no longer has a file that it named
-    /// Downloads and delivers one file; its entry for the result.
+    struct FilesGone {};  ///< ComfyUI does not have a file that it named, or does not serve its name
+    /// Downloads and delivers one file; its entry for the result. What may pass is tried again for
+    /// unreachable_timeout, at each destination in turn.
     std::variant<Json, FilesGone, Failure> deliver(const OutputFile& file);
     /// The same for a picture that came over the WebSocket.
     std::variant<Json, Failure> deliver_bytes(const OutputFile& file, const std::string& bytes);
@@ -45,28 +48,38 @@ class Delivery {
     void remove_delivered();
     /// Not empty: links were given out that not everybody can open; the reason, for people.
     const std::string& local_links() const { return local_links_; }
+    /// Files that went to a later destination since an earlier one failed; for people.
+    const std::set<std::string>& detours() const { return detours_; }
 
   private:
     struct Named {
         std::string policy;  // as in `deliver`
         Destination destination;
+        Tries tries;
+    };
+    /// Why one of the destinations does not have a file.
+    struct Miss {
+        std::string policy, why, cure;
+        std::optional<Failure> failure;  // nullopt: it is not for this file
     };
 
     std::string next_path();
     std::variant<Json, Failure> place(const OutputFile& file, const std::string& path, bool in_comfyui);
-    Failure no_destination(const OutputFile& file,
-                           const std::vector<std::pair<std::string, Spilled>>& spilled) const;
+    std::variant<Placed, Miss> try_at(Named& destination, const Cargo& cargo);
+    Failure no_destination(const Cargo& cargo, const std::vector<Miss>& misses) const;
     void remember_delivered(const OutputFile& file);
 
     Api& api_;
     const Settings& settings_;
     OutputSettings rules_;
     JobNames names_;
-    Pause pause_;
+    std::function<bool()> cancelled_;
+    Tries downloads_;
     std::vector<Named> destinations_;     // in the order in which they are tried
     std::vector<std::string> delivered_;  // files of ComfyUI's that are to be removed
     int count_ = 0;
     std::string local_links_;
+    std::set<std::string> detours_;
 };
 
 }  // namespace emprops::comfyui

@@ -4,10 +4,12 @@
 
 #include <functional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "connectors/comfyui/server/api.h"
 #include "connectors/comfyui/text/payload.h"
+#include "connectors/comfyui/transfer/tries.h"
 
 namespace emprops::comfyui {
 
@@ -15,26 +17,24 @@ namespace emprops::comfyui {
 /// `space` (PromptNames) keeps workers apart that share a ComfyUI.
 std::string input_subfolder(const std::string& space, const std::string& job_id);
 
-/// Downloads `url` to `path` under the rules: size, time, number of redirects, no private addresses (checked
-/// at each connect, redirects too). Errors name the input: "invalid_payload", or "service_unavailable" where
-/// the source may answer another time.
-Result<Ok> fetch_url(HttpClient& http, const std::string& url, const std::string& path,
-                     const std::string& what, const InputRules& rules,
-                     const std::function<bool()>& cancelled);
-
-/// Where a redirect leads (RFC 3986, also relative ones); empty when that cannot be said.
-std::string redirect_target(const std::string& from, const std::string& location);
-
-/// How long and how what may pass is tried again.
-struct Retry {
-    Ms limit{60'000};
+/// What an input is brought with.
+struct InputWays {
+    const InputRules& rules;
+    Ms patience;  ///< with ComfyUI; the rules have their own for sources
     Pause pause;
+    std::function<bool()> cancelled;
 };
 
+/// Downloads the input's `url` to `path` under the rules: size, time, number of redirects, no private addresses
+/// (checked at each connect, redirects too), and a file, not a page. Tried again while that may help.
+std::optional<Setback> fetch_input(HttpClient& http, const InputFile& input, const std::string& path,
+                                   const InputWays& ways);
+
 /// The names that ComfyUI gave the files, in their order.
-Result<std::vector<std::string>> provide_inputs(Api& api, const std::vector<const InputFile*>& files,
-                                                const InputRules& rules, const std::string& subfolder,
-                                                const std::string& work_dir,
-                                                const std::function<bool()>& cancelled, const Retry& retry);
+std::variant<std::vector<std::string>, Failure> provide_inputs(Api& api,
+                                                               const std::vector<const InputFile*>& files,
+                                                               const InputWays& ways,
+                                                               const std::string& subfolder,
+                                                               const std::string& work_dir);
 
 }  // namespace emprops::comfyui

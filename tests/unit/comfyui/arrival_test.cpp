@@ -124,5 +124,56 @@ TEST_F(ArrivalTest, ACancelWhileAllAreLookedForEndsWithNothingToWithdraw) {
     EXPECT_TRUE(std::holds_alternative<Arrival::NothingToWithdraw>(result));
 }
 
+TEST_F(ArrivalTest, APostThatIsPutOffIsSentAgainWhenTheServerSays) {
+    make();
+    look_in_vain(at(0));
+    arrival->on_post(PutOff{"HTTP 429", Ms{7'000}, false}, at(0));
+    EXPECT_FALSE(submission.doubtful);
+    EXPECT_EQ(word(arrival->next(at(6'999))), "wait");
+    EXPECT_EQ(word(arrival->next(at(7'000))), "post p0");
+    EXPECT_TRUE(std::holds_alternative<Arrival::Arrived>(arrival->on_post(Accepted{"p0", {}}, at(7'001))));
+}
+
+TEST_F(ArrivalTest, APutOffThatMayHaveBeenTakenIsLookedForFirst) {
+    make();
+    look_in_vain(at(0));
+    arrival->on_post(PutOff{"HTTP 503", Ms{0}, true}, at(0));
+    EXPECT_TRUE(submission.doubtful);
+    EXPECT_EQ(word(arrival->next(at(0))), "history p0");
+    arrival->on_history(NoEntry{}, at(1));
+    const auto result = arrival->on_queue(running("p0"), at(1));
+    EXPECT_TRUE(std::get<Arrival::Arrived>(result).found);
+}
+
+TEST_F(ArrivalTest, PutOffsEndWithTheTimeForAnAnswerAndNotByTheirNumber) {
+    rules.limits.unreachable = Ms{30'000};
+    make();
+    look_in_vain(at(0));
+    Arrival::Result result;
+    int now = 0, posts = 0;
+    while (!std::holds_alternative<Failure>(result) && posts < 100) {
+        result = arrival->on_post(PutOff{"HTTP 429", Ms{0}, false}, at(now));
+        ++posts;
+        while (word(arrival->next(at(now))) == "wait" && now < 100'000)
+            now += 100;
+    }
+    EXPECT_GT(posts, 5);
+    EXPECT_EQ(std::get<Failure>(result).code, "service_unavailable");
+    EXPECT_THAT(std::get<Failure>(result).message, testing::HasSubstr("HTTP 429"));
+}
+
+TEST_F(ArrivalTest, ATooLargeWorkflowIsFinalAndARefusalOfAccessNamesItself) {
+    make();
+    look_in_vain(at(0));
+    const auto result = arrival->on_post(ServerError{413, "HTTP 413 (too large)"}, at(0));
+    EXPECT_EQ(std::get<Failure>(result).details["class"], "too_large");
+    EXPECT_FALSE(std::get<Failure>(result).retryable);
+    make();
+    look_in_vain(at(0));
+    const auto denied = std::get<Failure>(arrival->on_post(AccessDenied{401, "log in"}, at(0)));
+    EXPECT_EQ(denied.message, "log in");
+    EXPECT_EQ(denied.details["http_status"], 401);
+}
+
 }  // namespace
 }  // namespace emprops::comfyui

@@ -219,5 +219,20 @@ TEST_F(OrphansTest, APostWithoutAnAnswerMayTurnUpForAMinute) {
     EXPECT_FALSE(orphans.any_unwanted());
 }
 
+TEST(Health, AMissingWebSocketIsSaidAndKeepsNoJobsAway) {
+    Health health(Ms{60'000});
+    health.on_probe("");
+    const auto without = health.on_socket("WebSocket handshake: 404");
+    ASSERT_TRUE(without);
+    EXPECT_TRUE(without->available);
+    EXPECT_THAT(without->reason, testing::AllOf(testing::HasSubstr("without ComfyUI's WebSocket"),
+                                                testing::HasSubstr("WebSocket handshake: 404")));
+    EXPECT_FALSE(health.on_socket("WebSocket handshake: 404")) << "said already";
+    const auto away = health.on_probe("does not answer", true);
+    EXPECT_EQ(away->reason, "does not answer");
+    EXPECT_TRUE(health.on_probe("")->available);
+    EXPECT_EQ(health.on_socket("")->reason, "");
+}
+
 }  // namespace
 }  // namespace emprops::comfyui

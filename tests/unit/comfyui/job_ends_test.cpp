@@ -8,6 +8,8 @@
 #include "connectors/comfyui/job/failing.h"
 #include "connectors/comfyui/job/mail.h"
 #include "connectors/comfyui/job/sending.h"
+#include "connectors/comfyui/run/failures.h"
+#include "connectors/comfyui/text/errors.h"
 #include "tests/support/temp_dir.h"
 
 namespace emprops::comfyui {
@@ -92,7 +94,8 @@ TEST_F(FailingTest, ACancelSaysWhetherThePromptIsStillThere) {
 
 TEST_F(FailingTest, ARefusedAccessNamesTheServer) {
     settings.server.host = "gpu-7";
-    outcome.failure = {"access_denied", "401", true, {{"http_status", 401}}};
+    outcome.failure = denied_failure(
+        {401, barrier_text({Meaning::denied, status_text(401), settings.server.text(), "/prompt", ""})});
     const Failure failure = failing.failure_of_run(outcome);
     EXPECT_THAT(failure.message, HasSubstr("gpu-7"));
     outcome.failure = {"service_unavailable", "it went away", true, Json::object()};

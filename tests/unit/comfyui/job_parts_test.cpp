@@ -137,17 +137,22 @@ TEST(OutputsToDeliver, WhereNothingIsThereANoteSaysWhy) {
     EXPECT_THAT(notes.back().dump(), HasSubstr("the nodes in outputs.nodes put out nothing; 1 other"));
 }
 
-TEST(Raise, AnErrorWithoutAClassGetsOneByItsCode) {
-    const auto details_of = [](const char* code) {
+TEST(Raise, WhatTheSupervisorIsToldHasTheClassOfItsCause) {
+    const auto details_of = [](const auto& raise_it) {
         try {
-            raise(Error{code, "m"});
+            raise_it();
         } catch (const JobFailure& failure) {
             return std::make_pair(failure.details()["class"], failure.retryable());
         }
+        return std::make_pair(Json(), false);
     };
-    EXPECT_EQ(details_of("invalid_payload"), std::make_pair(Json("validation"), false));
-    EXPECT_EQ(details_of("internal"), std::make_pair(Json("disk"), true));
-    EXPECT_EQ(details_of("service_unavailable"), std::make_pair(Json("unreachable"), true));
+    EXPECT_EQ(details_of([] {
+                  raise_invalid(Error{"invalid_payload", "m"});
+              }),
+              std::make_pair(Json("validation"), false));
+    EXPECT_EQ(details_of([] { raise(failure_of(Cause::disk, "m")); }), std::make_pair(Json("disk"), true));
+    EXPECT_EQ(details_of([] { raise(failure_of(Cause::unreachable, "m")); }),
+              std::make_pair(Json("unreachable"), true));
 }
 
 }  // namespace

@@ -82,5 +82,19 @@ TEST_F(JudgeTest, AFaultOfTheGpuAsksForARestart) {
     EXPECT_TRUE(std::get<Judge::End>(verdict).restart->fault);
 }
 
+TEST_F(JudgeTest, AnEndThatComfyUiCannotSayIsTheJobsFailureUnlessTheEventsSaidIt) {
+    Entry unreadable = entry(Json::object(), "error");
+    unreadable.unreadable = "HTTP 500 (internal error)";
+    judge.ended(submission, unreadable, false, false);
+    EXPECT_EQ(outcome.failure.details["class"], "unreadable_history");
+    EXPECT_FALSE(outcome.failure.retryable);
+    Submission heard{0, "p0"};
+    NodeError error;
+    error.exception_type = "ValueError";
+    heard.told.on_event({"p0", error}, graph(), at(0));
+    const auto verdict = judge.ended(heard, unreadable, false, false);
+    EXPECT_EQ(std::get<Judge::End>(verdict).kind, Outcome::Kind::node_failed);
+}
+
 }  // namespace
 }  // namespace emprops::comfyui

@@ -7,6 +7,7 @@
 #include "connectors/comfyui/text/errors.h"
 #include "connectors/comfyui/text/validation.h"
 #include "connectors/comfyui/transfer/delivery.h"
+#include "connectors/comfyui/transfer/destinations/target_names.h"
 #include "connectors/comfyui/transfer/inputs.h"
 
 namespace emprops::comfyui {
@@ -134,8 +135,8 @@ TEST(Errors, KnowOutOfMemoryAndStickyFaultsByTheirWords) {
     EXPECT_FALSE(is_out_of_memory(error("ValueError", "no")));
     EXPECT_TRUE(is_sticky_gpu_fault(error("RuntimeError", "CUDA error: device-side assert triggered")));
     EXPECT_FALSE(is_sticky_gpu_fault(error("RuntimeError", "CUDA error: out of memory")));
-    EXPECT_TRUE(is_access_problem(302, "text/html"));
-    EXPECT_FALSE(is_access_problem(404, "text/plain"));
+    EXPECT_TRUE(is_access(meaning_of(302, "text/html")));
+    EXPECT_FALSE(is_access(meaning_of(404, "text/plain")));
 }
 
 TEST(Errors, PreflightFindsMissingClassesInputsAndValues) {
@@ -179,14 +180,14 @@ TEST(Payload, SaveNodesGetAFolderOfTheJobsOwnAndModelSaversDoNot) {
 
 TEST(Inputs, RedirectsAreFollowedByTheRules) {
     const std::string from = "http://h:1/a/b?c=d";
-    EXPECT_EQ(redirect_target(from, "HTTP://x/y"), "HTTP://x/y");
-    EXPECT_EQ(redirect_target(from, "//x/y"), "http://x/y");
-    EXPECT_EQ(redirect_target(from, "/y"), "http://h:1/y");
-    EXPECT_EQ(redirect_target(from, "y/z"), "http://h:1/a/y/z");
-    EXPECT_EQ(redirect_target(from, "?q"), "http://h:1/a/b?q");
-    EXPECT_EQ(redirect_target("http://h", "y"), "http://h/y");
-    EXPECT_EQ(redirect_target(from, "ftp://x"), "");
-    EXPECT_EQ(redirect_target(from, ""), "");
+    EXPECT_EQ(absolute_location(from, "HTTP://x/y"), "HTTP://x/y");
+    EXPECT_EQ(absolute_location(from, "//x/y"), "http://x/y");
+    EXPECT_EQ(absolute_location(from, "/y"), "http://h:1/y");
+    EXPECT_EQ(absolute_location(from, "y/z"), "http://h:1/a/y/z");
+    EXPECT_EQ(absolute_location(from, "?q"), "http://h:1/a/b?q");
+    EXPECT_EQ(absolute_location("http://h", "y"), "http://h/y");
+    EXPECT_EQ(absolute_location(from, "ftp://x"), "");
+    EXPECT_EQ(absolute_location(from, ""), "");
     EXPECT_EQ(
         read_payload(R"({"workflow":)" + node + R"(,"inputs":{"a":"HTTPS://x/y.png"}})")->inputs.at(0).url,
         "HTTPS://x/y.png");
@@ -205,12 +206,12 @@ TEST(Delivery, AJobMayAskForS3OnlyWhereAllOfItIsSet) {
 }
 
 TEST(Delivery, TwoFilesOfOneNameDoNotOverwriteEachOther) {
-    std::set<std::string> taken;
-    EXPECT_EQ(free_target(taken, "j/a.b/x.png"), "j/a.b/x.png");
-    EXPECT_EQ(free_target(taken, "j/a.b/x.png"), "j/a.b/x-2.png");
-    EXPECT_EQ(free_target(taken, "j/a.b/x.png"), "j/a.b/x-3.png");
-    EXPECT_EQ(free_target(taken, "j/a.b/x"), "j/a.b/x");
-    EXPECT_EQ(free_target(taken, "j/a.b/x"), "j/a.b/x-2");
+    TargetNames names;
+    EXPECT_EQ(names.give("1", "j/a.b/x.png"), "j/a.b/x.png");
+    EXPECT_EQ(names.give("2", "j/a.b/x.png"), "j/a.b/x-2.png");
+    EXPECT_EQ(names.give("3", "j/a.b/x.png"), "j/a.b/x-3.png");
+    EXPECT_EQ(names.give("4", "j/a.b/x"), "j/a.b/x");
+    EXPECT_EQ(names.give("5", "j/a.b/x"), "j/a.b/x-2");
 }
 
 TEST(Errors, AFaultOfANodesOwnArrayIsNoFaultOfTheGpu) {

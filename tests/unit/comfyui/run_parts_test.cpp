@@ -1,6 +1,7 @@
 // The small parts of a run, each made alone: no Run here.
 
 #include "tests/unit/comfyui/run_parts.h"
+#include "connectors/comfyui/run/entry.h"
 #include "connectors/comfyui/run/hearing.h"
 #include "connectors/comfyui/run/look.h"
 #include "connectors/comfyui/run/patience.h"
@@ -42,6 +43,38 @@ TEST(Look, IsOverWhereThePromptIsFound) {
     EXPECT_FALSE(look.on_history(NoEntry{}));
     EXPECT_FALSE(look.on_queue(running("other"), "p0"));
     EXPECT_EQ(look.on_history(Entry{})->where, Where::finished);
+}
+
+TEST(Look, AHistoryThatIsAnErrorThreeTimesWhileTheQueueAnswersIsTheEnd) {
+    Look look;
+    look.begin(at(0));
+    const auto whole = [&](const Queue& queue) {
+        look.on_history(Unreadable{"HTTP 500"});
+        if (const auto found = look.on_queue(queue, "p0")) return *found;
+        return *look.on_history(Unreadable{"HTTP 500"});
+    };
+    EXPECT_EQ(whole({}).where, Where::unclear);
+    EXPECT_EQ(whole(running("p0")).where, Where::running);
+    EXPECT_EQ(whole({}).where, Where::unclear);
+    const Found end = whole({});
+    EXPECT_EQ(end.where, Where::finished);
+    EXPECT_EQ(end.entry.unreadable, "HTTP 500");
+    EXPECT_FALSE(is_success(end.entry.entry));
+}
+
+TEST(Look, AnErrorOfTheHistoryThatPassesIsNoEnd) {
+    Look look;
+    look.begin(at(0));
+    for (int i = 0; i < 2; ++i) {
+        look.on_history(Unreadable{"HTTP 500"});
+        look.on_queue({}, "p0");
+        EXPECT_EQ(look.on_history(Unreadable{"HTTP 500"})->where, Where::unclear);
+    }
+    EXPECT_EQ(look.on_history(entry(Json::object()))->where, Where::finished);
+    look.on_history(Unreadable{"HTTP 500"});
+    look.on_queue({}, "p0");
+    EXPECT_EQ(look.on_history(Unreadable{"HTTP 500"})->where, Where::unclear)
+        << "they were not one after the other";
 }
 
 TEST(Look, CanBeHastenedAndAsksTheNewestOfTheHistoryOnRequest) {

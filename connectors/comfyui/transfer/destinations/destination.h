@@ -1,11 +1,10 @@
 #pragma once
-// One place where a job's files may go, as a function: it takes a file and brings it there, says why it is not
-// the destination for this file, or fails. The functions make*() of this folder give one each, with a state for
-// one job; delivery.cpp asks them in the order of `deliver`. On the job's thread, blocking.
+// One place where a job's files may go, as a function: it tries once to bring a file there, or says why it is not the
+// destination for this file. The functions make*() of this folder give one each, with a state for one job;
+// delivery.cpp asks them in the order of `deliver`, and again where that may help. On the job's thread, blocking.
 
 #include <cstdint>
 #include <functional>
-#include <set>
 #include <string>
 #include <utility>
 #include <variant>
@@ -35,11 +34,7 @@ struct Spilled {
     std::string why;
     std::string cure{};  ///< what can be done about it; empty: nothing here
 };
-using Placement = std::variant<Placed, Spilled, Failure>;
+using Placement = std::variant<Placed, Spilled, Setback>;
 using Destination = std::function<Placement(const Cargo&)>;
-
-/// "a/b.png" -> "a/b-2.png" where the first one is taken already; remembers what it gives. Two files of one name
-/// must not overwrite each other.
-std::string free_target(std::set<std::string>& taken, const std::string& target);
 
 }  // namespace emprops::comfyui

@@ -1,5 +1,5 @@
 #pragma once
-// A file to a server by HTTP PUT, tried again where that may help. What `http_put` and `s3` have in common.
+// A file to a server by HTTP PUT. What `http_put` and `s3` have in common.
 
 #include <optional>
 
@@ -14,18 +14,19 @@ struct Uploads {
     HttpClient& http;
     const Settings& settings;
     std::function<bool()> cancelled;
-    Pause pause;
+};
+/// For people: the word of `deliver`, and the settings that say where it is and with what it is opened.
+struct UploadWords {
+    const char* by;
+    const char* address;
+    const char* access;
 };
 
 /// A PUT of the file to `url`, with what the settings say about servers that take files.
 HttpRequest put_request(const Uploads& uploads, const OutputSettings& rules, const Cargo& cargo,
                         const std::string& url);
-/// nullopt: the server has it. `by`: the destination's name, for people.
-std::optional<Failure> upload(const Uploads& uploads, const HttpRequest& put, const Cargo& cargo,
-                              const std::string& by);
-
-/// A request that gets no usable answer is made so often, with pauses of once, twice ... this.
-constexpr int most_tries = 3;
-constexpr Ms pause_between_tries{300};
+/// One try. nullopt: the server has it.
+std::optional<Setback> upload(const Uploads& uploads, const HttpRequest& put, const Cargo& cargo,
+                              const UploadWords& words);
 
 }  // namespace emprops::comfyui

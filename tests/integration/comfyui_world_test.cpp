@@ -1,0 +1,389 @@
+// The real connector between proxies, sources and destinations as they are: what is too large, busy, behind a login, away
+// for a moment, or no file at all. Nothing is rendered twice, and no finished render is lost.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <thread>
+
+#include "connectors/comfyui/transfer/inputs.h"
+#include "ipc/web/base64.h"
+#include "tests/support/comfyui_connector.h"
+#include "tests/support/comfyui_double.h"
+#include "tests/support/free_ports.h"
+
+namespace emprops::test {
+namespace {
+
+using Json = nlohmann::json;
+using namespace std::chrono_literals;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+
+const std::string png("\x89PNG\r\n\x1a\n\0REAL", 13);
+const std::string page = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>x</body></html>";
+
+Json graph() {
+    return Json::parse(load_workflow("empty_save"));
+}
+Json with_input(const std::string& url) {
+    return {{"prompt",
+             {{"1", {{"class_type", "LoadImage"}, {"inputs", {{"image", {{"$input", "photo"}}}}}}},
+              {"2",
+               {{"class_type", "SaveImage"}, {"inputs", {{"images", {"1", 0}}, {"filename_prefix", "a"}}}}}}},
+            {"inputs", {{"photo", url.rfind("http", 0) == 0 ? Json{{"url", url}} : Json{{"data", url}}}}}};
+}
+std::string code(const Json& outcome) {
+    return outcome.contains("error") ? outcome["error"].value("code", "")
+                                     : outcome["type"].get<std::string>();
+}
+std::string message(const Json& outcome) {
+    return outcome.contains("error") ? outcome["error"].value("message", "") : outcome.dump();
+}
+std::string error_class(const Json& outcome) {
+    return outcome.contains("error") ? outcome["error"]["details"].value("class", "") : "";
+}
+std::string notes(const Json& outcome) {
+    return outcome.contains("result") ? outcome["result"]["output"].value("notes", Json::array()).dump()
+                                      : outcome.dump();
+}
+/// A ComfyUI, and the connector with these settings.
+struct World {
+    explicit World(Json settings = Json::object())
+        : connector(comfy.url(), with_private(std::move(settings))) {
+        EXPECT_TRUE(connector.wait_available());
+    }
+    static Json with_private(Json settings) {
+        settings["input_allow_private"] = true;
+        return settings;
+    }
+    Json run(const Json& payload) {
+        connector.give("job", payload);
+        return connector.outcome("job", Ms(30'000));
+    }
+    ComfyDouble comfy;
+    ComfyConnector connector;
+};
+
+// ---- by the status, not by the shape
+
+TEST(ComfyUiRefused, TooLargeNamesBothLimitsAndIsNotTriedAgainForPromptsAndForInputs) {
+    World world;
+    world.comfy.answer("POST /prompt", {413, page, "text/html"});
+    const Json prompt = world.run(graph());
+    EXPECT_EQ(code(prompt), "invalid_payload");
+    EXPECT_EQ(error_class(prompt), "too_large");
+    EXPECT_EQ(prompt["error"]["retryable"], false);
+    EXPECT_THAT(message(prompt), AllOf(HasSubstr("client_max_body_size"), HasSubstr("--max-upload-size")));
+    world.comfy.answer("POST /upload/image", {413, "Maximum request body size 1 exceeded", "text/plain"});
+    const Json input = world.run(with_input(web::base64_encode(png)));
+    EXPECT_EQ(error_class(input), "too_large");
+    EXPECT_THAT(message(input), HasSubstr("ComfyUI's is the one to raise"));
+    EXPECT_THAT(world.comfy.uploads(), IsEmpty());
+}
+
+TEST(ComfyUiRefused, WhatIsBusyIsAskedAgainWhateverItsPageLooksLike) {
+    for (const unsigned status : {429u, 408u, 503u}) {
+        World world;
+        world.comfy.answer("POST /prompt", {status, page, "text/html", {{"Retry-After", "1"}}, 2});
+        EXPECT_EQ(code(world.run(graph())), "result") << status;
+        EXPECT_THAT(world.comfy.posts(), SizeIs(1)) << status;
+    }
+    World world;
+    world.comfy.answer("POST /upload/image", {429, page, "text/html", {}, 2});
+    EXPECT_EQ(code(world.run(with_input(web::base64_encode(png)))), "result");
+}
+
+TEST(ComfyUiRefused, ALoginOrARedirectIsAMatterOfAccessAndSaysWhatToSet) {
+    World world;
+    world.comfy.answer("POST /prompt", {200, page, "text/html"});
+    const Json login = world.run(graph());
+    EXPECT_EQ(code(login), "access_denied");
+    EXPECT_THAT(message(login),
+                AllOf(HasSubstr("a web page"), HasSubstr("Sign in"), HasSubstr("bearer_token")));
+    world.comfy.answer("POST /prompt", {308, "", "text/plain", {{"Location", "https://gpu.example/prompt"}}});
+    const Json moved = world.run(graph());
+    EXPECT_EQ(code(moved), "access_denied");
+    EXPECT_THAT(message(moved), HasSubstr("Set server_url to https://gpu.example."));
+    EXPECT_THAT(world.comfy.posts(), IsEmpty());
+}
+
+// ---- spelling
+
+Json refused(const std::string& wanted, const std::string& there) {
+    return {{"error", {{"type", "prompt_outputs_failed_validation"}, {"message", "failed"}, {"details", ""}}},
+            {"node_errors",
+             {{"4",
+               {{"errors",
+                 {{{"type", "value_not_in_list"},
+                   {"message", "Value not in list"},
+                   {"details", ""},
+                   {"extra_info",
+                    {{"input_name", "ckpt_name"},
+                     {"input_config", {{there}, Json::object()}},
+                     {"received_value", wanted}}}}}},
+                {"class_type", "CheckpointLoaderSimple"}}}}}};
+}
+Json loader(const std::string& wanted) {
+    Json out = graph();
+    out["4"] = {{"class_type", "CheckpointLoaderSimple"}, {"inputs", {{"ckpt_name", wanted}}}};
+    return out;
+}
+
+TEST(ComfyUiSpelling, AValueThatComfyUiSpellsOtherwiseIsSentItsWayWithANote) {
+    const std::pair<const char*, const char*> list[] = {{"SDXL\\a.safetensors", "SDXL/a.safetensors"},
+                                                        {"SDXL/a.safetensors", "SDXL\\a.safetensors"},
+                                                        {"sdxl/A.safetensors", "SDXL/a.safetensors"}};
+    for (const auto& [wanted, there] : list) {
+        World world;
+        world.comfy.answer("POST /prompt", {400, refused(wanted, there).dump(), "application/json"});
+        const Json outcome = world.run(loader(wanted));
+        ASSERT_EQ(code(outcome), "result") << outcome;
+        EXPECT_THAT(notes(outcome), HasSubstr("was sent so")) << wanted;
+        ASSERT_THAT(world.comfy.posts(), SizeIs(1));
+        EXPECT_EQ(world.comfy.posts()[0]["prompt"]["4"]["inputs"]["ckpt_name"], there);
+    }
+}
+
+TEST(ComfyUiSpelling, OneInAnotherFolderIsNamedAndNotCalledMissing) {
+    World world;
+    world.comfy.answer("POST /prompt",
+                       {400, refused("a.safetensors", "SDXL/a.safetensors").dump(), "application/json"});
+    const Json outcome = world.run(loader("a.safetensors"));
+    EXPECT_EQ(error_class(outcome), "other_folder");
+    EXPECT_THAT(message(outcome), AllOf(HasSubstr("SDXL/a.safetensors"), Not(HasSubstr("put it there"))));
+}
+
+// ---- inputs
+
+TEST(ComfyUiInput, AWebPageAnEmptyFileAndAnErrorAreNoPictures) {
+    World world;
+    const std::string files = world.comfy.url() + "/files/";
+    world.comfy.answer("GET /files/share", {200, page, "text/html; charset=utf-8"});
+    world.comfy.answer("GET /files/p.png", {200, page, "image/png"});
+    world.comfy.answer("GET /files/empty.png", {200, "", "image/png"});
+    world.comfy.answer("GET /files/gone.png", {200, R"({"error":"expired"})", "application/json"});
+    world.comfy.answer("GET /files/403.png", {403, page, "text/html"});
+    const std::pair<const char*, const char*> list[] = {{"share", "a web page (text/html)"},
+                                                        {"p.png", "a web page"},
+                                                        {"empty.png", "is empty"},
+                                                        {"gone.png", "a JSON text"},
+                                                        {"403.png", "HTTP 403 (forbidden"}};
+    for (const auto& [name, words] : list) {
+        const Json outcome = world.run(with_input(files + name));
+        EXPECT_EQ(code(outcome), "invalid_payload") << outcome;
+        EXPECT_EQ(outcome["error"]["retryable"], false);
+        EXPECT_THAT(message(outcome), HasSubstr(words));
+    }
+    EXPECT_THAT(message(world.run(with_input(web::base64_encode(page)))), HasSubstr("is a web page"));
+    EXPECT_THAT(world.comfy.posts(), IsEmpty());
+    EXPECT_THAT(world.comfy.uploads(), IsEmpty());
+}
+
+TEST(ComfyUiInput, RedirectsAreFollowedAndBlanksAreEncoded) {
+    World world;
+    const std::string files = world.comfy.url() + "/files/";
+    world.comfy.answer("GET /files/r", {302, page, "text/html", {{"Location", "/files/my photo.png"}}});
+    world.comfy.answer("GET /files/my%20photo.png", {200, png, "image/png", {}, 2});
+    EXPECT_EQ(code(world.run(with_input(files + "r"))), "result");
+    EXPECT_EQ(code(world.run(with_input(files + "my photo.png"))), "result");
+    ASSERT_THAT(world.comfy.uploads(), SizeIs(2));
+    EXPECT_EQ(world.comfy.uploads()[1].content, png);
+}
+
+TEST(ComfyUiInput, ASourceThatIsBusyIsAskedAgainAndAnUnknownNameIsFinal) {
+    World world;
+    world.comfy.answer("GET /files/p.png", {503, page, "text/html", {}, 2});
+    world.comfy.answer("GET /files/p.png", {200, png, "image/png"});
+    EXPECT_EQ(code(world.run(with_input(world.comfy.url() + "/files/p.png"))), "result");
+    const auto began = std::chrono::steady_clock::now();
+    const Json outcome = world.run(with_input("http://no.such.host.invalid/p.png"));
+    if (message(outcome).find("resolve") == std::string::npos) GTEST_SKIP() << "no name service: " << outcome;
+    EXPECT_EQ(code(outcome), "invalid_payload") << outcome;
+    EXPECT_LT(std::chrono::steady_clock::now() - began, 8s);
+}
+
+TEST(ComfyUiInput, ASourceThatGivesNoByteIsGivenUpAndTheTimeIsNamed) {
+    boost::asio::io_context io;
+    boost::asio::ip::tcp::acceptor mute(io, {boost::asio::ip::address_v4::loopback(), 0});  // nobody accepts
+    comfyui::HttpClient http;
+    comfyui::InputRules rules;
+    rules.allow_private = true;
+    rules.silence = Ms{1'000};
+    comfyui::InputFile input;
+    input.what = "inputs[\"photo\"]";
+    input.filename = "p.png";
+    input.url = "http://127.0.0.1:" + std::to_string(mute.local_endpoint().port()) + "/p.png";
+    TempDir folder;
+    const comfyui::InputWays ways{rules, Ms{60'000},
+                                  [](Ms time) {
+                                      std::this_thread::sleep_for(time);
+                                      return false;
+                                  },
+                                  [] { return false; }};
+    const auto began = std::chrono::steady_clock::now();
+    const auto setback = comfyui::fetch_input(http, input, (folder.path() / "f").string(), ways);
+    ASSERT_TRUE(setback);
+    EXPECT_EQ(setback->failure.code, "service_unavailable");
+    EXPECT_THAT(setback->failure.message, HasSubstr("not a byte came or went for 1 s"));
+    EXPECT_LT(std::chrono::steady_clock::now() - began, 8s);
+    rules.silence = Ms{30'000};
+    rules.timeout = Ms{1'000};
+    const auto late = comfyui::fetch_input(http, input, (folder.path() / "f").string(), ways);
+    ASSERT_TRUE(late);
+    EXPECT_THAT(late->failure.message, HasSubstr("input_timeout (1 s)"));
+}
+
+// ---- outputs
+
+TEST(ComfyUiWorldHistory, AnErrorForOnePromptIsThatJobsFailureAndTheNextJobRuns) {
+    World world({{"polling_interval", "100ms"}, {"websocket", false}});
+    ComfyScript script = good_script(Json::object());
+    script.messages.back().at = 1s;
+    world.comfy.add_script(script);
+    world.connector.give("bad", graph());
+    ASSERT_TRUE(wait_until([&] { return world.comfy.posts().size() == 1; }));
+    world.comfy.answer("GET /history/", {500, "500 Internal Server Error", "text/plain", {}, 1000});
+    const Json outcome = world.connector.outcome("bad");
+    EXPECT_EQ(error_class(outcome), "unreadable_history");
+    EXPECT_EQ(outcome["error"]["retryable"], false);
+    world.comfy.answer_itself();
+    EXPECT_EQ(code(world.run(graph())), "result");
+}
+
+TEST(ComfyUiOutput, ADownloadIsTriedAgainWhileComfyUiOrItsProxyIsAway) {
+    World world;
+    world.comfy.answer("GET /view", {502, page, "text/html", {}, 2});
+    world.comfy.answer("GET /view", {503, page, "text/html", {{"Retry-After", "1"}}});
+    world.comfy.answer("GET /view", {500, "", "text/plain"});
+    const Json outcome = world.run(graph());
+    ASSERT_EQ(code(outcome), "result") << outcome;
+    EXPECT_THAT(world.comfy.posts(), SizeIs(1));
+}
+
+TEST(ComfyUiOutput, ADestinationThatIsAwayForAMomentGetsTheFileAndNothingIsRenderedTwice) {
+    const std::uint16_t port = free_ports();
+    World world({{"deliver", {"http_put"}},
+                 {"http_put_url", "http://127.0.0.1:" + std::to_string(port) + "/{job_id}/{filename}"},
+                 {"unreachable_timeout", "20s"}});
+    world.connector.give("job", graph());
+    ASSERT_TRUE(wait_until([&] {
+        const auto all = world.comfy.requests();
+        return std::any_of(all.begin(), all.end(),
+                           [](const auto& each) { return each.rfind("GET /view", 0) == 0; });
+    }));
+    std::this_thread::sleep_for(1500ms);  // some tries fail
+    ComfyDoubleOptions options;
+    options.port = port;
+    ComfyDouble destination(options);
+    destination.answer("PUT /", {503, "", "text/plain", {}, 1});
+    const Json outcome = world.connector.outcome("job", Ms(30'000));
+    ASSERT_EQ(code(outcome), "result") << outcome;
+    EXPECT_THAT(destination.puts(), SizeIs(1));
+    EXPECT_THAT(world.comfy.posts(), SizeIs(1));
+}
+
+TEST(ComfyUiOutput, TheNextDestinationIsTriedForEveryReason) {
+    const CannedAnswer answers[] = {{403, page, "text/html"},
+                                    {401, "", "text/plain"},
+                                    {413, page, "text/html"},
+                                    {307, "", "text/plain", {{"Location", "https://elsewhere.example/x"}}},
+                                    {404, "", "text/plain"}};
+    const char* const words[] = {"http_put_headers", "http_put_headers", "too large", "elsewhere.example",
+                                 "not found"};
+    for (std::size_t i = 0; i < std::size(answers); ++i) {
+        ComfyDouble destination;
+        World world(
+            {{"deliver", {"http_put", "inline"}}, {"http_put_url", destination.url() + "/{filename}"}});
+        destination.answer("PUT /", answers[i]);
+        const Json outcome = world.run(graph());
+        ASSERT_EQ(code(outcome), "result") << outcome;
+        EXPECT_EQ(outcome["result"]["output"]["files"][0]["delivery"], "inline");
+        EXPECT_THAT(notes(outcome), AllOf(HasSubstr("http_put did not take"), HasSubstr(words[i])));
+    }
+    World away({{"deliver", {"http_put", "reference"}},
+                {"http_put_url", "http://127.0.0.1:" + std::to_string(free_ports()) + "/{filename}"},
+                {"unreachable_timeout", "1s"}});
+    const Json outcome = away.run(graph());
+    ASSERT_EQ(code(outcome), "result") << outcome;
+    EXPECT_EQ(outcome["result"]["output"]["files"][0]["delivery"], "reference");
+}
+
+TEST(ComfyUiOutput, WhatCannotBeDeliveredIsNamedWithWhereItStillLies) {
+    ComfyDouble destination;
+    World world({{"deliver", {"http_put"}}, {"http_put_url", destination.url() + "/{filename}"}});
+    world.comfy.add_script(
+        good_script({{"2",
+                      {{"images",
+                        {{{"filename", "a.png"}, {"subfolder", ""}, {"type", "output"}},
+                         {{"filename", "b.png"}, {"subfolder", "x"}, {"type", "output"}}}}}}}));
+    destination.answer("PUT /b.png", {403, "no", "text/plain"});
+    const Json outcome = world.run(graph());
+    EXPECT_EQ(code(outcome), "comfyui.delivery_failed");
+    EXPECT_TRUE(outcome["error"]["retryable"]);
+    EXPECT_THAT(message(outcome),
+                AllOf(HasSubstr("\"b.png\" (node 2)"), HasSubstr("HTTP 403 (forbidden: no)"),
+                      HasSubstr("still lies in ComfyUI: " + world.comfy.url() + "/view?filename=b.png")));
+    const Json& files = outcome["error"]["details"]["files"];
+    ASSERT_THAT(files, SizeIs(2));
+    EXPECT_EQ(files[0]["delivered"]["url"], destination.url() + "/a.png");
+    EXPECT_FALSE(files[1].contains("delivered"));
+    // The next attempt takes the finished run.
+    const Json again = world.run(graph());
+    EXPECT_EQ(code(again), "result") << again;
+    EXPECT_THAT(world.comfy.posts(), SizeIs(1));
+}
+
+TEST(ComfyUiOutput, ADirectoryThatIsInTheWayOfAFileIsNamedAndTheNextDestinationTried) {
+    TempDir folder;
+    std::ofstream(folder.path() / "blocked") << "a file where a folder should be";
+    World world({{"deliver", {"directory", "inline"}},
+                 {"directory", folder.path().string()},
+                 {"directory_template", "blocked/{filename}"}});
+    const Json outcome = world.run(graph());
+    ASSERT_EQ(code(outcome), "result") << outcome;
+    EXPECT_THAT(notes(outcome), HasSubstr("directory did not take"));
+}
+
+TEST(ComfyUiOutput, ANameThatComfyUiDoesNotServeIsNoReasonToRenderTwice) {
+    World world;
+    auto cached = good_script(
+        {{"2", {{"images", {{{"filename", "../x.png"}, {"subfolder", ""}, {"type", "output"}}}}}}});
+    cached.history["status"]["messages"][1][1]["nodes"] = {"1"};
+    world.comfy.add_script(cached);
+    world.comfy.answer("GET /view", {400, "", "text/plain"});
+    const Json outcome = world.run(graph());
+    EXPECT_EQ(error_class(outcome), "files_gone");
+    EXPECT_EQ(outcome["error"]["retryable"], false);
+    EXPECT_THAT(message(outcome), HasSubstr("../x.png"));
+    EXPECT_THAT(world.comfy.posts(), SizeIs(1));
+    EXPECT_EQ(world.comfy.frees(), 0);
+}
+
+// ---- without the socket
+
+TEST(ComfyUiSocket, AConnectorThatWorksWithoutItSaysSo) {
+    ComfyDoubleOptions options;
+    options.websocket = false;
+    ComfyDouble comfy(options);
+    ComfyConnector connector(comfy.url());
+    std::optional<Json> status;
+    for (int i = 0; i < 5 && (!status || status->value("reason", "").find("WebSocket") == std::string::npos);
+         ++i)
+        status = connector.next("status");
+    ASSERT_TRUE(status);
+    EXPECT_TRUE(status->value("available", false));
+    EXPECT_THAT(status->value("reason", ""),
+                AllOf(HasSubstr("without ComfyUI's WebSocket"), HasSubstr("handshake")));
+}
+
+}  // namespace
+}  // namespace emprops::test
