@@ -121,6 +121,17 @@ TEST_F(ComfyUiPayload, AnAddressInAFieldObeysTheRulesOfInputs) {
     EXPECT_THAT(comfy.posts(), IsEmpty());
 }
 
+TEST_F(ComfyUiPayload, AComfyUiThatIsAwayIsWaitedForBeforeAnAddressIsTakenForAName) {
+    comfy.set_object_info(info_of_load_image());
+    ComfyConnector connector(comfy.url());
+    ASSERT_TRUE(connector.wait_available());
+    comfy.die(Ms{1500});
+    connector.give("job", loads("data:image/png;base64," + web::base64_encode("picture")));
+    const Json outcome = connector.outcome("job");
+    ASSERT_EQ(outcome["type"], "result") << outcome;
+    EXPECT_EQ(sent_image(), stored(0));
+}
+
 TEST_F(ComfyUiPayload, WhatIsPlacedIsARealFile) {
     const Json outcome = run(
         {{"workflow", loads({{"$input", "photo"}})}, {"inputs", {{"photo", web::base64_encode("picture")}}}});

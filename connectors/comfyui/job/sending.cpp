@@ -56,7 +56,7 @@ std::vector<InputFile> Sending::fields() const {
             std::find_if(nodes.begin(), nodes.end(), [&](const Node& each) { return each.id == place.node; });
         if (node == nodes.end()) return {};
         const auto [info, fresh] = classes.try_emplace(node->class_type);
-        if (fresh) info->second = scope_.api.node_class(node->class_type);
+        if (fresh) info->second = node_class(node->class_type);
         return upload_mark(info->second, node->class_type, place.input);
     };
     for (InputFile& file : out) {
@@ -69,6 +69,24 @@ std::vector<InputFile> Sending::fields() const {
     }
     std::erase_if(out, [](const InputFile& file) { return file.places.empty(); });
     return out;
+}
+
+/// Waits for a ComfyUI that is away: without its word an address would be sent as if it were a name.
+Json Sending::node_class(const std::string& name) const {
+    Json info;
+    const auto setback = Tries(scope_.settings().limits.unreachable, scope_.pause).run([&] {
+        auto answer = scope_.api.node_class(name);
+        const auto* problem = std::get_if<Unreachable>(&answer);
+        if (problem == nullptr) info = std::move(std::get<Json>(answer));
+        return problem == nullptr
+                   ? std::optional<Setback>()
+                   : Setback{failure_of(Cause::unreachable, "ComfyUI did not say which inputs of " + name +
+                                                                " are files: " + problem->what),
+                             true};
+    });
+    if (scope_.cancelled()) raise_cancelled();
+    if (setback) raise(setback->failure);
+    return info;
 }
 
 void Sending::check() const {

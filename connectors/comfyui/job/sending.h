@@ -35,6 +35,7 @@ class Sending {
   private:
     void check() const;
     std::vector<InputFile> fields() const;
+    Json node_class(const std::string& name) const;
     ExtraData extra_data(int submission) const;
     PostAnswer post_once(const SendPrompt& send) const;
     bool respell(const PostAnswer& answer);

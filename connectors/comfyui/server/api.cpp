@@ -178,8 +178,9 @@ bool Api::free_memory() {
     return post_empty("/free", {{"unload_models", true}, {"free_memory", true}});
 }
 
-Json Api::node_class(const std::string& name) {
-    auto answer = get_json("/object_info/" + text::percent_encode(name), settings_.limits.response);
+std::variant<Json, Unreachable> Api::node_class(const std::string& name) {
+    auto answer = get("/object_info/" + text::percent_encode(name), settings_.limits.response, nullptr);
+    if (auto* problem = std::get_if<Unreachable>(&answer)) return std::move(*problem);
     auto* value = std::get_if<Json>(&answer);
     return value != nullptr && value->is_object() ? std::move(*value) : Json::object();
 }

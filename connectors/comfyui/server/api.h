@@ -41,8 +41,8 @@ class Api {
     std::variant<Json, AccessDenied, Unreachable> get_json(const std::string& path, Ms timeout,
                                                            Repairs* repairs = nullptr);
 
-    /// What /object_info says of one class; an empty object: nothing.
-    Json node_class(const std::string& name);
+    /// What /object_info says of one class; an empty object: nothing, or it may not be asked.
+    std::variant<Json, Unreachable> node_class(const std::string& name);
     /// The largest POST that ComfyUI takes (--max-upload-size); nullopt: it does not say.
     std::optional<std::uint64_t> max_upload();
 

@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "connectors/comfyui/text/url.h"
+#include "ipc/text/people.h"
 #include "ipc/text/utf8.h"
 #include "ipc/text/values.h"
 
@@ -59,6 +60,15 @@ bool is_sticky_gpu_fault(const NodeError& error) {
                                   "hip error: illegal"});
 }
 
+namespace {
+
+/// Of a custom node's exception the module may be the path of a file (connectors/comfyui/API.md 10.1).
+std::string short_type(const std::string& type) {
+    return type.find_first_of("/\\") == std::string::npos ? type : type.substr(type.rfind('.') + 1);
+}
+
+}  // namespace
+
 Failure node_failure(const NodeError& error, const std::vector<Node>& nodes) {
     const std::string where = node_text(error.node, error.node_type, nodes);
     std::string message = trimmed(error.message, longest_message);
@@ -66,8 +76,8 @@ Failure node_failure(const NodeError& error, const std::vector<Node>& nodes) {
                     {"class_type", error.node_type},
                     {"exception_type", error.exception_type},
                     {"exception_message", message}};
-    if (message.empty()) message = "no message";
-    const std::string failed = where + " failed: " + error.exception_type + ": " + message;
+    message = message.empty() ? "no message" : in_one_line(message);
+    const std::string failed = where + " failed: " + short_type(error.exception_type) + ": " + message;
     Failure failure =
         is_out_of_memory(error)
             ? failure_of(Cause::out_of_memory,

@@ -377,7 +377,10 @@ std::optional<Failure> preflight(const Json& graph, const Json& object_info, con
             }
             // A file list may hold more than the listing says (annotated paths), so inputs of files are left
             // to ComfyUI.
-            if (!value->is_string() || is_file_input(name)) continue;
+            if (!value->is_string() || is_file_input(name) ||
+                upload_mark(object_info, node.class_type, name)) {
+                continue;
+            }
             const auto allowed = choices_of(object_info, node.class_type, name);
             if (allowed.empty() || !counterpart_of(value->get<std::string>(), allowed).same.empty()) continue;
             const Json error = {{"type", "value_not_in_list"},

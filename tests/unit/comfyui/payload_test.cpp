@@ -240,5 +240,34 @@ TEST(Errors, PreflightLooksAtWhatOutputsNeedAndSurvivesOddAnswers) {
         R"({"1":{"class_type":"Save","inputs":{"x":["2",0]}},"2":{"class_type":"Load","inputs":{"name":"b"}}})"));
 }
 
+TEST(Errors, PreflightLeavesInputsThatTakeUploadsToComfyUi) {
+    const Json info = Json::parse(
+        R"({"Load3D":{"output_node":true,"input":{"required":{"model_file":[["none"],{"file_upload":true}],"mode":[["a"],{}]}}}})");
+    const auto check = [&](const std::string& graph) {
+        return preflight(Json::parse(graph), info, read_payload(graph)->nodes);
+    };
+    EXPECT_FALSE(
+        check(R"({"1":{"class_type":"Load3D","inputs":{"model_file":"https://x/a.glb","mode":"a"}}})"));
+    EXPECT_TRUE(check(R"({"1":{"class_type":"Load3D","inputs":{"model_file":"a.glb","mode":"b"}}})"));
+}
+
+TEST(Errors, ANodesExceptionIsToldOnOneLineByTheNameOfItsClass) {
+    NodeError error;
+    error.node = "7";
+    error.node_type = "RigRaise";
+    error.exception_type = "/opt/ComfyUI/custom_nodes/rig.nodes/__init__.RigFailure";
+    error.message = "first\r\n  second\n";
+    const Failure failure = node_failure(error, {});
+    EXPECT_EQ(failure.message, "node \"7\" (RigRaise) failed: RigFailure: first, second");
+    EXPECT_EQ(failure.details["exception_type"], error.exception_type);
+    EXPECT_EQ(failure.details["exception_message"], "first\r\n  second");
+    error.exception_type = "torch.cuda.SomeError";
+    EXPECT_THAT(node_failure(error, {}).message, HasSubstr("failed: torch.cuda.SomeError: "));
+    error.exception_type = "C:\\ComfyUI\\custom_nodes\\x.Odd";
+    EXPECT_THAT(node_failure(error, {}).message, HasSubstr("failed: Odd: "));
+    error.message = "\n";
+    EXPECT_THAT(node_failure(error, {}).message, HasSubstr("failed: Odd: no message"));
+}
+
 }  // namespace
 }  // namespace emprops::comfyui
