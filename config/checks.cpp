@@ -8,6 +8,9 @@
 
 #include "config/fields.h"
 #include "config/files.h"
+#include "ipc/text/people.h"
+#include "ipc/text/values.h"
+#include "ipc/web/host.h"
 
 namespace emprops::config {
 
@@ -21,9 +24,22 @@ bool has_scheme(const std::string& url, std::initializer_list<std::string_view> 
     });
 }
 
+/// Headers that say how the connection is made, and not what somebody is.
+bool is_of_handshake(std::string_view name) {
+    for (const std::string_view own :
+         {"host", "connection", "upgrade", "content-length", "transfer-encoding", "keep-alive", "te",
+          "trailer", "expect", "proxy-authorization", "proxy-connection"}) {
+        if (name == own) return true;
+    }
+    return name.starts_with("sec-websocket-");
+}
+
 bool has_blank_or_control(const std::string& text) {
     return std::any_of(text.begin(), text.end(), [](unsigned char c) { return c <= ' ' || c == 0x7f; });
 }
+
+/// The Hub looks every 30 s for workers that were silent for 60 s.
+constexpr Duration longest_heartbeat = 45s;
 
 class Checker {
   public:
@@ -70,6 +86,13 @@ class Checker {
 
     void worker() {
         const WorkerSettings& worker = settings_.worker;
+        if (worker.heartbeat_interval > longest_heartbeat) {
+            warning("worker.heartbeat_interval",
+                    "is " + human_duration(worker.heartbeat_interval) + " and is taken as " +
+                        human_duration(longest_heartbeat) +
+                        ": the Hub drops a worker after 60 s without a heartbeat");
+            loaded_.settings.worker.heartbeat_interval = longest_heartbeat;
+        }
         if (has_blank_or_control(worker.id) || worker.id.find_first_of("/?#%") != std::string::npos) {
             error("worker.id", "becomes part of a URL: it must not contain spaces or any of / ? # %");
         }
@@ -102,6 +125,13 @@ class Checker {
         if (!hub.proxy.empty() && !has_scheme(hub.proxy, {"http"})) {
             error("hub.proxy", "must be http://host:port");
         }
+        for (const auto& [name, value] : hub.headers) {
+            if (!is_of_handshake(text::lower(name))) continue;
+            error(
+                "hub.headers",
+                "must not name `" + name +
+                    "`: that belongs to the HTTP and WebSocket handshake, in which the worker sets it itself");
+        }
         if (std::any_of(hub.token.begin(), hub.token.end(),
                         [](unsigned char c) { return c < ' ' || c == 0x7f; })) {
             error("hub.token", "contains a line break or another control character");
@@ -117,7 +147,8 @@ class Checker {
         if (has_blank_or_control(host) || host.find_first_of("/?#@") != std::string::npos) {
             return error("hub.host", "must be a host name or address and nothing else");
         }
-        if (std::count(host.begin(), host.end(), ':') == 1) {
+        const bool bare_v6 = web::IpAddress::parse(host).has_value();
+        if (!bare_v6 && host.find(':') != std::string::npos) {
             error("hub.host", "holds a port; write that into `hub.port` (REDIS_API_PORT)");
         }
     }
@@ -154,7 +185,7 @@ class Checker {
     void local_hub() {
         const std::string& listen = settings_.local_hub.listen;
         if (listen.empty()) error("local_hub.listen", "is empty; write an address such as 127.0.0.1");
-        const bool loopback = listen.starts_with("127.") || listen == "::1" || listen == "localhost";
+        const bool loopback = web::is_loopback_host(listen);
         if (!loopback && !listen.empty() && settings_.local_hub.token.empty()) {
             warning(
                 "local_hub.listen",

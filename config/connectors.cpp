@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "config/rows/codec.h"
+#include "config/variables.h"
 #include "ipc/text/values.h"
 
 namespace emprops::config {
@@ -12,7 +14,15 @@ namespace {
 constexpr std::string_view override_prefix = "connectors.";
 
 /// Sources of a child's variables, lowest first.
-enum Rank { table_rank, dotenv_rank, own_dotenv_rank, own_local_rank, environment_rank, override_rank };
+enum Rank {
+    pass_rank,
+    table_rank,
+    dotenv_rank,
+    own_dotenv_rank,
+    own_local_rank,
+    environment_rank,
+    override_rank
+};
 
 bool contains(const std::vector<std::string>& list, std::string_view item) {
     return std::find(list.begin(), list.end(), item) != list.end();
@@ -135,7 +145,12 @@ bool ConnectorLoader::find_selected() {
     if (origin.layer == Layer::built_in) return false;
 
     out_.origins["connectors"] = origin;
-    for (const std::string& name : text::split_list(list)) {
+    std::vector<std::string> names;
+    if (const auto wrong = settings::Names().read(settings::Names().from_text(list), {}, names)) {
+        setter_.problem(Severity::error, origin.where, "the list of connectors " + *wrong);
+        return true;
+    }
+    for (const std::string& name : names) {
         if (!is_connector_name(name)) {
             setter_.problem(Severity::error, origin.where,
                             "`" + name +
@@ -218,6 +233,11 @@ void ConnectorLoader::load(const std::string& name) {
     add_variables(own[1], own_local_rank, true, name, child);
     add_variables(sources_.environment, environment_rank, false, name, child);
     apply_overrides(false, connector, child);
+    pass_variables(connector.supervision.env_pass, "connector `" + name + "`", name,
+                   [&](const std::string& variable, const Variable& value, const Origin& origin) {
+                       if (!child.entries().contains(variable))
+                           child.add(pass_rank, variable, value.value, origin);
+                   });
     for (const auto& [variable, entry] : child.entries()) {
         connector.env[variable] = entry.value;
         out_.origins[full_key(connector, "env." + variable)] = entry.origin;
@@ -228,6 +248,12 @@ void ConnectorLoader::load(const std::string& name) {
     apply_variables(true, layers, connector);
     apply_overrides(true, connector, child);
     drop_secrets(connector);
+    if (connector.service.enabled())
+        pass_variables(connector.service.supervision.env_pass, "the service of connector `" + name + "`",
+                       name, [&](const std::string& variable, const Variable& value, const Origin& origin) {
+                           if (!connector.service.env.emplace(variable, value.value).second) return;
+                           out_.origins[full_key(connector, "service.env." + variable)] = origin;
+                       });
     out_.settings.connectors.push_back(std::move(connector));
 }
 
@@ -307,6 +333,41 @@ void ConnectorLoader::apply_overrides(bool of_service, ConnectorSettings& connec
         for (const auto& [variable, text] : some)
             add(connector.name, override_rank, variable, text, override.origin(), child);
     }
+}
+
+void ConnectorLoader::pass_variables(
+    const std::vector<std::string>& patterns, const std::string& process, const std::string& connector,
+    const std::function<void(const std::string&, const Variable&, const Origin&)>& take) {
+    if (patterns.empty()) return;
+    for (const VariableSource* source : {&sources_.environment, &sources_.dotenv}) {
+        for (const auto& [name, variable] : source->variables) {
+            if (!fits_pattern(name, patterns)) continue;
+            const std::string owner = owner_of_variable(name, known_);
+            const bool secret = is_secret(name, variable.value);
+            if (!secret && (owner.empty() || owner == connector)) {
+                take(name, variable, {source->layer, variable.where});
+            } else if (contains(patterns,
+                                name)) {  // what a pattern would have brought along is not worth a word
+                setter_.problem(Severity::warning, variable.where,
+                                "`" + name + "` is in env_pass, but " +
+                                    (secret ? "holds or may hold a secret of the worker"
+                                            : "belongs to connector `" + owner + "`") +
+                                    ": " + process + " does not get it");
+            }
+        }
+    }
+}
+
+bool ConnectorLoader::is_secret(const std::string& variable, const std::string& value) const {
+    if (is_worker_secret(variable)) return true;
+    constexpr std::size_t shortest = 6;  // anything may contain a shorter one
+    const auto holds = [&](const std::string& secret) {
+        return secret.size() >= shortest && value.find(secret) != std::string::npos;
+    };
+    const HubSettings& hub = out_.settings.hub;
+    return holds(hub.token) || holds(out_.settings.local_hub.token) ||
+           std::any_of(hub.headers.begin(), hub.headers.end(),
+                       [&](const auto& header) { return holds(header.second); });
 }
 
 void ConnectorLoader::drop_secrets(ConnectorSettings& connector) {

@@ -2,6 +2,7 @@
 // [connectors.NAME]: which connectors there are, which of them are loaded, and the effective settings of
 // each. Internal to config/; used once by load().
 
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -30,6 +31,8 @@ class ConnectorLoader {
 
     /// Every variable that sets something of a connector, for "did you mean".
     const std::vector<std::string>& variables() const { return variables_; }
+    /// Every connector that is configured, loaded or not.
+    const std::vector<std::string>& known() const { return known_; }
 
   private:
     void find_declared();
@@ -42,6 +45,12 @@ class ConnectorLoader {
     void apply_variables(bool of_service, std::span<const VariableSource* const> layers,
                          ConnectorSettings& connector);
     void apply_overrides(bool of_service, ConnectorSettings& connector, ChildEnvironment& child);
+    /// Calls `take` for each variable of the worker that a process gets by its `env_pass`.
+    void pass_variables(const std::vector<std::string>& patterns, const std::string& process,
+                        const std::string& connector,
+                        const std::function<void(const std::string& name, const Variable& variable,
+                                                 const Origin& origin)>& take);
+    bool is_secret(const std::string& variable, const std::string& value) const;
     void drop_secrets(ConnectorSettings& connector);
     void add_variables(const VariableSource& source, int rank, bool all, const std::string& name,
                        ChildEnvironment& child);

@@ -19,6 +19,10 @@ bool is_blank(char c) {
     return c == ' ' || c == '\t' || c == '\r' || c == '\f' || c == '\v';
 }
 
+bool is_space(char c) {
+    return is_blank(c) || c == '\n';
+}
+
 class Parser {
   public:
     Parser(std::string_view text, const std::function<std::optional<std::string>(const std::string&)>& known)
@@ -49,8 +53,8 @@ class Parser {
             take();
         if (!done()) take();
     }
-    void fail(int line, const std::string& message) {
-        result_.problems.push_back({line, message, false});
+    void fail(int line, const std::string& name, const std::string& message) {
+        result_.problems.push_back({line, name, message, false});
         skip_line();
     }
 
@@ -63,12 +67,16 @@ class Parser {
             skip_blanks();
             name = word();
         }
-        if (name.empty() || !is_name_start(name.front())) {
-            return fail(line, "is not NAME=value; names consist of letters, digits and _");
-        }
+        const bool odd = name.empty() || !is_name_start(name.front()) || (peek() != '=' && !is_space(peek()));
+        if (odd && (peek() != ':' || name.empty()))
+            return fail(line, name, "is not NAME=value; names consist of letters, digits and _");
         skip_blanks();
         if (done() || peek() != '=') {
-            return fail(line, "`" + name + "` has no `=`; write `" + name + "=` for an empty value");
+            const bool colon = peek() == ':';
+            return fail(line, name,
+                        "`" + name + "` has " +
+                            (colon ? "a `:` in place of its `=`"
+                                   : "no `=`; write `" + name + "=` for an empty value"));
         }
         take();
         skip_blanks();
@@ -80,7 +88,7 @@ class Parser {
             value = unquoted(name, line);
         }
         if (value->find('\0') != std::string::npos)
-            return fail(line, "`" + name + "` contains a NUL character");
+            return fail(line, name, "`" + name + "` contains a NUL character");
         above_[name] = *value;
         result_.variables.push_back({name, *value, line});
         skip_line();
@@ -117,7 +125,7 @@ class Parser {
             if (done()) {
                 at_ = start;  // only this line is lost: what follows it is still looked at
                 line_ = start_line;
-                fail(line, "`" + name + "` has a " + quote + " that is not closed");
+                fail(line, name, "`" + name + "` has a " + quote + " that is not closed");
                 return {};
             }
             const char c = take();
@@ -135,7 +143,7 @@ class Parser {
         value += expand(pending, name, line);
         skip_blanks();
         if (!done() && peek() != '\n' && peek() != '#') {
-            fail(line, "`" + name + "` has text after its closing " + quote);
+            fail(line, name, "`" + name + "` has text after its closing " + quote);
             return {};
         }
         return value;
@@ -184,7 +192,7 @@ class Parser {
             if (!value && split != std::string::npos) value = inside.substr(split + 2);
             if (!value) {
                 result_.problems.push_back(
-                    {line, "`" + name + "` uses ${" + variable + "}, which is not set; taken as empty",
+                    {line, name, "`" + name + "` uses ${" + variable + "}, which is not set; taken as empty",
                      true});
             }
             result += value.value_or("");

@@ -9,7 +9,8 @@
 //                        above. An unknown X is empty. `$X` without braces and everything in single quotes is
 //                        literal (python-dotenv expands ${X} there too).
 //   KEY=                 set, and empty
-// The last line of a name wins. A line that is none of these is a problem, never skipped.
+// The last line of a name wins. A line that is none of these is a problem, never skipped; whose name it seems to set
+// decides how bad it is.
 
 #include <functional>
 #include <optional>
@@ -27,6 +28,7 @@ struct DotenvVariable {
 
 struct DotenvProblem {
     int line = 0;
+    std::string name;  ///< that the line seems to set; empty: none
     std::string message;
     bool warning = false;
 };

@@ -180,6 +180,13 @@ std::span<const std::string_view> connector_list_variables() {
     return connector_lists;
 }
 
+bool sets_a_field(std::string_view variable) {
+    return std::any_of(fields().begin(), fields().end(), [variable](const Field& field) {
+        const std::vector<std::string> names = field.variables();
+        return std::find(names.begin(), names.end(), variable) != names.end();
+    });
+}
+
 bool is_worker_secret(std::string_view variable) {
     for (const Field& field : fields()) {
         if (!field.secret && !field.may_hold_token) continue;

@@ -52,6 +52,8 @@ const settings::Retired* find_retired_variable(std::string_view name);
 std::string upper_name(std::string_view name);
 /// The variables that select connectors, the one that wins first.
 std::span<const std::string_view> connector_list_variables();
+/// A variable that sets a setting of the worker, under any of its names.
+bool sets_a_field(std::string_view variable);
 /// A variable that holds, or may hold, a secret of the worker itself: no connector ever gets it.
 bool is_worker_secret(std::string_view variable);
 

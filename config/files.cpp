@@ -6,6 +6,8 @@
 #include <fstream>
 #include <vector>
 
+#include "ipc/text/encoding.h"
+
 namespace emprops::config {
 
 namespace fs = std::filesystem;
@@ -29,6 +31,14 @@ Result<std::string> read_file(const fs::path& file, std::size_t limit_bytes) {
         return Error{"unreadable", "is larger than " + std::to_string(limit_bytes) + " bytes"};
     }
     return text;
+}
+
+Result<std::string> read_text_file(const fs::path& file, std::size_t limit_bytes) {
+    Result<std::string> bytes = read_file(file, limit_bytes);
+    if (!bytes) return bytes;
+    const Result<std::string_view> text = text::utf8_of(*bytes);
+    if (!text) return Error{"unreadable", text.error().message};
+    return std::string(*text);
 }
 
 std::string display_name(const fs::path& file, const fs::path& working_dir) {

@@ -4,6 +4,7 @@
 
 #include "config/dotenv.h"
 #include "config/files.h"
+#include "config/variables.h"
 
 namespace emprops::config {
 
@@ -42,7 +43,7 @@ fs::path Reader::absolute(const fs::path& path) const {
 
 void Reader::read_toml(const fs::path& file, bool required, std::vector<FileSource>& sources) {
     const std::string display = display_name(file, request_.working_dir);
-    const Result<std::string> text = read_file(file);
+    const Result<std::string> text = read_text_file(file);
     if (!text) {
         const bool missing = text.error().code == "not_found";
         if (missing && !required) return;
@@ -87,10 +88,13 @@ std::vector<FileSource> Reader::files() {
     return sources;
 }
 
-VariableSource Reader::environment() const {
+VariableSource Reader::environment() {
     VariableSource source{Layer::environment, "environment", request_.working_dir, {}};
     for (const auto& [name, value] : request_.environment) {
-        source.variables[name] = {value, "environment: " + name};
+        if (name.ends_with("_PORT") && is_service_link(value))
+            service_links_.push_back(name);
+        else
+            source.variables[name] = {value, "environment: " + name};
     }
     return source;
 }
@@ -99,7 +103,7 @@ VariableSource Reader::read_dotenv(const std::string& name, Layer layer,
                                    const std::vector<const VariableSource*>& known) {
     const fs::path file = dotenv_dir_ / name;
     VariableSource source{layer, display_name(file, request_.working_dir), dotenv_dir_, {}};
-    const Result<std::string> text = read_file(file);
+    const Result<std::string> text = read_text_file(file);
     if (!text) {
         if (text.error().code != "not_found") problem(Severity::error, source.display, text.error().message);
         return source;
@@ -113,6 +117,7 @@ VariableSource Reader::read_dotenv(const std::string& name, Layer layer,
         return std::optional<std::string>();
     });
     for (const DotenvProblem& found : parsed.problems) {
+        if (!found.warning) broken_lines_.push_back({out_.problems.size(), found.name});
         problem(found.warning ? Severity::warning : Severity::error,
                 source.display + ":" + std::to_string(found.line), found.message);
     }

@@ -43,6 +43,12 @@ struct Override {
     Origin origin() const { return {Layer::command_line, "command line: " + key}; }
 };
 
+/// A line of a `.env*` file that sets nothing: its problem in Loaded, and the name that it seems to set.
+struct BrokenLine {
+    std::size_t problem = 0;
+    std::string name;
+};
+
 /// Reads all of it, noting problems and the files read. Blocking.
 class Reader {
   public:
@@ -50,13 +56,19 @@ class Reader {
 
     /// The configuration file and its config.d/*.toml, lowest first. Empty if there is none or it is broken.
     std::vector<FileSource> files();
-    VariableSource environment() const;
+    VariableSource environment();
     /// `.env`; without variables if there is no such file.
     VariableSource dotenv(const VariableSource& environment);
     /// `.env.NAME` and `.env.NAME.local`, those that exist, lowest first.
     std::vector<VariableSource> dotenv_of(const std::string& connector, const VariableSource& environment,
                                           const VariableSource& dotenv);
     std::vector<Override> overrides();
+
+    /// Lines that were noted as errors. What sets nothing of ours is only a warning; whose it is can be told when the
+    /// connectors are known.
+    const std::vector<BrokenLine>& broken_lines() const { return broken_lines_; }
+    /// NAME_PORT variables that Kubernetes has set for a service (`tcp://...`): they are left out of the environment.
+    const std::vector<std::string>& service_links() const { return service_links_; }
 
   private:
     void problem(Severity severity, std::string where, std::string message);
@@ -70,6 +82,8 @@ class Reader {
     std::filesystem::path config_file_;  ///< empty: none
     bool config_file_required_ = false;
     std::filesystem::path dotenv_dir_;
+    std::vector<BrokenLine> broken_lines_;
+    std::vector<std::string> service_links_;
 };
 
 }  // namespace emprops::config

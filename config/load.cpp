@@ -1,12 +1,17 @@
 #include "config/load.h"
 
+#include <pwd.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <map>
+#include <set>
+#include <span>
 
 #include "config/checks.h"
 #include "config/connectors.h"
 #include "config/files.h"
+#include "config/variables.h"
 #include "ipc/text/nearest.h"
 #include "ipc/text/values.h"
 
@@ -51,12 +56,16 @@ class Loader {
         for (const Override& override : sources_.overrides)
             apply(override);
 
+        read_token_file();
+        read_headers_file();
         ConnectorLoader connectors(sources_, reader_, out_);
         connectors.run();
-        warn_of_mistyped_variables(connectors.variables());
-        read_token_file();
+        judge_broken_lines(connectors.known());
+        warn_of_service_links(connectors.known());
+        warn_of_unknown_variables(connectors.variables());
         fill_in_paths();
         check_settings(request_, out_);
+        note_withheld_variables();
         return std::move(out_);
     }
 
@@ -111,28 +120,92 @@ class Loader {
         setter_.unknown_key(override.origin().where, override.key, known);
     }
 
-    /// EMPROPS_ is our prefix, but not ours alone: only what looks like one of our names is worth a word.
-    void warn_of_mistyped_variables(const std::vector<std::string>& of_connectors) {
+    bool is_of_us(const std::string& name, std::span<const std::string> connectors) const {
+        const auto lists = connector_list_variables();
+        return name.starts_with("EMPROPS_") || sets_a_field(name) ||
+               !owner_of_variable(name, connectors).empty() ||
+               std::find(lists.begin(), lists.end(), name) != lists.end();
+    }
+
+    /// The `.env` of the Python worker works as it is: a line that sets nothing of ours is only worth a warning.
+    void judge_broken_lines(std::span<const std::string> connectors) {
+        for (const BrokenLine& line : reader_.broken_lines()) {
+            if (!is_of_us(line.name, connectors)) out_.problems[line.problem].severity = Severity::warning;
+        }
+    }
+
+    void warn_of_service_links(std::span<const std::string> connectors) {
+        for (const std::string& name : reader_.service_links()) {
+            if (!is_of_us(name, connectors)) continue;
+            setter_.problem(
+                Severity::warning, "environment: " + name,
+                "`" + name + "` is not used: Kubernetes sets `" + request_.environment.at(name) +
+                    "` for a service of that name; write enableServiceLinks: false into the pod, or the "
+                    "setting into the configuration file or .env");
+        }
+    }
+
+    void warn_of_unknown_variables(const std::vector<std::string>& of_connectors) {
         std::vector<std::string> known{"EMPROPS_CONFIG", "EMPROPS_CONNECTORS", "EMPROPS_CONNECTOR"};
         for (const Field& field : fields()) {
             if (field.in_settings) known.push_back(field.variable());
         }
         known.insert(known.end(), of_connectors.begin(), of_connectors.end());
         for (const VariableSource* source : {&sources_.dotenv, &sources_.environment}) {
+            std::string strangers;
             for (const auto& [name, variable] : source->variables) {
-                if (!name.starts_with("EMPROPS_") ||
+                if (!name.starts_with("EMPROPS_") || is_of_service_link(name) || is_told_to_children(name) ||
                     std::find(known.begin(), known.end(), name) != known.end()) {
                     continue;
                 }
                 if (const settings::Retired* retired = find_retired_variable(name)) {
                     setter_.retired(variable.where, name, *retired);
-                    continue;
-                }
-                if (const std::optional<std::string> meant = text::meant(name, known)) {
+                } else if (const std::optional<std::string> meant = text::meant(name, known)) {
                     setter_.problem(Severity::warning, variable.where,
                                     "`" + name + "` sets nothing; did you mean `" + *meant + "`?");
+                } else {
+                    strangers += (strangers.empty() ? "`" : ", `") + name + "`";
                 }
             }
+            if (strangers.empty()) continue;
+            setter_.problem(Severity::warning, source->display,
+                            strangers + (strangers.find(',') == std::string::npos ? " sets" : " set") +
+                                " nothing of this worker, and no setting has a name like that");
+        }
+    }
+
+    /// What is set for the worker, and what only its children read, must not be missed in silence.
+    void note_withheld_variables() {
+        std::set<std::string> candidates;
+        for (const VariableSource* source : {&sources_.dotenv, &sources_.environment}) {
+            for (const auto& [name, variable] : source->variables)
+                if (is_for_children(name)) candidates.insert(name);
+        }
+        std::map<std::string, std::string> processes;  // by what they lack
+        std::map<std::string, std::string> patterns;
+        const auto look = [&](const std::string& process, const std::map<std::string, std::string>& env) {
+            std::string lacking, quoted;
+            for (const std::string& name : candidates) {
+                if (env.contains(name)) continue;
+                lacking += (lacking.empty() ? "" : ", ") + name;
+                quoted += (quoted.empty() ? "\"" : ", \"") + name + "\"";
+            }
+            if (lacking.empty()) return;
+            std::string& who = processes[lacking];
+            who += (who.empty() ? "" : ", ") + process;
+            patterns[lacking] = quoted;
+        };
+        for (const ConnectorSettings& connector : out_.settings.connectors) {
+            look("connector `" + connector.name + "`", connector.env);
+            if (connector.service.enabled())
+                look("the service of `" + connector.name + "`", connector.service.env);
+        }
+        for (const auto& [names, who] : processes) {
+            out_.notes.push_back(
+                {Severity::warning, "environment",
+                 names + (names.find(',') == std::string::npos ? " is" : " are") + " set, but " + who +
+                     (who.find(',') == std::string::npos ? " does" : " do") + " not get that; env_pass = [" +
+                     patterns[names] + "] in [supervision] or [connectors.NAME] hands it on"});
         }
     }
 
@@ -150,19 +223,38 @@ class Loader {
             }
         }
         const std::string display = display_name(file, request_.working_dir);
-        const Result<std::string> text = read_file(file, 64 * 1024);
+        const Result<std::string> text = read_text_file(file, 64 * 1024);
         if (!text) {
             setter_.problem(Severity::error, named->second.where,
                             "`hub.token_file` names " + display + ": " + text.error().message);
             return;
         }
-        const std::string_view token = text::trim(*text);
+        const std::string_view token = text::bare(*text);
         if (token.empty()) {
             setter_.problem(Severity::error, named->second.where,
                             "`hub.token_file` names " + display + ", which is empty");
         }
         out_.settings.hub.token = std::string(token);
         out_.origins["hub.token"] = {named->second.layer, named->second.where + ", from " + display};
+    }
+
+    /// What stands in `headers` itself wins, header by header.
+    void read_headers_file() {
+        const fs::path& file = out_.settings.hub.headers_file;
+        const auto named = out_.origins.find("hub.headers_file");
+        if (file.empty() || named == out_.origins.end()) return;
+        const auto wrong = [&](const std::string& what) {
+            setter_.problem(
+                Severity::error, named->second.where,
+                "`hub.headers_file` names " + display_name(file, request_.working_dir) + ": " + what);
+        };
+        const Result<std::string> text = read_text_file(file, 64 * 1024);
+        if (!text) return wrong(text.error().message);
+        const Field& field = *find_field("hub", "headers");
+        Settings read;
+        if (const auto complaint = field.in_settings->read(read, field.from_text(*text), {}))
+            return wrong("it " + *complaint);
+        out_.settings.hub.headers.merge(read.hub.headers);
     }
 
     std::optional<std::string> environment(const std::string& name) const {
@@ -175,9 +267,15 @@ class Loader {
         Settings& settings = out_.settings;
         fs::path& state_dir = settings.worker.state_dir;
         if (state_dir.empty()) {
-            const bool writable = ::access(request_.system_state_dir.c_str(), W_OK | X_OK) == 0;
-            state_dir = default_state_dir(
-                {environment("XDG_STATE_HOME"), environment("HOME"), writable, request_.system_state_dir});
+            StateDirInput input{environment("XDG_STATE_HOME"), environment("HOME"), false,
+                                request_.system_state_dir, environment("STATE_DIRECTORY")};
+            if (!input.home || input.home->empty()) input.home = request_.home_of_user;
+            const auto has_state = [](const fs::path& folder) {
+                std::error_code unused;
+                return fs::exists(folder / "lock", unused);
+            };
+            input.state_in_system_dir = has_state(input.system_dir) && !has_state(default_state_dir(input));
+            state_dir = default_state_dir(input);
         }
         if (settings.control.socket.empty()) settings.control.socket = state_dir / "control.sock";
         if (settings.local_hub.database.empty()) settings.local_hub.database = state_dir / "hub.sqlite";
@@ -210,7 +308,12 @@ fs::path default_state_dir(const StateDirInput& input) {
     if (input.xdg_state_home && fs::path(*input.xdg_state_home).is_absolute()) {
         return fs::path(*input.xdg_state_home) / "emprops-worker";
     }
-    if (input.system_dir_writable || !input.home || input.home->empty()) return input.system_dir;
+    if (input.state_directory) {
+        const fs::path first = input.state_directory->substr(0, input.state_directory->find(':'));
+        if (first.is_absolute()) return first;
+    }
+    if (input.state_in_system_dir || !input.home || input.home->empty() || *input.home == "/")
+        return input.system_dir;
     return fs::path(*input.home) / ".local/state/emprops-worker";
 }
 
@@ -222,6 +325,8 @@ LoadRequest request_of_this_process() {
         if (equals == std::string_view::npos) continue;
         request.environment.emplace(text.substr(0, equals), text.substr(equals + 1));
     }
+    if (const passwd* user = ::getpwuid(::getuid()); user != nullptr && user->pw_dir != nullptr)
+        request.home_of_user = user->pw_dir;
     std::error_code error;
     request.working_dir = fs::current_path(error);
     if (error) request.working_dir = "/";  // the folder was removed: relative names then fail by themselves

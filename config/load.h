@@ -46,6 +46,7 @@ struct LoadRequest {
     std::optional<std::filesystem::path> config_file;  ///< --config; a missing file is then an error
     std::map<std::string, std::string> environment;
     std::filesystem::path working_dir;
+    std::string home_of_user;            ///< of the user's entry in the system; used when HOME is not set
     std::vector<std::string> overrides;  ///< "hub.url=ws://x", "connectors=simulation", ...
     unsigned cpu_count = 0;              ///< CPU numbers beyond it are errors; 0: not checked
     std::filesystem::path system_config_file = "/etc/emprops-worker/emprops-worker.toml";
@@ -60,6 +61,9 @@ struct Loaded {
     /// read, relative paths are absolute (of a file: from its folder, else from the working directory).
     Settings settings;
     std::vector<Problem> problems;  ///< in the order of the files and then of the variables
+    /// What is worth a word once, when a worker starts and when its configuration is looked at: variables that are set
+    /// for it and that its children do not get.
+    std::vector<Problem> notes;
     Origins origins;
     std::vector<std::filesystem::path> files_read;
     /// A configuration file could not be read or is not TOML: what it says about folders is not known.
@@ -71,14 +75,15 @@ struct Loaded {
 
 Loaded load(const LoadRequest& request);
 
-/// Where state lives when state_dir is not set, the first that applies: $XDG_STATE_HOME/emprops-worker (if
-/// absolute), the system's folder if it exists and is ours to write, $HOME/.local/state/emprops-worker, the
-/// system's folder.
+/// Where state lives when state_dir is not set, the first that applies: $XDG_STATE_HOME/emprops-worker (if absolute),
+/// $STATE_DIRECTORY (systemd's), the system's folder if only that has a state already, $HOME/.local/state/emprops-worker,
+/// the system's folder. A folder that appears later changes nothing: a state does not move by itself.
 struct StateDirInput {
     std::optional<std::string> xdg_state_home;
-    std::optional<std::string> home;
-    bool system_dir_writable = false;
+    std::optional<std::string> home;   ///< "/" is none
+    bool state_in_system_dir = false;  ///< and not in the home folder
     std::filesystem::path system_dir = "/var/lib/emprops-worker";
+    std::optional<std::string> state_directory{};
 };
 std::filesystem::path default_state_dir(const StateDirInput& input);
 

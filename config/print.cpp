@@ -51,7 +51,8 @@ json masked(const std::string& name, const json& value) {
 
 /// The value as it may be shown.
 std::string shown(const Field& field, const json& value) {
-    if (field.secret) return toml_value(value == "" ? value : json(hidden));
+    const bool unset = value == "" || (value.is_structured() && value.empty());
+    if (field.secret) return toml_value(unset ? value : json(hidden));
     return toml_value(field.shape == Shape::entries ? value : masked("", value));
 }
 
@@ -218,7 +219,7 @@ constexpr std::string_view example_connectors = R"(
 ## The variable CONNECTORS=a,b selects and orders them; without it all enabled tables are loaded in the order
 ## of this file; without any table, `simulation`. Any key of [supervision] may stand here too and then holds
 ## for this connector only. The process gets the variables NAME_* and WORKER_NAME_*, those of .env.NAME and
-## .env.NAME.local, and the table `env` - nothing else, and never the Hub's token.
+## .env.NAME.local, the table `env`, and what fits `env_pass` - nothing else, and never the Hub's token.
 # [connectors.simulation]
 )";
 

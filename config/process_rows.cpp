@@ -68,6 +68,9 @@ Rows<RightsSettings> rights_rows() {
         row(&R::no_new_privs, "no_new_privs",
             "The process and its children gain no rights by setuid programs."),
         row(&R::user, "user", "Run as this user (needs root); empty: as the worker."),
+        row(&R::env_pass, "env_pass", settings::VariablePatterns(),
+            "Variables of the worker that the process gets as well, such as `CUDA_*`; never one that holds or may hold "
+            "a secret of the worker, nor another connector's."),
     };
 }
 

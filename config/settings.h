@@ -52,6 +52,8 @@ struct HubSettings {
     std::filesystem::path client_certificate;
     std::filesystem::path client_key;
     std::string proxy;
+    std::map<std::string, std::string> headers;
+    std::filesystem::path headers_file;
     Duration connect_timeout = 30s;
     Duration idle_timeout = 40s;
     Duration reconnect_min = 1s;
@@ -90,10 +92,12 @@ struct LogSettings {
 
 // What there is to say about a process is in groups.
 
-/// Whose rights a process has.
+/// Whose rights a process has, and what it sees of our environment.
 struct RightsSettings {
     bool no_new_privs = true;
     std::string user;
+    std::vector<std::string>
+        env_pass;  ///< patterns; what fits them is in `env` of connector and service already
     bool operator==(const RightsSettings&) const = default;
 };
 

@@ -33,11 +33,13 @@ Rows<WorkerSettings> worker_rows() {
             "Send `id` to the Hub as it is. The Hub then refuses for good each job that failed here last."),
         row(&W::state_dir, "state_dir",
             "Job ledger, lock and control socket. Empty: `$XDG_STATE_HOME/emprops-worker`, "
-            "`~/.local/state/emprops-worker`, or `/var/lib/emprops-worker` where that is ours to write."),
+            "`$STATE_DIRECTORY` (systemd), "
+            "`~/.local/state/emprops-worker`, or `/var/lib/emprops-worker` where only that has a state already."),
         row(&W::heartbeat_interval, "heartbeat_interval",
-            "How often a heartbeat is sent; the Hub drops a worker after 60 s without one.")
+            "How often a heartbeat is sent; the Hub drops a worker after 60 s without one, so more than 45 s are "
+            "taken as 45 s.")
             .also("HEARTBEAT_INTERVAL")
-            .within(1, 45),
+            .at_least(1),
         row(&W::drain_timeout, "drain_timeout",
             "How long running jobs may go on after the first signal to stop."),
         row(&W::drain_mode, "drain_mode", one_of({"graceful", "deadline", "now"}),
@@ -84,6 +86,12 @@ Rows<HubSettings> hub_rows() {
         row(&H::proxy, "proxy",
             "HTTP proxy, `http://host:port`; empty: HTTPS_PROXY, HTTP_PROXY and NO_PROXY decide.")
             .with_token(),
+        row(&H::headers, "headers", settings::Headers(),
+            "Sent with every connection to the Hub, for a gateway in front of it; a table, in a variable its JSON or "
+            "lines `Name: value`.")
+            .hidden(),
+        row(&H::headers_file, "headers_file",
+            "File with such lines or such JSON; `headers` joins and wins."),
         row(&H::connect_timeout, "connect_timeout",
             "Limit of one attempt: name look-up, connection, TLS and WebSocket handshake together.")
             .within(0.1, day),

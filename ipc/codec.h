@@ -31,7 +31,7 @@ struct Malformed {
 using Decoded = std::variant<FromConnector, Stray, Malformed>;
 
 /// What may surround a `result`. Small: a DOM is many times larger than its text ("[{},{},...]").
-inline constexpr ScanLimits connector_limits{64, std::size_t{256} << 10};
+inline constexpr ScanLimits connector_limits{max_value_depth + 1, std::size_t{256} << 10};
 
 /// Decodes a connector's stdout line (without "\n").
 Decoded decode_from_connector(std::string_view line, const ScanLimits& limits = connector_limits);

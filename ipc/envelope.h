@@ -15,10 +15,13 @@
 
 namespace emprops::ipc {
 
+/// How deep a payload or a result may nest, in every program and in both directions. JSON without a limit overflows the
+/// stack when it is copied or dumped.
+inline constexpr int max_value_depth = 256;
+
 struct ScanLimits {
-    /// Nesting of the whole text; deeper text is refused (deep JSON overflows the stack when copied or
-    /// dumped).
-    int max_depth = 64;
+    /// Nesting of the whole text, itself the first level: a message, with a payload or a result in it.
+    int max_depth = max_value_depth + 1;
     /// The most bytes that may become a DOM in `fields` (everything but the opaque values).
     std::size_t max_fields_bytes = std::size_t{4} << 20;
 };

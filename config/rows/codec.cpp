@@ -13,7 +13,7 @@ namespace emprops::settings {
 
 namespace {
 
-constexpr int max_depth = 32;  // settings travel in `hello`, where 64 is the limit
+constexpr int max_depth = 32;  // of settings, which people write by hand
 
 /// "`a`, `b` or `c`"
 std::string alternatives(const std::vector<std::string>& words) {
@@ -85,7 +85,24 @@ Complaint Context::must_be(const std::string& what, const Json& value) const {
     const std::string shown = hidden              ? "this value"
                               : value.is_string() ? ticked(value.get_ref<const std::string&>())
                                                   : ticked(ipc::dump(value));
-    return "must be " + what + ", not " + shown;
+    const bool unset =
+        !hidden && value.is_string() && !text::unexpanded(value.get_ref<const std::string&>()).empty();
+    return "must be " + what + ", not " + shown +
+           (unset ? "; nobody has expanded that: only .env files know ${NAME}" : "");
+}
+
+Complaint Context::unexpanded(const std::string& text) const {
+    const std::string_view found = text::unexpanded(text);
+    // A secret may hold a `$`, and never stands in a message.
+    if (!found.empty() && !hidden)
+        return "holds " + ticked(found) +
+               ", which nobody has expanded: write the value itself, or put it into .env, where ${NAME} is";
+    if (!found.empty() && found.starts_with("${"))
+        return "holds a ${NAME} that nobody has expanded: write the value itself, or put it into .env, where ${NAME} is";
+    if (!hidden && (text == "~" || text.starts_with("~/")))
+        return "begins with `~`, which only a shell makes a home folder of: write the whole path, not " +
+               ticked(text);
+    return {};
 }
 
 std::filesystem::path Context::absolute(const std::string& text) const {
@@ -105,6 +122,7 @@ Complaint Codec<bool>::read(const Json& value, const Context& context, bool& int
 
 Complaint TextCodec::read(const Json& value, const Context& context, std::string& into) const {
     if (!value.is_string()) return context.must_be("a string (in quotes)", value);
+    if (Complaint wrong = context.unexpanded(value.get_ref<const std::string&>())) return wrong;
     into = value.get<std::string>();
     return {};
 }
@@ -223,7 +241,8 @@ Complaint Codec<double>::read(const Json& value, const Context& context, double&
 }
 
 Json Codec<double>::from_text(std::string_view text) const {
-    const auto number = text::parse_double(text::trim(text));
+    text = text::bare(text);
+    const auto number = text::parse_double(text);
     return number ? Json(*number) : Json(std::string(text));
 }
 
@@ -250,13 +269,15 @@ Complaint read_integer(const Json& value, const Context& context, Range of_type,
 }
 
 Json integer_from_text(std::string_view text) {
-    const auto number = text::parse_integer(text::trim(text));
+    text = text::bare(text);
+    const auto number = text::parse_integer(text);
     return number ? Json(*number) : Json(std::string(text));
 }
 
 Complaint Codec<std::filesystem::path>::read(const Json& value, const Context& context,
                                              std::filesystem::path& into) const {
     if (!value.is_string()) return context.must_be("a path (in quotes)", value);
+    if (Complaint wrong = context.unexpanded(value.get_ref<const std::string&>())) return wrong;
     into = context.absolute(value.get<std::string>());
     return {};
 }

@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+#include "ipc/text/values.h"
+
 namespace emprops::settings {
 
 using Json = nlohmann::json;
@@ -39,6 +41,8 @@ struct Context {
     const std::filesystem::path* base = nullptr;  ///< the folder from which a relative path is taken
 
     Complaint must_be(const std::string& what, const Json& value) const;
+    /// What is wrong with a text of which a shell or a container tool should have made something else: `$NAME`, `~`.
+    Complaint unexpanded(const std::string& text) const;
     bool in_range(double value) const { return !range || (value >= range->min && value <= range->max); }
     std::filesystem::path absolute(const std::string& text) const;
 };
@@ -53,8 +57,9 @@ enum class Shape {
 struct Codecs {
     static constexpr Shape shape = Shape::value;
     static constexpr bool takes_empty = false;  ///< an empty text is a value, not the lack of one
-    /// The text of a variable as the JSON that the same value in TOML would be.
-    Json from_text(std::string_view text) const { return std::string(text); }
+    /// The text of a variable as the JSON that the same value in TOML would be; what machines write around a value
+    /// (text::bare) is no part of it.
+    Json from_text(std::string_view text) const { return std::string(text::bare(text)); }
     /// The value as it would stand in TOML; null: an optional that is not set.
     template <class T>
     Json write(const T& value) const {
@@ -183,9 +188,18 @@ struct Codec<std::vector<std::string>> : Names {};
 Names some_of(std::vector<std::string> words);
 
 /// A program and its arguments: a list, or one text that is split as a shell would. A program with a `/` in its name
-/// is taken from the folder of its file.
+/// is taken from the folder of its file. What only a shell understands (`&&`, `cd`, `NAME=value program`) is refused.
 struct Command : Codecs {
     std::string noun(const std::optional<Range>&) const { return "a program and its arguments"; }
+    Complaint read(const Json& value, const Context& context, std::vector<std::string>& into) const;
+    Json from_text(std::string_view text) const;
+};
+
+/// Names of variables, with `*` for any letters. What fits any name is refused.
+struct VariablePatterns : Names {
+    std::string noun(const std::optional<Range>&) const {
+        return "a list of names of variables, such as \"HF_*\"";
+    }
     Complaint read(const Json& value, const Context& context, std::vector<std::string>& into) const;
 };
 
@@ -220,6 +234,13 @@ struct Codec<Texts> : Codecs {
 struct LogLevels : Codec<Texts> {
     std::string noun(const std::optional<Range>&) const { return "a table of levels"; }
     Complaint read(const Json& value, const Context& context, Texts& into) const;
+};
+
+/// HTTP headers; in a variable or a file their JSON, or lines "Name: value".
+struct Headers : Codec<Texts> {
+    std::string noun(const std::optional<Range>&) const { return "a table of header names and values"; }
+    Complaint read(const Json& value, const Context& context, Texts& into) const;
+    Json from_text(std::string_view text) const;
 };
 
 /// Any table; in a variable its JSON.

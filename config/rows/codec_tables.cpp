@@ -1,6 +1,7 @@
 // The codecs of lists and tables.
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 
 #include "config/rows/codec.h"
@@ -21,6 +22,38 @@ std::optional<std::string> scalar_text(const Json& value) {
     if (value.is_string()) return value.get<std::string>();
     if (value.is_number() || value.is_boolean()) return value.dump();
     return {};
+}
+
+/// "a, b", also with quotes around the items, or as JSON: ["a", "b"].
+Json list_of(std::string_view text, char separator) {
+    text = text::bare(text);
+    if (text.starts_with('[')) {
+        if (Json list = Json::parse(text, nullptr, false); list.is_array()) return list;
+    }
+    Json items = Json::array();
+    for (const std::string& item : text::split_list(text, separator))
+        items.push_back(std::string(text::bare(item)));
+    return items;
+}
+
+/// What a shell would have made of a command, and we do not. Empty: nothing.
+std::string for_a_shell(const std::vector<std::string>& words, const Context& context) {
+    static constexpr std::string_view operators[] = {"&&", "||", "|", "&", ">", ">>", "<", "2>&1"};
+    static constexpr std::string_view builtins[] = {"cd", "source", ".", "export", "exec", "set", "ulimit"};
+    const std::string cure = "; write [\"sh\", \"-c\", \"...\"], or use working_dir and env";
+    for (const std::string& word : words) {
+        if (std::find(std::begin(operators), std::end(operators), word) != std::end(operators))
+            return "holds " + ticked(word) + ", which only a shell understands" + cure;
+        if (const Complaint wrong = context.unexpanded(word)) return *wrong;
+    }
+    const std::string& program = words.front();
+    if (std::find(std::begin(builtins), std::end(builtins), program) != std::end(builtins))
+        return "begins with " + ticked(program) + ", which is no program but a word of the shell" + cure;
+    const std::size_t equals = program.find('=');
+    if (equals != 0 && equals < program.find('/') && words.size() > 1)
+        return "begins with " + ticked(program.substr(0, equals + 1)) +
+               ", a variable and not a program; put it into `env`";
+    return "";
 }
 
 std::optional<std::vector<std::string>> texts_of(const Json& value) {
@@ -52,12 +85,71 @@ Complaint Names::read(const Json& value, const Context& context, std::vector<std
         if (words.empty() || std::find(words.begin(), words.end(), item) != words.end()) continue;
         return context.must_be(noun({}), item);
     }
+    for (const std::string& item : *items) {
+        if (Complaint wrong = context.unexpanded(item)) return wrong;
+    }
     into = std::move(*items);
     return {};
 }
 
 Json Names::from_text(std::string_view text) const {
-    return text::split_list(text);
+    return list_of(text, ',');
+}
+
+Complaint VariablePatterns::read(const Json& value, const Context& context,
+                                 std::vector<std::string>& into) const {
+    std::vector<std::string> names;
+    if (Complaint wrong = Names::read(value, context, names)) return wrong;
+    for (const std::string& name : names) {
+        if (name.find_first_not_of("*?") == std::string::npos)
+            return "must not hold " + ticked(name) +
+                   ", which is every variable and every secret: name those that are "
+                   "needed, such as \"CUDA_*\"";
+        if (std::any_of(name.begin(), name.end(), [](unsigned char c) {
+                return std::isalnum(c) == 0 &&
+                       std::string_view("_*?").find(static_cast<char>(c)) == std::string_view::npos;
+            }))
+            return context.must_be(noun({}), name);
+    }
+    into = std::move(names);
+    return {};
+}
+
+Complaint Headers::read(const Json& value, const Context& context, Texts& into) const {
+    if (!value.is_object()) return "must be " + noun({}) + ", or lines of the form \"Name: value\"";
+    Texts merged = into;
+    for (const auto& item : value.items()) {
+        // A name is a token (RFC 9110 5.6.2).
+        if (item.key().empty() || std::any_of(item.key().begin(), item.key().end(), [](unsigned char c) {
+                return std::isalnum(c) == 0 &&
+                       std::string_view("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) ==
+                           std::string_view::npos;
+            }))
+            return ticked(item.key()) + " is not the name of a header";
+        if (!item.value().is_string()) return "must have text as the value of \"" + item.key() + "\"";
+        const std::string& text = item.value().get_ref<const std::string&>();
+        if (std::any_of(text.begin(), text.end(),
+                        [](unsigned char c) { return (c < ' ' && c != '\t') || c == 0x7f; }))
+            return "must not have line breaks or other control characters in the value of \"" + item.key() +
+                   "\"";
+        if (Complaint wrong = context.unexpanded(text)) return wrong;
+        merged[item.key()] = text;
+    }
+    into = std::move(merged);
+    return {};
+}
+
+Json Headers::from_text(std::string_view text) const {
+    Json table = Json::parse(text, nullptr, false);
+    if (table.is_object()) return table;
+    table = Json::object();
+    for (const std::string& line : text::split_list(text, '\n')) {
+        const std::size_t colon = line.find(':');
+        if (colon == 0 || colon == std::string::npos) return line;
+        table[std::string(text::trim(std::string_view(line).substr(0, colon)))] =
+            std::string(text::trim(std::string_view(line).substr(colon + 1)));
+    }
+    return table;
 }
 
 Complaint Command::read(const Json& value, const Context& context, std::vector<std::string>& into) const {
@@ -69,12 +161,24 @@ Complaint Command::read(const Json& value, const Context& context, std::vector<s
     if (!items) return context.must_be("a list of strings", value);
     if (!items->empty()) {
         if (items->front().empty()) return context.must_be(noun({}), value);
+        if (std::string wrong = for_a_shell(*items, context); !wrong.empty()) return wrong;
         // `./mine.sh` means the one beside the file; the process runs elsewhere. A bare name: PATH.
         if (items->front().find('/') != std::string::npos)
             items->front() = context.absolute(items->front()).string();
     }
     into = std::move(*items);
     return {};
+}
+
+Json Command::from_text(std::string_view text) const {
+    // Quotes around all of it are an env file's, unless it is one word.
+    const auto words = text::split_words(text::trim(text));
+    const bool one_quoted = words && words->size() == 1 && words->front().find(' ') != std::string::npos;
+    const std::string_view command = one_quoted ? text::bare(text) : text::trim(text);
+    if (command.starts_with('[')) {
+        if (Json list = Json::parse(command, nullptr, false); list.is_array()) return list;
+    }
+    return std::string(command);
 }
 
 Complaint Codec<std::vector<int>>::read(const Json& value, const Context& context,
@@ -92,7 +196,7 @@ Complaint Codec<std::vector<int>>::read(const Json& value, const Context& contex
 
 Json Codec<std::vector<int>>::from_text(std::string_view text) const {
     Json numbers = Json::array();
-    for (const std::string& item : text::split_list(text)) {
+    for (const std::string& item : text::split_list(text::bare(text))) {
         const std::size_t dash = item.find('-', 1);
         const auto first = text::parse_integer(text::trim(std::string_view(item).substr(0, dash)));
         const auto last = dash == std::string::npos
@@ -111,6 +215,9 @@ Complaint Codec<std::vector<std::filesystem::path>>::read(const Json& value, con
     const auto items = texts_of(value);
     if (!items || std::find(items->begin(), items->end(), "") != items->end())
         return context.must_be(noun({}), value);
+    for (const std::string& item : *items) {
+        if (Complaint wrong = context.unexpanded(item)) return wrong;
+    }
     into.clear();
     for (const std::string& item : *items)
         into.push_back(context.absolute(item));
@@ -118,7 +225,7 @@ Complaint Codec<std::vector<std::filesystem::path>>::read(const Json& value, con
 }
 
 Json Codec<std::vector<std::filesystem::path>>::from_text(std::string_view text) const {
-    return text::split_list(text, ':');
+    return list_of(text, ':');
 }
 
 Json Codec<std::vector<std::filesystem::path>>::write(const std::vector<std::filesystem::path>& value) const {
@@ -134,6 +241,9 @@ Complaint Codec<Texts>::read(const Json& value, const Context& context, Texts& i
     for (const auto& item : value.items()) {
         const std::optional<std::string> text = scalar_text(item.value());
         if (!text) return ticked(item.key()) + " must be a string";
+        if (const std::string_view found = text::unexpanded(*text); !found.empty() && !context.hidden)
+            return ticked(item.key()) + " holds " + ticked(found) +
+                   ", which nobody expands here: env_pass hands a variable on under its name, and .env.NAME knows ${NAME}";
         if (item.key().empty() || item.key().find('=') != std::string::npos) {
             return ticked(item.key()) + " is not a variable name";
         }
@@ -144,6 +254,10 @@ Complaint Codec<Texts>::read(const Json& value, const Context& context, Texts& i
 }
 
 Json Codec<Texts>::from_text(std::string_view text) const {
+    text = text::bare(text);
+    if (text.starts_with('{')) {
+        if (Json given = Json::parse(text, nullptr, false); given.is_object()) return given;
+    }
     Json table = Json::object();
     for (const std::string& item : text::split_list(text)) {
         const std::size_t equals = item.find('=');
@@ -183,6 +297,7 @@ Complaint Codec<Json>::read(const Json& value, const Context& context, Json& int
 }
 
 Json Codec<Json>::from_text(std::string_view text) const {
+    text = text::bare(text);
     Json parsed = Json::parse(text, nullptr, false);
     return parsed.is_discarded() ? Json(std::string(text)) : parsed;
 }

@@ -19,10 +19,23 @@ std::string ComfyUi::version() const {
     return "1";
 }
 
-void ComfyUi::initialize(const ConnectorSettings& given, ConnectorContext& context) {
-    auto loaded = load_settings(given.settings, [](std::string_view name) { return env_find(name); });
+namespace {
+
+Settings settings_of(const ConnectorSettings& given) {
+    auto loaded = load_settings(
+        given.settings, [](std::string_view name) { return env_find(name); }, env_names());
     if (!loaded.ok()) throw ConfigurationError(loaded.error().message);
-    settings_ = std::move(*loaded);
+    return std::move(*loaded);
+}
+
+}  // namespace
+
+std::vector<std::string> ComfyUi::check_settings(const ConnectorSettings& given) {
+    return settings_of(given).warnings;
+}
+
+void ComfyUi::initialize(const ConnectorSettings& given, ConnectorContext& context) {
+    settings_ = settings_of(given);
     if (!given.hub.empty()) {
         const auto hub = parse_url(given.hub);
         settings_.client_is_here = hub.ok() && web::is_loopback_host(hub->host);

@@ -15,6 +15,7 @@ class ComfyUi : public Connector {
 
     std::string name() const override { return "comfyui"; }
     std::string version() const override;
+    std::vector<std::string> check_settings(const ConnectorSettings& given) override;
     void initialize(const ConnectorSettings& settings, ConnectorContext& context) override;
     std::vector<std::string> job_types() const override { return {settings_.job_type}; }
     Json capabilities() const override { return {{"supports_workflows", true}, {"supports_images", true}}; }

@@ -1,13 +1,11 @@
 #include "connectors/comfyui/setting_rows.h"
 
-#include <algorithm>
-
 namespace emprops::comfyui {
 
 using emprops::settings::Codec;
-using emprops::settings::Codecs;
 using emprops::settings::Complaint;
 using emprops::settings::Context;
+using emprops::settings::Headers;
 using emprops::settings::joined;
 using emprops::settings::of_member;
 using emprops::settings::Size;
@@ -16,42 +14,6 @@ using emprops::settings::some_of;
 namespace {
 
 constexpr double above_zero = 0.001;  // s; zero would mean "no limit", and there is no wait without one
-
-using Headers = std::map<std::string, std::string>;
-
-struct HeaderTable : Codec<Headers> {
-    std::string noun(const std::optional<emprops::Range>&) const {
-        return "a table of header names and values";
-    }
-    /// A JSON object, or lines "Name: value".
-    Json from_text(std::string_view text) const {
-        Json table = Json::parse(text, nullptr, false);
-        if (table.is_object()) return table;
-        table = Json::object();
-        while (!text.empty()) {
-            const std::string_view line = text.substr(0, text.find('\n'));
-            const std::size_t colon = line.find(':');
-            if (colon == 0 || colon == std::string_view::npos) return std::string(line);
-            const std::size_t value = std::min(line.find_first_not_of(' ', colon + 1), line.size());
-            table[std::string(line.substr(0, colon))] = std::string(line.substr(value));
-            text.remove_prefix(std::min(line.size() + 1, text.size()));
-        }
-        return table;
-    }
-    Complaint read(const Json& value, const Context&, Headers& into) const {
-        if (!value.is_object()) return "must be " + noun({}) + ", or lines of the form \"Name: value\"";
-        Headers headers = into;
-        for (const auto& item : value.items()) {
-            if (!item.value().is_string()) return "must have text as the value of \"" + item.key() + "\"";
-            headers[item.key()] = item.value().get<std::string>();
-            if ((item.key() + headers[item.key()]).find_first_of("\r\n") != std::string::npos) {
-                return "must not have line breaks in a header";
-            }
-        }
-        into = std::move(headers);
-        return {};
-    }
-};
 
 /// Names that join those that are there by default.
 struct MoreNames : Codec<std::vector<std::string>> {
@@ -114,7 +76,7 @@ SettingRows<ServerParts> server_rows() {
 SettingRows<Settings> general_rows() {
     using S = Settings;
     return {
-        row(&S::headers, "headers", HeaderTable(),
+        row(&S::headers, "headers", Headers(),
             "Sent with HTTP and WebSocket; a table, in a variable its JSON or lines `Name: value`."),
         row(&S::verify_tls, "verify_tls", "Verify ComfyUI's certificate and name."),
         row(&S::ca_file, "ca_file",
@@ -124,6 +86,9 @@ SettingRows<Settings> general_rows() {
             "More node classes that send a picture over the WebSocket with each step of their progress "
             "bar, as `SaveImageWebsocket` does (see Pictures over the WebSocket)."),
         row(&S::job_type, "job_type", "Job type that is served."),
+        row(&S::api_key_comfy_org, "api_key_comfy_org",
+            "Key of comfy.org for paid nodes, put into each job's `extra_data` unless the job brings one.")
+            .hidden(),
         row(&S::concurrency, "concurrency",
             "Old name of `[connectors.NAME] concurrency`, which wins; with a warning. ComfyUI runs one "
             "prompt at a time; more than 1 only fills its queue.")
@@ -229,7 +194,7 @@ SettingRows<OutputSettings> output_rows() {
             "Verify the servers of http_put and s3; `verify_tls` and `ca_file` are about ComfyUI only."),
         row(&O::ca_file, "deliver_ca_file", "PEM file of authorities that are trusted for http_put and s3."),
         row(&O::http_put_url, "http_put_url", "Template for `http_put`; the URL in the result has no query."),
-        row(&O::http_put_headers, "http_put_headers", HeaderTable(), "Sent with `http_put`, as `headers`."),
+        row(&O::http_put_headers, "http_put_headers", Headers(), "Sent with `http_put`, as `headers`."),
     };
 }
 

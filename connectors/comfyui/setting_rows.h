@@ -14,6 +14,7 @@ struct ServerParts {
     std::string url, host = "localhost", prefix, username, password, bearer;
     int port = 8188;
     bool ssl = false;
+    bool port_given = false;  ///< not only by default
 };
 
 /// What the rows fill.

@@ -8,6 +8,8 @@
 #include "connectors/comfyui/setting_rows.h"
 #include "ipc/text/people.h"
 #include "ipc/web/base64.h"
+#include "ipc/web/host.h"
+#include "ipc/web/url.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -21,14 +23,21 @@ Result<Ok> put_server_together(Settings& settings, ServerParts& parts) {
         if (parts.host.empty()) parts.host = "localhost";
         // HOST may be written as a whole address ("https://box/comfy"), as users of the older worker did.
         const bool whole = parts.host.find("://") != std::string::npos;
-        const bool bare_v6 = !whole && !parts.host.empty() && parts.host.find(':') != parts.host.rfind(':') &&
-                             parts.host.front() != '[';
+        const bool bare_v6 = web::IpAddress::parse(parts.host).has_value() &&
+                             parts.host.find(':') != std::string::npos && parts.host.front() != '[';
         const std::string host = bare_v6 ? "[" + parts.host + "]" : parts.host;
-        auto url = parse_url(whole ? host
-                                   : std::string(parts.ssl ? "https" : "http") + "://" + host + ":" +
-                                         std::to_string(parts.port));
+        const std::string address = whole ? host : std::string(parts.ssl ? "https" : "http") + "://" + host;
+        auto url = parse_url(address);
         if (!url.ok()) return Error{"configuration", "host: " + url.error().message};
         settings.server = *url;
+        // "box:8188": the port stands there already.
+        const auto own_port = web::Url::parse(address)->port;
+        if (!whole && !own_port) settings.server.port = parts.port;
+        if (!whole && own_port && parts.port_given && *own_port != parts.port) {
+            return Error{"configuration", "host holds the port " + std::to_string(*own_port) +
+                                              ", and port is " + std::to_string(parts.port) +
+                                              "; write it in one place"};
+        }
     }
     if (!parts.prefix.empty()) {
         std::string prefix = parts.prefix.front() == '/' ? parts.prefix : "/" + parts.prefix;
@@ -74,6 +83,47 @@ Result<Ok> check_ca_file(const char* key, const std::string& path) {
     return Error{"configuration", std::string(key) + ": the file " + path + " cannot be read"};
 }
 
+/// A host whose first label is the bucket, as S3 services name them in their consoles.
+bool is_storage_host(std::string_view host) {
+    return host.starts_with("s3.") || host.starts_with("s3-") ||
+           host.find("storage") != std::string_view::npos || host.find("spaces") != std::string_view::npos;
+}
+
+/// The bucket stands in the endpoint as often as beside it ("http://minio:9000/renders",
+/// "https://renders.s3.amazonaws.com"), and as "s3://renders" in its own setting: it is taken out of both.
+Result<Ok> tell_bucket_from_endpoint(S3Settings& s3, std::vector<std::string>& warnings) {
+    if (s3.bucket.starts_with("s3://")) s3.bucket.erase(0, 5);
+    while (s3.bucket.ends_with('/'))
+        s3.bucket.pop_back();
+    if (s3.bucket.find('/') != std::string::npos)
+        return Error{"configuration", "s3_bucket holds a path; write that into s3_key_template"};
+    if (s3.endpoint.empty()) return Ok{};
+    const auto url = web::Url::parse(s3.endpoint);
+    if (!url.ok() || (url->scheme != "http" && url->scheme != "https"))
+        return Error{"configuration",
+                     "s3_endpoint must be http(s)://host[:port], such as "
+                     "\"https://s3.eu-central-1.amazonaws.com\"" +
+                         (url.ok() ? "" : ": " + url.error().message)};
+    std::string host = url->host;
+    std::string path = url->path;
+    while (path.ends_with('/'))
+        path.pop_back();
+    const std::string last = path.substr(path.rfind('/') + 1);
+    if (!last.empty() && (last == s3.bucket || s3.bucket.empty())) {
+        s3.bucket = last;
+        path.erase(path.size() - last.size() - 1);
+    } else if (const std::string front = s3.bucket + ".";
+               !s3.bucket.empty() && host.starts_with(front) && is_storage_host(host.substr(front.size()))) {
+        host.erase(0, front.size());
+    } else {
+        return Ok{};
+    }
+    s3.endpoint = url->scheme + "://" + web::Url::authority(host, url->port) + path;
+    warnings.push_back("s3_endpoint holds the bucket; taken as s3_endpoint = \"" + s3.endpoint +
+                       "\", s3_bucket = \"" + s3.bucket + "\"");
+    return Ok{};
+}
+
 Result<Ok> check_policies(const Settings& settings) {
     const auto& out = settings.outputs;
     for (const std::string& policy : out.deliver) {
@@ -103,12 +153,16 @@ Result<Ok> check_policies(const Settings& settings) {
 
 }  // namespace
 
-Result<Settings> load_settings(const Json& table, const EnvLookup& environment) {
+Result<Settings> load_settings(const Json& table, const EnvLookup& environment,
+                               std::vector<std::string> variables) {
     GivenSettings given;
     Settings& settings = given.settings;
     ServerParts& parts = given.server;
-    const SettingSources sources{
-        "COMFYUI_", environment, true, {retired_settings.begin(), retired_settings.end()}};
+    const SettingSources sources{"COMFYUI_",
+                                 environment,
+                                 true,
+                                 {retired_settings.begin(), retired_settings.end()},
+                                 std::move(variables)};
     try {
         settings.warnings = read_rows(setting_rows(), table, sources, given);
     } catch (const ConfigurationError& wrong) {
@@ -118,13 +172,16 @@ Result<Settings> load_settings(const Json& table, const EnvLookup& environment) 
         const auto found = environment(name);
         return found && !found->value.empty();
     };
-    const bool address_given = !parts.url.empty() || table.contains("host") || table.contains("port") ||
-                               says("COMFYUI_HOST") || says("COMFYUI_PORT");
+    parts.port_given = table.contains("port") || says("COMFYUI_PORT");
+    const bool address_given =
+        !parts.url.empty() || table.contains("host") || says("COMFYUI_HOST") || parts.port_given;
     // The worker runs ComfyUI itself ([connectors.NAME.service]) and says where.
     if (!address_given) {
         if (const auto service = environment("EMPROPS_SERVICE_URL")) parts.url = service->value;
     }
     if (auto server = put_server_together(settings, parts); !server.ok()) return server.error();
+    if (auto bucket = tell_bucket_from_endpoint(settings.outputs.s3, settings.warnings); !bucket.ok())
+        return bucket.error();
     if (auto policies = check_policies(settings); !policies.ok()) return policies.error();
     if (auto file = check_ca_file("ca_file", settings.ca_file); !file.ok()) return file.error();
     if (auto file = check_ca_file("deliver_ca_file", settings.outputs.ca_file); !file.ok())

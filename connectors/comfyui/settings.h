@@ -93,6 +93,8 @@ struct Settings {
     std::vector<std::string> websocket_nodes{"SaveImageWebsocket"};
 
     std::string job_type = "comfyui";
+    /// Put into each job's extra_data unless it brings one; paid nodes ask for it. A secret.
+    std::string api_key_comfy_org;
     int concurrency = 1;
     std::string
         prompt_namespace;  ///< part of every prompt id; empty: derived from the worker and the state folder
@@ -127,6 +129,8 @@ struct Settings {
 
 /// Reads the settings. Unknown keys, wrong types and impossible combinations are errors that name the key and
 /// what it may be.
-Result<Settings> load_settings(const Json& settings, const EnvLookup& environment);
+/// `variables`: the names of all that are set, of which those that set nothing are warned of.
+Result<Settings> load_settings(const Json& settings, const EnvLookup& environment,
+                               std::vector<std::string> variables = {});
 
 }  // namespace emprops::comfyui

@@ -98,7 +98,8 @@ const SettingRows<Settings>& setting_rows() {
 
 Settings read_settings(const Json& own) {
     Settings result;
-    read_rows(setting_rows(), own, {"SIMULATION_", env_find, false, {}}, result);
+    result.warnings =
+        read_rows(setting_rows(), own, {"SIMULATION_", env_find, false, {}, env_names()}, result);
     if (result.job_type.empty())
         throw ConfigurationError("SIMULATION_JOB_TYPE is empty, but must name the job type to serve");
     return result;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "emprops/settings.h"
 
@@ -26,6 +27,8 @@ struct Settings {
     std::string start_fault_file;
     double start_seconds = 0;
     std::string journal;
+
+    std::vector<std::string> warnings;  ///< about what was set and is no setting
 };
 
 const SettingRows<Settings>& setting_rows();

@@ -85,6 +85,8 @@ std::string result_text(const Plan& plan, const Job& job, const Json& output) {
 void Simulation::initialize(const ConnectorSettings& settings, ConnectorContext& context) {
     context_ = &context;
     settings_ = read_settings(settings.settings);
+    for (const std::string& warning : settings_.warnings)
+        context.log("warn", warning);
     const auto own = settings_.concurrency == Settings{}.concurrency
                          ? std::nullopt
                          : std::optional(static_cast<int>(settings_.concurrency));
@@ -93,6 +95,10 @@ void Simulation::initialize(const ConnectorSettings& settings, ConnectorContext&
     std::this_thread::sleep_for(std::chrono::duration<double>(settings_.start_seconds));
     break_start(settings_);
     context.set_status(true, true, "", "simulation", own_status(settings_));
+}
+
+std::vector<std::string> Simulation::check_settings(const ConnectorSettings& settings) {
+    return read_settings(settings.settings).warnings;
 }
 
 Json Simulation::capabilities() const {

@@ -14,6 +14,7 @@ class Simulation : public Connector {
     std::string name() const override { return "simulation"; }
     std::string version() const override { return simulation::version; }
     void initialize(const ConnectorSettings& settings, ConnectorContext& context) override;
+    std::vector<std::string> check_settings(const ConnectorSettings& settings) override;
     std::vector<std::string> job_types() const override { return {settings_.job_type}; }
     Json capabilities() const override;
     int concurrency() const override { return static_cast<int>(settings_.concurrency); }

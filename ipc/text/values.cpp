@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 #include <span>
+#include <utility>
 
 namespace emprops::text {
 
@@ -15,6 +16,83 @@ std::string_view trim(std::string_view text) {
     while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0)
         text.remove_suffix(1);
     return text;
+}
+
+namespace {
+
+/// Takes whichever of `marks` stands at one end of the text off it.
+template <std::size_t N>
+bool take_off(std::string_view& text, const std::array<std::string_view, N>& marks) {
+    for (const std::string_view mark : marks) {
+        if (text.starts_with(mark)) {
+            text.remove_prefix(mark.size());
+            return true;
+        }
+        if (text.ends_with(mark)) {
+            text.remove_suffix(mark.size());
+            return true;
+        }
+    }
+    return false;
+}
+
+/// trim(), also of blanks that are none in ASCII: byte order mark, no-break space, zero width space.
+std::string_view trim_all(std::string_view text) {
+    static constexpr std::array<std::string_view, 3> blanks = {"\xef\xbb\xbf", "\xc2\xa0", "\xe2\x80\x8b"};
+    do {
+        text = trim(text);
+    } while (take_off(text, blanks));
+    return text;
+}
+
+}  // namespace
+
+std::string_view bare(std::string_view text) {
+    static constexpr std::array<std::pair<std::string_view, std::string_view>, 4> quotes = {{
+        {"\"", "\""},
+        {"'", "'"},
+        {"\xe2\x80\x9c", "\xe2\x80\x9d"},
+        {"\xe2\x80\x98", "\xe2\x80\x99"},
+    }};
+    text = trim_all(text);
+    for (const auto& [open, close] : quotes) {
+        if (text.size() < open.size() + close.size() || !text.starts_with(open) || !text.ends_with(close))
+            continue;
+        const std::string_view inner = text.substr(open.size(), text.size() - open.size() - close.size());
+        if (inner.find(open) == inner.npos && inner.find(close) == inner.npos) return trim_all(inner);
+    }
+    return text;
+}
+
+std::string_view unexpanded(std::string_view text) {
+    const auto is_name = [](std::string_view name) {
+        static constexpr std::string_view letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+        static constexpr std::string_view all = "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
+        return !name.empty() && letters.find(name.front()) != letters.npos &&
+               name.find_first_not_of(all) == name.npos && name != "ORIGIN" && name != "LIB" &&
+               name != "PLATFORM";
+    };
+    const auto separates = [](char c) {
+        return std::string_view("/:=@;,").find(c) != std::string_view::npos;
+    };
+    if (text.size() > 2 && text.front() == '%' && text.back() == '%' &&
+        is_name(text.substr(1, text.size() - 2)))
+        return text;
+    for (std::size_t at = text.find('$'); at != text.npos; at = text.find('$', at + 1)) {
+        const std::string_view rest = text.substr(at + 1);
+        if (rest.starts_with('{')) {
+            const std::string_view inside =
+                rest.substr(1, rest.find('}') == rest.npos ? 0 : rest.find('}') - 1);
+            if (is_name(inside.substr(0, inside.find(":-")))) return text.substr(at, inside.size() + 3);
+            continue;
+        }
+        std::size_t end = 0;
+        while (end < rest.size() && !separates(rest[end]))
+            ++end;
+        if (is_name(rest.substr(0, end)) && (at == 0 || separates(text[at - 1])))
+            return text.substr(at, end + 1);
+    }
+    return {};
 }
 
 std::string lower(std::string_view text) {

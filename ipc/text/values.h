@@ -31,6 +31,12 @@ std::vector<std::string> split_list(std::string_view text, char separator = ',')
 std::optional<std::vector<std::string>> split_words(std::string_view text);
 
 std::string_view trim(std::string_view text);
+/// Without what machines and editors leave around a value: blanks of every kind, line ends, a byte order mark, and then
+/// one pair of quotes around all of it (env files of container tools keep them).
+std::string_view bare(std::string_view text);
+/// What stands in a value because nobody has expanded it: "${HOST}" anywhere, "$HOST" as the whole or as a part between
+/// `/`, `:`, `=` and `@`, "%HOST%" as the whole. Capital letters only; $ORIGIN is the loader's. Empty: nothing does.
+std::string_view unexpanded(std::string_view text);
 /// ASCII only.
 std::string lower(std::string_view text);
 

@@ -1,5 +1,6 @@
 #include "ipc/web/transfer.h"
 
+#include <cstdlib>
 #include <mutex>
 #include <utility>
 
@@ -52,6 +53,11 @@ void Transfer::reset() {
     abort_ = nullptr;
     set(CURLOPT_ERRORBUFFER, detail_);
     set(CURLOPT_NOSIGNAL, 1L);
+    // OpenSSL's own variables, by which a container says whom it trusts: libcurl sets them aside.
+    if (const char* file = std::getenv("SSL_CERT_FILE"); file != nullptr && *file != '\0')
+        set(CURLOPT_CAINFO, file);
+    if (const char* folder = std::getenv("SSL_CERT_DIR"); folder != nullptr && *folder != '\0')
+        set(CURLOPT_CAPATH, folder);
 }
 
 void Transfer::on_body(std::function<bool(std::string_view)> take) {

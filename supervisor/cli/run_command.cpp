@@ -68,6 +68,8 @@ int run_worker(const Common& common) {
     const auto request = request_for(common);
     auto loaded = load_or_complain(request);
     if (!loaded) return exit_config;
+    for (const auto& note : loaded->notes)
+        complain(config::to_string(note));
     // Until they mean something (Signals): a log rotation in the first moment ends nothing.
     for (const int number : {SIGHUP, SIGUSR1, SIGUSR2})
         std::signal(number, SIG_IGN);

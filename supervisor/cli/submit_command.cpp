@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "ipc/envelope.h"
+#include "ipc/text/encoding.h"
 #include "supervisor/base/exit_codes.h"
 #include "supervisor/base/log_format.h"
 #include "supervisor/cli/common.h"
@@ -40,10 +41,17 @@ Result<std::string> read_payload(const SubmitOptions& options) {
                                                 file ? "it is a folder" : std::strerror(errno))};
         text.assign(std::istreambuf_iterator<char>(file), {});
     }
+    // As editors on Windows save it.
+    const auto utf8 = text::utf8_of(text);
+    if (!utf8)
+        return Error{"payload",
+                     fmt::format("the payload{} {}", options.file.empty() ? "" : " in " + options.file,
+                                 utf8.error().message)};
+    text = std::string(*utf8);
     const auto begin = text.find_first_not_of(" \t\r\n");
     if (begin == std::string::npos || text[begin] != '{')
         return Error{"payload", "the payload must be a JSON object: {...}"};
-    if (const auto problem = ipc::check_json(text)) {
+    if (const auto problem = ipc::check_json(text, {.max_depth = ipc::max_value_depth})) {
         return Error{"payload", fmt::format("the payload is not valid JSON: {} (at byte {})", problem->reason,
                                             problem->offset)};
     }

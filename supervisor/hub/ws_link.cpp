@@ -198,9 +198,12 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
         ws_.set_option(timeouts);
         ws_.control_callback(
             [this](websocket::frame_type, beast::string_view) { meter_.heard(Clock::now()); });
-        ws_.set_option(websocket::stream_base::decorator([](websocket::request_type& request) {
-            request.set(http::field::user_agent, "emprops-worker");
-        }));
+        ws_.set_option(websocket::stream_base::decorator(
+            [headers = settings_.headers](websocket::request_type& request) {
+                request.set(http::field::user_agent, "emprops-worker");
+                for (const auto& [name, value] : headers)
+                    request.set(name, value);
+            }));
         ws_.read_message_max(settings_.receive_limit);
         ws_.write_buffer_bytes(fragment_bytes);
         ws_.text(true);

@@ -108,10 +108,7 @@ Result<LedgerRecord> decode_record(std::string_view text) {
     if (text.substr(before_checksum.size(), checksum_digits) != sha256_hex(text.substr(covered_from)))
         return Error{"torn", "its checksum is wrong"};
 
-    ipc::ScanLimits limits;
-    ++limits
-          .max_depth;  // payload and result may use all that a message allows, and lie one level deeper here
-    const ipc::ScanOutcome scanned = ipc::scan_envelope(text, {"payload", "result"}, limits);
+    const ipc::ScanOutcome scanned = ipc::scan_envelope(text, {"payload", "result"});
     if (!scanned.envelope) {
         return bad("it is not valid JSON at byte " + std::to_string(scanned.error.offset) + ": " +
                    scanned.error.reason);

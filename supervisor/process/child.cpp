@@ -4,8 +4,6 @@
 #include <csignal>
 #include <utility>
 
-#include "supervisor/process/os/find_executable.h"
-
 namespace emprops::process {
 
 namespace {
@@ -28,12 +26,13 @@ Child::Child(Surroundings& around, std::string name, std::string connector, std:
 
 // ---- starting ---------------------------------------------------------------------------------------------
 
-Result<LaunchSpec> Child::prepare(const Surroundings& around, const config::ConnectorSettings& program,
+Result<LaunchSpec> Child::prepare(const Surroundings& around, ProgramSearch search,
                                   const config::LaunchSettings& limits) {
-    const auto executable = find_executable(program, around.options.bin_dir, around.options.connector_dirs);
+    const auto executable = find_executable(search, around.options.bin_dir, around.options.connector_dirs);
     if (!executable) return executable.error();
     LaunchSpec spec;
     spec.executable = *executable;
+    spec.env = std::move(search.environment);
     spec.limits = limits;
     if (limits.user.empty()) return spec;
     auto user = look_up_user(limits.user);

@@ -16,6 +16,7 @@
 #include "supervisor/base/lifetime.h"
 #include "supervisor/base/log.h"
 #include "supervisor/process/evidence.h"
+#include "supervisor/process/os/find_executable.h"
 #include "supervisor/process/pipes/child_io.h"
 #include "supervisor/process/surroundings.h"
 
@@ -33,9 +34,9 @@ class Child {
     /// `name`: for sentences. `connector`: for the field of log records. `marker`: of all processes of its tree.
     Child(Surroundings& around, std::string name, std::string connector, std::string marker, Events events);
 
-    /// The program of `program.command`, or of the connector's name, as the user of `limits`; the caller fills in
-    /// the rest. The errors name what was searched.
-    static Result<LaunchSpec> prepare(const Surroundings& around, const config::ConnectorSettings& program,
+    /// The program that is found, with the environment of `search`, as the user of `limits`; the caller fills in the
+    /// rest. The errors name what was searched.
+    static Result<LaunchSpec> prepare(const Surroundings& around, ProgramSearch search,
                                       const config::LaunchSettings& limits);
     Result<> start(LaunchSpec spec, const IoLimits& limits, IoEvents events);
     /// It was started by somebody else and has connected.

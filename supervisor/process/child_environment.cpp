@@ -2,19 +2,13 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <string_view>
+
+#include "config/variables.h"
 
 namespace emprops::process {
 
 namespace {
-
-bool base_variable(std::string_view name) {
-    static constexpr std::string_view names[] = {"PATH",   "HOME", "LANG",  "TZ",
-                                                 "TMPDIR", "USER", "SHELL", "LD_LIBRARY_PATH"};
-    return std::find(std::begin(names), std::end(names), name) != std::end(names) ||
-           name.rfind("LC_", 0) == 0;
-}
 
 std::string replaced(std::string text, std::string_view mark, const std::string& value) {
     for (std::size_t at = 0; (at = text.find(mark, at)) != std::string::npos; at += value.size())
@@ -26,7 +20,8 @@ std::map<std::string, std::string> base_environment(const std::vector<std::strin
     std::map<std::string, std::string> result;
     for (const std::string& entry : own) {
         const std::size_t equals = entry.find('=');
-        if (equals == std::string::npos || !base_variable(std::string_view(entry).substr(0, equals)))
+        if (equals == std::string::npos ||
+            !config::every_child_gets(std::string_view(entry).substr(0, equals)))
             continue;
         result[entry.substr(0, equals)] = entry.substr(equals + 1);
     }
@@ -91,6 +86,18 @@ std::map<std::string, std::string> service_environment(const config::ConnectorSe
     for (const auto& [name, value] : settings.service.env)
         result[name] = for_service(value, settings, index);
     return result;
+}
+
+ProgramSearch connector_search(const config::ConnectorSettings& settings, int index,
+                               const std::vector<std::string>& own) {
+    return {settings.name, settings.command.empty() ? "" : settings.command.front(),
+            child_environment(settings, index, own)};
+}
+
+ProgramSearch service_search(const config::ConnectorSettings& settings, int index,
+                             const std::vector<std::string>& own) {
+    return {settings.name + ".service", for_service(settings.service.command.front(), settings, index),
+            service_environment(settings, index, own)};
 }
 
 std::vector<std::string> own_environment() {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "config/settings.h"
+#include "supervisor/process/os/find_executable.h"
 
 namespace emprops::process {
 
@@ -32,6 +33,11 @@ std::map<std::string, std::string> child_environment(const config::ConnectorSett
 /// The variables of its companion service: the base list and the service's own table, nothing else.
 std::map<std::string, std::string> service_environment(const config::ConnectorSettings& settings, int index,
                                                        const std::vector<std::string>& own);
+/// What a program of this instance is searched by: that of its connector, or of its service.
+ProgramSearch connector_search(const config::ConnectorSettings& settings, int index,
+                               const std::vector<std::string>& own);
+ProgramSearch service_search(const config::ConnectorSettings& settings, int index,
+                             const std::vector<std::string>& own);
 /// environ as a list.
 std::vector<std::string> own_environment();
 

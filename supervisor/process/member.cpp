@@ -25,14 +25,14 @@ Result<> Member::start() {
 
 Result<> Member::launch() {
     const int index = process_.id().index;
-    auto spec = Child::prepare(around_, settings_, settings_.supervision);
+    auto spec = Child::prepare(around_, connector_search(settings_, index, around_.environment),
+                               settings_.supervision);
     if (!spec) return spec.error();
     user_ = spec->user;
     const auto work_dir = around_.work_dirs.make_instance(settings_.name, index, user_);
     if (!work_dir) return work_dir.error();
     for (std::size_t argument = 1; argument < settings_.command.size(); ++argument)
         spec->arguments.push_back(for_connector(settings_.command[argument], settings_, index));
-    spec->env = child_environment(settings_, index, around_.environment);
     spec->working_dir =
         settings_.working_dir.empty() ? *work_dir : std::filesystem::absolute(settings_.working_dir);
     const Result<> started = process_.start(std::move(*spec));

@@ -158,12 +158,8 @@ void Service::spawn() {
 Result<> Service::launch() {
     const config::ServiceSettings& service = settings_.service;
     const auto filled = [&](const std::string& text) { return for_service(text, settings_, index_); };
-    // For the search, and for the sentence that names what was searched.
-    config::ConnectorSettings program;
-    program.name = settings_.name + ".service";
-    program.command = {filled(service.command.front())};
-    program.env = service.env;
-    auto spec = Child::prepare(around_, program, service.supervision);
+    auto spec =
+        Child::prepare(around_, service_search(settings_, index_, around_.environment), service.supervision);
     if (!spec) return spec.error();
     if (service.working_dir.empty()) {
         // The folder of the connector is not taken from its user.
@@ -178,7 +174,6 @@ Result<> Service::launch() {
     }
     for (std::size_t argument = 1; argument < service.command.size(); ++argument)
         spec->arguments.push_back(filled(service.command[argument]));
-    spec->env = service_environment(settings_, index_, around_.environment);
     port_ = service_port(settings_, index_);
     health_url_ = filled(service.health_url);
 

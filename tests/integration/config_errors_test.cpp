@@ -38,6 +38,72 @@ TEST(Mistakes, CheckConfigHidesSecretsAndShowsOrigins) {
     EXPECT_TRUE(contains(output.out, ".env:2")) << output.out;
 }
 
+TEST(Mistakes, CheckConfigNamesAProgramThatDoesNotExist) {
+    TempDir dir;
+    dir.write_file(
+        "emprops-worker.toml",
+        "[connectors.simulaton]\n[connectors.b]\ncommand = [\"nosuch-program\"]\n[connectors.b.service]\n"
+        "command = [\"beside\"]\nenv = { PATH = \"bin\" }\n[connectors.c]\ncommand = \"/bin/sh\"\n");
+    const auto output = run_program({"check-config"}, dir.path());
+    EXPECT_EQ(output.exit_code, 78);
+    for (const char* part :
+         {"emprops-connector-simulaton", "`nosuch-program`", "`beside`", "connectors.b.service"})
+        EXPECT_TRUE(contains(output.err, part)) << output.err;
+    EXPECT_FALSE(contains(output.err, "connector c:")) << output.err;
+}
+
+TEST(Mistakes, CheckConfigAsksOurConnectorsForTheirSettings) {
+    TempDir dir;
+    dir.write_file("emprops-worker.toml",
+                   "[connectors.simulation.settings]\nsteps = -1\n[connectors.comfyui.settings]\nprot = 1\n");
+    dir.write_file(".env", "SIMULATION_STEP=3\n");
+    auto output = run_program({"check-config"}, dir.path());
+    EXPECT_EQ(output.exit_code, 78);
+    EXPECT_TRUE(contains(output.err, "connectors.simulation.settings: steps must be")) << output.err;
+    EXPECT_TRUE(contains(output.err, "unknown setting \"prot\"; did you mean \"port\"?")) << output.err;
+    dir.write_file("emprops-worker.toml", "[connectors.simulation]\n");
+    output = run_program({"check-config"}, dir.path());
+    EXPECT_EQ(output.exit_code, 0) << output.err;
+    EXPECT_TRUE(contains(output.err, "warning: the variable SIMULATION_STEP sets nothing")) << output.err;
+    EXPECT_TRUE(contains(output.err, "did you mean SIMULATION_STEPS?")) << output.err;
+}
+
+TEST(Mistakes, APayloadMayHaveAByteOrderMarkAndIsNoUtf16) {
+    TempDir dir;
+    TestHub hub;
+    dir.write_file("bom.json", "\xef\xbb\xbf{\"steps\":1}");
+    dir.write_file("wide.json", std::string_view("\xff\xfe{\0}\0", 6));
+    const auto submit = [&](const char* file) {
+        return run_program({"submit", "--hub", hub.url(), "--type", "x", "--file", file}, dir.path());
+    };
+    EXPECT_EQ(submit("bom.json").exit_code, 0) << submit("bom.json").err;
+    EXPECT_EQ(submit("wide.json").exit_code, 64);
+    EXPECT_TRUE(contains(submit("wide.json").err, "wide.json is UTF-16")) << submit("wide.json").err;
+}
+
+TEST(Mistakes, JsonMayBe256LevelsDeepOnItsWayThereAndBack) {
+    TestHub hub;
+    TestWorker worker({hub.url(), "", {}, {}, {}});
+    worker.wait_state("simulation", "ready");
+    const auto nested = [](std::size_t levels) {
+        return std::string(levels, '[') + std::string(levels, ']');
+    };
+    const auto submit = [&](std::size_t levels, bool echo) {
+        worker.dir().write_file("p.json", R"({"processing_time":0,"steps":1,"echo":)" +
+                                              std::string(echo ? "true" : "false") + R"(,"a":)" +
+                                              nested(levels) + "}");
+        return worker.cli({"submit", "--hub", hub.url(), "--type", "simulation", "--wait", "--timeout", "20",
+                           "--file", (worker.dir() / "p.json").string()});
+    };
+    const auto whole = submit(255, false);
+    EXPECT_EQ(whole.exit_code, 0) << whole.err << whole.out;
+    const auto back = submit(253, true);  // the result has it two levels down
+    EXPECT_EQ(back.exit_code, 0) << back.err << back.out;
+    const auto beyond = submit(256, false);
+    EXPECT_EQ(beyond.exit_code, 64);
+    EXPECT_TRUE(contains(beyond.err, "deeper than 256 levels")) << beyond.err;
+}
+
 TEST(Mistakes, AWrongCommandLineIs64) {
     TempDir dir;
     EXPECT_EQ(run_program({"frobnicate"}, dir.path()).exit_code, 64);

@@ -45,6 +45,15 @@ class WsLinkTest : public testing::Test {
     std::string closed;
 };
 
+TEST_F(WsLinkTest, TheHeadersOfTheConfigurationAreSent) {
+    settings.headers = {{"CF-Access-Client-Id", "me"}, {"User-Agent", "mine"}};
+    connect();
+    auto& headers = hub.peer("/ws/worker/")->headers;
+    EXPECT_EQ(headers["cf-access-client-id"], "me");
+    EXPECT_EQ(headers["user-agent"], "mine");
+    EXPECT_EQ(headers["upgrade"], "websocket");
+}
+
 TEST_F(WsLinkTest, ASignOfLifeOvertakesWhatHasNotBegunAndNothingElse) {
     connect();
     link->send("begun " + std::string(4 << 20, 'x'));

@@ -12,6 +12,8 @@
 #include <deque>
 #include <type_traits>
 
+#include "ipc/text/values.h"
+
 namespace emprops::test {
 
 namespace asio = boost::asio;
@@ -80,7 +82,9 @@ struct Conversation : std::enable_shared_from_this<Conversation<Ws>> {
                          [self = this->shared_from_this()](error_code error, std::size_t) {
                              if (error) return self->end();
                              self->peer->path = std::string(self->request.target());
-                             self->peer->user_agent = std::string(self->request[http::field::user_agent]);
+                             for (const auto& field : self->request)
+                                 self->peer->headers[text::lower(std::string(field.name_string()))] =
+                                     std::string(field.value());
                              self->accept();
                          });
     }

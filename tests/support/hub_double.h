@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,8 +24,8 @@ bool until(boost::asio::io_context& io, const std::function<bool()>& condition,
 class HubDouble {
   public:
     struct Peer {
-        std::string path;  ///< with the query
-        std::string user_agent;
+        std::string path;                            ///< with the query
+        std::map<std::string, std::string> headers;  ///< of its handshake, by lowercase name
         std::vector<std::string> frames;
         bool open = true;
         std::function<void(std::string)> send;

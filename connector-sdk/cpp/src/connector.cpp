@@ -2,6 +2,7 @@
 #include "emprops/connector.h"
 
 #include "connector-sdk/cpp/src/json_limits.h"
+#include "ipc/envelope.h"
 #include "ipc/json_text.h"
 #include "ipc/messages.h"
 
@@ -31,6 +32,10 @@ Json Connector::process_job(const Job&, JobContext&) {
         "this connector overrides neither process_job() nor process_job_raw(); it is a bug in it", false);
 }
 
+std::vector<std::string> Connector::check_settings(const ConnectorSettings&) {
+    return {};
+}
+
 RawResult Connector::process_job_raw(const Job& job, JobContext& context) {
     const Json result = process_job(job, context);
     if (!result.is_object())
@@ -39,7 +44,7 @@ RawResult Connector::process_job_raw(const Job& job, JobContext& context) {
                              "; it is a bug in the connector",
                          false);
     // Before dump(): it recurses, and a result out of somebody's deep JSON would overflow the stack.
-    if (!sdk::depth_within(result, sdk::max_result_depth)) throw sdk::too_deep();
+    if (!sdk::depth_within(result, ipc::max_value_depth)) throw sdk::too_deep();
     return {ipc::dump(result)};
 }
 

@@ -1,5 +1,7 @@
 #include "emprops/environment.h"
 
+#include <unistd.h>
+
 #include <cstdlib>
 
 namespace emprops {
@@ -39,6 +41,15 @@ std::optional<EnvValue> env_find(std::string_view name) {
     for (const std::string& candidate : {"WORKER_" + std::string(name), std::string(name)})
         if (const char* value = std::getenv(candidate.c_str())) return EnvValue{candidate, value};
     return std::nullopt;
+}
+
+std::vector<std::string> env_names() {
+    std::vector<std::string> names;
+    for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+        const std::string_view text(*entry);
+        names.emplace_back(text.substr(0, text.find('=')));
+    }
+    return names;
 }
 
 std::string env_string(std::string_view name, const std::string& fallback) {

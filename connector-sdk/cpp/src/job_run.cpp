@@ -35,7 +35,7 @@ std::optional<int> to_percent(std::optional<double> percent) {
 /// Refuses what the supervisor would refuse too, with an error that the connector's author understands.
 void check_result(const std::string& text) {
     ipc::ScanLimits limits;
-    limits.max_depth = max_result_depth;
+    limits.max_depth = ipc::max_value_depth;
     if (const auto error = ipc::check_json(text, limits))
         throw JobFailure(ipc::code::protocol_error,
                          "the result is not acceptable JSON at byte " + std::to_string(error->offset) + ": " +

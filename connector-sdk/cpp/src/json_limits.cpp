@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ipc/envelope.h"
 #include "ipc/messages.h"
 
 namespace emprops::sdk {
@@ -14,7 +15,7 @@ bool depth_within(const Json& value, int levels) {
 }
 
 Json object_or_null(const Json& value) {
-    if (!value.is_object() || !depth_within(value, max_result_depth - 1)) return nullptr;
+    if (!value.is_object() || !depth_within(value, ipc::max_value_depth - 1)) return nullptr;
     return value;
 }
 
@@ -37,7 +38,7 @@ const char* kind_of(const Json& value) {
 
 JobFailure too_deep() {
     return {ipc::code::protocol_error,
-            "the result nests deeper than " + std::to_string(max_result_depth) +
+            "the result nests deeper than " + std::to_string(ipc::max_value_depth) +
                 " levels and cannot be delivered",
             false};
 }

@@ -7,9 +7,6 @@
 
 namespace emprops::sdk {
 
-/// The protocol allows 64 levels for a line; the message around a result is one.
-inline constexpr int max_result_depth = 63;
-
 /// True if `value` nests at most `levels` deep (a plain value is 0). Recurses at most `levels` times.
 bool depth_within(const Json& value, int levels);
 

@@ -1,9 +1,11 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <fstream>
+#include <iostream>
 #include <iterator>
 
 #include "connector-sdk/cpp/src/by_hand.h"
@@ -38,6 +40,13 @@ int run_connector(Connector& connector) {
     invocation.stdin_is_terminal = ::isatty(0) == 1;
     invocation.name = connector.name();
     invocation.version = connector.version();
+    if (std::find(invocation.args.begin(), invocation.args.end(), "--check-settings") !=
+        invocation.args.end()) {
+        std::string hello;
+        std::getline(std::cin, hello);
+        std::fputs(sdk::checked_settings(connector, hello).c_str(), stdout);
+        return 0;
+    }
     if (const auto answer = sdk::answer_by_hand(invocation)) {
         std::fputs(answer->text.c_str(), answer->to_stdout ? stdout : stderr);
         return answer->exit_code;

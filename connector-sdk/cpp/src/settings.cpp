@@ -5,13 +5,14 @@
 
 #include "config/rows/page.h"
 #include "ipc/text/nearest.h"
+#include "ipc/text/values.h"
 
 namespace emprops {
 
 namespace {
 
-std::string variable_of(const settings::RowInfo& row, const SettingSources& sources) {
-    std::string name = sources.variables + row.key;
+std::string variable_of(const std::string& key, const SettingSources& sources) {
+    std::string name = sources.variables + key;
     std::transform(name.begin(), name.end(), name.begin(),
                    [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
     return name;
@@ -21,8 +22,8 @@ std::string variable_of(const settings::RowInfo& row, const SettingSources& sour
 
 std::optional<GivenSetting> find_setting(const settings::RowInfo& row, const Json& table,
                                          const SettingSources& sources) {
-    if (const auto variable = sources.lookup(variable_of(row, sources))) {
-        if (variable->value.empty() && !row.takes_empty) return {};
+    if (const auto variable = sources.lookup(variable_of(row.key, sources))) {
+        if (text::bare(variable->value).empty() && !row.takes_empty) return {};
         return GivenSetting{variable->name, row.from_text(variable->value)};
     }
     if (!table.is_object() || !table.contains(row.key) || table.at(row.key).is_null()) return {};
@@ -51,6 +52,28 @@ std::vector<std::string> check_keys(const Json& table, const std::vector<std::st
         }
         warnings.push_back(key +
                            " is no setting any more and changes nothing: " + std::string(retired->instead));
+    }
+    return warnings;
+}
+
+std::vector<std::string> check_variables(const std::vector<std::string>& known,
+                                         const SettingSources& sources) {
+    std::vector<std::string> variables;
+    for (const std::string& key : known)
+        variables.push_back(variable_of(key, sources));
+    std::vector<std::string> warnings;
+    for (const std::string& name : sources.names) {
+        const std::string_view worker = "WORKER_";
+        const std::string plain = name.starts_with(worker) ? name.substr(worker.size()) : name;
+        // NAME_SERVICE_HOST and NAME_PORT_8001_TCP are Kubernetes'.
+        const bool link =
+            plain.find("_SERVICE_") != std::string::npos || plain.find("_PORT_") != std::string::npos;
+        if (!plain.starts_with(sources.variables) || link ||
+            std::find(variables.begin(), variables.end(), plain) != variables.end())
+            continue;
+        const auto meant = text::meant(plain, variables);
+        warnings.push_back("the variable " + name + " sets nothing of this connector" +
+                           (meant ? "; did you mean " + *meant + "?" : ""));
     }
     return warnings;
 }

@@ -5,24 +5,14 @@
 
 #include "connector-sdk/cpp/src/job_run.h"
 #include "connector-sdk/cpp/src/json_limits.h"
+#include "ipc/codec.h"
+#include "ipc/json_text.h"
 
 namespace emprops::sdk {
 namespace {
 
 constexpr int exit_internal = 70;
 constexpr int exit_configuration = 78;
-
-ConnectorSettings to_public(const ipc::Hello& hello) {
-    ConnectorSettings settings;
-    settings.worker_id = hello.worker_id;
-    settings.connector = hello.connector;
-    settings.instance = hello.instance;
-    settings.settings = hello.settings;
-    settings.work_dir = hello.work_dir;
-    settings.hub = hello.hub;
-    settings.concurrency = hello.concurrency;
-    return settings;
-}
 
 StartFailure foreign_version(const std::vector<int>& offered) {
     std::string list;
@@ -51,6 +41,32 @@ ipc::Ready describe(Connector& connector, const std::string& name, std::optional
 }
 
 }  // namespace
+
+ConnectorSettings to_public(const ipc::Hello& hello) {
+    ConnectorSettings settings;
+    settings.worker_id = hello.worker_id;
+    settings.connector = hello.connector;
+    settings.instance = hello.instance;
+    settings.settings = hello.settings;
+    settings.work_dir = hello.work_dir;
+    settings.hub = hello.hub;
+    settings.concurrency = hello.concurrency;
+    return settings;
+}
+
+std::string checked_settings(Connector& connector, const std::string& hello) {
+    Json answer = {{"type", "settings_checked"}, {"warnings", Json::array()}};
+    try {
+        const auto message = ipc::decode_to_connector(hello);
+        if (!message) throw ConfigurationError(message.error().message);
+        const auto* said = *message ? std::get_if<ipc::Hello>(&**message) : nullptr;
+        if (said == nullptr) throw ConfigurationError("the first line is no `hello`");
+        answer["warnings"] = connector.check_settings(to_public(*said));
+    } catch (const ConfigurationError& wrong) {
+        answer["error"] = wrong.what();
+    }
+    return ipc::dump(answer) + "\n";
+}
 
 std::variant<ipc::Ready, StartFailure> start_connector(Connector& connector, const std::string& name,
                                                        const ipc::Hello& hello, ConnectorContext& context) {

@@ -15,6 +15,10 @@ struct StartFailure {
     int exit_code = 70;  // 78: a retry cannot help before the settings change
 };
 
+/// The answer to `--check-settings`, a line: {"type": "settings_checked", "warnings": [...], "error": "..."}; `hello` is
+/// the line that a supervisor would send.
+std::string checked_settings(Connector& connector, const std::string& hello);
+
 std::variant<ipc::Ready, StartFailure> start_connector(Connector& connector, const std::string& name,
                                                        const ipc::Hello& hello, ConnectorContext& context);
 

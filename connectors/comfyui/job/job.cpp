@@ -4,12 +4,14 @@
 
 #include "connectors/comfyui/job/job_run.h"
 #include "connectors/comfyui/job/raise.h"
+#include "connectors/comfyui/text/api_key.h"
 
 namespace emprops::comfyui {
 
 Json process(const Shared& shared, const Job& job, JobContext& context) {
     auto payload = read_payload(job.payload_text);
     if (!payload.ok()) raise_invalid(payload.error());
+    payload->extra_data_text = with_api_key(payload->extra_data_text, shared.settings.api_key_comfy_org);
     auto rules = output_rules(shared.settings.outputs, payload->outputs);
     if (!rules.ok()) raise_invalid(rules.error());
     return JobRun(shared, job, context, std::move(*payload), std::move(*rules)).go();

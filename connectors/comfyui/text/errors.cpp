@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "connectors/comfyui/text/api_key.h"
 #include "connectors/comfyui/text/url.h"
 #include "ipc/text/people.h"
 #include "ipc/text/utf8.h"
@@ -88,7 +89,7 @@ Failure node_failure(const NodeError& error, const std::vector<Node>& nodes) {
             ? failure_of(
                   Cause::gpu_fault,
                   failed + ". The GPU context of this ComfyUI process is broken; ComfyUI must be restarted.")
-            : failure_of(Cause::node_error, failed);
+            : failure_of(Cause::node_error, failed + api_key_hint(message));
     Json traceback = Json::array();
     for (const std::string& line : error.traceback) {
         if (traceback.size() < 30) traceback.push_back(trimmed(line, 500));

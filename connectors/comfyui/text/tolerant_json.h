@@ -24,7 +24,7 @@ struct Repairs {
 /// Strict JSON text of `text` if it was JSON in Python's sense. Strings are respected: "NaN" in one stays.
 /// Integers keep every digit. Values nested deeper than `max_depth` become null (deep JSON overflows the
 /// stack when a DOM of it is copied).
-std::string make_strict(std::string_view text, Repairs& repairs, int max_depth = 60);
+std::string make_strict(std::string_view text, Repairs& repairs, int max_depth = 240);
 
 /// make_strict() and parse; nullopt if it is no JSON even so. Integers up to 2^64-1 are exact.
 std::optional<Json> parse_tolerant(std::string_view text, Repairs* repairs = nullptr);

@@ -2,8 +2,9 @@
 
 #include <unistd.h>
 
-#include <cstdlib>
-#include <sstream>
+#include <string_view>
+
+#include "ipc/text/values.h"
 
 namespace emprops::process {
 
@@ -11,62 +12,54 @@ namespace fs = std::filesystem;
 
 namespace {
 
+constexpr std::string_view own_prefix = "emprops-connector-";
+
 bool executable(const fs::path& path) {
     std::error_code error;
     return fs::is_regular_file(path, error) && ::access(path.c_str(), X_OK) == 0;
 }
 
-std::vector<fs::path> search_path(const config::ConnectorSettings& settings) {
-    std::string value;
-    if (const auto own = settings.env.find("PATH"); own != settings.env.end()) {
-        value = own->second;
-    } else if (const char* ours = std::getenv("PATH")) {
-        value = ours;
+std::vector<fs::path> candidates(const ProgramSearch& search, const std::string& name,
+                                 const fs::path& bin_dir, const std::vector<fs::path>& connector_dirs) {
+    if (name.find('/') != std::string::npos) return {fs::absolute(name)};
+    std::vector<fs::path> found;
+    // A second connector that runs our program must find it whatever PATH says; any other name is the user's.
+    if (name.starts_with(own_prefix)) {
+        const fs::path prefix = bin_dir.parent_path();
+        found = {bin_dir / name, prefix / "libexec" / "emprops-worker" / name, prefix / "libexec" / name};
+        for (const fs::path& folder : connector_dirs)
+            found.push_back(folder / name);
     }
-    std::vector<fs::path> folders;
-    std::istringstream stream(value);
-    for (std::string folder; std::getline(stream, folder, ':');)
-        folders.emplace_back(folder.empty() ? "." : folder);
-    return folders;
+    if (search.program.empty()) return found;
+    const auto path = search.environment.find("PATH");
+    const std::string folders =
+        path == search.environment.end() ? "/usr/local/bin:/usr/bin:/bin" : path->second;
+    for (const std::string& folder : text::split_list(folders, ':'))
+        found.push_back(fs::path(folder) / name);
+    return found;
 }
 
 }  // namespace
 
-Result<fs::path> find_executable(const config::ConnectorSettings& settings, const fs::path& bin_dir,
+Result<fs::path> find_executable(const ProgramSearch& search, const fs::path& bin_dir,
                                  const std::vector<fs::path>& connector_dirs) {
-    std::vector<fs::path> candidates;
-    const bool own_command = !settings.command.empty();
-    if (own_command && settings.command.front().find('/') != std::string::npos) {
-        candidates.push_back(fs::absolute(settings.command.front()));
-    } else {
-        // Our own folders first: a second connector that runs our program (`command =
-        // ["emprops-connector-..."]`) must find it whatever PATH says.
-        const std::string name =
-            own_command ? settings.command.front() : "emprops-connector-" + settings.name;
-        candidates.push_back(bin_dir / name);
-        const fs::path prefix = bin_dir.parent_path();
-        candidates.push_back(prefix / "libexec" / "emprops-worker" / name);
-        candidates.push_back(prefix / "libexec" / name);
-        for (const fs::path& folder : connector_dirs)
-            candidates.push_back(folder / name);
-        if (own_command) {
-            for (const fs::path& folder : search_path(settings))
-                candidates.push_back(folder / name);
-        }
-    }
+    const std::string table = "[connectors." + search.connector + "]";
+    const std::string name =
+        search.program.empty() ? std::string(own_prefix) + search.connector : search.program;
     std::string searched;
     std::string not_executable;
-    for (const fs::path& candidate : candidates) {
+    for (const fs::path& candidate : candidates(search, name, bin_dir, connector_dirs)) {
         if (executable(candidate)) return fs::absolute(candidate);
         std::error_code error;
         if (fs::exists(candidate, error)) not_executable = candidate.string();
         searched += (searched.empty() ? "" : ", ") + candidate.string();
     }
-    std::string text = "connector " + settings.name + ": no executable found; searched: " + searched;
+    std::string text = "connector " + search.connector + ": no executable `" + name +
+                       "` found; searched: " + (searched.empty() ? "nothing, its PATH is empty" : searched);
     if (!not_executable.empty()) text += "; " + not_executable + " is there but may not be executed";
-    text += own_command ? "; set `command` of [connectors." + settings.name + "] to an existing program"
-                        : "; install it, set `command` of [connectors." + settings.name +
-                              "], or add its folder to connector_dirs";
+    text += !search.program.empty()
+                ? "; set `command` of " + table + " to an existing program, or PATH in its `env`"
+                : "; install it, set `command` of " + table + ", or add its folder to connector_dirs";
     return Error{"not_found", text};
 }
 

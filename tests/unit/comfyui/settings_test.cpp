@@ -100,6 +100,47 @@ TEST(Settings, KubernetesOwnPortVariableIsExplained) {
     }
 }
 
+TEST(Settings, AHostWithAPortIsTakenApart) {
+    EXPECT_EQ(load({{"host", "127.0.0.1:18610"}})->server.text(), "http://127.0.0.1:18610");
+    EXPECT_EQ(load({{"host", "[fd00::2]:1"}, {"use_ssl", true}})->server.text(), "https://[fd00::2]:1");
+    EXPECT_EQ(load({{"host", "fd00::2"}})->server.text(), "http://[fd00::2]:8188");
+    EXPECT_EQ(load({{"host", "box:9"}, {"port", 9}})->server.text(), "http://box:9");
+    EXPECT_EQ(load({{"host", "box/comfy"}, {"port", 9}})->server.text(), "http://box:9/comfy");
+    EXPECT_EQ(load(Json::object(), {{"COMFYUI_HOST", "\"box:9\""}})->server.text(), "http://box:9");
+    const auto both = load({{"host", "box:9"}}, {{"COMFYUI_PORT", "10"}});
+    ASSERT_FALSE(both.ok());
+    EXPECT_THAT(both.error().message, HasSubstr("write it in one place"));
+    EXPECT_FALSE(load({{"host", "box:x"}}).ok());
+}
+
+TEST(Settings, TheBucketIsFoundInTheEndpoint) {
+    const auto s3 = [](const char* endpoint, const char* bucket) {
+        const auto settings = load({{"s3_endpoint", endpoint}, {"s3_bucket", bucket}});
+        if (!settings.ok()) return settings.error().message;
+        const S3Settings& found = settings->outputs.s3;
+        return found.endpoint + " " + found.bucket + (settings->warnings.empty() ? "" : " warned");
+    };
+    EXPECT_EQ(s3("http://minio:9000", "b"), "http://minio:9000 b");
+    EXPECT_EQ(s3("http://minio:9000/b", "b"), "http://minio:9000 b warned");
+    EXPECT_EQ(s3("http://minio:9000/b/", ""), "http://minio:9000 b warned");
+    EXPECT_EQ(s3("http://minio/gateway/b", "b"), "http://minio/gateway b warned");
+    EXPECT_EQ(s3("http://minio/gateway", "b"), "http://minio/gateway b");
+    EXPECT_EQ(s3("https://b.s3.eu-central-1.amazonaws.com", "b"),
+              "https://s3.eu-central-1.amazonaws.com b warned");
+    EXPECT_EQ(s3("http://minio.local", "minio"), "http://minio.local minio") << "a name, not a bucket";
+    EXPECT_EQ(s3("http://minio:9000", "s3://b/"), "http://minio:9000 b");
+    EXPECT_THAT(s3("http://minio:9000", "s3://b/path"), HasSubstr("s3_key_template"));
+    EXPECT_THAT(s3("minio:9000", "b"), HasSubstr("s3_endpoint must be http(s)://"));
+}
+
+TEST(Settings, VariablesThatSetNothingAreWarnedOf) {
+    const auto settings =
+        load_settings(Json::object(), [](std::string_view) { return std::optional<EnvValue>(); },
+                      {"COMFYUI_PROT", "COMFYUI_HOST", "COMFYUI_SERVICE_HOST", "HOME"});
+    ASSERT_EQ(settings->warnings.size(), 1u);
+    EXPECT_THAT(settings->warnings[0], HasSubstr("did you mean COMFYUI_PORT?"));
+}
+
 TEST(Settings, AnEmptyVariableIsTheDefault) {
     const auto settings =
         load({{"host", "h"}}, {{"COMFYUI_PORT", ""}, {"COMFYUI_HOST", ""}, {"COMFYUI_START_TIMEOUT", ""}});

@@ -10,12 +10,14 @@
 
 #include "connectors/comfyui/server/lease.h"
 #include "connectors/comfyui/text/address.h"
+#include "connectors/comfyui/text/api_key.h"
 #include "connectors/comfyui/text/outputs.h"
 #include "connectors/comfyui/text/prompt_id.h"
 #include "connectors/comfyui/text/tolerant_json.h"
 #include "connectors/comfyui/text/url.h"
 #include "ipc/web/host.h"
 #include "ipc/web/base64.h"
+#include "ipc/web/host.h"
 
 #include "tests/support/temp_dir.h"
 
@@ -218,6 +220,21 @@ TEST(Outputs, AnAnnouncementOfAPictureOnTheWebSocketIsNoText) {
     const Outputs out =
         collect_outputs(Json::parse(R"({"1":{"images":[{"source":"websocket","type":"output"}]}})"), false);
     EXPECT_TRUE(out.files.empty() && out.texts.empty());
+}
+
+TEST(ApiKey, GoesIntoExtraDataUnlessTheJobBringsOne) {
+    EXPECT_EQ(with_api_key("{}", "k\"1"), R"({"api_key_comfy_org":"k\"1"})");
+    EXPECT_EQ(with_api_key(R"( {"a": 1.10} )", "k"), R"( {"a": 1.10,"api_key_comfy_org":"k"})");
+    EXPECT_EQ(with_api_key(R"({"api_key_comfy_org":null})", "k"),
+              R"({"api_key_comfy_org":null,"api_key_comfy_org":"k"})");
+    for (const char* own : {R"({"api_key_comfy_org":"mine"})", R"({"auth_token_comfy_org":"t","x":1})"})
+        EXPECT_EQ(with_api_key(own, "k"), own);
+    EXPECT_EQ(with_api_key("{}", ""), "{}");
+}
+
+TEST(ApiKey, IsHintedAtWhereANodeAsksForIt) {
+    EXPECT_NE(api_key_hint("Unauthorized: Please login first to use this node."), "");
+    EXPECT_EQ(api_key_hint("Unauthorized: the model is gated"), "");
 }
 
 TEST(Address, ALinkIsForEverybodyOnlyWithAPublicAddress) {

@@ -96,13 +96,14 @@ TEST_F(LegacyVariables, BadValuesAreAllNamedAndNoneIsIgnored) {
     EXPECT_FALSE(loaded.ok());
     EXPECT_EQ(
         problems_of(loaded),
-        ".env:1 (HEARTBEAT_INTERVAL): `worker.heartbeat_interval` must be from 1 s to 45 s, not `60`\n"
         "environment: REDIS_API_PORT: `hub.port` must be a whole number from 1 to 65535, not `80a`\n"
         "environment: USE_SSL: `hub.tls` must be true or false, not `perhaps`\n"
         "environment: LOG_LEVEL: `log.level` must be trace, debug, info, warn or error, not `LOUD`\n"
         ".env:2 (CONNECTORS): `a/b` is not a connector name; names consist of letters, digits, - and _, "
         "with commas between them\n"
-        ".env:2 (CONNECTORS): warning: no connector is selected: this worker takes no jobs\n");
+        ".env:2 (CONNECTORS): warning: no connector is selected: this worker takes no jobs\n"
+        ".env:1 (HEARTBEAT_INTERVAL): warning: `worker.heartbeat_interval` is 1 min and is taken as 45 s: the Hub drops a worker "
+        "after 60 s without a heartbeat\n");
 }
 
 TEST_F(LegacyVariables, ABadValueIsAProblemEvenWhereAHigherLayerReplacesIt) {
@@ -114,9 +115,12 @@ TEST_F(LegacyVariables, ABadValueIsAProblemEvenWhereAHigherLayerReplacesIt) {
 TEST_F(LegacyVariables, AMistypedNameOfOursIsPointedOut) {
     env("EMPROPS_HUB_TOKN") = "x";
     env("EMPROPS_INTERNAL_THING_OF_SOMEBODY_ELSE") = "x";
-    EXPECT_EQ(problems_of(load()),
-              "environment: EMPROPS_HUB_TOKN: warning: `EMPROPS_HUB_TOKN` sets nothing; did you mean "
-              "`EMPROPS_HUB_TOKEN`?\n");
+    EXPECT_EQ(
+        problems_of(load()),
+        "environment: EMPROPS_HUB_TOKN: warning: `EMPROPS_HUB_TOKN` sets nothing; did you mean "
+        "`EMPROPS_HUB_TOKEN`?\n"
+        "environment: warning: `EMPROPS_INTERNAL_THING_OF_SOMEBODY_ELSE` sets nothing of this worker, and no "
+        "setting has a name like that\n");
 }
 
 }  // namespace

@@ -99,6 +99,7 @@ TEST(Fields, WhatAServiceTakesOverIsWhatItsRowsSay) {
     of_connector.stderr_lines_per_second = 12;
     of_connector.no_new_privs = false;
     of_connector.user = "render";
+    of_connector.env_pass = {"HF_*"};
     ConnectorSettings connector;
     connector.service.supervision = inherited_by_service(of_connector);
     for (const Field& field : fields()) {

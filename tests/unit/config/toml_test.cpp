@@ -55,15 +55,17 @@ TEST_F(ConfigFile, AllProblemsAreReportedAtOnceInTheOrderOfTheSources) {
     const std::string place = "config.d/a.toml:1:13: is not TOML: ";
     ASSERT_TRUE(text.starts_with(place)) << text;
     text.erase(place.size(), text.find('\n') - place.size());  // the parser's own words
-    EXPECT_EQ(text,
-              "config.d/a.toml:1:13: is not TOML: \n"
-              ".env:1: `no` has no `=`; write `no=` for an empty value\n"
-              "command line: `nonsense` is not table.key=value\n"
-              "emprops-worker.toml:2: `worker.heartbeat_interval` must be from 1 s to 45 s, not `1m`\n"
-              "emprops-worker.toml:4: `hub.port` must be a whole number from 1 to 65535, not `x`\n"
-              "emprops-worker.toml:5: unknown key `hub.proxi`; did you mean `hub.proxy`?\n"
-              "emprops-worker.toml:7: `log.level` must be a string (in quotes), not `3`\n"
-              "command line: hub.retries: unknown key `hub.retries`\n");
+    EXPECT_EQ(
+        text,
+        "config.d/a.toml:1:13: is not TOML: \n"
+        ".env:1: warning: `no` has no `=`; write `no=` for an empty value\n"
+        "command line: `nonsense` is not table.key=value\n"
+        "emprops-worker.toml:4: `hub.port` must be a whole number from 1 to 65535, not `x`\n"
+        "emprops-worker.toml:5: unknown key `hub.proxi`; did you mean `hub.proxy`?\n"
+        "emprops-worker.toml:7: `log.level` must be a string (in quotes), not `3`\n"
+        "command line: hub.retries: unknown key `hub.retries`\n"
+        "emprops-worker.toml:2: warning: `worker.heartbeat_interval` is 1 min and is taken as 45 s: the Hub drops a worker "
+        "after 60 s without a heartbeat\n");
 }
 
 TEST_F(ConfigFile, ATableIsATableAndAValueIsAValue) {

@@ -76,9 +76,9 @@ TEST_F(Assigning, AProblemLeavesTheOldValueAndSaysWhatIsExpected) {
     EXPECT_FALSE(from_toml("hub", "port", 70000));
     EXPECT_EQ(message, "must be a whole number from 1 to 65535, not `70000`");
     EXPECT_EQ(settings.hub.port, std::nullopt);
-    EXPECT_FALSE(from_text("worker", "heartbeat_interval", "60"));
-    EXPECT_EQ(message, "must be from 1 s to 45 s, not `60`");
-    EXPECT_EQ(settings.worker.heartbeat_interval, 20s);
+    EXPECT_FALSE(from_text("hub", "keepalive_interval", "60"));
+    EXPECT_EQ(message, "must be from 1 s to 25 s, not `60`");
+    EXPECT_EQ(settings.hub.keepalive_interval, 10s);
     EXPECT_FALSE(from_text("worker", "durability", "ram"));
     EXPECT_EQ(message, "must be `disk` or `process`, not `ram`");
     EXPECT_FALSE(from_toml("hub", "connect_timeout", -1));

@@ -94,8 +94,8 @@ TEST_F(Manners, AClockThatJumpsCausesNoBurst) {
 /// A message whose payload nests deeper than what is read.
 std::string too_deep(const std::string& type, const std::string& job, const std::string& payload_key) {
     return R"({"type":")" + type + R"(","timestamp":1.5,"job_id":")" + job +
-           R"(","job_type":"sim","priority":0,")" + payload_key + R"(":{"a":)" + std::string(200, '[') +
-           std::string(200, ']') + "}}";
+           R"(","job_type":"sim","priority":0,")" + payload_key + R"(":{"a":)" + std::string(300, '[') +
+           std::string(300, ']') + "}}";
 }
 
 TEST_F(Manners, AnOfferThatCannotBeReadIsClaimedAndFailedSoThatItIsNotOfferedForEver) {

@@ -57,8 +57,8 @@ TEST(DecodeFromConnector, InvalidJsonIsMalformedWithPlaceAndJobId) {
     EXPECT_EQ(nan.job_id, "j");
     EXPECT_THAT(malformed("{\"type\":\"log\",\"message\":\"\xff\"}").reason, HasSubstr("not UTF-8"));
     EXPECT_THAT(malformed("{'type':'pong'}").reason, HasSubstr("byte 1"));
-    EXPECT_THAT(malformed(R"({"type":"progress","job_id":"j","details":)" + std::string(100, '[')).reason,
-                HasSubstr("deeper than 64"));
+    EXPECT_THAT(malformed(R"({"type":"progress","job_id":"j","details":)" + std::string(257, '[')).reason,
+                HasSubstr("deeper than 257"));
     EXPECT_EQ(malformed("{").job_id, std::nullopt);
 }
 

@@ -71,7 +71,7 @@ TEST(LedgerRecord, AResultMayBe16MiBAndNestAsDeepAsAMessageAllows) {
     LedgerRecord record = sample();
     record.outcome = Completed{{R"({"image":")" + std::string(std::size_t{16} << 20, 'A') + "\"}"}};
     EXPECT_TRUE(decode_record(encode_record(record)).ok());
-    const std::string deep = std::string(63, '[') + std::string(63, ']');
+    const std::string deep = std::string(255, '[') + std::string(255, ']');
     record.outcome = Completed{{R"({"d":)" + deep + "}"}};
     ASSERT_TRUE(decode_record(encode_record(record)).ok());
 }

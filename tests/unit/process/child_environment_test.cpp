@@ -33,35 +33,61 @@ TEST(ChildEnvironment, TheInstanceIsReplacedWhereverItStands) {
 
 TEST(FindExecutable, TheFirstPlaceThatHasItWins) {
     test::TempDir folder;
-    config::ConnectorSettings settings;
-    settings.name = "x";
+    const ProgramSearch search{"x", "", {}};
     const auto extra = folder.write_script("extra/emprops-connector-x", "#!/bin/sh\n");
-    EXPECT_EQ(*find_executable(settings, folder / "bin", {folder / "extra"}), extra);
+    EXPECT_EQ(*find_executable(search, folder / "bin", {folder / "extra"}), extra);
     const auto libexec = folder.write_script("libexec/emprops-worker/emprops-connector-x", "#!/bin/sh\n");
-    EXPECT_EQ(*find_executable(settings, folder / "bin", {folder / "extra"}), libexec);
+    EXPECT_EQ(*find_executable(search, folder / "bin", {folder / "extra"}), libexec);
     const auto beside = folder.write_script("bin/emprops-connector-x", "#!/bin/sh\n");
-    EXPECT_EQ(*find_executable(settings, folder / "bin", {folder / "extra"}), beside);
+    EXPECT_EQ(*find_executable(search, folder / "bin", {folder / "extra"}), beside);
 }
 
 TEST(FindExecutable, ACommandIsAPathOrIsSearchedInThePathOfTheConnector) {
     test::TempDir folder;
+    ProgramSearch search{"x", "", {}};
+    const auto tool = folder.write_script("tools/run-x", "#!/bin/sh\n");
+    search.program = tool.string();
+    EXPECT_EQ(*find_executable(search, "/none", {}), tool);
+    search.program = "run-x";
+    EXPECT_FALSE(find_executable(search, "/none", {}).ok());
+    search.environment["PATH"] = "/none:" + (folder / "tools").string();
+    EXPECT_EQ(*find_executable(search, "/none", {}), tool);
+}
+
+TEST(FindExecutable, OurOwnFoldersAreForOurOwnNames) {
+    test::TempDir folder;
+    const auto right = folder.write_script("venv/mypython", "#!/bin/sh\n");
+    folder.write_script("bin/mypython", "#!/bin/sh\n");
+    folder.write_script("extra/mypython", "#!/bin/sh\n");
+    const std::string path = (folder / "venv").string();
+    EXPECT_EQ(*find_executable({"x", "mypython", {{"PATH", path}}}, folder / "bin", {folder / "extra"}),
+              right);
+    EXPECT_FALSE(
+        find_executable({"x", "mypython", {{"PATH", "/none"}}}, folder / "bin", {folder / "extra"}).ok());
+    folder.write_script("venv/emprops-connector-x", "#!/bin/sh\n");
+    const auto own = folder.write_script("bin/emprops-connector-x", "#!/bin/sh\n");
+    EXPECT_EQ(*find_executable({"y", "emprops-connector-x", {{"PATH", path}}}, folder / "bin", {}), own);
+}
+
+TEST(FindExecutable, ThePathIsTheOneThatTheChildGets) {
     config::ConnectorSettings settings;
     settings.name = "x";
-    const auto tool = folder.write_script("tools/run-x", "#!/bin/sh\n");
-    settings.command = {tool.string()};
-    EXPECT_EQ(*find_executable(settings, "/none", {}), tool);
-    settings.command = {"run-x"};
-    EXPECT_FALSE(find_executable(settings, "/none", {}).ok());
-    settings.env["PATH"] = "/none:" + (folder / "tools").string();
-    EXPECT_EQ(*find_executable(settings, "/none", {}), tool);
+    settings.command = {"tool"};
+    settings.service.command = {"tool-{instance}"};
+    settings.service.env = {{"PATH", "/service"}};
+    EXPECT_EQ(connector_search(settings, 0, {"PATH=/worker"}).environment.at("PATH"), "/worker");
+    settings.env = {{"PATH", "/own/{instance}"}};
+    EXPECT_EQ(connector_search(settings, 2, {"PATH=/worker"}).environment.at("PATH"), "/own/2");
+    const ProgramSearch service = service_search(settings, 1, {"PATH=/worker"});
+    EXPECT_EQ(service.environment.at("PATH"), "/service");
+    EXPECT_EQ(service.program, "tool-1");
+    EXPECT_EQ(service.connector, "x.service");
 }
 
 TEST(FindExecutable, AFailureNamesEveryPlaceAndAFileThatMayNotBeExecuted) {
     test::TempDir folder;
-    config::ConnectorSettings settings;
-    settings.name = "x";
     const auto plain = folder.write_file("extra/emprops-connector-x", "data");
-    const auto found = find_executable(settings, folder / "bin", {folder / "extra", folder / "more"});
+    const auto found = find_executable({"x", "", {}}, folder / "bin", {folder / "extra", folder / "more"});
     ASSERT_FALSE(found.ok());
     EXPECT_EQ(found.error().code, "not_found");
     for (const char* place : {"bin", "libexec", "extra", "more"})

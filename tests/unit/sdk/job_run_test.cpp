@@ -138,8 +138,8 @@ Json nested(int levels) {
 }
 
 TEST(JobRun, ADeepResultFailsInsteadOfOverflowingTheStack) {
-    EXPECT_NO_THROW(run([](const Job&, JobContext&) { return nested(63); }).result());
-    EXPECT_EQ(run([](const Job&, JobContext&) { return nested(64); }).error().code, "protocol_error");
+    EXPECT_NO_THROW(run([](const Job&, JobContext&) { return nested(256); }).result());
+    EXPECT_EQ(run([](const Job&, JobContext&) { return nested(257); }).error().code, "protocol_error");
     EXPECT_EQ(run([](const Job&, JobContext&) { return nested(100'000); }).error().code, "protocol_error");
 }
 

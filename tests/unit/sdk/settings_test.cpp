@@ -101,6 +101,29 @@ TEST_F(Rows, ATableMayBeSpelledAsVariablesAreWhereTheConnectorSaysSo) {
     EXPECT_THAT(mine.words, ElementsAre("x", "y"));
 }
 
+TEST_F(Rows, AVariableThatSetsNothingIsNamedWithTheNearest) {
+    sources.names = {"MY_DELAY",        "WORKER_MY_SLOTS", "MY_DEALY",
+                     "WORKER_MY_SLOT",  "MYOTHER",         "MY_HORSE",
+                     "MY_SERVICE_HOST", "MY_PORT_80_TCP",  "PATH"};
+    read(nullptr);
+    EXPECT_THAT(
+        warnings,
+        ElementsAre("the variable MY_DEALY sets nothing of this connector; did you mean MY_DELAY?",
+                    "the variable WORKER_MY_SLOT sets nothing of this connector; did you mean MY_SLOTS?",
+                    "the variable MY_HORSE sets nothing of this connector"));
+}
+
+TEST_F(Rows, WhatMachinesWriteAroundAValueIsNoPartOfIt) {
+    environment = {
+        {"MY_SLOTS", "\"4\""}, {"MY_NAME", " 'n'\r\n"}, {"MY_WORDS", "[\"x\", \"y\"]"}, {"MY_DELAY", "\"\""}};
+    const Mine mine = read(nullptr);
+    EXPECT_EQ(mine.slots, 4);
+    EXPECT_EQ(mine.name, "n");
+    EXPECT_THAT(mine.words, ElementsAre("x", "y"));
+    environment = {{"MY_NAME", "$HOST"}};
+    EXPECT_THAT(error_of({}), testing::HasSubstr("nobody has expanded"));
+}
+
 TEST_F(Rows, ARetiredKeyIsAWarning) {
     read({{"colour", "red"}});
     EXPECT_THAT(warnings, ElementsAre("colour is no setting any more and changes nothing: it is grey"));

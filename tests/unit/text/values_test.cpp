@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "ipc/text/encoding.h"
+
 namespace emprops {
 namespace {
 
@@ -20,6 +22,46 @@ TEST(Text, DurationsAreNumbersWithUnitsOrSeconds) {
     EXPECT_EQ(text::parse_duration("7d"), 168h);
     EXPECT_EQ(text::parse_duration("20"), 20s);
     EXPECT_EQ(text::parse_duration("0"), 0s);
+}
+
+TEST(Text, IsBareWithoutWhatMachinesWriteAroundIt) {
+    for (const char* text : {"a b", " a b\r\n", "\"a b\"", "'a b'\r",
+                             "\xef\xbb\xbf"
+                             "a b",
+                             "\xc2\xa0"
+                             "a b\xe2\x80\x8b ",
+                             "\xe2\x80\x9c"
+                             "a b\xe2\x80\x9d",
+                             "\" a b \""})
+        EXPECT_EQ(text::bare(text), "a b") << text;
+    for (const char* text : {"\"a\" \"b\"", "\"a", "a'", "'a' b'", "\""})
+        EXPECT_EQ(text::bare(text), text);
+    EXPECT_EQ(text::bare("\"\""), "");
+}
+
+TEST(Text, WhatNobodyHasExpandedIsFound) {
+    const std::pair<const char*, const char*> found[] = {
+        {"$HOST", "$HOST"},         {"ws://$HOST:1/x", "$HOST"},
+        {"a ${HOST} b", "${HOST}"}, {"${HOST:-x}/y", "${HOST:-x}"},
+        {"%HOST%", "%HOST%"},       {"/opt:$PATH", "$PATH"},
+        {"$A_1/x", "$A_1"},         {"a=$B", "$B"}};
+    for (const auto& [text, what] : found)
+        EXPECT_EQ(text::unexpanded(text), what) << text;
+    for (const char* text :
+         {"", "$", "a$B", "pa$SWORD", "$5", "$host", "${host}", "${", "$ORIGIN/lib", "50%", "%a%", "$A$B"})
+        EXPECT_EQ(text::unexpanded(text), "") << text;
+}
+
+TEST(Text, OfAFileIsUtf8OrNamed) {
+    using namespace std::string_view_literals;
+    EXPECT_EQ(*text::utf8_of("\xef\xbb\xbf{}"), "{}");
+    EXPECT_EQ(*text::utf8_of("{}"), "{}");
+    EXPECT_EQ(*text::utf8_of(""), "");
+    for (const std::string_view wide :
+         {"\xff\xfe{\0}\0"sv, "\xfe\xff\0{\0}"sv, "{\0\"\0a\0"sv, "\0{\0\"\0a"sv})
+        EXPECT_NE(text::utf8_of(wide).error().message.find("UTF-16"), std::string::npos);
+    for (const std::string_view wide : {"\xff\xfe\0\0{\0\0\0"sv, "{\0\0\0}\0\0\0"sv})
+        EXPECT_NE(text::utf8_of(wide).error().message.find("UTF-32"), std::string::npos);
 }
 
 TEST(Text, WhatIsNoDurationIsNotGuessed) {

@@ -152,6 +152,9 @@ class Connector {
     virtual std::string version() const { return {}; }
     /// Prepares the connector; called after `hello`. Throw ConfigurationError for wrong settings.
     virtual void initialize(const ConnectorSettings& settings, ConnectorContext& context);
+    /// Reads the settings and touches nothing else, for `emprops-worker check-config`: throws the ConfigurationError
+    /// that initialize() would throw, and returns what initialize() would warn of. In a process of its own.
+    virtual std::vector<std::string> check_settings(const ConnectorSettings& settings);
     virtual std::vector<std::string> job_types() const = 0;
     virtual Json capabilities() const { return Json::object(); }
     /// Jobs at a time where the configuration does not say it.

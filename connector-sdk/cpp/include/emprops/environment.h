@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "config/rows/codec.h"
 #include "emprops/connector.h"
@@ -24,6 +25,8 @@ struct EnvValue {
     std::string value;
 };
 std::optional<EnvValue> env_find(std::string_view name);
+/// The names of all variables of this process.
+std::vector<std::string> env_names();
 
 std::string env_string(std::string_view name, const std::string& fallback);
 std::int64_t env_int(std::string_view name, std::int64_t fallback, Range range = {});

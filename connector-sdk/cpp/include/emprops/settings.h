@@ -40,6 +40,8 @@ struct SettingSources {
     /// A text or number in the table may be spelled as in a variable: port = "8188", names = "a,b".
     bool text_in_table = false;
     std::vector<settings::Retired> retired{};  ///< keys that are no settings any more: a warning
+    /// All variables that are set: of those with the prefix that are no setting a warning is made. Empty: none are.
+    std::vector<std::string> names{};
 };
 
 /// How one row is set: the name under which it was found, and the value as it would stand in TOML. Null: not at all.
@@ -53,6 +55,10 @@ std::optional<GivenSetting> find_setting(const settings::RowInfo& row, const Jso
 std::vector<std::string> check_keys(const Json& table, const std::vector<std::string>& known,
                                     const SettingSources& sources);
 
+/// A sentence for each variable with the sources' prefix that sets nothing, with the nearest that does.
+std::vector<std::string> check_variables(const std::vector<std::string>& known,
+                                         const SettingSources& sources);
+
 /// Sets each member that a variable or the table names. A wrong value or an unknown key throws ConfigurationError with
 /// its name and what it may be: a wrong setting is never replaced by a default. Returns warnings for the log.
 template <class Owner>
@@ -62,6 +68,8 @@ std::vector<std::string> read_rows(const SettingRows<Owner>& rows, const Json& t
     for (const auto& row : rows)
         known.push_back(row.key);
     std::vector<std::string> warnings = check_keys(table, known, sources);
+    for (std::string& warning : check_variables(known, sources))
+        warnings.push_back(std::move(warning));
     for (const auto& row : rows) {
         const auto given = find_setting(row, table, sources);
         if (!given) continue;

@@ -1,0 +1,92 @@
+#include "config/variables.h"
+
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <array>
+
+#include "ipc/text/values.h"
+
+namespace emprops::config {
+
+namespace {
+
+template <std::size_t N>
+bool fits(std::string_view variable, const std::array<const char*, N>& patterns) {
+    const std::string name(variable);
+    return std::any_of(patterns.begin(), patterns.end(),
+                       [&](const char* pattern) { return fnmatch(pattern, name.c_str(), 0) == 0; });
+}
+
+}  // namespace
+
+bool every_child_gets(std::string_view variable) {
+    static constexpr std::array<const char*, 9> patterns = {
+        "PATH", "HOME", "LANG", "TZ", "TMPDIR", "USER", "SHELL", "LD_LIBRARY_PATH", "LC_*"};
+    return fits(variable, patterns);
+}
+
+bool is_for_children(std::string_view variable) {
+    // Not what images of graphics libraries set for the container runtime (CUDA_VERSION, NVIDIA_*).
+    if (variable == "CUDA_VERSION") return false;
+    static constexpr std::array<const char*, 25> patterns = {"CUDA_*",
+                                                             "NCCL_*",
+                                                             "HIP_*",
+                                                             "ROCR_*",
+                                                             "HSA_*",
+                                                             "PYTORCH_*",
+                                                             "TORCH_*",
+                                                             "HF_*",
+                                                             "HUGGINGFACE_*",
+                                                             "HUGGING_FACE_*",
+                                                             "TRANSFORMERS_*",
+                                                             "DIFFUSERS_*",
+                                                             "OMP_NUM_THREADS",
+                                                             "XDG_CACHE_HOME",
+                                                             "PYTHON*",
+                                                             "VIRTUAL_ENV",
+                                                             "CONDA_PREFIX",
+                                                             "LD_PRELOAD",
+                                                             "SSL_CERT_FILE",
+                                                             "SSL_CERT_DIR",
+                                                             "REQUESTS_CA_BUNDLE",
+                                                             "CURL_CA_BUNDLE",
+                                                             "NODE_EXTRA_CA_CERTS",
+                                                             "AWS_*",
+                                                             "GOOGLE_APPLICATION_CREDENTIALS"};
+    static constexpr std::array<const char*, 4> proxies = {"http_proxy", "https_proxy", "all_proxy",
+                                                           "no_proxy"};
+    return fits(variable, patterns) || fits(text::lower(variable), proxies);
+}
+
+bool is_told_to_children(std::string_view variable) {
+    static constexpr std::array<const char*, 4> names = {"EMPROPS_CONNECTOR", "EMPROPS_INSTANCE",
+                                                         "EMPROPS_SERVICE_PORT", "EMPROPS_SERVICE_URL"};
+    return fits(variable, names);
+}
+
+bool fits_pattern(std::string_view variable, std::span<const std::string> patterns) {
+    const std::string name(variable);
+    return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
+        return fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
+    });
+}
+
+bool is_service_link(std::string_view value) {
+    value = text::bare(value);
+    const std::size_t scheme = value.find("://");
+    if (scheme == std::string_view::npos) return false;
+    const std::string_view protocol = value.substr(0, scheme);
+    if (protocol != "tcp" && protocol != "udp" && protocol != "sctp") return false;
+    const std::string_view address = value.substr(scheme + 3);
+    const std::size_t colon = address.rfind(':');
+    return colon != std::string_view::npos && text::parse_integer(address.substr(colon + 1)).has_value();
+}
+
+bool is_of_service_link(std::string_view variable) {
+    static constexpr std::array<const char*, 4> patterns = {"*_SERVICE_HOST", "*_SERVICE_PORT",
+                                                            "*_SERVICE_PORT_*", "*_PORT_[0-9]*_*"};
+    return fits(variable, patterns);
+}
+
+}  // namespace emprops::config
