@@ -15,7 +15,9 @@ bool JobScope::is_asked_for(const std::string& node) const {
 }
 
 std::vector<std::string> JobScope::choices(const std::string& class_type, const std::string& input) const {
-    return choices_of(api.node_class(class_type), class_type, input);
+    const auto answer = api.node_class(class_type);
+    const auto* info = std::get_if<Json>(&answer);
+    return info == nullptr ? std::vector<std::string>() : choices_of(*info, class_type, input);
 }
 
 void JobScope::clean_up(bool outputs_too) const {

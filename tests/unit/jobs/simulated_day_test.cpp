@@ -54,12 +54,13 @@ class Day {
             connector.temper = &temper;
             process::LifeOptions options;
             options.name = temper.name;
-            options.policy.max_jobs = temper.max_jobs;
-            options.policy.no_progress_timeout = 5min;
-            options.readiness = process::SaysReady{options.policy.ping_interval, options.policy.ping_missed};
+            connector.policy.max_jobs = temper.max_jobs;
+            connector.policy.no_progress_timeout = 5min;
+            options.policy = connector.policy;
+            options.readiness =
+                process::SaysReady{connector.policy.ping_interval, connector.policy.ping_missed};
             connector.life = std::make_unique<Life>(
                 options, [this] { return std::uniform_real_distribution<double>(0, 1)(random_); });
-            connector.policy = options.policy;
             settings.connector_order.push_back(temper.name);
         }
         dispatcher_ = std::make_unique<Dispatcher>(settings);

@@ -20,7 +20,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 
 TEST(StateLock, IsForOneAtATime) {
-    const test::TempDir dir;
+    const emprops::test::TempDir dir;
     {
         auto first = StateLock::acquire(dir.path());
         ASSERT_TRUE(first);
@@ -34,7 +34,7 @@ TEST(StateLock, IsForOneAtATime) {
 }
 
 TEST(StateLock, IsNotTakenThroughALink) {
-    const test::TempDir dir;
+    const emprops::test::TempDir dir;
     std::ofstream(dir.path() / "victim") << "mine";
     fs::create_symlink(dir.path() / "victim", dir.path() / "lock");
     const auto refused = StateLock::acquire(dir.path());
@@ -47,7 +47,7 @@ TEST(StateLock, IsNotTakenThroughALink) {
 }
 
 TEST(StateLock, InAFolderThatOthersMayWriteIsRefusedWithTheCommand) {
-    const test::TempDir dir;
+    const emprops::test::TempDir dir;
     ::chmod(dir.path().c_str(), 0777);
     const auto refused = StateLock::acquire(dir.path());
     ASSERT_FALSE(refused);
@@ -58,7 +58,7 @@ TEST(StateLock, InAFolderThatOthersMayWriteIsRefusedWithTheCommand) {
 }
 
 TEST(StateLock, ThatACleanerRemovedIsTakenAgain) {
-    const test::TempDir dir;
+    const emprops::test::TempDir dir;
     auto lock = StateLock::acquire(dir.path() / "state");
     ASSERT_TRUE(lock);
     EXPECT_FALSE(lock->look().value());
@@ -71,7 +71,7 @@ TEST(StateLock, ThatACleanerRemovedIsTakenAgain) {
 }
 
 TEST(StateLock, ThatAnotherWorkerTookMeanwhileIsToldAndLeftToIt) {
-    const test::TempDir dir;
+    const emprops::test::TempDir dir;
     auto lock = StateLock::acquire(dir.path());
     ASSERT_TRUE(lock);
     fs::remove(dir.path() / "lock");
