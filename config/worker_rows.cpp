@@ -90,8 +90,7 @@ Rows<HubSettings> hub_rows() {
             "Sent with every connection to the Hub, for a gateway in front of it; a table, in a variable its JSON or "
             "lines `Name: value`.")
             .hidden(),
-        row(&H::headers_file, "headers_file",
-            "File with such lines or such JSON; `headers` joins and wins."),
+        row(&H::headers_file, "headers_file", "File with such lines or such JSON; `headers` joins and wins."),
         row(&H::connect_timeout, "connect_timeout",
             "Limit of one attempt: name look-up, connection, TLS and WebSocket handshake together.")
             .within(0.1, day),

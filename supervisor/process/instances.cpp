@@ -12,8 +12,9 @@ void Instances::configure(const std::vector<config::ConnectorSettings>& connecto
         const auto found = std::find_if(connectors_.begin(), connectors_.end(), [&](const auto& each) {
             return each != nullptr && each->settings.name == settings.name;
         });
-        ordered.push_back(found == connectors_.end() ? std::make_unique<Connector>(Connector{settings, {}, false})
-                                                     : std::move(*found));
+        ordered.push_back(found == connectors_.end()
+                              ? std::make_unique<Connector>(Connector{settings, {}, false})
+                              : std::move(*found));
     }
     for (auto& missing : connectors_) {
         if (missing == nullptr) continue;

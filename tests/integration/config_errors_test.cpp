@@ -92,8 +92,8 @@ TEST(Mistakes, JsonMayBe256LevelsDeepOnItsWayThereAndBack) {
         worker.dir().write_file("p.json", R"({"processing_time":0,"steps":1,"echo":)" +
                                               std::string(echo ? "true" : "false") + R"(,"a":)" +
                                               nested(levels) + "}");
-        return worker.cli({"submit", "--hub", hub.url(), "--type", "simulation", "--wait", "--timeout", "20",
-                           "--file", (worker.dir() / "p.json").string()});
+        return worker.cli({"submit", "--type", "simulation", "--wait", "--timeout", "20", "--file",
+                           (worker.dir() / "p.json").string()});
     };
     const auto whole = submit(255, false);
     EXPECT_EQ(whole.exit_code, 0) << whole.err << whole.out;

@@ -21,11 +21,13 @@ std::string rule(long call, int number) {
     return std::to_string(call) + ":" + std::to_string(number);
 }
 
+constexpr const char* connector = "connectors.simulation.enabled=true";
+
 /// Runs the worker until it gives up.
 TestWorker::Output run_denied(const std::string& denied, const TempDir& folder, const std::string& hub) {
-    return run_program({EMPROPS_DENY_CALLS, denied, "--", worker_binary(), "run", "--set",
-                        "worker.state_dir=" + (folder / "state").string(), "--set", hub},
-                       folder.path());
+    return run_program(
+        {"run", "--set", "worker.state_dir=" + (folder / "state").string(), "--set", hub, "--set", connector},
+        folder.path(), Ms(30'000), {}, {EMPROPS_DENY_CALLS, denied, "--"});
 }
 
 class NoLocks : public testing::TestWithParam<int> {};

@@ -90,8 +90,10 @@ void TestWorker::wait_log(const std::string& text, Ms deadline) {
 }
 
 TestWorker::Output run_program(std::vector<std::string> arguments, const std::filesystem::path& directory,
-                               Ms deadline, std::vector<std::string> env) {
+                               Ms deadline, std::vector<std::string> env,
+                               const std::vector<std::string>& launcher) {
     arguments.insert(arguments.begin(), worker_binary());
+    arguments.insert(arguments.begin(), launcher.begin(), launcher.end());
     const auto process = start_program(std::move(arguments), directory, std::move(env));
     process->close_stdin();
     TestWorker::Output output;

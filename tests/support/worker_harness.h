@@ -80,8 +80,9 @@ class TestWorker {
     std::unique_ptr<ChildProcess> process_;
 };
 
-/// Runs a program of ours to its end.
+/// Runs a program of ours to its end; `launcher` is as in TestWorkerOptions.
 TestWorker::Output run_program(std::vector<std::string> arguments, const std::filesystem::path& directory,
-                               Ms deadline = Ms(30'000), std::vector<std::string> env = {});
+                               Ms deadline = Ms(30'000), std::vector<std::string> env = {},
+                               const std::vector<std::string>& launcher = {});
 
 }  // namespace emprops::test

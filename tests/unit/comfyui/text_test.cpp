@@ -15,7 +15,6 @@
 #include "connectors/comfyui/text/prompt_id.h"
 #include "connectors/comfyui/text/tolerant_json.h"
 #include "connectors/comfyui/text/url.h"
-#include "ipc/web/host.h"
 #include "ipc/web/base64.h"
 #include "ipc/web/host.h"
 

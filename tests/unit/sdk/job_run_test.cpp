@@ -217,10 +217,10 @@ TEST(JobRun, ProgressIsClampedAndRoundedAndNaNMeansUnknown) {
 
 TEST(JobRun, DetailsThatCannotBeSentAreLeftOut) {
     const Ran ran = run([](const Job&, JobContext& context) {
-        context.progress(1, "m", "processing", nested(100));
+        context.progress(1, "m", "processing", nested(300));
         context.progress(2, "m", "processing", Json::array());
         context.progress(3, "m", "processing", {{"k", 1}});
-        context.service_request("s", "r", nested(100));
+        context.service_request("s", "r", nested(300));
         return Json::object();
     });
     EXPECT_TRUE(ran.sent.progresses.at(0).details.is_null());
