@@ -24,14 +24,15 @@ std::uint64_t address_space_of(int pid) {
 class MemoryLimit : public testing::TestWithParam<int> {};
 
 TEST_P(MemoryLimit, ALargePayloadCostsItsJobOrTheConnectionAndNotTheWorker) {
-    if (address_sanitizer) GTEST_SKIP() << "needs its address space for itself";
     TestHub hub;
     TestWorker worker({hub.url(), "[connectors.simulation]\n", {}, {}, {}});
     worker.wait_state("simulation", "ready");
     const int pid = worker.supervisor_pid();
     rlimit limit{};
     limit.rlim_cur = limit.rlim_max = address_space_of(pid) + (static_cast<std::uint64_t>(GetParam()) << 20);
-    ASSERT_EQ(::prlimit(pid, RLIMIT_AS, &limit, nullptr), 0);
+    // AddressSanitizer needs the address space for itself: under it only the way of a large payload is seen.
+    const bool limited = address_sanitizer || ::prlimit(pid, RLIMIT_AS, &limit, nullptr) == 0;
+    ASSERT_TRUE(limited);
 
     JobClient client(hub);
     Json payload{{"processing_time", 0.05}, {"steps", 1}};
