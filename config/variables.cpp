@@ -11,11 +11,12 @@ namespace emprops::config {
 
 namespace {
 
-template <std::size_t N>
-bool fits(std::string_view variable, const std::array<const char*, N>& patterns) {
+template <class Patterns>
+bool fits(std::string_view variable, const Patterns& patterns) {
     const std::string name(variable);
-    return std::any_of(patterns.begin(), patterns.end(),
-                       [&](const char* pattern) { return fnmatch(pattern, name.c_str(), 0) == 0; });
+    return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
+        return fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
+    });
 }
 
 }  // namespace
@@ -66,10 +67,7 @@ bool is_told_to_children(std::string_view variable) {
 }
 
 bool fits_pattern(std::string_view variable, std::span<const std::string> patterns) {
-    const std::string name(variable);
-    return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
-        return fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
-    });
+    return fits(variable, patterns);
 }
 
 bool is_service_link(std::string_view value) {

@@ -5,11 +5,6 @@
 #include <utility>
 
 namespace emprops::ipc {
-namespace {
-
-constexpr std::size_t head_bytes = 4096;
-
-}  // namespace
 
 void LineFramer::feed(std::string_view bytes, const Sink& sink) {
     while (!bytes.empty()) {

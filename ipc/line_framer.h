@@ -13,10 +13,13 @@ namespace emprops::ipc {
 
 class LineFramer {
   public:
+    static constexpr std::size_t head_bytes = 4096;
+
     struct Sink {
         /// One line without its "\n" and without a "\r" before it. Empty lines are not reported.
         std::function<void(std::string_view line)> on_line;
-        /// A line of `size` bytes that exceeded the limit, or for which there was no memory; `head` is its beginning (at most 4096 bytes).
+        /// A line of `size` bytes that exceeded the limit, or for which there was no memory; `head` is its beginning
+        /// (at most head_bytes).
         std::function<void(std::string_view head, std::uint64_t size)> on_overlong;
     };
 

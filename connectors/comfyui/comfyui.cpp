@@ -10,17 +10,6 @@ namespace {
 
 constexpr int lasting_failures = 4;  // of the WebSocket, one after the other: with their pauses 2 s
 
-}  // namespace
-
-ComfyUi::ComfyUi() = default;
-ComfyUi::~ComfyUi() = default;
-
-std::string ComfyUi::version() const {
-    return "1";
-}
-
-namespace {
-
 Settings settings_of(const ConnectorSettings& given) {
     auto loaded = load_settings(
         given.settings, [](std::string_view name) { return env_find(name); }, env_names());
@@ -29,6 +18,13 @@ Settings settings_of(const ConnectorSettings& given) {
 }
 
 }  // namespace
+
+ComfyUi::ComfyUi() = default;
+ComfyUi::~ComfyUi() = default;
+
+std::string ComfyUi::version() const {
+    return "1";
+}
 
 std::vector<std::string> ComfyUi::check_settings(const ConnectorSettings& given) {
     return settings_of(given).warnings;

@@ -47,12 +47,12 @@ std::string human_duration(std::chrono::milliseconds duration) {
     return two(hours / 24, " d", hours % 24, " h");
 }
 
-std::string in_one_line(std::string_view text) {
+std::string in_one_line(std::string_view text, std::string_view line_break) {
     std::string out;
     std::string_view gap;
     for (const char c : text) {
         if (c == '\n') {
-            gap = ", ";
+            gap = line_break;
         } else if (static_cast<unsigned char>(c) <= 0x20 || c == 0x7F) {
             if (gap.empty()) gap = " ";
         } else {

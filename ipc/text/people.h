@@ -17,8 +17,8 @@ std::string exact_bytes(std::uint64_t bytes);
 /// "850 ms", "8 s", "2 min 5 s", "3 h 4 min".
 std::string human_duration(std::chrono::milliseconds duration);
 
-/// What was said in several lines, in one: a comma for each break, one blank for other white space and control
+/// What was said in several lines, in one: `line_break` for each break, one blank for other white space and control
 /// characters, none at the ends.
-std::string in_one_line(std::string_view text);
+std::string in_one_line(std::string_view text, std::string_view line_break = ", ");
 
 }  // namespace emprops

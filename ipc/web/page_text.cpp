@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "ipc/text/people.h"
 #include "ipc/text/utf8.h"
 #include "ipc/text/values.h"
 
@@ -10,6 +11,7 @@ namespace emprops::web {
 namespace {
 
 constexpr std::size_t most_bytes = 16 * 1024;
+constexpr std::string_view blank = " ";  // for a line break, which means nothing in a page
 
 /// What stands between `<name ...>` and `</name>`; nullopt: there is none. `from`, `to`: with both marks.
 struct Element {
@@ -53,17 +55,6 @@ std::string without_marks(std::string_view page) {
     return text;
 }
 
-/// Every run of white space and control characters is one blank.
-std::string on_one_line(std::string_view text) {
-    std::string line;
-    for (const char c : text) {
-        const bool blank = static_cast<unsigned char>(c) <= 0x20 || c == 0x7f;
-        if (!blank) line += c;
-        if (blank && !line.empty() && line.back() != ' ') line += ' ';
-    }
-    return std::string(text::trim(line));
-}
-
 }  // namespace
 
 std::string page_text(std::string_view body, std::size_t limit) {
@@ -72,10 +63,10 @@ std::string page_text(std::string_view body, std::size_t limit) {
     const bool html = lowered.find("<html") != std::string::npos ||
                       lowered.find("<!doctype html") != std::string::npos ||
                       lowered.find("<title") != std::string::npos;
-    if (!html) return text::shortened(on_one_line(page), limit);
+    if (!html) return text::shortened(in_one_line(page, blank), limit);
     Element element;
     if (find_element(page, lowered, "title", element)) {
-        std::string title = on_one_line(without_marks(element.inside));
+        std::string title = in_one_line(without_marks(element.inside), blank);
         if (!title.empty()) return text::shortened(title, limit);
     }
     for (const char* hidden : {"script", "style", "head"}) {
@@ -84,7 +75,7 @@ std::string page_text(std::string_view body, std::size_t limit) {
             lowered.erase(element.from, element.to - element.from);
         }
     }
-    return text::shortened(on_one_line(without_marks(page)), limit);
+    return text::shortened(in_one_line(without_marks(page), blank), limit);
 }
 
 }  // namespace emprops::web

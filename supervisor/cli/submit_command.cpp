@@ -94,7 +94,8 @@ class Printer {
         drawn_ = true;
     }
 
-    /// The result as it came, JSON for whoever reads it: byte for byte, but on a terminal with what could act on it made visible.
+    /// The result as it came, JSON for whoever reads it: byte for byte, but on a terminal with what could act on it
+    /// made visible.
     void result(const std::string& job_id, const std::string& text) {
         const std::string plain = ipc::on_one_line(text);
         if (json_)

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "ipc/text/utf8.h"
+#include "ipc/web/host.h"
 #include "supervisor/hub/refused_link.h"
 
 namespace emprops::hub {
@@ -21,12 +22,6 @@ namespace emprops::hub {
 namespace {
 
 constexpr std::size_t longest_names = 300;
-
-bool is_address(const std::string& host) {
-    boost::system::error_code error;
-    boost::asio::ip::make_address(host, error);
-    return !error;
-}
 
 /// Names and addresses, else the common name of old.
 std::string names_of(X509* certificate) {
@@ -113,7 +108,7 @@ Result<std::shared_ptr<ssl::context>> make_tls(const config::HubSettings& settin
 }
 
 void expect_host(SSL* stream, const std::string& host) {
-    if (is_address(host)) {
+    if (web::IpAddress::parse(host)) {
         X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(stream), host.c_str());
     } else {
         SSL_set_tlsext_host_name(stream, host.c_str());  // RFC 6066 3: for names only

@@ -11,8 +11,6 @@
 
 #include "supervisor/base/privacy.h"
 
-#include "supervisor/base/privacy.h"
-
 namespace emprops::jobs {
 namespace fs = std::filesystem;
 namespace {

@@ -84,7 +84,8 @@ void ServiceFaults::blame_machine(TimePoint now, const Death& death, const std::
                                      sick_machine_error(death.name, text, death.report));
 }
 
-/// The oldest job stays where it is and has the service for itself; the others go back and run alone when they come again.
+/// The oldest job stays where it is and has the service for itself; the others go back and run alone when they come
+/// again.
 void ServiceFaults::blame_nobody_yet(TimePoint now, const Death& death,
                                      const std::vector<std::string>& jobs) {
     bool one_stays = false;

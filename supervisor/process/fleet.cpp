@@ -1,7 +1,6 @@
 #include "supervisor/process/fleet.h"
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
 #include <memory>
 #include <random>
 #include <utility>
@@ -27,7 +26,8 @@ Fleet::Fleet(boost::asio::any_io_executor executor, ProcessHost& host, FleetList
     : around_(executor, host, with_random(std::move(options)), listener),
       instances_(around_),
       escapes_(host, Clock::now()),
-      timer_(executor) {
+      timer_(executor),
+      review_turn_(executor, [this] { review(); }) {
     around_.changed = [this] { changed(); };
     around_.sweep_repeatedly = [this](const std::string& marker) {
         escapes_.child_ended(marker, Clock::now());
@@ -49,12 +49,10 @@ void Fleet::configure(const std::vector<config::ConnectorSettings>& connectors) 
 // ---- time -------------------------------------------------------------------------------------------------
 
 void Fleet::changed() {
-    if (!std::exchange(review_posted_, true))
-        boost::asio::post(around_.executor, lifetime_.guard([this] { review(); }));
+    review_turn_.request();
 }
 
 void Fleet::review() {
-    review_posted_ = false;
     instances_.forget_gone();
     finish_shutdown();
     arm();

@@ -18,6 +18,7 @@
 #include "ipc/messages.h"
 #include "ipc/result.h"
 #include "supervisor/base/lifetime.h"
+#include "supervisor/base/turn.h"
 #include "supervisor/process/escapes.h"
 #include "supervisor/process/fleet_listener.h"
 #include "supervisor/process/instances.h"
@@ -43,7 +44,8 @@ class Fleet {
     // For the dispatcher.
     /// Gives a job to a ready instance; `job.work_dir` is filled in here. An error: not taken (it is leaving,
     /// gone, too much waits for its stdin, or its folder cannot be made, which has the code "work_dir",
-    /// or there is no memory for its payload: "no_memory"); nothing was sent then. The instance holds the job until job_ended.
+    /// or there is no memory for its payload: "no_memory"); nothing was sent then. The instance holds the job until
+    /// job_ended.
     Result<> give_job(const InstanceId& id, ipc::Job job);
     /// Sends `cancel` if the instance holds the job; false otherwise. Whether it listens to cancels is the
     /// caller's to know (features.cancel).
@@ -107,7 +109,7 @@ class Fleet {
     Instances instances_;
     Escapes escapes_;
     boost::asio::steady_timer timer_;
-    bool review_posted_ = false;
+    Turn review_turn_;
     bool leaving_ = false;
     bool stuck_said_ = false;
     std::function<void()> done_;

@@ -12,6 +12,7 @@
 #include "ipc/web/base64.h"
 #include "tests/support/comfyui_connector.h"
 #include "tests/support/comfyui_double.h"
+#include "tests/support/comfyui_outcome.h"
 
 namespace emprops::test {
 namespace {
@@ -26,9 +27,6 @@ using testing::SizeIs;
 const std::string png("\x89PNG\r\n\x1a\n", 8);
 const std::string jpeg("\xFF\xD8\xFF\xE0", 4);
 
-Json graph() {
-    return Json::parse(load_workflow("empty_save"));
-}
 Json socket_graph(const char* type = "SaveImageWebsocket") {
     return {{"1", {{"class_type", "EmptyImage"}, {"inputs", Json::object()}}},
             {"2", {{"class_type", type}, {"inputs", {{"images", {"1", 0}}}}}}};
@@ -39,22 +37,8 @@ Json file(const std::string& name, const std::string& type = "output") {
 Json saves(const Json& files) {
     return {{"2", {{"images", files}}}};
 }
-std::string code(const Json& outcome) {
-    return outcome.contains("error") ? outcome["error"].value("code", "")
-                                     : outcome["type"].get<std::string>();
-}
-std::string message(const Json& outcome) {
-    return outcome.contains("error") ? outcome["error"].value("message", "") : outcome.dump();
-}
-std::string error_class(const Json& outcome) {
-    return outcome.contains("error") ? outcome["error"]["details"].value("class", "") : "";
-}
 Json files(const Json& outcome) {
     return outcome.contains("result") ? outcome["result"]["output"]["files"] : Json(outcome);
-}
-std::string notes(const Json& outcome) {
-    return outcome.contains("result") ? outcome["result"]["output"].value("notes", Json::array()).dump()
-                                      : outcome.dump();
 }
 
 ComfyScript::Message said(int at, const char* type, Json data) {

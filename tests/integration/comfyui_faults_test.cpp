@@ -7,6 +7,7 @@
 
 #include "tests/support/comfyui_connector.h"
 #include "tests/support/comfyui_double.h"
+#include "tests/support/comfyui_outcome.h"
 
 namespace emprops::test {
 namespace {
@@ -16,18 +17,8 @@ using namespace std::chrono_literals;
 using testing::HasSubstr;
 using testing::SizeIs;
 
-Json graph() {
-    return Json::parse(load_workflow("empty_save"));
-}
 Json one_image() {
     return {{"2", {{"images", {{{"filename", "a.png"}, {"subfolder", ""}, {"type", "output"}}}}}}};
-}
-std::string code(const Json& outcome) {
-    return outcome.contains("error") ? outcome["error"].value("code", "")
-                                     : outcome["type"].get<std::string>();
-}
-std::string message(const Json& outcome) {
-    return outcome.contains("error") ? outcome["error"].value("message", "") : outcome.dump();
 }
 ComfyScript slow(std::chrono::milliseconds by) {
     ComfyScript script = good_script(one_image());

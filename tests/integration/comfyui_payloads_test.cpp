@@ -9,6 +9,7 @@
 #include "ipc/web/base64.h"
 #include "tests/support/comfyui_connector.h"
 #include "tests/support/comfyui_double.h"
+#include "tests/support/comfyui_outcome.h"
 
 namespace emprops::test {
 namespace {
@@ -18,10 +19,6 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
-
-std::string message(const Json& outcome) {
-    return outcome.contains("error") ? outcome["error"].value("message", "") : outcome.dump();
-}
 
 Json loads(const Json& image) {
     Json graph = Json::parse(load_workflow("load_scale_invert_save"));

@@ -7,6 +7,7 @@
 
 #include "tests/support/comfyui_connector.h"
 #include "tests/support/comfyui_double.h"
+#include "tests/support/comfyui_outcome.h"
 
 namespace emprops::test {
 namespace {
@@ -16,15 +17,6 @@ using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-Json graph() {
-    return Json::parse(load_workflow("empty_save"));
-}
-
-std::string code(const Json& outcome) {
-    return outcome.contains("error") ? outcome["error"].value("code", "")
-                                     : outcome["type"].get<std::string>();
-}
 
 /// The good script, of which all from the second node's end on comes `by` later.
 ComfyScript slow_second_node(Ms by) {

@@ -15,6 +15,7 @@
 #include "ipc/web/base64.h"
 #include "tests/support/comfyui_connector.h"
 #include "tests/support/comfyui_double.h"
+#include "tests/support/comfyui_outcome.h"
 #include "tests/support/free_ports.h"
 
 namespace emprops::test {
@@ -31,29 +32,12 @@ using testing::SizeIs;
 const std::string png("\x89PNG\r\n\x1a\n\0REAL", 13);
 const std::string page = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>x</body></html>";
 
-Json graph() {
-    return Json::parse(load_workflow("empty_save"));
-}
 Json with_input(const std::string& url) {
     return {{"prompt",
              {{"1", {{"class_type", "LoadImage"}, {"inputs", {{"image", {{"$input", "photo"}}}}}}},
               {"2",
                {{"class_type", "SaveImage"}, {"inputs", {{"images", {"1", 0}}, {"filename_prefix", "a"}}}}}}},
             {"inputs", {{"photo", url.rfind("http", 0) == 0 ? Json{{"url", url}} : Json{{"data", url}}}}}};
-}
-std::string code(const Json& outcome) {
-    return outcome.contains("error") ? outcome["error"].value("code", "")
-                                     : outcome["type"].get<std::string>();
-}
-std::string message(const Json& outcome) {
-    return outcome.contains("error") ? outcome["error"].value("message", "") : outcome.dump();
-}
-std::string error_class(const Json& outcome) {
-    return outcome.contains("error") ? outcome["error"]["details"].value("class", "") : "";
-}
-std::string notes(const Json& outcome) {
-    return outcome.contains("result") ? outcome["result"]["output"].value("notes", Json::array()).dump()
-                                      : outcome.dump();
 }
 /// A ComfyUI, and the connector with these settings.
 struct World {
@@ -118,20 +102,6 @@ TEST(ComfyUiRefused, ALoginOrARedirectIsAMatterOfAccessAndSaysWhatToSet) {
 
 // ---- spelling
 
-Json refused(const std::string& wanted, const std::string& there) {
-    return {{"error", {{"type", "prompt_outputs_failed_validation"}, {"message", "failed"}, {"details", ""}}},
-            {"node_errors",
-             {{"4",
-               {{"errors",
-                 {{{"type", "value_not_in_list"},
-                   {"message", "Value not in list"},
-                   {"details", ""},
-                   {"extra_info",
-                    {{"input_name", "ckpt_name"},
-                     {"input_config", {{there}, Json::object()}},
-                     {"received_value", wanted}}}}}},
-                {"class_type", "CheckpointLoaderSimple"}}}}}};
-}
 Json loader(const std::string& wanted) {
     Json out = graph();
     out["4"] = {{"class_type", "CheckpointLoaderSimple"}, {"inputs", {{"ckpt_name", wanted}}}};
@@ -144,7 +114,7 @@ TEST(ComfyUiSpelling, AValueThatComfyUiSpellsOtherwiseIsSentItsWayWithANote) {
                                                         {"sdxl/A.safetensors", "SDXL/a.safetensors"}};
     for (const auto& [wanted, there] : list) {
         World world;
-        world.comfy.answer("POST /prompt", {400, refused(wanted, there).dump(), "application/json"});
+        world.comfy.answer("POST /prompt", {400, value_refusal(wanted, {there}).dump(), "application/json"});
         const Json outcome = world.run(loader(wanted));
         ASSERT_EQ(code(outcome), "result") << outcome;
         EXPECT_THAT(notes(outcome), HasSubstr("was sent so")) << wanted;
@@ -155,8 +125,8 @@ TEST(ComfyUiSpelling, AValueThatComfyUiSpellsOtherwiseIsSentItsWayWithANote) {
 
 TEST(ComfyUiSpelling, OneInAnotherFolderIsNamedAndNotCalledMissing) {
     World world;
-    world.comfy.answer("POST /prompt",
-                       {400, refused("a.safetensors", "SDXL/a.safetensors").dump(), "application/json"});
+    world.comfy.answer("POST /prompt", {400, value_refusal("a.safetensors", {"SDXL/a.safetensors"}).dump(),
+                                        "application/json"});
     const Json outcome = world.run(loader("a.safetensors"));
     EXPECT_EQ(error_class(outcome), "other_folder");
     EXPECT_THAT(message(outcome), AllOf(HasSubstr("SDXL/a.safetensors"), Not(HasSubstr("put it there"))));

@@ -107,11 +107,11 @@ PostAnswer Sending::post(const SendPrompt& send) {
 bool Sending::respell(const PostAnswer& answer) {
     const auto* refused = std::get_if<Refused>(&answer);
     if (refused == nullptr) return false;
+    const auto choices = [this](const std::string& type, const std::string& input) {
+        return scope_.choices(type, input);
+    };
     std::map<InputPlace, std::string> texts;
-    for (const Respelling& each :
-         respellings(refused->body, [this](const std::string&type, const std::string&input) {
-             return scope_.choices(type, input);
-         })) {
+    for (const Respelling& each : respellings(refused->body, choices)) {
         texts[{each.node, each.input}] = each.to;
         notes_.push_back("node " + each.node + ", input \"" + each.input + "\": \"" + each.from +
                          "\" is there as \"" + each.to + "\", and was sent so");

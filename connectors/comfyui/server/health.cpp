@@ -123,7 +123,7 @@ std::optional<RestartService> HeadWatch::dead(TimePoint now) {
     return RestartService{
         "ComfyUI answers but its worker thread may be dead: " + owner_text(head_->prompt_id, head_->mark) +
             " has been the running one without a sign for " +
-            std::to_string(dead_after * limit_.count() / 1000) + " s" + " (three times no_progress_timeout)",
+            std::to_string(dead_after * limit_.count() / 1000) + " s (three times no_progress_timeout)",
         false, head_->prompt_id};
 }
 

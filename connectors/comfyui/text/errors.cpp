@@ -19,6 +19,11 @@ bool contains_any(const std::string& text, std::initializer_list<const char*> wo
 
 constexpr std::size_t longest_message = 2000;
 
+/// Of a custom node's exception the module may be the path of a file (connectors/comfyui/API.md 10.1).
+std::string short_type(const std::string& type) {
+    return type.find_first_of("/\\") == std::string::npos ? type : type.substr(type.rfind('.') + 1);
+}
+
 }  // namespace
 
 std::string trimmed(std::string text, std::size_t limit) {
@@ -60,15 +65,6 @@ bool is_sticky_gpu_fault(const NodeError& error) {
                                   "uncorrectable ecc error", "cuda error: unknown error", "gpu is lost",
                                   "hip error: illegal"});
 }
-
-namespace {
-
-/// Of a custom node's exception the module may be the path of a file (connectors/comfyui/API.md 10.1).
-std::string short_type(const std::string& type) {
-    return type.find_first_of("/\\") == std::string::npos ? type : type.substr(type.rfind('.') + 1);
-}
-
-}  // namespace
 
 Failure node_failure(const NodeError& error, const std::vector<Node>& nodes) {
     const std::string where = node_text(error.node, error.node_type, nodes);

@@ -1,6 +1,6 @@
 #pragma once
-// What a job asks for, read out of its payload (payload_form.h): the graph as text that is sent on byte for byte (seeds above
-// 2^53, 1.10, key order), its nodes, the input files to upload first, and the wishes about outputs. Pure.
+// What a job asks for, read out of its payload (payload_form.h): the graph as text that is sent on byte for byte
+// (seeds above 2^53, 1.10, key order), its nodes, the input files to upload first, and the wishes about outputs. Pure.
 
 #include <map>
 #include <nlohmann/json.hpp>

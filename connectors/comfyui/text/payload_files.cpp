@@ -4,7 +4,7 @@
 #include <map>
 #include <utility>
 
-#include "ipc/text/values.h"
+#include "connectors/comfyui/text/url.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -25,11 +25,6 @@ std::string stored_name(std::string_view name) {
     }
     if (out.size() > 120) out.erase(0, out.size() - 120);  // keeps the extension
     return out == "." || out == ".." ? std::string() : out;
-}
-
-bool is_web_address(std::string_view text) {
-    const std::string begin = text::lower(text.substr(0, 8));
-    return begin.rfind("http://", 0) == 0 || begin == "https://";
 }
 
 std::string extension_for(std::string_view data_url) {

@@ -43,7 +43,7 @@ Result<std::vector<InputFile>> read_inputs(const Json& inputs);
 Result<std::vector<InputFile>> read_images(const Json& images, const Json& graph);
 
 /// Values of nodes that are web addresses or data URLs. Which of them are files is what ComfyUI says of the input
-/// (is_upload()).
+/// (upload_mark()).
 std::vector<InputFile> read_fields(const Json& graph);
 
 }  // namespace emprops::comfyui

@@ -1,12 +1,11 @@
 #include "connectors/comfyui/text/url.h"
 
-#include <arpa/inet.h>
-
 #include <cstring>
 #include <optional>
 
 #include "ipc/text/percent.h"
 #include "ipc/text/values.h"
+#include "ipc/web/host.h"
 #include "ipc/web/url.h"
 
 namespace emprops::comfyui {
@@ -33,10 +32,7 @@ std::string Url::authority() const {
 
 std::string Url::server_name() const {
     const std::string name = host.substr(0, host.find_last_not_of('.') + 1);
-    in_addr address{};
-    const bool literal =
-        name.find(':') != std::string::npos || inet_pton(AF_INET, name.c_str(), &address) == 1;
-    return literal ? "" : name;
+    return web::IpAddress::parse(name) ? "" : name;
 }
 
 Result<Url> parse_url(std::string_view text) {
@@ -60,6 +56,11 @@ Result<Url> parse_url(std::string_view text) {
     return url;
 }
 
+bool is_web_address(std::string_view text) {
+    const std::string begin = text::lower(text.substr(0, 8));
+    return begin.rfind("http://", 0) == 0 || begin == "https://";
+}
+
 std::string tidy_url(std::string_view text) {
     text = text::trim(text);
     const std::size_t host = text.find("://");
@@ -78,8 +79,7 @@ std::string tidy_url(std::string_view text) {
 std::string absolute_location(const std::string& from, const std::string& location) {
     const std::string to = tidy_url(location);
     if (to.empty()) return {};
-    const std::string begin = text::lower(to.substr(0, 8));
-    if (begin.rfind("http://", 0) == 0 || begin == "https://") return to;
+    if (is_web_address(to)) return to;
     const auto scheme = from.find("://");
     if (scheme == std::string::npos) return {};
     if (to.rfind("//", 0) == 0) return from.substr(0, scheme + 1) + to;

@@ -31,6 +31,9 @@ struct Url {
 /// password).
 Result<Url> parse_url(std::string_view text);
 
+/// Whether the text begins as an address of the web does, in any letter case.
+bool is_web_address(std::string_view text);
+
 /// An address as people and servers write it, with blanks and characters beyond ASCII in its path, becomes one that
 /// HTTP can carry: these are percent-coded, line breaks and what surrounds it go. "%" and the host stay.
 std::string tidy_url(std::string_view text);

@@ -21,7 +21,6 @@ using boost::system::error_code;
 namespace {
 constexpr std::size_t block_bytes = std::size_t{64} << 10;
 constexpr std::size_t stderr_line_bytes = std::size_t{16} << 10;
-constexpr std::size_t overlong_head_bytes = 4096;  // as the framer's
 }  // namespace
 
 class ChildIo::Impl : public std::enable_shared_from_this<Impl> {
@@ -40,7 +39,7 @@ class ChildIo::Impl : public std::enable_shared_from_this<Impl> {
             try {
                 tell(events_.on_line, line, stdout_.ending);
             } catch (const std::bad_alloc&) {  // there was no memory for what is in it
-                tell(events_.on_overlong, line.substr(0, overlong_head_bytes), line.size());
+                tell(events_.on_overlong, line.substr(0, ipc::LineFramer::head_bytes), line.size());
             }
         };
         stdout_.sink.on_overlong = [this](std::string_view head, std::uint64_t size) {

@@ -9,6 +9,7 @@
 #include "connectors/comfyui/text/outputs.h"
 #include "connectors/comfyui/text/payload.h"
 #include "connectors/comfyui/text/validation.h"
+#include "tests/support/comfyui_outcome.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -44,21 +45,8 @@ TEST(Spelling, TheSameFileNameInOtherFoldersIsNamed) {
     EXPECT_THAT(found.elsewhere, ElementsAre("XL/vae.pt", "15/vae.pt"));
 }
 
-Json refusal(const std::string& wanted, const std::string& input = "ckpt_name",
-             const char* class_type = "CheckpointLoaderSimple",
-             const Json& list = {"SDXL/base.safetensors", "x.pt"}) {
-    return {{"error", {{"type", "prompt_outputs_failed_validation"}, {"message", "failed"}, {"details", ""}}},
-            {"node_errors",
-             {{"4",
-               {{"errors",
-                 {{{"type", "value_not_in_list"},
-                   {"message", "Value not in list"},
-                   {"details", ""},
-                   {"extra_info",
-                    {{"input_name", input},
-                     {"input_config", {list, Json::object()}},
-                     {"received_value", wanted}}}}}},
-                {"class_type", class_type}}}}}};
+Json refusal(const std::string& wanted) {
+    return emprops::test::value_refusal(wanted, {"SDXL/base.safetensors", "x.pt"});
 }
 Failure failure_for(const Json& body) {
     return validation_failure(
@@ -101,7 +89,8 @@ TEST(Spelling, WhatIsThereIsNeverCalledMissing) {
 }
 
 TEST(Spelling, OfANodeClassAndOfAPlainChoiceIsNamedToo) {
-    const Failure choice = failure_for(refusal("EULER", "sampler_name", "KSampler", {"euler", "heun"}));
+    const Failure choice =
+        failure_for(emprops::test::value_refusal("EULER", {"euler", "heun"}, "sampler_name", "KSampler"));
     EXPECT_THAT(choice.message, HasSubstr("is there as \"euler\""));
     const Json body = {{"error",
                         {{"type", "missing_node_type"},
