@@ -160,9 +160,12 @@ void kill_a_connector_at_its_job(ComfyDouble& comfy, const TempDir& work) {
 TEST(ComfyUiPictures, OfAJobWhoseConnectorWasKilledAreMadeAgain) {
     ComfyDouble comfy;
     TempDir work;
-    comfy.add_script(pictures(3, 3, 2500));
+    const ComfyScript script = pictures(3, 3, 2500);
+    comfy.add_script(script);
     comfy.add_script(pictures(3, 3));
     ASSERT_NO_FATAL_FAILURE(kill_a_connector_at_its_job(comfy, work));
+    // The next one is fast enough to hear them all itself: not before they were sent to nobody.
+    ASSERT_TRUE(wait_until([&] { return comfy.sent_messages() + 1 == script.messages.size(); }));
     ComfyConnector second(comfy.url(), {{"no_progress_timeout", "20s"}}, work.path().string());
     ASSERT_TRUE(second.wait_available());
     second.give("job", socket_graph(), true);

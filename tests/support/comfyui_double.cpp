@@ -852,6 +852,9 @@ std::vector<std::string> ComfyDouble::running() const {
     return impl_->on_thread(
         [&] { return impl_->running ? std::vector{impl_->running->id} : std::vector<std::string>{}; });
 }
+std::size_t ComfyDouble::sent_messages() const {
+    return impl_->on_thread([&] { return impl_->running ? impl_->running->next_message : std::size_t{0}; });
+}
 std::vector<std::string> ComfyDouble::pending() const {
     return impl_->on_thread([&] {
         std::vector<std::string> ids;

@@ -120,6 +120,8 @@ class ComfyDouble {
     };
     std::vector<Put> puts() const;  ///< PUT to any path: for http_put
     std::vector<std::string> running() const;
+    /// Of the running prompt's messages, those that have been sent, whether anybody heard them or not.
+    std::size_t sent_messages() const;
     std::vector<std::string> pending() const;
     int sockets() const;
 
