@@ -1,6 +1,7 @@
 #include "config/child_env.h"
 
 #include "config/fields.h"
+#include "ipc/text/variables.h"
 
 namespace emprops::config {
 
@@ -13,7 +14,7 @@ constexpr std::string_view worker_prefix = "WORKER_";
 std::string owner_of_variable(std::string_view variable, std::span<const std::string> connectors) {
     std::string owner;
     for (const std::string& name : connectors) {
-        const std::string prefix = upper_name(name) + "_";
+        const std::string prefix = text::variable_name(name) + "_";
         if (!variable.starts_with(prefix) && !variable.starts_with(std::string(worker_prefix) + prefix))
             continue;
         if (name.size() > owner.size()) owner = name;

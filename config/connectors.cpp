@@ -6,6 +6,7 @@
 #include "config/rows/codec.h"
 #include "config/variables.h"
 #include "ipc/text/values.h"
+#include "ipc/text/variables.h"
 
 namespace emprops::config {
 
@@ -61,10 +62,6 @@ bool is_of_service(std::string_view key) {
     return key == "service" || key.starts_with("service.");
 }
 
-std::string full_key(const ConnectorSettings& connector, std::string_view key) {
-    return "connectors." + connector.name + "." + std::string(key);
-}
-
 Sink into(settings::Texts& texts) {
     return [&texts](const settings::Json& value, const std::filesystem::path&) -> settings::Complaint {
         if (settings::Complaint wrong = settings::unfit(value)) return wrong;
@@ -84,7 +81,7 @@ std::vector<std::string> candidate_keys(const ConnectorSettings& connector) {
 }  // namespace
 
 ConnectorLoader::ConnectorLoader(const Sources& sources, Reader& reader, Loaded& out)
-    : sources_(sources), reader_(reader), out_(out), setter_(out) {}
+    : sources_(sources), reader_(reader), out_(out), setter_(out), own_(sources, known_, out) {}
 
 void ConnectorLoader::declare(const std::string& name, const std::string& where) {
     if (!is_connector_name(name)) {
@@ -173,10 +170,10 @@ bool ConnectorLoader::find_selected() {
 void ConnectorLoader::check_prefixes() {
     for (auto one = known_.begin(); one != known_.end(); ++one) {
         for (auto other = known_.begin(); other != one; ++other) {
-            if (upper_name(*one) != upper_name(*other)) continue;
+            if (text::variable_name(*one) != text::variable_name(*other)) continue;
             setter_.problem(Severity::error, "connectors",
-                            "`" + *other + "` and `" + *one + "` share the variables " + upper_name(*one) +
-                                "_*; rename one of them");
+                            "`" + *other + "` and `" + *one + "` share the variables " +
+                                text::variable_name(*one) + "_*; rename one of them");
         }
     }
 }
@@ -228,16 +225,16 @@ void ConnectorLoader::load(const std::string& name) {
         layers.push_back(&source);
     layers.push_back(&sources_.environment);
     apply_variables(false, layers, connector);
-    add_variables(sources_.dotenv, dotenv_rank, false, name, child);
-    add_variables(own[0], own_dotenv_rank, true, name, child);
-    add_variables(own[1], own_local_rank, true, name, child);
-    add_variables(sources_.environment, environment_rank, false, name, child);
+    own_.add_of(sources_.dotenv, dotenv_rank, false, name, child);
+    own_.add_of(own[0], own_dotenv_rank, true, name, child);
+    own_.add_of(own[1], own_local_rank, true, name, child);
+    own_.add_of(sources_.environment, environment_rank, false, name, child);
     apply_overrides(false, connector, child);
-    pass_variables(connector.supervision.env_pass, "connector `" + name + "`", name,
-                   [&](const std::string& variable, const Variable& value, const Origin& origin) {
-                       if (!child.entries().contains(variable))
-                           child.add(pass_rank, variable, value.value, origin);
-                   });
+    own_.pass(connector.supervision.env_pass, "connector `" + name + "`", name,
+              [&](const std::string& variable, const Variable& value, const Origin& origin) {
+                  if (!child.entries().contains(variable))
+                      child.add(pass_rank, variable, value.value, origin);
+              });
     for (const auto& [variable, entry] : child.entries()) {
         connector.env[variable] = entry.value;
         out_.origins[full_key(connector, "env." + variable)] = entry.origin;
@@ -247,13 +244,13 @@ void ConnectorLoader::load(const std::string& name) {
     apply_files(true, connector, child);
     apply_variables(true, layers, connector);
     apply_overrides(true, connector, child);
-    drop_secrets(connector);
+    own_.drop_secrets(connector);
     if (connector.service.enabled())
-        pass_variables(connector.service.supervision.env_pass, "the service of connector `" + name + "`",
-                       name, [&](const std::string& variable, const Variable& value, const Origin& origin) {
-                           if (!connector.service.env.emplace(variable, value.value).second) return;
-                           out_.origins[full_key(connector, "service.env." + variable)] = origin;
-                       });
+        own_.pass(connector.service.supervision.env_pass, "the service of connector `" + name + "`", name,
+                  [&](const std::string& variable, const Variable& value, const Origin& origin) {
+                      if (!connector.service.env.emplace(variable, value.value).second) return;
+                      out_.origins[full_key(connector, "service.env." + variable)] = origin;
+                  });
     out_.settings.connectors.push_back(std::move(connector));
 }
 
@@ -296,7 +293,7 @@ void ConnectorLoader::apply(const FileSource& file, const TomlEntry& entry, cons
         settings::Texts one;
         setter_.set(*field, file, {entry.key, variable.line, true, {variable}, {}}, into(one), full);
         for (const auto& [name, text] : one)
-            add(connector.name, table_rank, name, text, file.origin(variable), child);
+            own_.add(connector.name, table_rank, name, text, file.origin(variable), child);
     }
 }
 
@@ -306,7 +303,7 @@ void ConnectorLoader::apply_variables(bool of_service, std::span<const VariableS
         // `env` and `settings` have no variable of their own: NAME_* are the connector's variables.
         if (!field.in_connector || !field.own_variable || field.of_service() != of_service) continue;
         const std::string key = full_key(connector, field.connector_key());
-        const std::vector<std::string> names{"EMPROPS_" + upper_name(key)};
+        const std::vector<std::string> names{"EMPROPS_" + text::variable_name(key)};
         variables_.push_back(names.front());
         for (const VariableSource* layer : layers)
             setter_.set_from(*layer, names, field, sink(field.in_connector, connector), key);
@@ -331,89 +328,8 @@ void ConnectorLoader::apply_overrides(bool of_service, ConnectorSettings& connec
                     environment ? into(some) : sink(field->in_connector, connector), name,
                     sources_.working_dir);
         for (const auto& [variable, text] : some)
-            add(connector.name, override_rank, variable, text, override.origin(), child);
+            own_.add(connector.name, override_rank, variable, text, override.origin(), child);
     }
-}
-
-void ConnectorLoader::pass_variables(
-    const std::vector<std::string>& patterns, const std::string& process, const std::string& connector,
-    const std::function<void(const std::string&, const Variable&, const Origin&)>& take) {
-    if (patterns.empty()) return;
-    for (const VariableSource* source : {&sources_.environment, &sources_.dotenv}) {
-        for (const auto& [name, variable] : source->variables) {
-            if (!fits_pattern(name, patterns)) continue;
-            const std::string owner = owner_of_variable(name, known_);
-            const bool secret = is_secret(name, variable.value);
-            if (!secret && (owner.empty() || owner == connector)) {
-                take(name, variable, {source->layer, variable.where});
-            } else if (contains(patterns,
-                                name)) {  // what a pattern would have brought along is not worth a word
-                setter_.problem(Severity::warning, variable.where,
-                                "`" + name + "` is in env_pass, but " +
-                                    (secret ? "holds or may hold a secret of the worker"
-                                            : "belongs to connector `" + owner + "`") +
-                                    ": " + process + " does not get it");
-            }
-        }
-    }
-}
-
-bool ConnectorLoader::is_secret(const std::string& variable, const std::string& value) const {
-    if (is_worker_secret(variable)) return true;
-    constexpr std::size_t shortest = 6;  // anything may contain a shorter one
-    const auto holds = [&](const std::string& secret) {
-        return secret.size() >= shortest && value.find(secret) != std::string::npos;
-    };
-    const HubSettings& hub = out_.settings.hub;
-    return holds(hub.token) || holds(out_.settings.local_hub.token) ||
-           std::any_of(hub.headers.begin(), hub.headers.end(),
-                       [&](const auto& header) { return holds(header.second); });
-}
-
-void ConnectorLoader::drop_secrets(ConnectorSettings& connector) {
-    std::erase_if(connector.service.env, [&](const auto& variable) {
-        if (!is_worker_secret(variable.first)) return false;
-        const auto origin = out_.origins.find(full_key(connector, "service.env." + variable.first));
-        setter_.problem(Severity::warning, origin == out_.origins.end() ? "connectors" : origin->second.where,
-                        "`" + variable.first +
-                            "` may hold the Hub's token: it is dropped, the service of connector `" +
-                            connector.name + "` does not get it");
-        return true;
-    });
-}
-
-void ConnectorLoader::add_variables(const VariableSource& source, int rank, bool all, const std::string& name,
-                                    ChildEnvironment& child) {
-    for (const auto& [variable, entry] : source.variables) {
-        if (variable.starts_with("EMPROPS_" + upper_name("connectors." + name) + "_")) continue;
-        if (!all && owner_of_variable(variable, known_) != name) continue;
-        add(name, rank, variable, entry.value, {source.layer, entry.where}, child);
-        if (!all) continue;
-        const auto lists = connector_list_variables();
-        bool of_worker = std::find(lists.begin(), lists.end(), variable) != lists.end();
-        for (const Field& field : fields()) {
-            of_worker = of_worker || (field.table == "hub" && contains(field.variables(), variable));
-        }
-        if (of_worker && !is_worker_secret(variable)) {
-            setter_.problem(Severity::warning, entry.where,
-                            "`" + variable + "` is a setting of the worker: here it reaches connector `" +
-                                name + "` only; put it into .env");
-        }
-    }
-}
-
-void ConnectorLoader::add(const std::string& connector, int rank, const std::string& variable,
-                          const std::string& value, const Origin& origin, ChildEnvironment& child) {
-    if (!is_worker_secret(variable)) {
-        child.add(rank, variable, value, origin);
-        return;
-    }
-    setter_.problem(Severity::warning, origin.where,
-                    "`" + variable + "` may hold the Hub's token: it is dropped, connector `" + connector +
-                        "` does not get it" +
-                        (origin.layer == Layer::dotenv_connector ? "; if it is meant for the worker, put it "
-                                                                   "into .env"
-                                                                 : ""));
 }
 
 }  // namespace emprops::config

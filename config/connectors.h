@@ -2,12 +2,12 @@
 // [connectors.NAME]: which connectors there are, which of them are loaded, and the effective settings of
 // each. Internal to config/; used once by load().
 
-#include <functional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "config/child_env.h"
+#include "config/child_variables.h"
 #include "config/layers.h"
 #include "config/setter.h"
 
@@ -45,17 +45,6 @@ class ConnectorLoader {
     void apply_variables(bool of_service, std::span<const VariableSource* const> layers,
                          ConnectorSettings& connector);
     void apply_overrides(bool of_service, ConnectorSettings& connector, ChildEnvironment& child);
-    /// Calls `take` for each variable of the worker that a process gets by its `env_pass`.
-    void pass_variables(const std::vector<std::string>& patterns, const std::string& process,
-                        const std::string& connector,
-                        const std::function<void(const std::string& name, const Variable& variable,
-                                                 const Origin& origin)>& take);
-    bool is_secret(const std::string& variable, const std::string& value) const;
-    void drop_secrets(ConnectorSettings& connector);
-    void add_variables(const VariableSource& source, int rank, bool all, const std::string& name,
-                       ChildEnvironment& child);
-    void add(const std::string& connector, int rank, const std::string& variable, const std::string& value,
-             const Origin& origin, ChildEnvironment& child);
     void check_prefixes();
 
     const Sources& sources_;
@@ -66,6 +55,7 @@ class ConnectorLoader {
     std::vector<std::string> selected_;  ///< by CONNECTORS
     std::vector<std::string> known_;     ///< both
     std::vector<std::string> variables_;
+    ChildVariables own_;
 };
 
 }  // namespace emprops::config

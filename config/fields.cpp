@@ -4,6 +4,8 @@
 #include <array>
 #include <cctype>
 
+#include "ipc/text/variables.h"
+
 namespace emprops::config {
 
 using settings::of_member;
@@ -98,7 +100,7 @@ std::string Field::connector_key() const {
 }
 
 std::string Field::variable() const {
-    return "EMPROPS_" + upper_name(full_key());
+    return "EMPROPS_" + text::variable_name(full_key());
 }
 
 std::vector<std::string> Field::variables() const {
@@ -141,6 +143,10 @@ std::vector<std::string> table_names() {
     return names;
 }
 
+std::string full_key(const ConnectorSettings& connector, std::string_view key) {
+    return "connectors." + connector.name + "." + std::string(key);
+}
+
 const Retired* find_retired(std::string_view full_key) {
     std::string key(full_key);
     if (key.starts_with("connectors.")) {
@@ -156,24 +162,15 @@ const Retired* find_retired(std::string_view full_key) {
 
 const Retired* find_retired_variable(std::string_view name) {
     const auto ends = [name](std::string_view key) {
-        const std::string upper = "_" + upper_name(key.substr(key.find('.') + 1));
+        const std::string upper = "_" + text::variable_name(key.substr(key.find('.') + 1));
         return name.starts_with("EMPROPS_CONNECTORS_") && name.ends_with(upper);
     };
     for (const Retired& each : retired) {
-        if (name == "EMPROPS_" + upper_name(each.key)) return &each;
+        if (name == "EMPROPS_" + text::variable_name(each.key)) return &each;
         if ((each.key.starts_with("supervision.") || each.key.starts_with("service.")) && ends(each.key))
             return &each;
     }
     return nullptr;
-}
-
-std::string upper_name(std::string_view name) {
-    std::string result;
-    for (const char c : name) {
-        const auto byte = static_cast<unsigned char>(c);
-        result += std::isalnum(byte) != 0 ? static_cast<char>(std::toupper(byte)) : '_';
-    }
-    return result;
 }
 
 std::span<const std::string_view> connector_list_variables() {

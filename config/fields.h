@@ -41,6 +41,8 @@ const Field* find_field(std::string_view table, std::string_view key);
 /// The field that [connectors.NAME] knows under this key: its own, one of [supervision], or "service.port". Null if
 /// none.
 const Field* find_connector_field(std::string_view key);
+/// "connectors.NAME.key"
+std::string full_key(const ConnectorSettings& connector, std::string_view key);
 /// Table names in the order of the pages, without "" and "connectors.NAME".
 std::vector<std::string> table_names();
 /// The retired setting of a full key ("hub.claim_timeout", "connectors.a.backoff_jitter"), or null.
@@ -48,8 +50,6 @@ const settings::Retired* find_retired(std::string_view full_key);
 /// The same of a variable ("EMPROPS_HUB_CLAIM_TIMEOUT").
 const settings::Retired* find_retired_variable(std::string_view name);
 
-/// "my-connector" -> "MY_CONNECTOR": how a name stands in variables.
-std::string upper_name(std::string_view name);
 /// The variables that select connectors, the one that wins first.
 std::span<const std::string_view> connector_list_variables();
 /// A variable that sets a setting of the worker, under any of its names.

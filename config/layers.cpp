@@ -5,6 +5,7 @@
 #include "config/dotenv.h"
 #include "config/files.h"
 #include "config/variables.h"
+#include "ipc/text/variables.h"
 
 namespace emprops::config {
 
@@ -91,7 +92,7 @@ std::vector<FileSource> Reader::files() {
 VariableSource Reader::environment() {
     VariableSource source{Layer::environment, "environment", request_.working_dir, {}};
     for (const auto& [name, value] : request_.environment) {
-        if (name.ends_with("_PORT") && is_service_link(value))
+        if (name.ends_with("_PORT") && text::is_service_link(value))
             service_links_.push_back(name);
         else
             source.variables[name] = {value, "environment: " + name};

@@ -13,7 +13,9 @@
 #include "config/files.h"
 #include "config/variables.h"
 #include "ipc/text/nearest.h"
+#include "ipc/text/people.h"
 #include "ipc/text/values.h"
+#include "ipc/text/variables.h"
 
 extern char** environ;  // POSIX has no header for it
 
@@ -154,8 +156,8 @@ class Loader {
         for (const VariableSource* source : {&sources_.dotenv, &sources_.environment}) {
             std::string strangers;
             for (const auto& [name, variable] : source->variables) {
-                if (!name.starts_with("EMPROPS_") || is_of_service_link(name) || is_told_to_children(name) ||
-                    std::find(known.begin(), known.end(), name) != known.end()) {
+                if (!name.starts_with("EMPROPS_") || text::is_of_service_link(name) ||
+                    is_told_to_children(name) || std::find(known.begin(), known.end(), name) != known.end()) {
                     continue;
                 }
                 if (const settings::Retired* retired = find_retired_variable(name)) {
@@ -164,7 +166,7 @@ class Loader {
                     setter_.problem(Severity::warning, variable.where,
                                     "`" + name + "` sets nothing; did you mean `" + *meant + "`?");
                 } else {
-                    strangers += (strangers.empty() ? "`" : ", `") + name + "`";
+                    add_item(strangers, "`" + name + "`");
                 }
             }
             if (strangers.empty()) continue;
@@ -181,31 +183,29 @@ class Loader {
             for (const auto& [name, variable] : source->variables)
                 if (is_for_children(name)) candidates.insert(name);
         }
-        std::map<std::string, std::string> processes;  // by what they lack
-        std::map<std::string, std::string> patterns;
+        std::map<std::vector<std::string>, std::string> processes;  // by what they lack
         const auto look = [&](const std::string& process, const std::map<std::string, std::string>& env) {
-            std::string lacking, quoted;
-            for (const std::string& name : candidates) {
-                if (env.contains(name)) continue;
-                lacking += (lacking.empty() ? "" : ", ") + name;
-                quoted += (quoted.empty() ? "\"" : ", \"") + name + "\"";
-            }
-            if (lacking.empty()) return;
-            std::string& who = processes[lacking];
-            who += (who.empty() ? "" : ", ") + process;
-            patterns[lacking] = quoted;
+            std::vector<std::string> lacking;
+            for (const std::string& name : candidates)
+                if (!env.contains(name)) lacking.push_back(name);
+            if (!lacking.empty()) add_item(processes[lacking], process);
         };
         for (const ConnectorSettings& connector : out_.settings.connectors) {
             look("connector `" + connector.name + "`", connector.env);
             if (connector.service.enabled())
                 look("the service of `" + connector.name + "`", connector.service.env);
         }
-        for (const auto& [names, who] : processes) {
-            out_.notes.push_back(
-                {Severity::warning, "environment",
-                 names + (names.find(',') == std::string::npos ? " is" : " are") + " set, but " + who +
-                     (who.find(',') == std::string::npos ? " does" : " do") + " not get that; env_pass = [" +
-                     patterns[names] + "] in [supervision] or [connectors.NAME] hands it on"});
+        for (const auto& [lacking, who] : processes) {
+            std::string names, patterns;
+            for (const std::string& name : lacking) {
+                add_item(names, name);
+                add_item(patterns, "\"" + name + "\"");
+            }
+            out_.notes.push_back({Severity::warning, "environment",
+                                  names + (lacking.size() == 1 ? " is" : " are") + " set, but " + who +
+                                      (who.find(',') == std::string::npos ? " does" : " do") +
+                                      " not get that; env_pass = [" + patterns +
+                                      "] in [supervision] or [connectors.NAME] hands it on"});
         }
     }
 

@@ -11,6 +11,7 @@
 #include "config/load.h"
 #include "config/rows/page.h"
 #include "config/rows/toml_text.h"
+#include "ipc/text/people.h"
 #include "ipc/text/values.h"
 
 namespace emprops::config {
@@ -99,7 +100,7 @@ class Printer {
         for (auto at = origins_.lower_bound(key + "."); at != origins_.end(); ++at) {
             if (!at->first.starts_with(key + ".")) break;
             if (!seen.insert(at->second.where).second) continue;
-            result += (result.empty() ? "" : ", ") + at->second.where;
+            add_item(result, at->second.where);
         }
         return result.empty() ? "default" : result;
     }
@@ -107,7 +108,7 @@ class Printer {
     std::string connector_names() const {
         std::string names;
         for (const ConnectorSettings& c : settings_.connectors)
-            names += (names.empty() ? "" : ", ") + c.name;
+            add_item(names, c.name);
         return names.empty() ? "none" : names;
     }
 
@@ -166,7 +167,7 @@ std::string wrapped(std::string_view text, std::size_t width, std::string_view p
             result += std::string(prefix) + line + "\n";
             line.clear();
         }
-        line += (line.empty() ? "" : " ") + word;
+        add_item(line, word, " ");
     }
     return result + std::string(prefix) + line + "\n";
 }

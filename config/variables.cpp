@@ -70,21 +70,4 @@ bool fits_pattern(std::string_view variable, std::span<const std::string> patter
     return fits(variable, patterns);
 }
 
-bool is_service_link(std::string_view value) {
-    value = text::bare(value);
-    const std::size_t scheme = value.find("://");
-    if (scheme == std::string_view::npos) return false;
-    const std::string_view protocol = value.substr(0, scheme);
-    if (protocol != "tcp" && protocol != "udp" && protocol != "sctp") return false;
-    const std::string_view address = value.substr(scheme + 3);
-    const std::size_t colon = address.rfind(':');
-    return colon != std::string_view::npos && text::parse_integer(address.substr(colon + 1)).has_value();
-}
-
-bool is_of_service_link(std::string_view variable) {
-    static constexpr std::array<const char*, 4> patterns = {"*_SERVICE_HOST", "*_SERVICE_PORT",
-                                                            "*_SERVICE_PORT_*", "*_PORT_[0-9]*_*"};
-    return fits(variable, patterns);
-}
-
 }  // namespace emprops::config

@@ -18,9 +18,4 @@ bool fits_pattern(std::string_view variable, std::span<const std::string> patter
 /// What the worker tells its children of itself in their environment (a worker may be one of them).
 bool is_told_to_children(std::string_view variable);
 
-/// "tcp://10.96.0.12:8001", which Kubernetes sets as NAME_PORT for a service called name.
-bool is_service_link(std::string_view value);
-/// A variable of the family that Kubernetes sets for a service: NAME_SERVICE_HOST, NAME_PORT_8001_TCP_ADDR, ...
-bool is_of_service_link(std::string_view variable);
-
 }  // namespace emprops::config

@@ -1,6 +1,7 @@
 #include "config/rows/page.h"
 
 #include "config/rows/toml_text.h"
+#include "ipc/text/people.h"
 
 namespace emprops::settings {
 
@@ -19,7 +20,7 @@ std::string page_line(const RowInfo& row, std::string_view key, const Json& valu
                       const std::vector<std::string>& variables) {
     std::string names;
     for (const std::string& name : variables)
-        names += (names.empty() ? "`" : ", `") + name + "`";
+        add_item(names, "`" + name + "`");
     std::string line = page_line(row, key, value_by_default);
     line.replace(line.size() - 1, 1, " " + names + " |\n");
     return line;

@@ -1,5 +1,6 @@
 #include "config/rows/toml_text.h"
 #include "ipc/json_text.h"
+#include "ipc/text/people.h"
 
 #include <algorithm>
 #include <array>
@@ -48,7 +49,7 @@ std::string toml_value(const Json& value) {
     std::string result;
     if (value.is_array()) {
         for (const Json& item : value)
-            result += (result.empty() ? "" : ", ") + toml_value(item);
+            add_item(result, toml_value(item));
         return "[" + result + "]";
     }
     if (!value.is_object()) return value.dump();

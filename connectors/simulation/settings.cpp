@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "emprops/environment.h"
+#include "ipc/text/people.h"
 
 namespace emprops::simulation {
 namespace {
@@ -114,7 +115,7 @@ std::optional<Fault> fault_by_name(const std::string& name) {
 std::string fault_names() {
     std::string names;
     for (const auto& entry : faults)
-        names += (names.empty() ? "" : ", ") + std::string(entry.first);
+        add_item(names, entry.first);
     return names;
 }
 

@@ -64,4 +64,9 @@ std::string in_one_line(std::string_view text, std::string_view line_break) {
     return out;
 }
 
+void add_item(std::string& list, std::string_view item, std::string_view separator) {
+    if (!list.empty()) list += separator;
+    list += item;
+}
+
 }  // namespace emprops

@@ -21,4 +21,7 @@ std::string human_duration(std::chrono::milliseconds duration);
 /// characters, none at the ends.
 std::string in_one_line(std::string_view text, std::string_view line_break = ", ");
 
+/// One more item of an enumeration: the separator stands between items only.
+void add_item(std::string& list, std::string_view item, std::string_view separator = ", ");
+
 }  // namespace emprops

@@ -15,7 +15,7 @@ using ipc::Json;
 std::string joined(const Json& list) {
     std::string text;
     for (const auto& item : list)
-        text += (text.empty() ? "" : ", ") + (item.is_string() ? item.get<std::string>() : item.dump());
+        add_item(text, item.is_string() ? item.get<std::string>() : item.dump());
     return text;
 }
 

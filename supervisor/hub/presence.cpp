@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ipc/json_text.h"
+#include "ipc/text/people.h"
 #include "ipc/text/utf8.h"
 #include "supervisor/base/time.h"
 
@@ -42,7 +43,7 @@ std::string drop_largest(ipc::Json& object, std::size_t limit) {
         const auto largest = std::max_element(
             sizes.begin(), sizes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
         total -= largest->second;
-        dropped += (dropped.empty() ? "" : ", ") + largest->first.substr(0, 80);
+        add_item(dropped, text::cut(largest->first, 80));
         object.erase(largest->first);
         sizes.erase(largest);
     }

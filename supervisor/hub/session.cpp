@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ipc/overload.h"
+#include "ipc/text/people.h"
 
 namespace emprops::hub {
 namespace {
@@ -134,7 +135,7 @@ void Session::on_trouble(TimePoint now, const HubError& error) {
     for (const auto& job_id : assignments_.outbox().on_trouble(now, again))
         waiting += (waiting.empty() ? "the outcome of job " : ", ") + job_id;
     if (const auto& claim = claims_.outstanding()) {
-        waiting += (waiting.empty() ? "" : " and ") + ("the claim of job " + claim->job_id);
+        add_item(waiting, "the claim of job " + claim->job_id, " and ");
         claims_.drop();
     }
     presence_.owe_status(again);

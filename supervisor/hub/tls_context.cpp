@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "ipc/text/people.h"
 #include "ipc/text/utf8.h"
 #include "ipc/web/host.h"
 #include "supervisor/hub/refused_link.h"
@@ -26,7 +27,7 @@ constexpr std::size_t longest_names = 300;
 /// Names and addresses, else the common name of old.
 std::string names_of(X509* certificate) {
     std::string names;
-    const auto add = [&](const std::string& name) { names += (names.empty() ? "" : ", ") + name; };
+    const auto add = [&](const std::string& name) { add_item(names, name); };
     const auto text_of = [](const ASN1_STRING* text) {
         return std::string(reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
                            static_cast<std::size_t>(ASN1_STRING_length(text)));

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "ipc/text/people.h"
+
 namespace emprops::process {
 
 namespace {
@@ -174,10 +176,10 @@ void Companion::explain(ipc::Failed& failed) const {
     if (found == deaths_.end()) return;
     const DeathReport& report = found->second;
     std::string& text = failed.error.message;
-    text += (text.empty() ? "" : "; ") + std::string("its service ") + report.summary();
+    add_item(text, std::string("its service ") + report.summary(), "; ");
     std::string words;
     for (const std::string& line : last_lines(report, lines_in_error))
-        words += (words.empty() ? "" : " | ") + line;
+        add_item(words, line, " | ");
     if (!words.empty()) text += "; its last words: " + cut(words);
     if (!failed.error.details.is_object()) failed.error.details = ipc::Json::object();
     failed.error.details["service"] = {{"death", report.summary()},

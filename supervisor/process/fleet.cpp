@@ -5,6 +5,7 @@
 #include <random>
 #include <utility>
 
+#include "ipc/text/people.h"
 #include "supervisor/base/log.h"
 
 namespace emprops::process {
@@ -93,7 +94,7 @@ void Fleet::finish_shutdown() {
     instances_.for_each([&](const Instance& instance) {
         if (instance.gone()) return;
         if (!instance.hopeless(now)) wait = true;
-        stuck += (stuck.empty() ? "" : ", ") + instance.process_names();
+        add_item(stuck, instance.process_names());
     });
     if (wait) return;
     if (!stuck.empty() && !std::exchange(stuck_said_, true))

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ipc/text/people.h"
+
 namespace emprops::process {
 
 // ---- configuration ----------------------------------------------------------------------------------------
@@ -99,7 +101,7 @@ Result<Instances::Connector*> Instances::known(const std::string& name) const {
     if (Connector* found = connector(name)) return found;
     std::string names;
     for (const auto& each : connectors_)
-        names += (names.empty() ? "" : ", ") + each->settings.name;
+        add_item(names, each->settings.name);
     return Error{"not_found",
                  "there is no connector \"" + name + "\"; there are: " + (names.empty() ? "none" : names)};
 }

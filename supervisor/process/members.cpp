@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "ipc/text/people.h"
+
 namespace emprops::process {
 
 Members::Members(Surroundings& around, const std::string& connector, int index)
@@ -97,8 +99,8 @@ std::optional<TimePoint> Members::next_wakeup() const {
 std::string Members::names() const {
     std::string names;
     for (const auto& [generation, member] : members_)
-        names += (names.empty() ? "" : ", ") + to_string(member->process().id()) + " (pid " +
-                 std::to_string(member->process().child().pid()) + ")";
+        add_item(names, to_string(member->process().id()) + " (pid " +
+                            std::to_string(member->process().child().pid()) + ")");
     return names;
 }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "ipc/text/people.h"
 #include "supervisor/base/log.h"
 #include "supervisor/worker/reload_plan.h"
 #include "supervisor/worker/status_page.h"
@@ -65,7 +66,7 @@ Result<std::string> OperatorDesk::why(const std::string& connector) const {
     std::string text;
     for (const auto& instance : parts_.fleet.snapshot()) {
         if (instance.connector != connector) continue;
-        text += (text.empty() ? "" : "; ") + instance.why;
+        add_item(text, instance.why, "; ");
         const std::string reason = takes_no_jobs_because(instance);
         // Said already; a time in it may have moved on.
         const bool service_said =
@@ -178,7 +179,7 @@ Result<std::string> OperatorDesk::reload() {
     if (!fresh.ok()) {
         std::string problems;
         for (const auto& problem : fresh.problems)
-            problems += (problems.empty() ? "" : "\n") + config::to_string(problem);
+            add_item(problems, config::to_string(problem), "\n");
         return Error{"config", problems};
     }
     if (auto logging = setup_logging(fresh.settings.log); !logging) return logging.error();

@@ -7,6 +7,7 @@
 #include "connector-sdk/cpp/src/json_limits.h"
 #include "ipc/codec.h"
 #include "ipc/json_text.h"
+#include "ipc/text/people.h"
 
 namespace emprops::sdk {
 namespace {
@@ -17,7 +18,7 @@ constexpr int exit_configuration = 78;
 StartFailure foreign_version(const std::vector<int>& offered) {
     std::string list;
     for (const int version : offered)
-        list += (list.empty() ? "" : ", ") + std::to_string(version);
+        add_item(list, std::to_string(version));
     ipc::JobError error;
     error.code = ipc::code::unsupported;
     error.message = "this connector speaks protocol version " + std::to_string(ipc::protocol_version) +

@@ -8,6 +8,7 @@
 #include "connectors/comfyui/text/prompt_id.h"
 #include "connectors/comfyui/text/tolerant_json.h"
 #include "ipc/envelope.h"
+#include "ipc/text/people.h"
 #include "ipc/text/utf8.h"
 #include "ipc/text/values.h"
 #include "ipc/web/uuid.h"
@@ -153,7 +154,7 @@ std::optional<Error> read_files(const PayloadForm& form, Payload& payload) {
     const auto wanted = wanted_inputs(payload.graph_text);
     std::string there;
     for (const InputFile& file : payload.inputs) {
-        there += (there.empty() ? "" : ", ") + file.what;
+        add_item(there, file.what);
         if (!file.places.empty() || std::find(wanted.begin(), wanted.end(), file.key) != wanted.end())
             continue;
         payload.notes.push_back(file.what + " is used by no node: put its name, or {\"$input\": " +

@@ -8,6 +8,7 @@
 #include "connectors/comfyui/text/spelling.h"
 #include "connectors/comfyui/text/tolerant_json.h"
 #include "ipc/text/nearest.h"
+#include "ipc/text/people.h"
 #include "ipc/text/values.h"
 
 namespace emprops::comfyui {
@@ -23,7 +24,7 @@ const Json* member(const Json* value, const std::string& key) {
 std::string quoted_list(const std::vector<std::string>& words) {
     std::string out;
     for (const std::string& word : words) {
-        out += (out.empty() ? "\"" : ", \"") + word + "\"";
+        add_item(out, "\"" + word + "\"");
     }
     return out;
 }

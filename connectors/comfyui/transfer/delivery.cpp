@@ -13,6 +13,7 @@
 #include "connectors/comfyui/transfer/destinations/put.h"
 #include "connectors/comfyui/transfer/destinations/reference.h"
 #include "connectors/comfyui/transfer/destinations/s3.h"
+#include "ipc/text/people.h"
 #include "ipc/web/digest.h"
 
 namespace emprops::comfyui {
@@ -219,7 +220,7 @@ Failure Delivery::no_destination(const Cargo& cargo, const std::vector<Miss>& mi
     };
     std::optional<Failure> failure;
     for (const Miss& miss : misses) {
-        reasons += (reasons.empty() ? "" : "; ") + miss.policy + ": " + miss.why;
+        add_item(reasons, miss.policy + ": " + miss.why, "; ");
         if (!miss.cure.empty()) cure(miss.cure);
         const bool counts = miss.failure && (!failure || failure->code == "result_too_large");
         if (counts) failure = miss.failure;
@@ -227,7 +228,7 @@ Failure Delivery::no_destination(const Cargo& cargo, const std::vector<Miss>& mi
     std::string more;
     for (const std::string policy : {"reference", "directory", "http_put", "s3"}) {
         const bool useless = policy == "reference" && (rules_.strip_metadata || !cargo.in_comfyui);
-        if (!has(rules_.deliver, policy.c_str()) && !useless) more += (more.empty() ? "" : ", ") + policy;
+        if (!has(rules_.deliver, policy.c_str()) && !useless) add_item(more, policy);
     }
     if (!more.empty()) cure("add one of " + more + " to deliver");
     const OutputFile& file = cargo.file;

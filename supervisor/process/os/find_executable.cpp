@@ -4,6 +4,7 @@
 
 #include <string_view>
 
+#include "ipc/text/people.h"
 #include "ipc/text/values.h"
 
 namespace emprops::process {
@@ -52,7 +53,7 @@ Result<fs::path> find_executable(const ProgramSearch& search, const fs::path& bi
         if (executable(candidate)) return fs::absolute(candidate);
         std::error_code error;
         if (fs::exists(candidate, error)) not_executable = candidate.string();
-        searched += (searched.empty() ? "" : ", ") + candidate.string();
+        add_item(searched, candidate.string());
     }
     std::string text = "connector " + search.connector + ": no executable `" + name +
                        "` found; searched: " + (searched.empty() ? "nothing, its PATH is empty" : searched);

@@ -12,6 +12,8 @@
 #include <cstring>
 #include <fstream>
 
+#include "ipc/text/people.h"
+
 namespace emprops::process {
 
 namespace {
@@ -45,9 +47,8 @@ void note_signals(std::vector<std::string>& notes) {
     ::sigemptyset(&mask);
     ::pthread_sigmask(SIG_SETMASK, nullptr, &mask);
     for (int signal = 1; signal < NSIG; ++signal) {
-        if (told_when_ignored(signal) && is_ignored(signal))
-            ignored += (ignored.empty() ? "" : ", ") + name_of(signal);
-        if (::sigismember(&mask, signal) == 1) blocked += (blocked.empty() ? "" : ", ") + name_of(signal);
+        if (told_when_ignored(signal) && is_ignored(signal)) add_item(ignored, name_of(signal));
+        if (::sigismember(&mask, signal) == 1) add_item(blocked, name_of(signal));
     }
     if (!ignored.empty())
         notes.push_back("whoever started this worker ignores " + ignored + "; set to the default");
