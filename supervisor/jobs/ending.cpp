@@ -224,8 +224,9 @@ void Ending::check_limits(TimePoint now, const ActiveJob& job) {
             return fail_and_abandon(now, job, Cause::timeout,
                                     timeout_error(runner->id, runner->policy.job_timeout));
         case Limit::hung:
-            return fail_and_abandon(now, job, Cause::hung,
-                                    hung_error(runner->id, runner->policy.no_progress_timeout));
+            return fail_and_abandon(
+                now, job, Cause::hung,
+                hung_error(runner->id, runner->policy.no_progress_timeout, !job.run.started));
         case Limit::begun_silently:
             return;
     }

@@ -146,9 +146,17 @@ ipc::JobError timeout_error(const process::InstanceId& id, Ms limit) {
                                    process::to_string(id) + " (job_timeout)");
 }
 
-ipc::JobError hung_error(const process::InstanceId& id, Ms limit) {
-    return make(code::hung, "connector " + process::to_string(id) + " reported no progress of this job for " +
-                                human_duration(limit) + " (no_progress_timeout)");
+ipc::JobError hung_error(const process::InstanceId& id, Ms limit, bool silent) {
+    const std::string text = "connector " + process::to_string(id) +
+                             " reported no progress of this job for " + human_duration(limit) +
+                             " (no_progress_timeout)";
+    if (!silent) return make(code::hung, text);
+    return make(code::hung,
+                text +
+                    " and never said a word about it. If it works without the worker: does it flush its "
+                    "output after each line, and read its input line by line (mawk -W interactive, "
+                    "sed -u, gawk)? `emprops-worker trace " +
+                    id.connector + "` shows every line");
 }
 
 ipc::JobError drained_error(const std::string& what) {

@@ -34,7 +34,8 @@ ipc::JobError sick_machine_error(const std::string& service, const std::string& 
 /// The service will not be back for long; `reason` is what its instance says of it.
 ipc::JobError service_away_error(const process::InstanceId& id, const std::string& reason);
 ipc::JobError timeout_error(const process::InstanceId& id, Ms limit);
-ipc::JobError hung_error(const process::InstanceId& id, Ms limit);
+/// `silent`: it has said nothing at all of the job.
+ipc::JobError hung_error(const process::InstanceId& id, Ms limit, bool silent);
 ipc::JobError drained_error(const std::string& what);
 /// No instance took the job in time. `why`: what is known, may be empty.
 ipc::JobError unavailable_error(const std::string& job_type, Ms waited, const std::string& why);

@@ -249,6 +249,21 @@ TEST(Limits, AJobWithoutProgressIsHungAndItsProcessIsStopped) {
     EXPECT_EQ(desk.events(), Lines({"ended j1 at a"}));
 }
 
+TEST(Limits, OfAJobOfWhichNothingWasHeardTheUsualCauseIsNamed) {
+    for (const bool silent : {true, false}) {
+        Desk desk;
+        desk.policy.no_progress_timeout = 60s;
+        const auto a = desk.ready("a", {"t"});
+        desk.assign("j1");
+        if (!silent) desk.progress(a, "j1");
+        desk.forget();
+        desk.pass(60s);
+        const std::string text = desk.last_error().message;
+        EXPECT_EQ(text.find("mawk -W interactive") != std::string::npos, silent) << text;
+        EXPECT_EQ(text.find("emprops-worker trace a") != std::string::npos, silent) << text;
+    }
+}
+
 TEST(Limits, AHungJobBesideOthersIsOnlyCancelled) {
     Desk desk;
     desk.policy.no_progress_timeout = 60s;
