@@ -12,7 +12,7 @@ constexpr int lasting_failures = 4;  // of the WebSocket, one after the other: w
 
 Settings settings_of(const ConnectorSettings& given) {
     auto loaded = load_settings(
-        given.settings, [](std::string_view name) { return env_find(name); }, env_names());
+        given.settings, [](std::string_view name) { return env_find(name); }, env_names(), given.connector);
     if (!loaded.ok()) throw ConfigurationError(loaded.error().message);
     return std::move(*loaded);
 }

@@ -1,5 +1,7 @@
 #include "connectors/comfyui/setting_rows.h"
 
+#include "ipc/text/variables.h"
+
 namespace emprops::comfyui {
 
 using emprops::settings::Codec;
@@ -27,7 +29,7 @@ struct MoreNames : Codec<std::vector<std::string>> {
 
 struct Port : Codec<int> {
     Complaint read(const Json& value, const Context& context, int& into) const {
-        if (value.is_string() && value.get_ref<const std::string&>().starts_with("tcp://")) {
+        if (value.is_string() && text::is_service_link(value.get_ref<const std::string&>())) {
             return "is \"" + value.get<std::string>() +
                    "\": Kubernetes sets that for a service called comfyui (set enableServiceLinks: false "
                    "in the pod, or COMFYUI_SERVER_URL)";

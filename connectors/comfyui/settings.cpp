@@ -124,6 +124,21 @@ Result<Ok> tell_bucket_from_endpoint(S3Settings& s3, std::vector<std::string>& w
     return Ok{};
 }
 
+/// A name without the job is a name that a later job may have as well.
+void warn_of_shared_names(const OutputSettings& out, std::vector<std::string>& warnings) {
+    const auto warn = [&](const char* policy, const char* key, const std::string& name_template) {
+        const bool used = std::find(out.deliver.begin(), out.deliver.end(), policy) != out.deliver.end();
+        const auto holds = [&](const char* word) { return name_template.find(word) != std::string::npos; };
+        if (!used || holds("{job_id}") || holds("{prompt_id}") || holds("{sha256}")) return;
+        warnings.push_back(
+            std::string(key) +
+            " holds neither {job_id}, {prompt_id} nor {sha256}: a later job's file of the same "
+            "name replaces an earlier one's there");
+    };
+    warn("s3", "s3_key_template", out.s3.key_template);
+    warn("http_put", "http_put_url", out.http_put_url);
+}
+
 Result<Ok> check_policies(const Settings& settings) {
     const auto& out = settings.outputs;
     for (const std::string& policy : out.deliver) {
@@ -154,27 +169,27 @@ Result<Ok> check_policies(const Settings& settings) {
 }  // namespace
 
 Result<Settings> load_settings(const Json& table, const EnvLookup& environment,
-                               std::vector<std::string> variables) {
+                               std::vector<std::string> variables, std::string connector) {
     GivenSettings given;
     Settings& settings = given.settings;
     ServerParts& parts = given.server;
-    const SettingSources sources{"COMFYUI_",
-                                 environment,
-                                 true,
-                                 {retired_settings.begin(), retired_settings.end()},
-                                 std::move(variables)};
+    const SettingSources sources{
+        "COMFYUI_",           environment,         true, {retired_settings.begin(), retired_settings.end()},
+        std::move(variables), std::move(connector)};
     try {
         settings.warnings = read_rows(setting_rows(), table, sources, given);
     } catch (const ConfigurationError& wrong) {
         return Error{"configuration", wrong.what()};
     }
-    const auto says = [&](const char* name) {  // an empty variable does not
-        const auto found = environment(name);
-        return found && !found->value.empty();
+    const auto is_given = [&](const char* key) {
+        const auto names = variables_of(key, sources);
+        return table.contains(key) || std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+                   const auto found = environment(name);
+                   return found && !found->value.empty();  // an empty variable says nothing
+               });
     };
-    parts.port_given = table.contains("port") || says("COMFYUI_PORT");
-    const bool address_given =
-        !parts.url.empty() || table.contains("host") || says("COMFYUI_HOST") || parts.port_given;
+    parts.port_given = is_given("port");
+    const bool address_given = !parts.url.empty() || is_given("host") || parts.port_given;
     // The worker runs ComfyUI itself ([connectors.NAME.service]) and says where.
     if (!address_given) {
         if (const auto service = environment("EMPROPS_SERVICE_URL")) parts.url = service->value;
@@ -186,6 +201,7 @@ Result<Settings> load_settings(const Json& table, const EnvLookup& environment,
     if (auto file = check_ca_file("ca_file", settings.ca_file); !file.ok()) return file.error();
     if (auto file = check_ca_file("deliver_ca_file", settings.outputs.ca_file); !file.ok())
         return file.error();
+    warn_of_shared_names(settings.outputs, settings.warnings);
     if (settings.outputs.inline_max_bytes > max_inline) {
         settings.warnings.push_back("inline_max_bytes is taken as " + human_bytes(max_inline) +
                                     ": the Hub takes messages of 16 MiB, and base64 makes 4 bytes of 3");

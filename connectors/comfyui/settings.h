@@ -1,7 +1,7 @@
 #pragma once
 // What can be set about the ComfyUI connector, and where it comes from: `[connectors.comfyui.settings]`
 // (hello.settings) and the environment, which wins. Every key `some_key` is the variable COMFYUI_SOME_KEY or
-// WORKER_COMFYUI_SOME_KEY (the older Python worker knew both generations; the one with WORKER_ wins). What each means
+// WORKER_COMFYUI_SOME_KEY, with the connector's own name in place of COMFYUI, too (the older Python worker knew both generations; the one with WORKER_ wins). What each means
 // is said in its row (setting_rows.cpp).
 // Plain values; loaded once, then only read, from any thread.
 
@@ -129,8 +129,9 @@ struct Settings {
 
 /// Reads the settings. Unknown keys, wrong types and impossible combinations are errors that name the key and
 /// what it may be.
-/// `variables`: the names of all that are set, of which those that set nothing are warned of.
+/// `variables`: the names of all that are set, of which those that set nothing are warned of. `connector`: its name,
+/// whose variables win (COMFYUI2_HOST for `[connectors.comfyui2]`).
 Result<Settings> load_settings(const Json& settings, const EnvLookup& environment,
-                               std::vector<std::string> variables = {});
+                               std::vector<std::string> variables = {}, std::string connector = {});
 
 }  // namespace emprops::comfyui

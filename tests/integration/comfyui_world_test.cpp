@@ -6,11 +6,13 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <future>
 #include <thread>
 
+#include "connectors/comfyui/server/http.h"
 #include "connectors/comfyui/transfer/inputs.h"
 #include "ipc/web/base64.h"
 #include "tests/support/comfyui_connector.h"
@@ -175,10 +177,89 @@ TEST(ComfyUiInput, ASourceThatIsBusyIsAskedAgainAndAnUnknownNameIsFinal) {
     world.comfy.answer("GET /files/p.png", {200, png, "image/png"});
     EXPECT_EQ(code(world.run(with_input(world.comfy.url() + "/files/p.png"))), "result");
     const auto began = std::chrono::steady_clock::now();
-    const Json outcome = world.run(with_input("http://no.such.host.invalid/p.png"));
-    if (message(outcome).find("resolve") == std::string::npos) GTEST_SKIP() << "no name service: " << outcome;
+    // A label of 64 letters is in no name: the answer is "unknown" also where no name service is to be had.
+    const Json outcome = world.run(with_input("http://" + std::string(64, 'x') + ".invalid/p.png"));
+    EXPECT_THAT(message(outcome), HasSubstr("resolve")) << outcome;
     EXPECT_EQ(code(outcome), "invalid_payload") << outcome;
     EXPECT_LT(std::chrono::steady_clock::now() - began, 8s);
+}
+
+/// The variables as a proxy of the company sets them, for one test.
+struct ProxyOfTheEnvironment {
+    explicit ProxyOfTheEnvironment(const std::string& url) {
+        ::setenv("http_proxy", url.c_str(), 1);
+        ::setenv("https_proxy", url.c_str(), 1);
+        ::setenv("no_proxy", "direct.example", 1);
+    }
+    ~ProxyOfTheEnvironment() {
+        for (const char* name : {"http_proxy", "https_proxy", "no_proxy"}) {
+            ::unsetenv(name);
+        }
+    }
+};
+std::string authority(const std::string& url) {
+    return url.substr(url.find("://") + 3);
+}
+
+TEST(ComfyUiProxy, InputsAndDestinationsGoThroughTheProxyOfTheEnvironmentAndComfyUiDoesNot) {
+    ComfyDouble proxy;
+    const ProxyOfTheEnvironment environment("http://user:secret@" + authority(proxy.url()));
+    World world({{"deliver", {"http_put"}}, {"http_put_url", "http://store.example/{filename}"}});
+    proxy.answer("GET http://files.example/p.png", {200, png, "image/png"});
+    const Json outcome = world.run(with_input("http://files.example/p.png"));
+    ASSERT_EQ(code(outcome), "result") << outcome;
+    ASSERT_THAT(world.comfy.uploads(), SizeIs(1));
+    EXPECT_EQ(world.comfy.uploads()[0].content, png);
+    ASSERT_THAT(proxy.puts(), SizeIs(1));
+    EXPECT_THAT(proxy.puts()[0].target, HasSubstr("http://store.example/"));
+    EXPECT_THAT(proxy.posts(), IsEmpty());
+    for (const std::string& request : proxy.requests()) {
+        EXPECT_THAT(request, HasSubstr(".example/"));
+    }
+}
+
+TEST(ComfyUiProxy, WhatTheProxyRefusesIsToldAsItsRefusalWithoutItsPassword) {
+    ComfyDouble proxy;
+    const ProxyOfTheEnvironment environment("http://user:secret@" + authority(proxy.url()));
+    comfyui::HttpClient http;
+    comfyui::HttpRequest get;
+    get.url = "https://files.example/p.png";
+    get.use_proxy = true;
+    get.public_only = true;
+    for (const auto& [status, cure] :
+         {std::pair(407u, "user and password in HTTPS_PROXY"), std::pair(403u, "name it in NO_PROXY")}) {
+        proxy.answer("CONNECT ", {status, page, "text/html"});
+        const auto answer = http.send(get);
+        const auto* problem = std::get_if<comfyui::Unreachable>(&answer);
+        ASSERT_NE(problem, nullptr);
+        EXPECT_THAT(problem->what, AllOf(HasSubstr("HTTP " + std::to_string(status)), HasSubstr(cure),
+                                         HasSubstr(authority(proxy.url())), Not(HasSubstr("secret"))));
+    }
+    get.url = "http://direct.example/p.png";
+    const auto direct = http.send(get);
+    const auto* unknown = std::get_if<comfyui::Unreachable>(&direct);
+    ASSERT_NE(unknown, nullptr) << "NO_PROXY names it: nobody may have asked the proxy";
+    EXPECT_THAT(proxy.requests(), Not(testing::Contains(HasSubstr("direct.example"))));
+}
+
+TEST(ComfyUiProxy, APrivateAddressIsRefusedBeforeTheProxyIsAsked) {
+    ComfyDouble proxy;
+    const ProxyOfTheEnvironment environment(authority(proxy.url()));
+    comfyui::HttpClient http;
+    comfyui::HttpRequest get;
+    get.use_proxy = true;
+    get.public_only = true;
+    for (const char* url :
+         {"http://10.0.0.1/p.png", "http://[fd00::1]/p.png", "http://169.254.169.254/latest",
+          "http://localhost/p.png", "http://127.0.0.1/p.png"}) {
+        get.url = url;
+        const auto answer = http.send(get);
+        const auto* problem = std::get_if<comfyui::Unreachable>(&answer);
+        ASSERT_NE(problem, nullptr) << url;
+        EXPECT_TRUE(problem->refused) << url << ": " << problem->what;
+        EXPECT_THAT(problem->what, HasSubstr("input_allow_private")) << url;
+    }
+    EXPECT_THAT(proxy.requests(), IsEmpty());
 }
 
 TEST(ComfyUiInput, ASourceThatGivesNoByteIsGivenUpAndTheTimeIsNamed) {
@@ -194,7 +275,7 @@ TEST(ComfyUiInput, ASourceThatGivesNoByteIsGivenUpAndTheTimeIsNamed) {
     input.url = "http://127.0.0.1:" + std::to_string(mute.local_endpoint().port()) + "/p.png";
     TempDir folder;
     const comfyui::InputWays ways{rules, Ms{60'000},
-                                  [](Ms time) {
+                                  [](Ms time, const comfyui::Failure&) {
                                       std::this_thread::sleep_for(time);
                                       return false;
                                   },
@@ -245,12 +326,14 @@ TEST(ComfyUiOutput, ADestinationThatIsAwayForAMomentGetsTheFileAndNothingIsRende
                  {"http_put_url", "http://127.0.0.1:" + std::to_string(port) + "/{job_id}/{filename}"},
                  {"unreachable_timeout", "20s"}});
     world.connector.give("job", graph());
-    ASSERT_TRUE(wait_until([&] {
-        const auto all = world.comfy.requests();
-        return std::any_of(all.begin(), all.end(),
-                           [](const auto& each) { return each.rfind("GET /view", 0) == 0; });
-    }));
-    std::this_thread::sleep_for(1500ms);  // some tries fail
+    // While it waits, people are told for what.
+    std::string said;
+    while (said.find("next try in 1 s") == std::string::npos) {
+        const auto progress = world.connector.next("progress");
+        ASSERT_TRUE(progress) << "the last one: " << said;
+        said = progress->value("message", "");
+    }
+    EXPECT_THAT(said, AllOf(HasSubstr("by http_put"), HasSubstr("connect")));
     ComfyDoubleOptions options;
     options.port = port;
     ComfyDouble destination(options);

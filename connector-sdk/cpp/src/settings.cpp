@@ -1,28 +1,38 @@
 #include "emprops/settings.h"
 
 #include <algorithm>
-#include <cctype>
 
 #include "config/rows/page.h"
 #include "ipc/text/nearest.h"
 #include "ipc/text/values.h"
+#include "ipc/text/variables.h"
 
 namespace emprops {
 
 namespace {
 
-std::string variable_of(const std::string& key, const SettingSources& sources) {
-    std::string name = sources.variables + key;
-    std::transform(name.begin(), name.end(), name.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-    return name;
+/// What variables begin with, the one that wins first.
+std::vector<std::string> prefixes(const SettingSources& sources) {
+    std::vector<std::string> result{sources.variables};
+    const std::string own = text::variable_name(sources.connector) + "_";
+    if (!sources.connector.empty() && own != sources.variables) result.insert(result.begin(), own);
+    return result;
 }
 
 }  // namespace
 
+std::vector<std::string> variables_of(std::string_view key, const SettingSources& sources) {
+    std::vector<std::string> result = prefixes(sources);
+    for (std::string& name : result)
+        name += text::variable_name(key);
+    return result;
+}
+
 std::optional<GivenSetting> find_setting(const settings::RowInfo& row, const Json& table,
                                          const SettingSources& sources) {
-    if (const auto variable = sources.lookup(variable_of(row.key, sources))) {
+    for (const std::string& name : variables_of(row.key, sources)) {
+        const auto variable = sources.lookup(name);
+        if (!variable) continue;
         if (text::bare(variable->value).empty() && !row.takes_empty) return {};
         return GivenSetting{variable->name, row.from_text(variable->value)};
     }
@@ -58,17 +68,19 @@ std::vector<std::string> check_keys(const Json& table, const std::vector<std::st
 
 std::vector<std::string> check_variables(const std::vector<std::string>& known,
                                          const SettingSources& sources) {
+    const std::vector<std::string> all = prefixes(sources);
     std::vector<std::string> variables;
-    for (const std::string& key : known)
-        variables.push_back(variable_of(key, sources));
+    for (const std::string& key : known) {
+        for (std::string& name : variables_of(key, sources))
+            variables.push_back(std::move(name));
+    }
     std::vector<std::string> warnings;
     for (const std::string& name : sources.names) {
         const std::string_view worker = "WORKER_";
         const std::string plain = name.starts_with(worker) ? name.substr(worker.size()) : name;
-        // NAME_SERVICE_HOST and NAME_PORT_8001_TCP are Kubernetes'.
-        const bool link =
-            plain.find("_SERVICE_") != std::string::npos || plain.find("_PORT_") != std::string::npos;
-        if (!plain.starts_with(sources.variables) || link ||
+        const bool ours = std::any_of(all.begin(), all.end(),
+                                      [&](const std::string& prefix) { return plain.starts_with(prefix); });
+        if (!ours || text::is_of_service_link(plain) ||
             std::find(variables.begin(), variables.end(), plain) != variables.end())
             continue;
         const auto meant = text::meant(plain, variables);

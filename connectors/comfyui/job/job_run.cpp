@@ -30,7 +30,10 @@ JobRun::JobRun(const Shared& shared, const Job& job, JobContext& context, Payloa
       scope_{shared, job, context, std::move(payload), std::move(rules), api_,
              // Once the prompt is being taken back, the requests for that must go through.
              [this] { return context_.cancelled() && !withdrawing_; },
-             [this](Ms time) { return context_.wait_cancelled(time); },
+             [this](Ms time, const Failure& setback) {
+                 report_.waiting(setback.message, time);
+                 return context_.wait_cancelled(time);
+             },
              input_subfolder(shared.names.space(), job.job_id)},
       notes_(job.work_dir),
       report_(scope_.payload.nodes, shared.settings.previews, shared.times,

@@ -61,6 +61,10 @@ void Report::tell(double percent, const std::string& message, const Json& detail
     say_(told_percent_, message, details);
 }
 
+void Report::waiting(const std::string& why, Ms pause) {
+    tell(std::max(told_percent_, 0.0), why + "; next try in " + human_duration(pause));
+}
+
 /// What goes on, and for how long where that has not changed for a while.
 std::string Report::sentence(TimePoint now) {
     std::string text = trouble_.empty() ? progress_.message() : "ComfyUI does not answer: " + trouble_;

@@ -36,6 +36,8 @@ class Report {
     /// Says how far it is, if that is news.
     void tell(const std::string& prompt_id, TimePoint now);
     void tell(double percent, const std::string& message, const Json& details = Json::object());
+    /// What is tried again after `pause`, and why.
+    void waiting(const std::string& why, Ms pause);
     /// A run of this graph ended well and took so long; so many of its nodes came out of the cache.
     void learn(Ms execute, std::size_t cached_nodes);
 

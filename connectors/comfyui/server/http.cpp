@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "connectors/comfyui/server/proxied.h"
 #include "connectors/comfyui/text/address.h"
 #include "ipc/text/people.h"
 #include "ipc/text/values.h"
@@ -20,11 +21,14 @@ namespace emprops::comfyui {
 namespace {
 
 constexpr curl_off_t longest_retry_after = 24 * 3600;  // s
+constexpr const char* private_address =
+    "the address is a private or local one; input_allow_private permits it";
 
 /// One request and what has come back of it.
 struct Exchange {
     const HttpRequest& request;
-    HttpResponse response;
+    std::string proxy{};  ///< empty: none
+    HttpResponse response{};
     bool too_large = false;
     bool sink_refused = false;
     bool address_refused = false;
@@ -75,7 +79,7 @@ void Exchange::take_header(std::string_view line) {
 /// connected to, so that a name that resolves differently the second time gains nothing.
 curl_socket_t on_open(void* user, curlsocktype, curl_sockaddr* address) {
     auto& exchange = *static_cast<Exchange*>(user);
-    if (exchange.request.public_only && !is_public(&address->addr)) {
+    if (exchange.request.public_only && exchange.proxy.empty() && !is_public(&address->addr)) {
         exchange.address_refused = true;
         return CURL_SOCKET_BAD;
     }
@@ -128,13 +132,29 @@ std::string certificate_advice(std::string_view why, const char* ca_setting) {
     return std::string("; set ") + ca_setting + " to the PEM file of the authority that signed it";
 }
 
+/// The status with which a proxy refused to connect us; 0: it did not.
+long refused_by_proxy(const web::Transfer& transfer) {
+    long status = 0;
+    curl_easy_getinfo(transfer.handle(), CURLINFO_HTTP_CONNECTCODE, &status);
+    return status >= 400 ? status : 0;
+}
+
+std::string by_proxy(const Exchange& exchange, long refusal) {
+    if (exchange.proxy.empty()) return {};
+    const std::string name = shown_proxy(exchange.proxy);
+    if (refusal == 0) return " (through the proxy " + name + " of the environment)";
+    return "; the proxy " + name + " of the environment refused with HTTP " + std::to_string(refusal) +
+           (refusal == 407 ? ": it wants user and password in HTTPS_PROXY"
+                           : ": permit the host there, or name it in NO_PROXY");
+}
+
 std::string explain(CURLcode code, const Exchange& exchange, const web::Transfer& transfer) {
     const HttpRequest& request = exchange.request;
     if (exchange.address_refused) {
-        return "the address is a private or local one; input_allow_private permits it";
+        return private_address;
     }
     if (code == CURLE_ABORTED_BY_CALLBACK) return "cancelled";
-    const std::string why = transfer.why(code);
+    const std::string why = transfer.why(code) + by_proxy(exchange, refused_by_proxy(transfer));
     if (code == CURLE_PEER_FAILED_VERIFICATION) return why + certificate_advice(why, request.ca_setting);
     if (code == CURLE_SSL_CONNECT_ERROR && has(why, "wrong version number"))
         return why + "; what answers there speaks no TLS: use http:// in place of https://";
@@ -158,7 +178,9 @@ bool is_unknown_name(CURLcode code, const std::string& url) {
 
 /// Nobody is there: no address, no connection, or one that was ended without a word.
 bool is_gone(CURL* curl, CURLcode code, const Exchange& exchange) {
-    if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST) return true;
+    if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
+        code == CURLE_COULDNT_RESOLVE_PROXY)
+        return true;
     if (code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR)
         return exchange.response.status == 0;
     if (code != CURLE_OPERATION_TIMEDOUT) return false;
@@ -197,7 +219,9 @@ HttpAnswer HttpClient::send(const HttpRequest& request) {
     web::Transfer& transfer = state_->transfer;
     if (!transfer.usable()) return Unreachable{"no memory for an HTTP client", false};
     transfer.reset();
-    Exchange exchange{request, {}};
+    Exchange exchange{request, request.use_proxy ? proxy_of_environment(request.url) : ""};
+    if (request.public_only && !exchange.proxy.empty() && may_not_be_asked_for(request.url))
+        return Unreachable{private_address, false, false, true};
     // No pause before bodies. Not so with S3: libcurl before 8.3 signs this line although it sends no such header, and
     // MinIO takes a signed header that it does not get for a wrong signature (curl/curl issue 11664).
     curl_slist* list = request.s3 ? nullptr : curl_slist_append(nullptr, "Expect:");
@@ -213,7 +237,9 @@ HttpAnswer HttpClient::send(const HttpRequest& request) {
 
     transfer.set(CURLOPT_URL, request.url);
     transfer.set(CURLOPT_PROTOCOLS_STR, "http,https");
-    transfer.set(CURLOPT_PROXY, "");
+    transfer.set(CURLOPT_PROXY, exchange.proxy);
+    transfer.set(CURLOPT_NOPROXY, "");  // has been asked already
+    transfer.set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     transfer.set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
     transfer.set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_timeout.count()));
     transfer.set(CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
@@ -280,8 +306,8 @@ HttpAnswer HttpClient::send(const HttpRequest& request) {
         return std::move(exchange.response);
     }
     const bool never_sent = code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
-                            code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CONNECT_ERROR ||
-                            code == CURLE_URL_MALFORMAT;
+                            code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_PEER_FAILED_VERIFICATION ||
+                            code == CURLE_SSL_CONNECT_ERROR || code == CURLE_URL_MALFORMAT;
     const bool refused =
         exchange.address_refused || code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL;
     return Unreachable{explain(code, exchange, transfer), !never_sent,

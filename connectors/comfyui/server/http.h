@@ -1,6 +1,6 @@
 #pragma once
 // Blocking HTTP with libcurl: one client per thread, which keeps its connections. No redirects are followed
-// here, no proxy of the environment is used, answers are bounded, and every request has time limits.
+// here, a proxy of the environment is used only where it is asked for, answers are bounded, and every request has time limits.
 
 #include <cstdint>
 #include <functional>
@@ -42,6 +42,7 @@ struct HttpRequest {
     const char* ca_setting = "ca_file";  ///< the setting that `ca_file` came from, for people
     bool fresh_connection = false;  ///< a request that must not be repeated by libcurl on a stale connection
     bool public_only = false;       ///< refuse to connect to an address that is_public() refuses
+    bool use_proxy = false;         ///< as HTTPS_PROXY, HTTP_PROXY and NO_PROXY say (server/proxied.h)
     /// Where the body goes instead of HttpResponse::body; false ends the transfer: NotWritten.
     std::function<bool(std::string_view)> sink;
     std::function<bool()> cancelled;

@@ -34,6 +34,19 @@ std::uint32_t embedded(const std::array<unsigned char, 16>& address, std::size_t
     return v4(address[at], address[at + 1], address[at + 2], address[at + 3]);
 }
 
+/// Looks the name up; false where it has no address.
+bool any_address(const std::string& name, bool (*wanted)(const sockaddr*)) {
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo* found = nullptr;
+    if (getaddrinfo(name.c_str(), nullptr, &hints, &found) != 0) return false;
+    const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, &freeaddrinfo);
+    for (const addrinfo* at = found; at != nullptr; at = at->ai_next) {
+        if (wanted(at->ai_addr)) return true;
+    }
+    return false;
+}
+
 }  // namespace
 
 bool is_public_v4(std::uint32_t address) {
@@ -71,6 +84,12 @@ bool is_public(const sockaddr* address) {
     return false;
 }
 
+bool has_private_address(const std::string& host) {
+    const std::string name = web::plain_host(host);
+    return web::is_loopback_host(name) ||
+           any_address(name, [](const sockaddr* address) { return !is_public(address); });
+}
+
 bool is_public_host(const std::string& host) {
     const std::string name = web::plain_host(host);
     if (web::is_loopback_host(name)) return false;
@@ -79,15 +98,7 @@ bool is_public_host(const std::string& host) {
     for (const char* end : {".local", ".internal", ".lan", ".home", ".corp", ".home.arpa", ".localdomain"}) {
         if (name.ends_with(end)) return false;
     }
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    addrinfo* found = nullptr;
-    if (getaddrinfo(name.c_str(), nullptr, &hints, &found) != 0) return false;
-    const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, &freeaddrinfo);
-    for (const addrinfo* at = found; at != nullptr; at = at->ai_next) {
-        if (is_public(at->ai_addr)) return true;
-    }
-    return false;
+    return any_address(name, [](const sockaddr* address) { return is_public(address); });
 }
 
 }  // namespace emprops::comfyui

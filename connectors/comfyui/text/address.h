@@ -1,6 +1,6 @@
 #pragma once
 // Which addresses a job's input URL may lead to, and who can open a link to this machine. Pure, but for
-// is_public_host().
+// has_private_address() and is_public_host().
 
 #include <array>
 #include <cstdint>
@@ -18,6 +18,10 @@ bool is_public_v4(std::uint32_t address);
 bool is_public_v6(const std::array<unsigned char, 16>& address);
 /// For the address that a socket is about to connect to; false for families other than IPv4 and IPv6.
 bool is_public(const sockaddr* address);
+
+/// Whether one of the addresses that a host of a URL has here is not public. Looks the name up; one without an address
+/// has none.
+bool has_private_address(const std::string& host);
 
 /// Whether a host of a URL has an address in the public net. Looks the name up, so it may take a while; names
 /// that mean something in one network only (no dot, .local, .internal, ...) are not looked up.

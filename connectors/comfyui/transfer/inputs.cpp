@@ -115,6 +115,7 @@ class Fetching {
         get.connect_timeout = std::min({get.timeout, longest_connect, rules.silence});
         get.max_bytes = rules.max_bytes;
         get.public_only = !rules.allow_private;
+        get.use_proxy = true;
         get.cancelled = ways_.cancelled;
         get.sink = [&](std::string_view bytes) {
             tries_.alive();

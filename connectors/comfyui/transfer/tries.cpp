@@ -24,7 +24,8 @@ std::optional<Setback> Tries::run(const std::function<std::optional<Setback>()>&
         if (!setback) spent_ = false;
         if (!setback || !setback->passing) return setback;
         const Ms left = spent_ ? Ms{0} : limit_ - since(since_, now_());
-        if (left <= setback->wait || pause_(std::min(std::max(pause, setback->wait), left))) {
+        if (left <= setback->wait ||
+            pause_(std::min(std::max(pause, setback->wait), left), setback->failure)) {
             spent_ = true;
             if (count > 1)
                 setback->failure.message +=

@@ -10,8 +10,8 @@
 
 namespace emprops::comfyui {
 
-/// Sleeps between two tries; true when the job was cancelled meanwhile.
-using Pause = std::function<bool(Ms)>;
+/// Sleeps between two tries, of which the last had this setback; true when the job was cancelled meanwhile.
+using Pause = std::function<bool(Ms, const Failure& setback)>;
 
 class Tries {
   public:

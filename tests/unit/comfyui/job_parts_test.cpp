@@ -80,6 +80,17 @@ TEST_F(ReportTest, SaysNothingTwiceAndItsNumberNeverGoesBackwards) {
     EXPECT_EQ(said.at(2).details["prompt_id"], "p0");
 }
 
+TEST_F(ReportTest, AWaitIsToldWithItsReasonAtTheNumberOfBefore) {
+    report().waiting("input \"photo\" does not come", Ms{500});
+    report().tell(95, "delivering a.png");
+    report().waiting("the store is away", Ms{10'000});
+    ASSERT_THAT(said, SizeIs(3));
+    EXPECT_EQ(said[0].percent, 0);
+    EXPECT_EQ(said[0].message, "input \"photo\" does not come; next try in 500 ms");
+    EXPECT_EQ(said[2].percent, 95);
+    EXPECT_EQ(said[2].message, "the store is away; next try in 10 s");
+}
+
 TEST_F(ReportTest, APreviewIsShownOnceAndNotMoreOftenThanIsSet) {
     const Picture picture{"p0", "1", "image/png", "bytes"};
     EXPECT_TRUE(report().preview_of(picture, at(5'000)).is_null());  // not wanted

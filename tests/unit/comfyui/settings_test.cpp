@@ -141,6 +141,44 @@ TEST(Settings, VariablesThatSetNothingAreWarnedOf) {
     EXPECT_THAT(settings->warnings[0], HasSubstr("did you mean COMFYUI_PORT?"));
 }
 
+TEST(Settings, VariablesWithTheConnectorsOwnNameWinOverThoseOfTheKind) {
+    const std::map<std::string, std::string> environment{
+        {"COMFYUI_2_HOST", "second"}, {"COMFYUI_HOST", "first"}, {"COMFYUI_PORT", "9000"}};
+    const auto settings = load_settings(
+        Json::object(),
+        [&](std::string_view name) -> std::optional<EnvValue> {
+            const auto found = environment.find(std::string(name));
+            if (found == environment.end()) return {};
+            return EnvValue{found->first, found->second};
+        },
+        {"COMFYUI_2_HOST", "COMFYUI_HOST", "COMFYUI_2_PROT", "COMFYUI_2_SERVICE_HOST"}, "comfyui-2");
+    ASSERT_TRUE(settings.ok()) << settings.error().message;
+    EXPECT_EQ(settings->server.text(), "http://second:9000");
+    ASSERT_EQ(settings->warnings.size(), 1u);
+    EXPECT_THAT(settings->warnings[0], HasSubstr("did you mean COMFYUI_2_PORT?"));
+}
+
+TEST(Settings, ANameAtADestinationThatALaterJobMayHaveAsWellIsWarnedOf) {
+    const auto warnings = [](const Json& settings) {
+        const auto loaded = load(settings);
+        return loaded.ok() ? loaded->warnings : std::vector<std::string>{loaded.error().message};
+    };
+    Json put = {{"deliver", {"http_put"}}, {"http_put_url", "https://store.example/{filename}"}};
+    EXPECT_THAT(warnings(put), testing::ElementsAre(HasSubstr("http_put_url holds neither")));
+    put["http_put_url"] = "https://store.example/{job_id}/{filename}";
+    EXPECT_THAT(warnings(put), testing::IsEmpty());
+    Json s3 = {{"deliver", {"s3"}},
+               {"s3_endpoint", "https://s3.example"},
+               {"s3_bucket", "b"},
+               {"s3_access_key", "a"},
+               {"s3_secret_key", "s"}};
+    EXPECT_THAT(warnings(s3), testing::IsEmpty()) << "the default";
+    s3["s3_key_template"] = "out/{date}/{filename}";
+    EXPECT_THAT(warnings(s3), testing::ElementsAre(HasSubstr("s3_key_template holds neither")));
+    s3["deliver"] = {"inline"};
+    EXPECT_THAT(warnings(s3), testing::IsEmpty()) << "not used";
+}
+
 TEST(Settings, AnEmptyVariableIsTheDefault) {
     const auto settings =
         load({{"host", "h"}}, {{"COMFYUI_PORT", ""}, {"COMFYUI_HOST", ""}, {"COMFYUI_START_TIMEOUT", ""}});

@@ -14,9 +14,10 @@ struct TriesTest : testing::Test {
     Tries tries(Ms limit) {
         return Tries(
             limit,
-            [this](Ms time) {
+            [this](Ms time, const Failure& setback) {
                 now += time;
                 pauses.push_back(time);
+                EXPECT_FALSE(setback.message.empty()) << "people are told what is waited for";
                 return cancelled;
             },
             [this] { return now; });

@@ -42,7 +42,13 @@ struct SettingSources {
     std::vector<settings::Retired> retired{};  ///< keys that are no settings any more: a warning
     /// All variables that are set: of those with the prefix that are no setting a warning is made. Empty: none are.
     std::vector<std::string> names{};
+    /// The connector's name (ConnectorSettings::connector): its own variables win over `variables`, so that two
+    /// connectors of one kind can be told apart ("echo2": ECHO2_SOME_KEY). Empty: there are none.
+    std::string connector{};
 };
+
+/// The variables of a key, the one that wins first; each is looked up with WORKER_ in front, too.
+std::vector<std::string> variables_of(std::string_view key, const SettingSources& sources);
 
 /// How one row is set: the name under which it was found, and the value as it would stand in TOML. Null: not at all.
 struct GivenSetting {
@@ -55,7 +61,7 @@ std::optional<GivenSetting> find_setting(const settings::RowInfo& row, const Jso
 std::vector<std::string> check_keys(const Json& table, const std::vector<std::string>& known,
                                     const SettingSources& sources);
 
-/// A sentence for each variable with the sources' prefix that sets nothing, with the nearest that does.
+/// A sentence for each variable with a prefix of the sources that sets nothing, with the nearest that does.
 std::vector<std::string> check_variables(const std::vector<std::string>& known,
                                          const SettingSources& sources);
 

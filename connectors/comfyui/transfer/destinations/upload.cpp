@@ -49,6 +49,7 @@ HttpRequest put_request(const Uploads& uploads, const OutputSettings& rules, con
     put.verify_tls = rules.verify_tls;
     put.ca_file = rules.ca_file;
     put.ca_setting = "deliver_ca_file";
+    put.use_proxy = true;
     put.cancelled = uploads.cancelled;
     return put;
 }

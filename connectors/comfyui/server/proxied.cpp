@@ -1,0 +1,28 @@
+#include "connectors/comfyui/server/proxied.h"
+
+#include "connectors/comfyui/text/address.h"
+#include "connectors/comfyui/text/url.h"
+#include "ipc/web/proxy.h"
+
+namespace emprops::comfyui {
+
+std::string proxy_of_environment(const std::string& url) {
+    const auto parsed = parse_url(url);
+    if (!parsed.ok()) return {};
+    return web::read_proxy_environment().proxy_for(parsed->tls(), parsed->host,
+                                                   static_cast<std::uint16_t>(parsed->port));
+}
+
+std::string shown_proxy(const std::string& proxy) {
+    const std::size_t at = proxy.rfind('@');
+    if (at != std::string::npos) return proxy.substr(at + 1);
+    const std::size_t scheme = proxy.find("://");
+    return scheme == std::string::npos ? proxy : proxy.substr(scheme + 3);
+}
+
+bool may_not_be_asked_for(const std::string& url) {
+    const auto parsed = parse_url(url);
+    return !parsed.ok() || has_private_address(parsed->host);
+}
+
+}  // namespace emprops::comfyui
