@@ -46,7 +46,9 @@ Rows<WorkerSettings> worker_rows() {
             "What a drain does with running jobs: `graceful` (finish, no limit), `deadline` (finish within "
             "drain_timeout, then give back), `now` (give back at once)."),
         row(&W::durability, "durability", one_of({"disk", "process"}),
-            "`disk`: outcomes survive a power cut (synced); `process`: they survive a kill of the worker."),
+            "What the job ledger survives, a kill of the worker in any case. `disk`: also a power cut, which loses no "
+            "more than the last 20 ms (a job may run twice then, and is never reported twice); `process`: no "
+            "power cut. Of the embedded hub, a power cut can cost the last moments (its database)."),
         row(&W::drain_notice_file, "drain_notice_file",
             "Drain when this file appears (spot machines); empty: off."),
         row(&W::drain_notice_url, "drain_notice_url",

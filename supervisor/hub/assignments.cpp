@@ -76,7 +76,20 @@ bool Assignments::deliver(TimePoint now, jobs::Outcome outcome, bool asks) {
         wire_.act(NotDelivered{outcome.job_id, outcome.number, "unknown"});
         return false;
     }
+    // After a power cut the ledger may not know of an end that the Hub was told of. A failure is not told twice: where
+    // nobody could be asked, the Hub takes the job back by itself.
+    const bool perhaps_told = job->recovered && std::holds_alternative<jobs::Failed>(outcome.value);
+    if (perhaps_told && job->fenced) {
+        ++wire_.counters().not_delivered["unconfirmed"];
+        wire_.note(Note::Level::warn,
+                   "the failure of job " + outcome.job_id +
+                       ", which an earlier process of this worker had, is not reported: the "
+                       "Hub could not be asked about it, and takes it back by itself");
+        wire_.act(NotDelivered{outcome.job_id, outcome.number, "unconfirmed"});
+        return true;
+    }
     OutboxItem item;
+    item.sent_before = perhaps_told;
     item.outcome = std::move(outcome);
     item.job_type = job->job_type;
     item.claimed_as = std::move(job->claimed_as);

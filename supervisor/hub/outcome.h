@@ -21,7 +21,7 @@ struct OutboxItem {
     std::string job_type;
     std::set<std::string> claimed_as;
     State state = State::fencing;
-    bool sent_before = false;
+    bool sent_before = false;  ///< or perhaps, by an earlier process
     TimePoint queued_at;
     TimePoint since;            ///< when it came into this state; `sent`: when it was written
     bool written = false;       ///< `sent`: known to have left; until then `since` is when it last had not

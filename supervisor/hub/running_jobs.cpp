@@ -148,7 +148,9 @@ bool RunningJobs::release_unfenced(TimePoint now, Ms older_than) {
     for (auto& [job_id, job] : jobs_) {
         if (job.fenced || now - job.unfenced_since < older_than) continue;
         any = true;
+        const bool recovered = job.recovered;
         confirm(now, job_id);
+        job.recovered = recovered;  // still nobody has said so
     }
     return any;
 }

@@ -1,19 +1,29 @@
 #include "supervisor/jobs/ledger.h"
 
 #include <algorithm>
+#include <boost/asio/execution/outstanding_work.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
 #include <map>
 #include <optional>
 #include <utility>
 
+#include "supervisor/jobs/ledger_desk.h"
 #include "supervisor/jobs/ledger_folder.h"
-#include "supervisor/jobs/ledger_record.h"
-#include "supervisor/jobs/ledger_writer.h"
+#include "supervisor/jobs/ledger_found.h"
+#include "supervisor/jobs/ledger_thread.h"
 #include "supervisor/jobs/state_lock.h"
 
 namespace emprops::jobs {
 namespace {
 
+namespace asio = boost::asio;
+
 constexpr const char* epoch_file = "epoch";
+constexpr std::string_view marker =
+    R"({"version":2,"note":"the job ledger is in the *.journal files beside this one; an older worker cannot read it"})"
+    "\n";
+constexpr Ms look_interval{1'000};  // without syncs: whether the files are in place
 
 std::uint64_t parse_epoch(const std::optional<std::string>& text) {
     std::uint64_t epoch = 0;
@@ -24,21 +34,26 @@ std::uint64_t parse_epoch(const std::optional<std::string>& text) {
     return epoch;
 }
 
-/// What the event loop knows of the disk. A report that arrives after the end of the ledger finds this object gone.
+journal::Options journal_options(const LedgerOptions& options) {
+    journal::Options result;
+    result.flush = options.durability == Durability::disk;
+    result.sync_interval = result.flush ? options.sync_interval : look_interval;
+    result.retry_interval = options.retry_interval;
+    return result;
+}
+
+/// What is owed, as the health of the ledger is told.
 struct DiskView {
     LedgerOptions options;
     Ledger::Health callback;
-    bool disk_ok = true;
-    std::string disk_reason;
+    std::string disk_problem;
     std::uint64_t bytes = 0;
     std::size_t records = 0;
     std::map<std::uint64_t, bool> outcomes;  // of records with one: whether it is written
-    std::uint64_t writes = 0;
-    std::uint64_t errors = 0;
     bool told_healthy = true;
 
     std::string problem() const {
-        if (!disk_ok) return disk_reason;
+        if (!disk_problem.empty()) return disk_problem;
         const std::string clear = "; it shrinks when the Hub takes what is finished";
         if (bytes > options.max_bytes)
             return "the job ledger holds " + std::to_string(bytes >> 20) + " MiB, more than its limit of " +
@@ -56,13 +71,99 @@ struct DiskView {
     }
 };
 
-LedgerWriter::Done without_change(Ledger::Done done) {
+LedgerDesk::Done without_change(Ledger::Done done) {
     if (!done) return {};
-    return
-        [done = std::move(done)](Result<> result, const LedgerWriter::Change&) { done(std::move(result)); };
+    return [done = std::move(done)](Result<> result, const LedgerDesk::Change&) { done(std::move(result)); };
 }
 
 }  // namespace
+
+/// What the thread's news reach: gone, they are for nobody.
+class Ledger::Core : public std::enable_shared_from_this<Core> {
+  public:
+    Core(const LedgerOptions& options, asio::any_io_executor executor)
+        : folder(options.state_dir / "ledger", options.durability == Durability::disk),
+          executor_(std::move(executor)) {
+        view.options = options;
+    }
+
+    /// Until nothing is on its way to the disk, or it refuses. Blocking; without the thread.
+    void settle() {
+        TimePoint now = Clock::now();
+        while (desk->problem().empty()) {
+            const auto tasks = desk->take_tasks(now);
+            for (const journal::Task& task : tasks)
+                desk->on_done(now, journal::carry_out(folder, task));
+            if (!tasks.empty()) continue;
+            if (desk->is_settled()) return;
+            const auto next = desk->next_wakeup();
+            if (!next) return;
+            now = std::max(now, *next);
+        }
+    }
+    void start_thread() {
+        thread_.emplace(folder, executor_, [weak = weak_from_this()] {
+            if (const auto core = weak.lock()) core->on_news();
+        });
+    }
+    void finish() {
+        if (!thread_) return;
+        thread_->finish();
+        for (journal::TaskDone& done : thread_->take_done())
+            desk->on_done(Clock::now(), std::move(done));
+        settle();
+        hand_out_answers();
+    }
+
+    void put(LedgerDesk::Operation operation) {
+        if (operation.done) {
+            // Keeps the event loop running until it was answered.
+            operation.done = [done = std::move(operation.done),
+                              work = asio::prefer(executor_, asio::execution::outstanding_work.tracked)](
+                                 Result<> result, LedgerDesk::Change change) {
+                done(std::move(result), std::move(change));
+            };
+        }
+        desk->put(Clock::now(), std::move(operation));
+        after_turn();
+    }
+    void tell_soon() {
+        asio::post(executor_, [weak = weak_from_this()] {
+            if (const auto core = weak.lock()) core->view.tell();
+        });
+    }
+
+    LedgerFolder folder;
+    std::optional<LedgerDesk> desk;
+    DiskView view;
+
+  private:
+    void on_news() {
+        for (journal::TaskDone& done : thread_->take_done())
+            desk->on_done(Clock::now(), std::move(done));
+        after_turn();
+    }
+    void after_turn() {
+        for (journal::Task& task : desk->take_tasks(Clock::now()))
+            thread_->queue(std::move(task));
+        thread_->wake_at(desk->next_wakeup());
+        view.disk_problem = desk->problem();
+        view.bytes = desk->bytes();
+        if (view.problem().empty() != view.told_healthy) tell_soon();
+        hand_out_answers();
+    }
+    void hand_out_answers() {
+        auto answers = desk->take_answers();
+        if (answers.empty()) return;
+        asio::post(executor_, [answers = std::move(answers)]() mutable {
+            for (LedgerDesk::Answer& each : answers)
+                each.done(std::move(each.result), std::move(each.change));
+        });
+    }
+
+    const asio::any_io_executor executor_;
+    std::optional<LedgerThread> thread_;
+};
 
 struct Ledger::State {
     LedgerOptions options;
@@ -70,18 +171,53 @@ struct Ledger::State {
     std::uint64_t bad_files = 0;
     Loaded loaded;
     std::map<std::uint64_t, LedgerRecord> known;  // everything but payload and outcome
-    std::shared_ptr<DiskView> health = std::make_shared<DiskView>();
-    std::optional<StateLock> lock;       // given back last
-    std::optional<LedgerWriter> writer;  // ends first
+    std::optional<StateLock> lock;                // given back last
+    std::shared_ptr<Core> core;
 
-    void write(LedgerRecord record, LedgerWriter::Done done) {
-        LedgerWriter::Operation operation;
-        operation.number = record.number;
-        operation.file = record_file_name(record.job_id, record.number);
-        operation.change = std::move(record);
-        operation.done = std::move(done);
-        writer->queue(std::move(operation));
-        health->records = known.size();
+    ~State() {
+        if (core) core->finish();
+    }
+    /// Takes up what was found; whole records go to `loaded`.
+    void take(std::map<std::uint64_t, LedgerRecord> records) {
+        for (auto& [number, record] : records) {
+            if (record.hub_url != options.hub_url) {
+                ++loaded.foreign;
+                continue;
+            }
+            const AssignmentNote note{record.claimed_as, record.connector, record.attempt,
+                                      record.payload.has_value()};
+            if (record.outcome) {
+                core->view.outcomes[number] = true;
+                loaded.finished.push_back(
+                    {{record.job_id, number, std::move(*record.outcome)}, record.job_type, note});
+            } else {
+                ipc::RawJson payload = record.payload ? std::move(*record.payload) : ipc::RawJson{};
+                loaded.unfinished.push_back(
+                    {{record.job_id, record.job_type, record.priority, std::move(payload), number}, note});
+            }
+            record.payload.reset();
+            record.outcome.reset();
+            record.data.reset();
+            known[number] = std::move(record);
+        }
+        core->view.records = known.size();
+    }
+    /// The files of a worker from before the journal go into it; each stays until all are there for good.
+    void import(const LedgerFound& found) {
+        if (found.old_files.empty()) return;
+        for (const auto& [number, file] : found.old_files) {
+            if (found.journal.records.contains(number)) continue;
+            core->desk->put(Clock::now(), {number, found.records.at(number), {}});
+        }
+        core->settle();
+        if (!core->desk->is_settled()) return;
+        for (const auto& [number, file] : found.old_files)
+            (void)core->folder.remove(file);  // one that stays is imported once more
+    }
+    void write(LedgerRecord record, LedgerDesk::Done done) {
+        core->view.records = known.size();
+        const std::uint64_t number = record.number;
+        core->put({number, std::move(record), std::move(done)});
     }
 };
 
@@ -90,96 +226,39 @@ Ledger::~Ledger() = default;
 
 Result<std::unique_ptr<Ledger>> Ledger::open(LedgerOptions options, boost::asio::any_io_executor executor) {
     auto state = std::make_unique<State>();
-    state->options = options;
     Result<StateLock> lock = StateLock::acquire(options.state_dir);
     if (!lock.ok()) return lock.error();
     state->lock.emplace(std::move(lock).value());
+    state->options = options;
 
-    LedgerFolder folder(options.state_dir / "ledger", options.durability == Durability::disk);
+    state->core = std::make_shared<Core>(options, std::move(executor));
+    Core& core = *state->core;
+    LedgerFolder& folder = core.folder;
     if (Result<> ready = folder.prepare(); !ready.ok()) return Error{"state_dir", ready.error().message};
-    Result<std::vector<std::string>> files = folder.list();
-    if (!files.ok()) return Error{"state_dir", files.error().message};
+    auto found = find_ledger(folder, options.max_bad_files);
+    if (!found.ok()) return Error{"state_dir", found.error().message};
+    core.desk.emplace(folder, journal_options(options), found->journal, found->data);
+    core.settle();
+    state->import(*found);
+    for (const std::string& name : found->leftovers)
+        (void)folder.remove(name);
 
-    Loaded& loaded = state->loaded;
-    std::map<std::uint64_t, std::uint64_t> sizes;
     std::uint64_t epoch = parse_epoch(folder.read(epoch_file));
-    for (const std::string& file : *files) {
-        const std::string path = (folder.path() / file).string();
-        const std::optional<std::string> content = folder.read(file);
-        if (!content) {
-            loaded.warnings.push_back("the job ledger's file " + path + " cannot be read and is left alone");
-            continue;
-        }
-        Result<LedgerRecord> decoded = decode_record(*content);
-        if (!decoded.ok() && decoded.error().code == "version") {
-            loaded.warnings.push_back("the job ledger's file " + path +
-                                      " is left alone: " + decoded.error().message);
-            continue;
-        }
-        if (!decoded.ok()) {
-            ++state->bad_files;
-            loaded.warnings.push_back("the job ledger's file " + path + " cannot be used (" +
-                                      decoded.error().message + "); it lies in " +
-                                      folder.set_aside(file, options.max_bad_files) +
-                                      " now, and its job is not reported");
-            continue;
-        }
-        LedgerRecord record = std::move(decoded).value();
-        epoch = std::max(epoch, record.number >> 32);
-        if (record.hub_url != options.hub_url) {
-            ++loaded.foreign;
-            continue;
-        }
-        sizes[record.number] = content->size();
-        const AssignmentNote note{record.claimed_as, record.connector, record.attempt,
-                                  record.payload.has_value()};
-        LedgerRecord& known = state->known[record.number];
-        known = record;
-        known.payload.reset();
-        known.outcome.reset();
-        if (record.outcome) {
-            state->health->outcomes[record.number] = true;
-            Outcome outcome{record.job_id, record.number, std::move(*record.outcome)};
-            loaded.finished.push_back({std::move(outcome), record.job_type, note});
-        } else {
-            Assignment assignment{record.job_id, record.job_type, record.priority,
-                                  record.payload ? std::move(*record.payload) : ipc::RawJson{},
-                                  record.number};
-            loaded.unfinished.push_back({std::move(assignment), note});
-        }
-    }
-    std::sort(loaded.finished.begin(), loaded.finished.end(),
-              [](const auto& a, const auto& b) { return a.outcome.number < b.outcome.number; });
-    std::sort(loaded.unfinished.begin(), loaded.unfinished.end(),
-              [](const auto& a, const auto& b) { return a.assignment.number < b.assignment.number; });
-
+    for (const auto& [number, record] : found->records)
+        epoch = std::max(epoch, number >> 32);
     ++epoch;
     state->first_number = (epoch << 32) + 1;
-    const std::vector<Result<>> counted = folder.apply({{epoch_file, std::to_string(epoch) + "\n"}});
+    state->bad_files = found->bad;
+    state->loaded.warnings = std::move(found->warnings);
+    Result<> written = folder.replace(epoch_file, std::to_string(epoch) + "\n");
+    if (written.ok() && !folder.read(marker_file)) written = folder.replace(marker_file, marker);
     if (std::string warning = folder.take_warning(); !warning.empty())
-        loaded.warnings.push_back(std::move(warning));
+        state->loaded.warnings.push_back(std::move(warning));
+    state->take(std::move(found->records));
 
-    DiskView& health = *state->health;
-    health.options = std::move(options);
-    health.records = state->known.size();
-    for (const auto& [number, bytes] : sizes)
-        health.bytes += bytes;
-    health.disk_ok = counted[0].ok();
-    if (!health.disk_ok) health.disk_reason = counted[0].error().message;
-    const auto on_report = [weak =
-                                std::weak_ptr<DiskView>(state->health)](const LedgerWriter::Report& report) {
-        const std::shared_ptr<DiskView> alive = weak.lock();
-        if (!alive) return;
-        alive->disk_ok = report.disk_ok;
-        alive->disk_reason = report.reason;
-        alive->bytes = report.bytes;
-        alive->writes += report.writes;
-        alive->errors += report.errors;
-        alive->tell();
-    };
-    const Ms retry_interval = health.options.retry_interval;
-    state->writer.emplace(std::move(folder), retry_interval, std::move(executor), std::move(sizes),
-                          health.disk_reason, on_report);
+    core.view.bytes = core.desk->bytes();
+    core.view.disk_problem = written.ok() ? core.desk->problem() : written.error().message;
+    core.start_thread();
     return std::unique_ptr<Ledger>(new Ledger(std::move(state)));
 }
 
@@ -188,12 +267,12 @@ Loaded Ledger::take_loaded() {
 }
 
 void Ledger::on_health(Health callback) {
-    state_->health->callback = std::move(callback);
-    state_->health->tell();
+    state_->core->view.callback = std::move(callback);
+    state_->core->view.tell();
 }
 
 std::string Ledger::problem() const {
-    return state_->health->problem();
+    return state_->core->view.problem();
 }
 
 std::uint64_t Ledger::first_number() const {
@@ -220,16 +299,9 @@ void Ledger::record_assignment(const Assignment& assignment, AssignmentNote note
 }
 
 void Ledger::add_claim(std::uint64_t number, const std::string& claimed_as, Done done) {
-    LedgerWriter::Operation operation;
-    operation.number = number;
-    operation.change = LedgerWriter::AddClaim{claimed_as};
-    operation.done = without_change(std::move(done));
-    if (const auto it = state_->known.find(number); it != state_->known.end()) {
-        LedgerRecord& record = it->second;
-        operation.file = record_file_name(record.job_id, number);
-        record.claimed_as.push_back(claimed_as);
-    }
-    state_->writer->queue(std::move(operation));
+    if (const auto it = state_->known.find(number); it != state_->known.end())
+        it->second.claimed_as.push_back(claimed_as);
+    state_->core->put({number, LedgerDesk::AddClaim{claimed_as}, without_change(std::move(done))});
 }
 
 void Ledger::record_outcome(Outcome outcome, OutcomeDone done) {
@@ -239,42 +311,37 @@ void Ledger::record_outcome(Outcome outcome, OutcomeDone done) {
     record.job_id = outcome.job_id;
     LedgerRecord whole = record;
     whole.outcome = std::move(outcome.value);
-    state_->health->outcomes[outcome.number] = false;
-    const std::weak_ptr<DiskView> view = state_->health;
+    state_->core->view.outcomes[outcome.number] = false;
+    const std::weak_ptr<Core> core = state_->core;
     state_->write(std::move(whole),
-                  [done = std::move(done), view](Result<> result, LedgerWriter::Change change) {
+                  [done = std::move(done), core](Result<> result, LedgerDesk::Change change) {
                       LedgerRecord& written = std::get<LedgerRecord>(change);
-                      const std::shared_ptr<DiskView> alive = view.lock();
-                      if (alive && result.ok() && alive->outcomes.contains(written.number))
-                          alive->outcomes[written.number] = true;
+                      if (const auto alive = core.lock(); alive && result.ok()) {
+                          const auto outcome = alive->view.outcomes.find(written.number);
+                          if (outcome != alive->view.outcomes.end()) outcome->second = true;
+                      }
                       done(std::move(result),
                            Outcome{std::move(written.job_id), written.number, std::move(*written.outcome)});
                   });
 }
 
 void Ledger::remove(std::uint64_t number, Done done) {
-    LedgerWriter::Operation operation;
-    operation.number = number;
-    operation.change = LedgerWriter::Remove{};
-    operation.done = without_change(std::move(done));
-    if (const auto it = state_->known.find(number); it != state_->known.end()) {
-        operation.file = record_file_name(it->second.job_id, number);
-        state_->known.erase(it);
-    }
-    state_->health->outcomes.erase(number);
-    state_->health->records = state_->known.size();
-    state_->writer->queue(std::move(operation));
+    state_->known.erase(number);
+    state_->core->view.outcomes.erase(number);
+    state_->core->view.records = state_->known.size();
+    state_->core->put({number, LedgerDesk::Remove{}, without_change(std::move(done))});
 }
 
 Ledger::Stats Ledger::stats() const {
+    const Core& core = *state_->core;
     Stats stats;
     stats.records = state_->known.size();
-    const auto& outcomes = state_->health->outcomes;
+    const auto& outcomes = core.view.outcomes;
     stats.outcomes = static_cast<std::size_t>(
         std::count_if(outcomes.begin(), outcomes.end(), [](const auto& entry) { return entry.second; }));
-    stats.bytes = state_->health->bytes;
-    stats.writes = state_->health->writes;
-    stats.write_errors = state_->health->errors;
+    stats.bytes = core.view.bytes;
+    stats.writes = core.desk->writes();
+    stats.write_errors = core.desk->errors();
     stats.bad_files = state_->bad_files;
     return stats;
 }

@@ -1,8 +1,8 @@
 #pragma once
 // The job ledger: what this worker owes the Hub, on disk, so that no death of the worker loses a job or
-// reports one twice. One file per assignment under STATE_DIR/ledger (format: ledger_record.h). Owned by the
-// event loop; all methods are called there and never block on the disk: one thread of the ledger's own
-// writes, groups the syncs of what has piled up meanwhile, and posts `done` back to the executor.
+// reports one twice. A journal under STATE_DIR/ledger (journal/, ledger_record.h). Owned by the event loop; all methods
+// are called there. A record is written at once, which survives a kill, and `done` is posted to the executor; nobody
+// waits for the sync, which survives a power cut: one thread of the ledger's own makes it for all records together.
 //
 // Order of use:
 //   RecordJob -> record_assignment -> (job runs) -> record_outcome -> (sent, acknowledged) -> remove
@@ -25,8 +25,8 @@
 namespace emprops::jobs {
 
 enum class Durability {
-    disk,     ///< synced before `done`: survives a power cut
-    process,  ///< written before `done`: survives a kill of the worker
+    disk,     ///< synced at most sync_interval later: a power cut loses no more than that
+    process,  ///< survives a kill of the worker
 };
 
 struct LedgerOptions {
@@ -37,6 +37,7 @@ struct LedgerOptions {
     std::uint64_t max_records = 10'000;      ///< likewise
     std::size_t max_bad_files = 100;         ///< newest corrupt files kept in ledger/bad
     Ms retry_interval{2'000};                ///< how often a refusing disk is tried again
+    Ms sync_interval{20};                    ///< Durability::disk: the longest time until a record is synced
 };
 
 struct FinishedRecord {
@@ -102,6 +103,7 @@ class Ledger {
     Stats stats() const;
 
   private:
+    class Core;
     struct State;
     explicit Ledger(std::unique_ptr<State> state);
     std::unique_ptr<State> state_;

@@ -1,9 +1,11 @@
 #include "supervisor/jobs/ledger_folder.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
@@ -31,19 +33,73 @@ bool has_no_folder_sync(int number) {
     return number == EINVAL || number == ENOTSUP || number == ENOSYS;
 }
 
-class Descriptor {
+class OpenFile : public journal::File {
   public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    ~Descriptor() {
-        if (fd_ >= 0) ::close(fd_);
+    OpenFile(fs::path path, int fd, bool sync) : path_(std::move(path)), fd_(fd), sync_(sync) {}
+    ~OpenFile() override { ::close(fd_); }
+    OpenFile(const OpenFile&) = delete;
+    OpenFile& operator=(const OpenFile&) = delete;
+
+    Result<> write(std::uint64_t offset, std::string_view bytes) override {
+        while (!bytes.empty()) {
+            const ssize_t written = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+            if (written < 0 && errno == EINTR) continue;
+            if (written < 0) return disk_error("write", path_, errno);
+            offset += static_cast<std::uint64_t>(written);
+            bytes.remove_prefix(static_cast<std::size_t>(written));
+        }
+        return Ok{};
     }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    int get() const { return fd_; }
+    Result<> sync() override {
+        if (sync_ && ::fdatasync(fd_) != 0) return disk_error("sync", path_, errno);
+        return Ok{};
+    }
+    bool is_in_place() const override {
+        struct stat named {};
+        struct stat mine {};
+        return ::lstat(path_.c_str(), &named) == 0 && ::fstat(fd_, &mine) == 0 &&
+               named.st_dev == mine.st_dev && named.st_ino == mine.st_ino;
+    }
+    std::optional<std::string> read(std::uint64_t offset, std::size_t size) const override {
+        std::string content(size, '\0');
+        std::size_t filled = 0;
+        while (filled < size) {
+            const ssize_t got =
+                ::pread(fd_, content.data() + filled, size - filled, static_cast<off_t>(offset + filled));
+            if (got < 0 && errno == EINTR) continue;
+            if (got < 0) return {};
+            if (got == 0) break;
+            filled += static_cast<std::size_t>(got);
+        }
+        content.resize(filled);
+        return content;
+    }
 
   private:
-    int fd_;
+    const fs::path path_;
+    const int fd_;
+    const bool sync_;
 };
+
+/// A new file; a folder that a cleaner of old files took is made again.
+Result<std::shared_ptr<OpenFile>> make_file(const fs::path& path, bool sync) {
+    constexpr int flags = O_RDWR | O_CREAT | O_TRUNC;
+    int fd = open_own_file(path, flags);
+    if (fd < 0 && errno == ENOENT) {
+        std::error_code ignored;
+        fs::create_directories(path.parent_path(), ignored);
+        fd = open_own_file(path, flags);
+    }
+    if (fd < 0) return disk_error("write", path, errno);
+    return std::make_shared<OpenFile>(path, fd, sync);
+}
+
+/// Not done: it gives back the space that it took.
+template <class Value>
+Result<Value> undone(const fs::path& path, const Error& error) {
+    ::unlink(path.c_str());
+    return error;
+}
 
 }  // namespace
 
@@ -58,106 +114,91 @@ Result<> LedgerFolder::prepare() {
     return Ok{};
 }
 
-Result<> LedgerFolder::write_beside(const Change& change) {
-    const fs::path file = folder_ / (change.file + half_done);
-    constexpr int flags = O_WRONLY | O_CREAT | O_TRUNC;
-    int opened = open_own_file(file, flags);
-    if (opened < 0 && errno == ENOENT) {
-        // A cleaner of old files took the folder.
-        std::error_code ignored;
-        fs::create_directories(folder_, ignored);
-        opened = open_own_file(file, flags);
+Result<std::shared_ptr<journal::File>> LedgerFolder::create(const std::string& name, std::uint64_t bytes) {
+    const fs::path path = folder_ / name;
+    const auto file = make_file(path, sync_);
+    if (!file.ok()) return file.error();
+    static const std::array<char, 256 << 10> zeros{};
+    for (std::uint64_t at = 0; at < bytes; at += zeros.size()) {
+        const std::string_view piece(zeros.data(), std::min<std::uint64_t>(zeros.size(), bytes - at));
+        if (const auto written = (*file)->write(at, piece); !written.ok())
+            return undone<std::shared_ptr<journal::File>>(path, written.error());
     }
-    const Descriptor fd(opened);
-    if (fd.get() < 0) return disk_error("write", file, errno);
-    std::string_view rest = *change.content;
-    while (!rest.empty()) {
-        const ssize_t written = ::write(fd.get(), rest.data(), rest.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0) {
-            const Error error = disk_error("write", file, errno);
-            ::unlink(file.c_str());  // gives the space back
-            return error;
-        }
-        rest.remove_prefix(static_cast<std::size_t>(written));
-    }
-    if (sync_ && ::fdatasync(fd.get()) != 0) return disk_error("sync", file, errno);
-    return Ok{};
+    Result<> synced = (*file)->sync();
+    if (synced.ok()) synced = sync_names();
+    if (!synced.ok()) return undone<std::shared_ptr<journal::File>>(path, synced.error());
+    return std::shared_ptr<journal::File>(*file);
 }
 
-Result<> LedgerFolder::sync_folder() {
-    const Descriptor fd(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (fd.get() >= 0 && ::fsync(fd.get()) == 0) return Ok{};
-    if (fd.get() < 0 || !has_no_folder_sync(errno)) return disk_error("sync", folder_, errno);
+Result<std::shared_ptr<journal::File>> LedgerFolder::store(const std::string& name,
+                                                           std::string_view content) {
+    const fs::path path = folder_ / name;
+    const auto file = make_file(path, sync_);
+    if (!file.ok()) return file.error();
+    if (const auto written = (*file)->write(0, content); !written.ok())
+        return undone<std::shared_ptr<journal::File>>(path, written.error());
+    return std::shared_ptr<journal::File>(*file);
+}
+
+Result<> LedgerFolder::replace(const std::string& name, std::string_view content) {
+    const fs::path file = folder_ / name;
+    const std::string beside = name + half_done;
+    const auto stored = store(beside, content);
+    if (!stored.ok()) return stored.error();
+    if (const auto synced = (*stored)->sync(); !synced.ok()) return synced;
+    if (::rename((folder_ / beside).c_str(), file.c_str()) != 0) return disk_error("rename", file, errno);
+    return sync_names();
+}
+
+Result<> LedgerFolder::sync_names() {
+    if (!sync_folder_) return Ok{};
+    const int fd = ::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int failed = fd >= 0 && ::fsync(fd) == 0 ? 0 : errno;
+    if (fd >= 0) ::close(fd);
+    if (failed == 0) return Ok{};
+    if (fd < 0 || !has_no_folder_sync(failed)) return disk_error("sync", folder_, failed);
     sync_folder_ = false;
-    warning_ = "the file system of " + folder_.string() + " cannot sync a folder (" + std::strerror(errno) +
+    warning_ = "the file system of " + folder_.string() + " cannot sync a folder (" + std::strerror(failed) +
                "): after a power cut the newest records may be missing; worker.state_dir names another disk, "
                "worker.durability = \"process\" says that this is enough";
     return Ok{};
 }
 
-std::vector<Result<>> LedgerFolder::apply(const std::vector<Change>& changes) {
-    std::vector<Result<>> results;
-    bool renamed = false;
-    for (const Change& change : changes) {
-        const fs::path file = folder_ / change.file;
-        if (!change.content) {
-            const bool gone = ::unlink(file.c_str()) == 0 || errno == ENOENT;
-            results.push_back(gone ? Result<>(Ok{}) : Result<>(disk_error("remove", file, errno)));
-            continue;
-        }
-        Result<> written = write_beside(change);
-        if (written.ok() && ::rename((file.string() + half_done).c_str(), file.c_str()) != 0)
-            written = disk_error("rename", file, errno);
-        renamed = renamed || written.ok();
-        results.push_back(std::move(written));
-    }
-    // One sync of the folder makes all the renames durable. Removals need none: a record that comes back
-    // after a power cut is fenced.
-    if (!sync_folder_ || !renamed) return results;
-    if (const Result<> synced = sync_folder(); !synced.ok()) {
-        for (std::size_t i = 0; i < changes.size(); ++i) {
-            if (changes[i].content && results[i].ok()) results[i] = synced;
-        }
-    }
-    return results;
-}
-
-std::optional<std::string> LedgerFolder::read(const std::string& file) const {
-    const fs::path path = folder_ / file;
-    const Descriptor fd(open_own_file(path, O_RDONLY));
-    std::error_code failed;
-    const std::uintmax_t size = fs::file_size(path, failed);
-    if (fd.get() < 0 || failed) return std::nullopt;
-    std::string content(size, '\0');
-    std::size_t filled = 0;
-    while (filled < content.size()) {
-        const ssize_t got = ::read(fd.get(), content.data() + filled, content.size() - filled);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return std::nullopt;
-        if (got == 0) break;
-        filled += static_cast<std::size_t>(got);
-    }
-    content.resize(filled);
-    return content;
+Result<> LedgerFolder::remove(const std::string& name) {
+    const fs::path file = folder_ / name;
+    if (::unlink(file.c_str()) == 0 || errno == ENOENT) return Ok{};
+    return disk_error("remove", file, errno);
 }
 
 Result<std::vector<std::string>> LedgerFolder::list() const {
-    std::vector<std::string> files;
+    std::vector<std::string> names;
     std::error_code failed;
-    for (const auto& entry : fs::directory_iterator(folder_, failed)) {
-        if (entry.path().extension() == ".json") files.push_back(entry.path().filename().string());
-    }
+    for (const auto& entry : fs::directory_iterator(folder_, failed))
+        names.push_back(entry.path().filename().string());
     if (failed) return disk_error("read", folder_, failed.value());
-    return files;
+    return names;
 }
 
-std::string LedgerFolder::set_aside(const std::string& file, std::size_t keep) {
+std::shared_ptr<journal::File> LedgerFolder::open(const std::string& name) const {
+    const fs::path path = folder_ / name;
+    const int fd = open_own_file(path, O_RDONLY);
+    return fd < 0 ? nullptr : std::make_shared<OpenFile>(path, fd, sync_);
+}
+
+std::optional<std::string> LedgerFolder::read(const std::string& name) const {
+    std::error_code failed;
+    const std::uintmax_t size = fs::file_size(folder_ / name, failed);
+    const auto file = open(name);
+    if (!file || failed) return {};
+    return file->read(0, size);
+}
+
+std::string LedgerFolder::set_aside(const std::string& name, std::string_view content, std::size_t keep) {
     const fs::path bad = folder_ / "bad";
     std::error_code failed;
     fs::create_directories(bad, failed);
-    fs::rename(folder_ / file, bad / file, failed);
-    if (failed) return (folder_ / file).string();
+    const auto file = make_file(bad / name, false);
+    if (!file.ok() || !(*file)->write(0, content).ok()) return (bad / name).string() + " (not written)";
 
     std::vector<std::pair<fs::file_time_type, fs::path>> files;
     for (const auto& entry : fs::directory_iterator(bad, failed)) {
@@ -169,7 +210,7 @@ std::string LedgerFolder::set_aside(const std::string& file, std::size_t keep) {
         std::error_code ignored;
         fs::remove(files[i].second, ignored);
     }
-    return (bad / file).string();
+    return (bad / name).string();
 }
 
 }  // namespace emprops::jobs

@@ -1,7 +1,6 @@
 #pragma once
-// The ledger's folder on disk: whole files written beside their name and renamed into place, several at once
-// with as few syncs as possible; torn files set aside. Every call blocks. Used by one thread at a time: the
-// opener, then the ledger's own.
+// The ledger's folder on disk: what the journal needs of it (journal/disk.h), small files that are replaced whole, what
+// is damaged set aside. Every call but File::write blocks. Used by the opener, then by the ledger's thread.
 
 #include <cstdint>
 #include <filesystem>
@@ -12,41 +11,38 @@
 #include <vector>
 
 #include "ipc/result.h"
+#include "supervisor/jobs/journal/disk.h"
 
 namespace emprops::jobs {
 
-class LedgerFolder {
+class LedgerFolder : public journal::Disk {
   public:
+    /// `sync` false: nothing is to survive a power cut.
     LedgerFolder(std::filesystem::path folder, bool sync)
         : folder_(std::move(folder)), sync_(sync), sync_folder_(sync) {}
 
     /// Creates the folder and forgets what a killed writer left half done.
     Result<> prepare();
 
-    struct Change {
-        std::string file;                    ///< name in the folder
-        std::optional<std::string> content;  ///< empty: the file goes
-    };
-    /// Applies all changes; the results stand in the same order. A removal of a missing file succeeds. After
-    /// a success the change survives what the durability promises.
-    std::vector<Result<>> apply(const std::vector<Change>& changes);
+    Result<std::shared_ptr<journal::File>> create(const std::string& name, std::uint64_t bytes) override;
+    Result<std::shared_ptr<journal::File>> store(const std::string& name, std::string_view content) override;
+    Result<> sync_names() override;
+    Result<> remove(const std::string& name) override;
+    Result<std::vector<std::string>> list() const override;
+    std::shared_ptr<journal::File> open(const std::string& name) const override;
+    std::optional<std::string> read(const std::string& name) const override;
 
-    /// Names of all records.
-    Result<std::vector<std::string>> list() const;
-    /// The content of a file; empty: it cannot be read.
-    std::optional<std::string> read(const std::string& file) const;
+    /// A file of this content in place of the one that is there; after a success it survives a power cut.
+    Result<> replace(const std::string& name, std::string_view content);
 
-    /// Moves a file to bad/, of which the newest `keep` are kept. The path it has now, for people.
-    std::string set_aside(const std::string& file, std::size_t keep);
+    /// A file of this name and content in bad/, of which the newest `keep` are kept. Its path, for people.
+    std::string set_aside(const std::string& name, std::string_view content, std::size_t keep);
 
     const std::filesystem::path& path() const { return folder_; }
     /// What an operator should know of this disk, once; empty: nothing.
     std::string take_warning() { return std::exchange(warning_, {}); }
 
   private:
-    Result<> write_beside(const Change& change);
-    Result<> sync_folder();
-
     std::filesystem::path folder_;
     bool sync_;
     bool sync_folder_;  ///< false also when the file system cannot do that

@@ -1,13 +1,16 @@
 #include "supervisor/jobs/ledger_record.h"
 
 #include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "ipc/codec.h"
 #include "ipc/envelope.h"
 #include "ipc/json_text.h"
+#include "ipc/text/utf8.h"
 #include "ipc/web/digest.h"
+#include "supervisor/jobs/journal/line.h"
 
 namespace emprops::jobs {
 namespace {
@@ -33,8 +36,7 @@ bool another_version(std::string_view text) {
     if (text.substr(0, before.size()) != before) return false;
     const std::string_view rest = text.substr(before.size());
     const std::size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
-    return digits > 0 && digits < rest.size() && rest[digits] == ',' &&
-           rest.substr(0, digits) != std::to_string(ledger_version);
+    return digits > 0 && digits < rest.size() && rest[digits] == ',' && rest.substr(0, digits) != "1";
 }
 
 Error bad(std::string what) {
@@ -60,54 +62,26 @@ ipc::JobError error_of(const Json& fields) {
     return error;
 }
 
-}  // namespace
-
-std::string encode_record(const LedgerRecord& record) {
-    const Completed* completed = record.outcome ? std::get_if<Completed>(&*record.outcome) : nullptr;
-    const Failed* failed = record.outcome ? std::get_if<Failed>(&*record.outcome) : nullptr;
-    const ipc::RawJson* raw = completed != nullptr ? &completed->result
-                              : record.payload     ? &*record.payload
-                                                   : nullptr;
-
-    std::string out;
-    out.reserve(covered_from + 512 + (raw != nullptr ? raw->text.size() : 0));
-    out += before_checksum;
-    out.append(checksum_digits, '0');
-    out += after_checksum;
-    add(out, "hub_url", ipc::dump(record.hub_url));
-    add(out, "number", std::to_string(record.number));
-    add(out, "job_id", ipc::dump(record.job_id));
-    add(out, "job_type", ipc::dump(record.job_type));
-    add(out, "priority", std::to_string(record.priority));
-    add(out, "claimed_as", ipc::dump(record.claimed_as));
-    add(out, "connector", ipc::dump(record.connector));
-    add(out, "attempt", std::to_string(record.attempt));
-    add(out, "state",
-        completed != nullptr ? "\"completed\""
-        : failed != nullptr  ? "\"failed\""
-                             : "\"assigned\"");
-    if (failed != nullptr) {
-        add(out, "error", ipc::dump(ipc::to_json(failed->error)));
-        if (!failed->begun) add(out, "begun", "false");
-    }
-    if (raw != nullptr) {
-        add(out, completed != nullptr ? "result" : "payload", raw->text);
-    }
-    out.back() = '}';
-    out += '\n';
-    out.replace(before_checksum.size(), checksum_digits,
-                sha256_hex(std::string_view(out).substr(covered_from)));
-    return out;
+/// After a restart the Hub gets of a very long one what matters.
+std::string error_text(ipc::JobError error) {
+    std::string text = ipc::dump(ipc::to_json(error));
+    if (text.size() <= longest_inline) return text;
+    error.details = Json::object();
+    error.message = text::cut(error.message, 4096);
+    return ipc::dump(ipc::to_json(error));
 }
 
-Result<LedgerRecord> decode_record(std::string_view text) {
-    if (another_version(text)) return Error{"version", "it is of another version of this worker"};
-    if (text.size() <= covered_from || text.back() != '\n') return Error{"torn", "it is cut off"};
-    if (text.substr(0, before_checksum.size()) != before_checksum)
-        return Error{"torn", "it does not begin like a ledger record"};
-    if (text.substr(before_checksum.size(), checksum_digits) != sha256_hex(text.substr(covered_from)))
-        return Error{"torn", "its checksum is wrong"};
+std::optional<DataName> data_of(const Json& fields) {
+    const auto data = fields.find("data");
+    if (data == fields.end() || !data->is_object()) return {};
+    DataName result{ipc::text_or_empty(*data, "name"), number_of<std::uint64_t>(*data, "bytes", 0)};
+    const std::string sum = ipc::text_or_empty(*data, "crc32c");
+    std::from_chars(sum.data(), sum.data() + sum.size(), result.checksum, 16);
+    if (result.name.empty() || result.name.find('/') != std::string::npos) return {};
+    return result;
+}
 
+Result<LedgerRecord> decode_object(std::string_view text) {
     const ipc::ScanOutcome scanned = ipc::scan_envelope(text, {"payload", "result"});
     if (!scanned.envelope) {
         return bad("it is not valid JSON at byte " + std::to_string(scanned.error.offset) + ": " +
@@ -127,16 +101,19 @@ Result<LedgerRecord> decode_record(std::string_view text) {
             if (id.is_string()) record.claimed_as.push_back(id.get<std::string>());
         }
     }
+    record.data = data_of(fields);
     if (record.job_id.empty() || record.number == 0) return bad("it names no job or no number");
 
     const std::string state = ipc::text_or_empty(fields, "state");
     if (state == "assigned") {
         if (const auto payload = scanned.envelope->find("payload"))
             record.payload = ipc::RawJson{std::string(*payload)};
+        else if (record.data)
+            record.payload.emplace();
     } else if (state == "completed") {
         const auto result = scanned.envelope->find("result");
-        if (!result) return bad("it is completed and has no result");
-        record.outcome = Completed{{std::string(*result)}};
+        if (!result && !record.data) return bad("it is completed and has no result");
+        record.outcome = Completed{{std::string(result.value_or(""))}};
     } else if (state == "failed") {
         const auto begun = fields.find("begun");
         record.outcome = Failed{error_of(fields), begun == fields.end() || *begun != Json(false)};
@@ -146,8 +123,61 @@ Result<LedgerRecord> decode_record(std::string_view text) {
     return record;
 }
 
-std::string record_file_name(const std::string& job_id, std::uint64_t number) {
-    return sha256_hex(job_id + '\n' + std::to_string(number)).substr(0, 32) + ".json";
+}  // namespace
+
+ipc::RawJson* LedgerRecord::content() {
+    if (Completed* completed = outcome ? std::get_if<Completed>(&*outcome) : nullptr)
+        return &completed->result;
+    return payload && !outcome ? &*payload : nullptr;
+}
+
+bool LedgerRecord::needs_file() const {
+    const ipc::RawJson* raw = content();
+    return raw != nullptr && (raw->text.size() > longest_inline || raw->text.find('\n') != std::string::npos);
+}
+
+std::string encode_record(const LedgerRecord& record) {
+    const Failed* failed = record.outcome ? std::get_if<Failed>(&*record.outcome) : nullptr;
+    const bool completed = record.outcome && failed == nullptr;
+    const ipc::RawJson* raw = record.data ? nullptr : record.content();
+
+    std::string out;
+    out.reserve(512 + (raw != nullptr ? raw->text.size() : 0));
+    add(out, "hub_url", ipc::dump(record.hub_url));
+    add(out, "job_id", ipc::dump(record.job_id));
+    add(out, "job_type", ipc::dump(record.job_type));
+    add(out, "priority", std::to_string(record.priority));
+    add(out, "claimed_as", ipc::dump(record.claimed_as));
+    add(out, "connector", ipc::dump(record.connector));
+    add(out, "attempt", std::to_string(record.attempt));
+    add(out, "state", completed ? "\"completed\"" : failed != nullptr ? "\"failed\"" : "\"assigned\"");
+    if (failed != nullptr) {
+        add(out, "error", error_text(failed->error));
+        if (!failed->begun) add(out, "begun", "false");
+    }
+    if (record.data) {
+        add(out, "data",
+            ipc::dump(Json{{"name", record.data->name},
+                           {"bytes", record.data->bytes},
+                           {"crc32c", journal::checksum_text(record.data->checksum)}}));
+    }
+    if (raw != nullptr) add(out, completed ? "result" : "payload", raw->text);
+    out.pop_back();  // the last comma
+    return out;
+}
+
+Result<LedgerRecord> decode_record(std::uint64_t number, std::string_view members) {
+    return decode_object("{\"number\":" + std::to_string(number) + "," + std::string(members) + "}");
+}
+
+Result<LedgerRecord> decode_file(std::string_view text) {
+    if (another_version(text)) return Error{"version", "it is of another version of this worker"};
+    if (text.size() <= covered_from || text.back() != '\n') return Error{"torn", "it is cut off"};
+    if (text.substr(0, before_checksum.size()) != before_checksum)
+        return Error{"torn", "it does not begin like a ledger record"};
+    if (text.substr(before_checksum.size(), checksum_digits) != sha256_hex(text.substr(covered_from)))
+        return Error{"torn", "its checksum is wrong"};
+    return decode_object(text);
 }
 
 }  // namespace emprops::jobs

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "supervisor/worker/worker.h"
+#include "tests/support/ledger_file.h"
 #include "tests/support/process_fault_connector.h"
 #include "tests/support/scripted_link.h"
 #include "tests/support/temp_dir.h"
@@ -57,12 +58,7 @@ struct World {
     bool logged(const std::string& line) const {
         return std::find(queue.log.begin(), queue.log.end(), line) != queue.log.end();
     }
-    std::size_t records() const {
-        std::size_t number = 0;
-        for (const auto& each : std::filesystem::directory_iterator(dir / "state/ledger"))
-            number += each.path().extension() == ".json" ? 1 : 0;
-        return number;
-    }
+    std::size_t records() const { return ledger_records(dir / "state").size(); }
 
     TempDir dir;
     boost::asio::io_context loop;
@@ -118,12 +114,8 @@ TEST(WorkerLink, AnOutcomeThatWasNotTakenIsReportedWithItsTokenAfterARestart) {
     world.start("echo");
     ASSERT_TRUE(world.until([&] { return world.logged("take j1 w-0@1"); }));
     ASSERT_TRUE(world.until([&] {
-        for (const auto& each : std::filesystem::directory_iterator(world.dir / "state/ledger"))
-            if (each.path().extension() == ".json" &&
-                world.dir.read_file("state/ledger/" + each.path().filename().string())
-                        .find("\"state\":\"completed\"") != std::string::npos)
-                return true;
-        return false;
+        const auto records = ledger_records(world.dir / "state");
+        return records.size() == 1 && records[0].outcome;
     }));
     world.end();
     world.queue.deaf = false;

@@ -120,6 +120,26 @@ TEST_F(AssignmentsTest, WhatAnEarlierProcessLeftIsNotKnownToBeOurs) {
     EXPECT_EQ(assignments.outbox().find("j1")->claimed_as, std::set<std::string>{"old"});
 }
 
+TEST_F(AssignmentsTest, AFailureOfAnEarlierProcessesJobIsNotReportedWhereNobodyCouldBeAsked) {
+    for (const bool watch : {false, true}) {
+        for (const bool known_first : {false, true}) {
+            settings.hub.cancel_watch = watch;
+            assignments.adopt(now, entry(false));
+            said();
+            jobs::Outcome lost = failed("lost");
+            lost.number = 41;
+            if (known_first) assignments.release_unfenced(now, Ms(0));
+            assignments.deliver(now, std::move(lost), true);
+            if (!known_first) {
+                EXPECT_EQ(assignments.outbox().find("j1") != nullptr, watch) << "where it is asked it waits";
+                assignments.release_unfenced(now, Ms(0));
+            }
+            EXPECT_EQ(said().back(), "not delivered j1#41 unconfirmed") << watch << known_first;
+            EXPECT_TRUE(assignments.none());
+        }
+    }
+}
+
 TEST_F(AssignmentsTest, OnlyAJobThatWasLostHereIsWithheld) {
     for (const auto& [code, withheld] : {std::pair("crashed", true), std::pair("service_error", false)}) {
         begin();
