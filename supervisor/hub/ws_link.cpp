@@ -342,7 +342,7 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
     /// One part, when the kernel holds little enough of what went before.
     void write_part() {
         if (finished_) return;
-        measure();
+        if (!meter_.has_room()) measure();
         if (!meter_.has_room()) {
             pace_.expires_after(kernel_look);
             pace_.async_wait([self = this->shared_from_this()](error_code error) {

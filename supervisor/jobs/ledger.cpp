@@ -4,6 +4,7 @@
 #include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <map>
 #include <optional>
 #include <utility>
@@ -83,7 +84,8 @@ class Ledger::Core : public std::enable_shared_from_this<Core> {
   public:
     Core(const LedgerOptions& options, asio::any_io_executor executor)
         : folder(options.state_dir / "ledger", options.durability == Durability::disk),
-          executor_(std::move(executor)) {
+          executor_(std::move(executor)),
+          timer_(executor_) {
         view.options = options;
     }
 
@@ -107,6 +109,7 @@ class Ledger::Core : public std::enable_shared_from_this<Core> {
         });
     }
     void finish() {
+        timer_.cancel();
         if (!thread_) return;
         thread_->finish();
         for (journal::TaskDone& done : thread_->take_done())
@@ -146,11 +149,26 @@ class Ledger::Core : public std::enable_shared_from_this<Core> {
     void after_turn() {
         for (journal::Task& task : desk->take_tasks(Clock::now()))
             thread_->queue(std::move(task));
-        thread_->wake_at(desk->next_wakeup());
+        arm(desk->next_wakeup());
         view.disk_problem = desk->problem();
         view.bytes = desk->bytes();
         if (view.problem().empty() != view.told_healthy) tell_soon();
         hand_out_answers();
+    }
+    void arm(std::optional<TimePoint> when) {
+        if (when == armed_) return;
+        armed_ = when;
+        if (!when) {
+            timer_.cancel();
+            return;
+        }
+        timer_.expires_at(*when);
+        timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
+            const auto core = weak.lock();
+            if (error || !core) return;
+            core->armed_.reset();
+            core->on_news();
+        });
     }
     void hand_out_answers() {
         auto answers = desk->take_answers();
@@ -162,6 +180,8 @@ class Ledger::Core : public std::enable_shared_from_this<Core> {
     }
 
     const asio::any_io_executor executor_;
+    asio::steady_timer timer_;
+    std::optional<TimePoint> armed_;
     std::optional<LedgerThread> thread_;
 };
 

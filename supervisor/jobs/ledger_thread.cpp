@@ -32,33 +32,13 @@ void LedgerThread::queue(journal::Task task) {
     woken_.notify_one();
 }
 
-void LedgerThread::wake_at(std::optional<TimePoint> when) {
-    {
-        const std::lock_guard lock(mutex_);
-        if (when == wake_at_) return;
-        const bool sooner = when && (!wake_at_ || *when < *wake_at_);
-        wake_at_ = when;
-        if (!sooner) return;  // it looks again by itself
-    }
-    woken_.notify_one();
-}
-
 void LedgerThread::run() {
     for (;;) {
         std::vector<journal::Task> tasks;
         bool ending = false;
         {
             std::unique_lock lock(mutex_);
-            while (!ending_ && queue_.empty() && (!wake_at_ || Clock::now() < *wake_at_)) {
-                if (const auto until = wake_at_)
-                    woken_.wait_until(lock, *until);
-                else
-                    woken_.wait(lock);
-            }
-            if (wake_at_ && *wake_at_ <= Clock::now()) {
-                wake_at_.reset();
-                boost::asio::post(executor_, on_news_);
-            }
+            woken_.wait(lock, [this] { return ending_ || !queue_.empty(); });
             tasks.swap(queue_);
             ending = ending_;
         }

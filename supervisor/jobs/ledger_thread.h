@@ -1,24 +1,21 @@
 #pragma once
-// The ledger's thread: carries out what takes time at the disk, in order, and wakes the event loop at a time. The methods
-// are called on the event loop; what it reports is posted there.
+// The ledger's thread: carries out what takes time at the disk, in order. The methods are called on the event loop; what
+// it reports is posted there.
 
 #include <boost/asio/any_io_executor.hpp>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
-#include <optional>
 #include <thread>
 #include <vector>
 
-#include "supervisor/base/time.h"
 #include "supervisor/jobs/journal/task.h"
 
 namespace emprops::jobs {
 
 class LedgerThread {
   public:
-    /// `disk` outlives it. `on_news`: something is done, or the time of wake_at() has come; may come out of the executor
-    /// after the end of this object.
+    /// `disk` outlives it. `on_news`: something is done; may come out of the executor after the end of this object.
     LedgerThread(journal::Disk& disk, boost::asio::any_io_executor executor, std::function<void()> on_news);
     ~LedgerThread() { finish(); }
     LedgerThread(const LedgerThread&) = delete;
@@ -28,8 +25,6 @@ class LedgerThread {
     std::vector<journal::TaskDone> take_done();
     /// Carries out what is queued and ends the thread.
     void finish();
-    /// The last word counts.
-    void wake_at(std::optional<TimePoint> when);
 
   private:
     void run();
@@ -39,7 +34,6 @@ class LedgerThread {
     std::condition_variable woken_;
     std::vector<journal::Task> queue_;
     std::vector<journal::TaskDone> done_;
-    std::optional<TimePoint> wake_at_;
     bool ending_ = false;
 
     journal::Disk& disk_;

@@ -400,8 +400,7 @@ TEST_F(LedgerTest, ADiskThatRefusesIsReportedAndWhatItRefusedIsWrittenLater) {
     ledger->record_assignment(assignment(n + 1, "gone"), {}, count);
     ledger->add_claim(n, "w-2", count);
     ledger->remove(n + 1, count);
-    run();
-    EXPECT_EQ(answered, 4) << "nobody waits for the disk";
+    ASSERT_TRUE(run_until([&] { return answered == 4; })) << "nobody waits for the disk";
     EXPECT_FALSE(ledger->healthy());
 
     fs::remove(dir / "ledger");

@@ -71,6 +71,16 @@ TEST_F(LineMeterTest, TheKernelGetsLittleWhileNothingIsKnownOfTheLine) {
     EXPECT_FALSE(meter.has_room());
 }
 
+TEST_F(LineMeterTest, WhatWasWrittenSinceTheLastLookCountsAsHeldUntilTheNext) {
+    meter.look(now, 1'000, true);
+    meter.wrote(63 * 1024);
+    EXPECT_TRUE(meter.has_room());
+    meter.wrote(1'000);
+    EXPECT_FALSE(meter.has_room());
+    meter.look(now, 1'000, true);
+    EXPECT_TRUE(meter.has_room());
+}
+
 TEST_F(LineMeterTest, AFastLineGetsMore) {
     for (int second = 0; second < 5; ++second) {
         meter.wrote(std::size_t{10} << 20);
