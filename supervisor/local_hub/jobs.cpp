@@ -236,8 +236,13 @@ Result<> Jobs::trim(const Now& now) {
             count += number;
         }
     }
-    if (count < static_cast<std::uint64_t>(policy_.trim_at_once))
-        last_trim_ = now.steady;  // else more at the next tick
+    bool more = count >= static_cast<std::uint64_t>(policy_.trim_at_once);
+    if (forgotten.ok() && !more) {
+        const auto given = store_.give_back_space(policy_.space_at_once);
+        if (!given.ok()) return given.error();
+        more = *given;
+    }
+    if (!more) last_trim_ = now.steady;  // else it goes on at the next tick
     return forgotten.ok() ? Result<>(Ok{}) : Result<>(forgotten.error());
 }
 

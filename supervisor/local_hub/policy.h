@@ -25,6 +25,7 @@ struct Policy {
     Ms stats_at_least{5'000};
     Ms trim_every{60'000};
     int trim_at_once = 500;
+    std::uint64_t space_at_once = 1u << 20;  ///< bytes given back to the file system in one step
     std::size_t most_job_types = 16'384;  ///< of one worker: all its connectors together
     std::size_t longest_job_type = 1'024;
 

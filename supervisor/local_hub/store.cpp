@@ -47,6 +47,9 @@ PRAGMA user_version = 1;
     "j.sequence, j.id, j.type, j.priority, j.status, j.client_id, j.worker_id, j.last_failer, j.attempts, " \
     "j.created_at, j.claimed_at, j.completed_at, j.progress, j.message, j.error"
 
+constexpr std::uint64_t worth_rewriting_bytes = 16u << 20;
+constexpr std::uint64_t kept_free_bytes = 4u << 20;  // for the jobs that come next
+
 JobStatus status_named(std::string_view name) {
     for (const auto status :
          {JobStatus::claimed, JobStatus::completed, JobStatus::failed, JobStatus::cancelled}) {
@@ -184,11 +187,14 @@ struct Store::Impl {
         }
         sqlite3_busy_timeout(database.get(), 1000);  // a hub that is just being killed
         // EXCLUSIVE: a second hub on this file fails at once instead of running the same jobs again.
-        if (!run_script("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
-                        "PRAGMA foreign_keys=ON; BEGIN IMMEDIATE; COMMIT;")) {
+        // The order counts: how space is given back is decided before the first table.
+        if (!run_script(
+                "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
+                "PRAGMA foreign_keys=ON; BEGIN IMMEDIATE; COMMIT;")) {
             return with_advice(failure("open"));
         }
         if (auto ready = bring_schema_up_to_date(); !ready.ok()) return ready;
+        learn_to_give_back();
         for (auto& [slot, sql] : statements()) {
             sqlite3_stmt* raw = nullptr;
             if (sqlite3_prepare_v3(database.get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &raw, nullptr) !=
@@ -200,21 +206,37 @@ struct Store::Impl {
         return Ok{};
     }
 
-    Result<> bring_schema_up_to_date() {
+    /// The answer to "PRAGMA name"; nullopt: there is none.
+    std::optional<std::int64_t> pragma(const char* question) {
         sqlite3_stmt* raw = nullptr;
-        sqlite3_prepare_v2(database.get(), "PRAGMA user_version", -1, &raw, nullptr);
-        const sqlite::Prepared question(raw);
-        Run run(question);
-        if (!raw || run.step() != SQLITE_ROW) return failure("read");
-        const auto version = run.integer();
-        if (version > schema_version) {
+        sqlite3_prepare_v2(database.get(), question, -1, &raw, nullptr);
+        const sqlite::Prepared statement(raw);
+        Run run(statement);
+        if (!raw || run.step() != SQLITE_ROW) return {};
+        return run.integer();
+    }
+    std::uint64_t free_bytes() {
+        const auto pages = pragma("PRAGMA freelist_count");
+        return static_cast<std::uint64_t>(pages.value_or(0) * pragma("PRAGMA page_size").value_or(0));
+    }
+    /// The database of an earlier version keeps what it once took. It is rewritten, once, when that is much; where that
+    /// does not work (no room for the copy) it stays as it is.
+    void learn_to_give_back() {
+        if (pragma("PRAGMA auto_vacuum").value_or(0) != 0 || free_bytes() < worth_rewriting_bytes) return;
+        run_script("PRAGMA auto_vacuum=INCREMENTAL; VACUUM; PRAGMA wal_checkpoint(TRUNCATE);");
+    }
+
+    Result<> bring_schema_up_to_date() {
+        const auto version = pragma("PRAGMA user_version");
+        if (!version) return failure("read");
+        if (*version > schema_version) {
             return Error{
                 "schema_too_new",
                 fmt::format("the hub's database {} has schema version {}, this program knows {}: use a "
                             "newer emprops-worker, or another database file",
-                            file, version, schema_version)};
+                            file, *version, schema_version)};
         }
-        if (version == schema_version) return Ok{};
+        if (*version == schema_version) return Ok{};
         return atomically("create the tables of", [this] { return run_script(schema); });
     }
 
@@ -322,6 +344,17 @@ Result<std::map<JobStatus, std::uint64_t>> Store::forget_finished_before(double 
         ++forgotten[status_named(run.text())];
     if (step != SQLITE_DONE) return impl_->failure("trim the history of");
     return forgotten;
+}
+
+Result<bool> Store::give_back_space(std::uint64_t bytes) {
+    const std::uint64_t free = impl_->free_bytes();
+    const auto page = impl_->pragma("PRAGMA page_size");
+    if (free <= kept_free_bytes || !page) return false;
+    const std::uint64_t given = std::min(bytes, free - kept_free_bytes);
+    const auto pages = given / static_cast<std::uint64_t>(*page);
+    if (!impl_->run_script(("PRAGMA incremental_vacuum(" + std::to_string(pages) + ")").c_str()))
+        return impl_->failure("give back space of");
+    return impl_->free_bytes() < free && free - given > kept_free_bytes;
 }
 
 std::map<std::string, std::vector<std::string>> Store::query_plans() {

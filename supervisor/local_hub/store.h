@@ -46,6 +46,10 @@ class Store {
     /// status.
     Result<std::map<JobStatus, std::uint64_t>> forget_finished_before(double epoch_seconds, int limit);
 
+    /// Gives space of what was forgotten back to the file system, at most `bytes` of it; some stays for what comes next.
+    /// True: there is more to give.
+    Result<bool> give_back_space(std::uint64_t bytes);
+
     /// How SQLite would run each of our statements ("EXPLAIN QUERY PLAN"), for the test that none of them
     /// walks through the finished jobs: SQL text -> plan lines.
     std::map<std::string, std::vector<std::string>> query_plans();

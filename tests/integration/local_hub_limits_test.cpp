@@ -1,7 +1,9 @@
-// What comes from outside has a limit over all connections together: messages and requests that never end.
+// What comes from outside has a limit over all connections together: messages and requests that never end. And what the
+// database keeps of the disk.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
@@ -9,8 +11,10 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/websocket.hpp>
 #include <chrono>
+#include <filesystem>
 #include <memory>
 
+#include "supervisor/local_hub/store.h"
 #include "tests/support/child_process.h"
 #include "tests/support/hub_client.h"
 #include "tests/support/running_hub.h"
@@ -158,6 +162,62 @@ TEST_F(LocalHubLimitsTest, AWorkerThatNamesTooManyJobTypesIsToldSo) {
     EXPECT_EQ(error["error"], "Failed to register worker w");
     EXPECT_THAT(error["details"]["reason"].get<std::string>(), testing::HasSubstr("42000 job types"));
     serves();
+}
+
+// ---- the database
+
+local_hub::Job finished_job(local_hub::Store& store, int number, std::size_t payload_bytes) {
+    local_hub::Job job;
+    job.id = "j" + std::to_string(number);
+    job.type = "sim";
+    job.sequence = store.insert(job, "\"" + std::string(payload_bytes, 'x') + "\"").value();
+    job.status = local_hub::JobStatus::completed;
+    job.completed_at = 100;
+    EXPECT_TRUE(store.update(job).ok());
+    return job;
+}
+
+std::uint64_t given_back(local_hub::Store& store) {
+    std::uint64_t steps = 0;
+    while (store.give_back_space(1u << 20).value()) {
+        if (++steps > 1000) break;
+    }
+    return steps;
+}
+
+TEST(LocalHubDatabase, GivesTheSpaceOfForgottenJobsBackInSmallSteps) {
+    TempDir dir;
+    const auto file = dir / "hub.sqlite";
+    {
+        auto store = local_hub::Store::open(file).value();
+        for (int i = 0; i < 300; ++i)
+            finished_job(*store, i, 100'000);
+        EXPECT_FALSE(store->give_back_space(1u << 20).value()) << "nothing is free";
+        EXPECT_EQ(store->forget_finished_before(200, 1000).value().size(), 1u);
+        EXPECT_GE(given_back(*store), 20u);
+        EXPECT_FALSE(store->give_back_space(1u << 20).value()) << "a little stays";
+        finished_job(*store, 1000, 10);
+    }
+    EXPECT_LT(std::filesystem::file_size(file), 6u << 20);
+}
+
+TEST(LocalHubDatabase, AnOlderOneThatIsMostlyEmptyIsRewrittenOnce) {
+    TempDir dir;
+    const auto file = dir / "hub.sqlite";
+    sqlite3* raw = nullptr;
+    ASSERT_EQ(sqlite3_open(file.c_str(), &raw), SQLITE_OK);
+    ASSERT_EQ(
+        sqlite3_exec(
+            raw,
+            "PRAGMA auto_vacuum=NONE; CREATE TABLE filler(x); INSERT INTO filler VALUES(zeroblob(30000000)); "
+            "DELETE FROM filler;",
+            nullptr, nullptr, nullptr),
+        SQLITE_OK);
+    sqlite3_close(raw);
+    ASSERT_GT(std::filesystem::file_size(file), 29'000'000u);
+    auto store = local_hub::Store::open(file).value();
+    finished_job(*store, 1, 10);
+    EXPECT_LT(std::filesystem::file_size(file), 1'000'000u);
 }
 
 }  // namespace
