@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ipc/text/people.h"
+#include "ipc/text/utf8.h"
 #include "ipc/web/digest.h"
 
 namespace emprops::hub {
@@ -66,7 +67,7 @@ void ChunkAssembly::make_room(const std::string& keep, std::vector<std::string>&
             if (oldest == messages_.end() || it->second.last_chunk < oldest->second.last_chunk) oldest = it;
         }
         dropped.push_back(
-            "chunked " + oldest->second.about.substr(0, 200) + ": " +
+            "chunked " + text::shortened(oldest->second.about, 200) + ": " +
             (bytes_ > max_bytes_
                  ? "incomplete chunked messages need more than " + std::to_string(max_bytes_) + " bytes"
                  : "more than " + std::to_string(most_messages) + " chunked messages are incomplete"));

@@ -2,10 +2,16 @@
 
 namespace emprops::text {
 
+namespace {
+constexpr std::size_t longest_character = 4;
+}
+
 std::string_view cut(std::string_view text, std::size_t limit_bytes) {
     if (text.size() <= limit_bytes) return text;
-    while (limit_bytes > 0 && !begins_character(text[limit_bytes]))
-        --limit_bytes;
+    for (std::size_t back = 0; back < longest_character; ++back) {
+        if (back == limit_bytes) return {};
+        if (begins_character(text[limit_bytes - back])) return text.substr(0, limit_bytes - back);
+    }
     return text.substr(0, limit_bytes);
 }
 

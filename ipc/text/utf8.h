@@ -12,7 +12,7 @@ constexpr bool begins_character(char c) {
     return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
 }
 
-/// The longest beginning of at most `limit_bytes` that ends between two characters.
+/// The longest beginning of at most `limit_bytes` that ends between two characters; what is no UTF-8 ends anywhere.
 std::string_view cut(std::string_view text, std::size_t limit_bytes);
 
 /// cut(), and `mark` behind it where something was left out (the mark comes on top of the limit).

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "ipc/text/utf8.h"
+
 namespace emprops::hub {
 namespace {
 
@@ -43,10 +45,10 @@ void Inquiry::on_frame(TimePoint now, std::string_view text, const jobs::Capacit
         } else if (error->kind == HubError::Kind::server_trouble) {
             fence_.on_trouble(parts_.trouble.pause(now));
             wire_.note(Note::Level::debug,
-                       "the Hub cannot tell the state of a job: " + error->text.substr(0, 500));
+                       "the Hub cannot tell the state of a job: " + text::shortened(error->text, 500));
         } else {
             wire_.note(Note::Level::warn,
-                       "the Hub reports to our client connection: " + error->text.substr(0, 500));
+                       "the Hub reports to our client connection: " + text::shortened(error->text, 500));
         }
     } else if (const auto* bad = std::get_if<BadFrame>(&frame)) {
         wire_.on_bad_frame("our client connection ", bad->reason);

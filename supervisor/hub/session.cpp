@@ -5,6 +5,7 @@
 
 #include "ipc/overload.h"
 #include "ipc/text/people.h"
+#include "ipc/text/utf8.h"
 
 namespace emprops::hub {
 namespace {
@@ -77,7 +78,7 @@ void Session::handle(TimePoint now, HubFrame frame) {
                         [&](Ignored& ignored) {
                             if (!ignored.known)
                                 wire_.note(Note::Level::debug, "the Hub sent a message of unknown type \"" +
-                                                                   ignored.type.substr(0, 80) +
+                                                                   text::shortened(ignored.type, 80) +
                                                                    "\"; ignored");
                         },
                         [&](BadFrame& bad) { wire_.on_bad_frame("", bad.reason); }},
@@ -123,7 +124,7 @@ void Session::on_error(TimePoint now, const HubError& error) {
         case Kind::not_found:
         case Kind::bad_token:
         case Kind::other:
-            wire_.note(Note::Level::warn, "the Hub reports: " + error.text.substr(0, 500));
+            wire_.note(Note::Level::warn, "the Hub reports: " + text::shortened(error.text, 500));
     }
 }
 
@@ -140,10 +141,10 @@ void Session::on_trouble(TimePoint now, const HubError& error) {
     }
     presence_.owe_status(again);
     if (!trouble_.tells(now, !waiting.empty())) return;
-    wire_.note(
-        Note::Level::warn,
-        "the Hub reports: " + error.text.substr(0, 500) +
-            (waiting.empty() ? "" : " (not answered: " + waiting.substr(0, 500) + "; asked again soon)"));
+    wire_.note(Note::Level::warn, "the Hub reports: " + text::shortened(error.text, 500) +
+                                      (waiting.empty() ? ""
+                                                       : " (not answered: " + text::shortened(waiting, 500) +
+                                                             "; asked again soon)"));
 }
 
 // ---- the connection for large results --------------------------------------------------------------------
@@ -155,8 +156,8 @@ void Session::on_bulk_frame(TimePoint now, std::string_view text) {
     } else if (const auto* ack = std::get_if<CompletedAck>(&frame)) {
         assignments_.outbox().on_bulk_ack(now, ack->job_id);
     } else if (const auto* error = std::get_if<HubError>(&frame)) {
-        wire_.note(Note::Level::warn,
-                   "the Hub reports to our connection for large results: " + error->text.substr(0, 500));
+        wire_.note(Note::Level::warn, "the Hub reports to our connection for large results: " +
+                                          text::shortened(error->text, 500));
     } else if (const auto* bad = std::get_if<BadFrame>(&frame)) {
         wire_.on_bad_frame("our connection for large results ", bad->reason);
     }

@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "ipc/text/people.h"
+#include "ipc/text/utf8.h"
 #include "supervisor/base/memory.h"
 #include "supervisor/base/time.h"
 #include "supervisor/hub/dialer.h"
@@ -107,7 +108,7 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
     void close(std::string reason) override {
         if (finished_ || closing_) return;
         closing_ = true;
-        close_reason_ = reason.substr(0, 120);
+        close_reason_ = std::string(text::cut(reason, 120));
         if (!open_) return finish(close_reason_);
         arm(close_timeout, close_reason_);
         if (!writing_) write_next();

@@ -2,7 +2,7 @@
 
 #include <unordered_set>
 
-#include "supervisor/process/evidence.h"
+#include "ipc/text/utf8.h"
 
 namespace emprops::process {
 
@@ -16,7 +16,7 @@ std::optional<std::string> tidy_job_types(std::vector<std::string>& types) {
                std::to_string(max_job_types);
     for (const std::string& type : types) {
         if (type.size() > max_job_type_bytes)
-            return "its job type \"" + cut(type.substr(0, quoted_type_bytes)) + "...\" has " +
+            return "its job type \"" + text::shortened(type, quoted_type_bytes) + "\" has " +
                    std::to_string(type.size()) + " bytes, and one may have " +
                    std::to_string(max_job_type_bytes);
     }

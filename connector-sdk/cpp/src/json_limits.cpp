@@ -4,6 +4,7 @@
 
 #include "ipc/envelope.h"
 #include "ipc/messages.h"
+#include "ipc/text/utf8.h"
 
 namespace emprops::sdk {
 
@@ -45,7 +46,7 @@ JobFailure too_deep() {
 
 std::string shortened(const std::string& text, std::size_t bytes) {
     if (text.size() <= bytes) return text;
-    return text.substr(0, bytes) + "... (" + std::to_string(text.size()) + " bytes in all)";
+    return text::shortened(text, bytes) + " (" + std::to_string(text.size()) + " bytes in all)";
 }
 
 }  // namespace emprops::sdk

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "ipc/text/utf8.h"
+
 namespace emprops::process {
 
 namespace {
@@ -63,11 +65,12 @@ std::optional<std::uint64_t> socket_inode(std::string_view link) {
 
 std::string shown_command(std::string_view cmdline) {
     constexpr std::size_t longest = 200;
-    std::string text(cmdline.substr(0, std::min(cmdline.find_last_not_of('\0') + 1, longest)));
+    cmdline = cmdline.substr(0, cmdline.find_last_not_of('\0') + 1);
+    std::string text = text::shortened(cmdline, longest);
     for (char& c : text) {
         if (static_cast<unsigned char>(c) < ' ') c = ' ';
     }
-    return cmdline.size() > longest + 1 ? text + "..." : text;
+    return text;
 }
 
 }  // namespace emprops::process
