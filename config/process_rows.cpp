@@ -149,8 +149,9 @@ Rows<S> supervision_rows() {
         of_base<S>(recycle_rows()),
         of_base<S>(rights_rows()),
         of_base<S>(limit_rows()),
-        of_base<S>(
-            output_rows("stderr_lines_per_second", "More stderr lines than this are dropped and counted.")),
+        of_base<S>(output_rows(
+            "stderr_lines_per_second",
+            "More lines of stderr, prints on stdout and `log` messages than this are dropped and counted.")),
     });
 }
 

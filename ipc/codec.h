@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "ipc/envelope.h"
 #include "ipc/messages.h"
@@ -16,25 +17,50 @@ namespace emprops::ipc {
 std::string encode(const ToConnector& message);
 std::string encode(const FromConnector& message);
 
-/// A stdout line that is no protocol message (does not begin with "{"): a print of the connector. Harmless.
+/// A stdout line that is none of our messages, whatever else it may be: a print of the connector or of a library. Harmless.
 struct Stray {
-    std::string text;
+    std::string text;  // its beginning
+    /// Why it is none, where somebody may have meant it to be one; completes "it is no message: ".
+    std::string hint;
+    /// What it says, if a known logger wrote it; then the hint is of no use.
+    std::optional<LogLine> log;
+    /// It is a valid JSON object.
+    bool json = false;
 };
 
-/// A line that wanted to be a message and is not valid. `job_id` if it could still be read.
+/// A line that wanted to be a message and is not valid. `job_id` if it could be read, whatever is wrong.
 struct Malformed {
     std::string reason;  // names the place of the error
     std::optional<std::string> job_id;
     std::optional<std::string> type;  // likewise
+    /// Text stands in front of it; see Behind.
+    std::size_t at = 0;
+
+    /// It was to end a job: if it does not name one, then the only one there is.
+    bool ends_job() const { return type == "result" || type == "failed"; }
 };
 
-using Decoded = std::variant<FromConnector, Stray, Malformed>;
+/// A whole message that begins at byte `at` of the line, behind the text of a print without a line break.
+struct Behind {
+    std::size_t at = 0;
+    std::string type;
+    FromConnector message;
+};
+
+/// The types that FromConnector has.
+const std::vector<std::string>& types_from_connector();
+
+using Decoded = std::variant<FromConnector, Stray, Malformed, Behind>;
 
 /// What may surround a `result`. Small: a DOM is many times larger than its text ("[{},{},...]").
 inline constexpr ScanLimits connector_limits{max_value_depth + 1, std::size_t{256} << 10};
 
 /// Decodes a connector's stdout line (without "\n").
 Decoded decode_from_connector(std::string_view line, const ScanLimits& limits = connector_limits);
+
+/// The message that stands behind text, as Behind or Malformed; nothing: the whole line is stray. Looks at a few places
+/// of the first 64 KiB only, so that no line costs more than a few passes.
+std::optional<Decoded> message_behind(std::string_view line, const ScanLimits& limits = connector_limits);
 
 /// The job_id of a line that is surely a valid `progress` message, found without building anything: a flood
 /// of progress is mostly thrown away. Nothing: perhaps it is one all the same, decode it.

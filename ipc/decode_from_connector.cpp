@@ -5,11 +5,12 @@
 
 #include "ipc/codec.h"
 #include "ipc/field_reader.h"
+#include "ipc/known_loggers.h"
+#include "ipc/lead.h"
+#include "ipc/stray.h"
 
 namespace emprops::ipc {
 namespace {
-
-constexpr std::size_t max_stray_bytes = 4096;
 
 Features to_features(const std::vector<std::string>& names) {
     const auto has = [&](const char* name) {
@@ -98,19 +99,10 @@ FromConnector read_service_request(FieldReader& in, const Envelope&) {
     return message;
 }
 
-// Levels are mapped, not refused: other loggers say "warning" or "critical", and a log line is no reason to
-// fail.
-std::string to_level(const std::string& name) {
-    constexpr std::array known{"trace", "debug", "info", "warn", "error"};
-    if (std::find(known.begin(), known.end(), name) != known.end()) return name;
-    if (name == "warning") return "warn";
-    if (name == "critical" || name == "fatal") return "error";
-    return "info";
-}
-
 FromConnector read_log(FieldReader& in, const Envelope&) {
     LogLine message;
-    message.level = to_level(in.text("level", message.level));
+    // Levels are mapped, not refused: other loggers say "warning" or "critical", and a log line is no reason to fail.
+    message.level = logger_level(in.text("level", message.level)).value_or(message.level);
     message.message = in.text("message");
     message.fields = in.object("fields", nullptr);
     return message;
@@ -145,37 +137,48 @@ constexpr std::pair<const char*, Reader> readers[] = {
     {"pong", read_pong},
 };
 
-std::optional<std::string> job_id_of(const Json& fields) {
-    const auto found = fields.find("job_id");
-    if (found == fields.end() || !found->is_string()) return std::nullopt;
-    return found->get<std::string>();
-}
-
 }  // namespace
 
-Decoded decode_from_connector(std::string_view line, const ScanLimits& limits) {
-    if (line.empty() || line.front() != '{') return Stray{std::string(line.substr(0, max_stray_bytes))};
+const std::string* job_id_of(const FromConnector& message) {
+    return std::visit(
+        [](const auto& each) -> const std::string* {
+            if constexpr (requires { each.job_id; })
+                return &each.job_id;
+            else
+                return nullptr;
+        },
+        message);
+}
 
-    const ScanOutcome scanned = scan_envelope(line, {"result"}, limits);
-    if (!scanned.envelope) {
-        return Malformed{
-            "not valid JSON at byte " + std::to_string(scanned.error.offset) + ": " + scanned.error.reason,
-            scanned.error.job_id, scanned.error.type};
-    }
+const std::vector<std::string>& types_from_connector() {
+    static const std::vector<std::string> types = [] {
+        std::vector<std::string> names;
+        for (const auto& [name, read] : readers)
+            names.emplace_back(name);
+        return names;
+    }();
+    return types;
+}
+
+Decoded decode_from_connector(std::string_view line, const ScanLimits& limits) {
+    const std::string_view text = without_lead(line);
+    if (!text.starts_with('{')) return judge_text(line, limits);
+
+    const ScanOutcome scanned = scan_envelope(text, {"result"}, limits);
+    if (!scanned.envelope) return judge_broken(text, scanned.error);
     const Envelope& envelope = *scanned.envelope;
     const auto type = envelope.fields.find("type");
-    if (type == envelope.fields.end() || !type->is_string()) {
-        return Malformed{"the message has no field \"type\" that is a string", job_id_of(envelope.fields),
-                         std::nullopt};
-    }
+    if (type == envelope.fields.end() || !type->is_string())
+        return judge_object(text, envelope, "the message has no field \"type\" that is a string");
     const std::string name = type->get<std::string>();
     for (const auto& [known, read] : readers) {
         if (name != known) continue;
         FieldReader in(envelope.fields, "message \"" + name + "\"");
         FromConnector message = read(in, envelope);
-        if (in.failed()) return Malformed{in.reason(), job_id_of(envelope.fields), name};
+        if (in.failed()) return judge_object(text, envelope, in.reason());
         return message;
     }
+    if (known_logger(envelope.fields)) return judge_object(text, envelope, {});
     return FromConnector{Unknown{name}};
 }
 

@@ -2,6 +2,7 @@
 
 #include "ipc/codec.h"
 #include "ipc/field_reader.h"
+#include "ipc/lead.h"
 
 namespace emprops::ipc {
 namespace {
@@ -70,7 +71,7 @@ std::optional<ToConnector> read(const std::string& type, FieldReader& in, const 
 }  // namespace
 
 Result<std::optional<ToConnector>> decode_to_connector(std::string_view line, const ScanLimits& limits) {
-    const ScanOutcome scanned = scan_envelope(line, {"payload"}, limits);
+    const ScanOutcome scanned = scan_envelope(without_lead(line), {"payload"}, limits);
     if (!scanned.envelope) {
         return Error{code::protocol_error, "not valid JSON at byte " + std::to_string(scanned.error.offset) +
                                                ": " + scanned.error.reason};

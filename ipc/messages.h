@@ -186,4 +186,7 @@ struct Unknown {
 using FromConnector = std::variant<Ready, InitFailed, Accepted, Progress, JobResult, Failed, Status,
                                    RestartService, ServiceRequest, LogLine, Capabilities, Pong, Unknown>;
 
+/// The job that the message names; null for types that name none.
+const std::string* job_id_of(const FromConnector& message);
+
 }  // namespace emprops::ipc

@@ -43,8 +43,8 @@ class Operations {
     virtual Result<std::string> reload() = 0;
     virtual Result<std::string> cancel(const std::string& job_id, const std::string& reason) = 0;
 
-    /// The last lines of a connector's log (empty: of all): what it wrote to stderr and its `log` messages,
-    /// oldest first.
+    /// The last lines of a connector's log (empty: of all): its prints and `log` messages, and what was wrong with its
+    /// lines, oldest first.
     virtual Result<std::vector<std::string>> log_tail(const std::string& connector) const = 0;
     /// Those lines at once, then what comes.
     virtual Result<Subscription> follow_log(const std::string& connector, OnLine on_line) = 0;

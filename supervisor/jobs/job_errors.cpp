@@ -1,6 +1,5 @@
 #include "supervisor/jobs/job_errors.h"
 #include "ipc/text/people.h"
-#include "ipc/text/utf8.h"
 
 #include <csignal>
 #include <utility>
@@ -11,18 +10,13 @@ namespace {
 namespace code = ipc::code;
 using process::StopReason;
 
-constexpr std::size_t quoted_bytes = 300;
-
 ipc::JobError make(const char* code, std::string message, bool retryable = true) {
     return {code, std::move(message), retryable, {}};
 }
 
 std::string last_words(const process::DeathReport& report) {
-    for (auto line = report.stderr_tail.rbegin(); line != report.stderr_tail.rend(); ++line) {
-        if (line->find_first_not_of(" \t\r") != std::string::npos)
-            return "; its last line on stderr: \"" + text::shortened(*line, quoted_bytes, "…") + "\"";
-    }
-    return "";
+    const std::string line = report.last_line();
+    return line.empty() ? "" : "; its last line on stderr: \"" + line + "\"";
 }
 
 ipc::Json evidence(const process::InstanceId& id, const process::DeathReport& report) {
@@ -67,15 +61,6 @@ bool service_end_is_no_jobs_fault(const process::DeathReport& report) {
 
 std::string service_name(const std::string& connector, int index) {
     return "the service of " + process::to_string(process::InstanceId{connector, index, 0});
-}
-
-std::string how_it_died(const process::DeathReport& report) {
-    std::string text = report.summary();
-    for (auto line = report.stderr_tail.rbegin(); line != report.stderr_tail.rend(); ++line) {
-        if (line->find_first_not_of(" \t\r") == std::string::npos) continue;
-        return text + "; its last line: \"" + text::shortened(*line, quoted_bytes, "…") + "\"";
-    }
-    return text;
 }
 
 ipc::JobError died_error(const process::InstanceId& id, const process::DeathReport& report) {
@@ -126,13 +111,13 @@ ipc::JobError unclear_error(const std::string& service, std::size_t jobs,
         code::service_unavailable,
         service + " ended while " + std::to_string(jobs) +
             " jobs were at it, and which of them it worked on is not known; they run one at a time next: " +
-            how_it_died(report));
+            report.summary_with_last_line());
 }
 
 ipc::JobError sick_machine_error(const std::string& service, const std::string& text,
                                  const process::DeathReport& report) {
     return make(code::service_unavailable, service + " is not used for now, and this job is not blamed: " +
-                                               text + "; the last time: " + how_it_died(report));
+                                               text + "; the last time: " + report.summary_with_last_line());
 }
 
 ipc::JobError service_away_error(const process::InstanceId& id, const std::string& reason) {

@@ -18,8 +18,6 @@ bool not_the_jobs_fault(const process::DeathReport& report);
 bool service_end_is_no_jobs_fault(const process::DeathReport& report);
 /// "the service of comfyui/1"
 std::string service_name(const std::string& connector, int index);
-/// How the process died, and the last thing that it said.
-std::string how_it_died(const process::DeathReport& report);
 
 /// The process that ran the job ended: code crashed, hung, timeout or drained, with the evidence.
 ipc::JobError died_error(const process::InstanceId& id, const process::DeathReport& report);

@@ -55,7 +55,7 @@ void ServiceFaults::judge(const Death& death, process::ServiceVerdict verdict, c
 void ServiceFaults::blame_job(TimePoint now, const Death& death, const std::string& job_id,
                               std::uint32_t limit) {
     const std::uint32_t deaths =
-        records_.history.add_death(job_id, how_it_died(death.report), limit, death.name);
+        records_.history.add_death(job_id, death.report.summary_with_last_line(), limit, death.name);
     judge(death, process::ServiceVerdict::job, {});
     records_.note(Note::Level::warn, death.service.connector, job_id,
                   death.name + " ended while it was at this job, " + std::to_string(deaths) + " of " +

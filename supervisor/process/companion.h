@@ -68,6 +68,10 @@ class Companion : public Service::Owner {
     bool may_start_connector();
     /// Why the service does not serve.
     std::string reason() const;
+    /// What the service printed last, behind a sentence that says `already`; may be empty.
+    std::string last_said(TimePoint now, const std::string& already) const {
+        return service_ ? service_->last_said(now, already) : "";
+    }
     /// Changes what the connector offers as far as the service can be used.
     void limit(InstanceInfo& offered) const;
     /// The same for what the connector says of its outside service.

@@ -4,33 +4,44 @@
 #include <utility>
 
 #include "ipc/envelope.h"
-#include "ipc/json_text.h"
+#include "ipc/lead.h"
+#include "ipc/overload.h"
 #include "supervisor/base/memory.h"
+#include "supervisor/process/complaints.h"
 
 namespace emprops::process {
 
 namespace {
 constexpr Ms progress_interval{100};
-constexpr std::uint32_t complaints_per_second = 10;
 constexpr std::uint32_t requests_per_second = 20;
 /// A waiting progress line is kept as it came, unless it is longer than what it says.
 constexpr std::size_t kept_progress_bytes = 4096;
+/// A connector of a later version has a few; each is told once.
+constexpr std::size_t most_unknown_types = 16;
+
+Said::Speaker speaker(const InstanceId& id, const config::ConnectorSettings& settings) {
+    return {id,
+            "connector." + settings.name,
+            "",
+            "prints, lines of stderr and log messages",
+            "stderr_lines_per_second",
+            settings.supervision.stderr_lines_per_second};
+}
 }  // namespace
 
 ConnectorProcess::ConnectorProcess(Surroundings& around, Owner& owner, InstanceId id,
-                                   const config::ConnectorSettings& settings, ConnectorCounters& counters)
+                                   const config::ConnectorSettings& settings, ConnectorCounters& counters,
+                                   LastSaid& last_said)
     : around_(around),
       owner_(owner),
       id_(std::move(id)),
       policy_(settings.supervision),
       attached_(settings.attach),
       counters_(counters),
-      log_(logger("connector." + settings.name)),
       child_(around, to_string(id_), to_string(id_),
              id_.connector + "/" + std::to_string(id_.index) + "/" + std::to_string(id_.generation),
              Child::Events{[this] { owner_.on_exit(*this); }, [this] { on_end(); }}),
-      stderr_limit_(policy_.stderr_lines_per_second),
-      complaint_limit_(complaints_per_second),
+      said_(around, child_, speaker(id_, settings), counters, last_said),
       request_limit_(requests_per_second),
       progress_(progress_interval),
       progress_timer_(around.executor) {}
@@ -55,15 +66,17 @@ IoEvents ConnectorProcess::io_events() {
     IoEvents events;
     events.on_line = [this](std::string_view line, bool torn) { on_line(line, torn); };
     events.on_overlong = [this](std::string_view head, std::uint64_t size) { on_overlong(head, size); };
-    events.on_stderr = [this](std::string_view line) { on_stderr(line); };
+    events.on_stderr = [this](std::string_view line) { said_.line(line, Pipe::err); };
+    events.on_state = [this](std::string_view text, Pipe pipe) {
+        if (pipe == Pipe::err)
+            said_.state(text, pipe);
+        else
+            said_.stray({std::string(text), {}, {}}, true);
+    };
     events.on_stdout_end = [this] { owner_.on_pipe_closed(*this, "closed its stdout"); };
     events.on_stdin_closed = [this] { owner_.on_pipe_closed(*this, "closed its stdin"); };
     events.on_stalled = [this] { owner_.on_stalled(*this); };
     return events;
-}
-
-void ConnectorProcess::trace(TraceLine::Kind kind, std::string_view text) const {
-    around_.news->trace({id_, child_.pid(), std::chrono::system_clock::now(), kind, std::string(text)});
 }
 
 bool ConnectorProcess::send(const ipc::ToConnector& message) {
@@ -73,7 +86,7 @@ bool ConnectorProcess::send(const ipc::ToConnector& message) {
     if (!io->send(ipc::encode(message), job)) return false;
     const std::string text = shown(message);
     child_.evidence().add_sent(text);
-    if (around_.news->protocol_is_watched()) trace(TraceLine::Kind::to_connector, text);
+    if (around_.news->protocol_is_watched()) said_.trace(TraceLine::Kind::to_connector, text);
     return true;
 }
 
@@ -121,10 +134,10 @@ DeathReport ConnectorProcess::death_report() const {
 
 // ---- lines ------------------------------------------------------------------------------------------------
 
-void ConnectorProcess::keep(std::string_view shown, bool log_message) {
+void ConnectorProcess::keep(std::string_view shown, bool for_people) {
     child_.evidence().add_received(shown);
-    if (!log_message && around_.news->protocol_is_watched())
-        trace(TraceLine::Kind::from_connector, cut(shown));
+    if (!for_people && around_.news->protocol_is_watched())
+        said_.trace(TraceLine::Kind::from_connector, cut(shown));
 }
 
 void ConnectorProcess::on_line(std::string_view line, bool torn) {
@@ -135,47 +148,90 @@ void ConnectorProcess::on_line(std::string_view line, bool torn) {
         return;
     }
     ipc::Decoded decoded = ipc::decode_from_connector(line);
-    if (auto* message = std::get_if<ipc::FromConnector>(&decoded)) {
-        ++counters_.lines_received;
-        keep(shown(*message, line), std::holds_alternative<ipc::LogLine>(*message));
-        on_decoded(std::move(*message), line);
-        return;
-    }
-    if (std::holds_alternative<ipc::Stray>(decoded)) {
-        keep(line);
-        ++counters_.stray_lines;
-        if (!complaint_limit_.allow(Clock::now())) return;
-        const LogContext context(log_fields());
-        log_->info("stray output on stdout: {}", cut(line));
-        return;
-    }
-    const auto& malformed = std::get<ipc::Malformed>(decoded);
+    std::visit(Overload{
+                   [&](ipc::FromConnector& message) { on_message(std::move(message), line); },
+                   [&](const ipc::Stray& stray) { on_stray(stray, line); },
+                   [&](const ipc::Malformed& malformed) { on_malformed(malformed, line, torn); },
+                   [&](ipc::Behind& behind) { on_behind(std::move(behind), line); },
+               },
+               decoded);
+}
+
+void ConnectorProcess::on_message(ipc::FromConnector message, std::string_view line) {
+    ++counters_.lines_received;
+    keep(shown(message, line), std::holds_alternative<ipc::LogLine>(message));
+    on_decoded(std::move(message), line);
+}
+
+void ConnectorProcess::on_stray(const ipc::Stray& stray, std::string_view line) {
+    keep(line, true);
+    ++counters_.stray_lines;
+    said_.stray(stray);
+    // Perhaps it was to be `ready`.
+    if (said_ready_ || stray.hint.empty() || stray.log || stray.hint == hint_) return;
+    hint_ = stray.hint;
+    complain("", "a line on its stdout is no message: " + hint_);
+}
+
+void ConnectorProcess::on_malformed(const ipc::Malformed& malformed, std::string_view line, bool torn) {
     keep(shown(malformed, line.size()));
     // Half a line is no lie but the trace of a death in mid-write. That death decides about the job: as a
     // protocol error it would be neither resumed nor counted as poison.
     if (torn) return;
     ++counters_.protocol_errors;
     std::optional<std::string> job_id = malformed.job_id;
-    if (const auto running = jobs_.ids(); !job_id && running.size() == 1) job_id = running.front();
+    if (!job_id && malformed.ends_job()) {
+        if (const auto running = jobs_.ids(); running.size() == 1) job_id = running.front();
+    }
     broken(job_id, ipc::code::protocol_error,
            "the connector sent a line that is not a valid message: " + malformed.reason);
+    // Of two threads that write at once, one may have written a whole message.
+    if (malformed.at != 0) return;
+    auto rest = ipc::message_behind(line);
+    if (auto* behind = rest ? std::get_if<ipc::Behind>(&*rest) : nullptr) on_behind(std::move(*behind), line);
+}
+
+void ConnectorProcess::on_behind(ipc::Behind behind, std::string_view line) {
+    const TextBefore before{line.substr(0, behind.at), behind.type};
+    const std::string_view rest = line.substr(behind.at);
+    const std::string* job_id = ipc::job_id_of(behind.message);
+    ++counters_.stray_lines;
+    if (job_id != nullptr && jobs_.holds(*job_id)) {
+        complain(*job_id, before.taken());
+        on_message(std::move(behind.message), rest);
+    } else if (std::holds_alternative<ipc::LogLine>(behind.message)) {
+        on_message(std::move(behind.message), rest);
+    } else {
+        keep("(text and a message " + behind.type + ")");
+        if (job_id != nullptr) ++counters_.foreign_messages;
+        complain(job_id != nullptr ? cut(*job_id) : "",
+                 job_id != nullptr ? before.foreign() : before.not_taken());
+    }
 }
 
 void ConnectorProcess::on_overlong(std::string_view head, std::uint64_t size) {
     ++counters_.overlong_lines;
     keep("(line of " + std::to_string(size) + " bytes skipped)");
-    if (head.empty() || head.front() != '{') {
-        ++counters_.stray_lines;
-        complain("", "stray output on stdout: a line of " + std::to_string(size) + " bytes, skipped");
-        return;
+    const std::string_view begun = ipc::without_lead(head);
+    std::optional<std::string> job_id;
+    if (begun.starts_with('{')) {
+        // The head is no complete object: the scan fails at its end and says what it had read by then.
+        job_id = ipc::scan_envelope(begun, {"result", "payload"}).error.job_id;
+    } else {
+        const auto behind = ipc::message_behind(head);
+        const auto* cut_off = behind ? std::get_if<ipc::Malformed>(&*behind) : nullptr;
+        if (cut_off == nullptr) {
+            ++counters_.stray_lines;
+            complain("", "stray output on stdout: a line of " + std::to_string(size) + " bytes, skipped");
+            return;
+        }
+        job_id = cut_off->job_id;
     }
     const std::string text =
         "the connector sent a line of " + std::to_string(size) + " bytes, " +
-        (size > policy_.max_line_bytes
-             ? "the limit is " + std::to_string(policy_.max_line_bytes) + " (max_line_bytes)"
-             : std::string("for which ") + no_memory);
-    // The head is no complete object: the scan fails at its end and says what it had read by then.
-    const std::optional<std::string> job_id = ipc::scan_envelope(head, {"result", "payload"}).error.job_id;
+        (size > policy_.max_line_bytes ? "the limit is " + std::to_string(policy_.max_line_bytes) +
+                                             " (max_line_bytes; return references, not data)"
+                                       : std::string("for which ") + no_memory);
     if (job_id)
         broken(job_id, ipc::code::result_too_large, text);
     else
@@ -189,11 +245,7 @@ void ConnectorProcess::broken(const std::optional<std::string>& job_id, const ch
         complain(cut(*job_id), text + "; this process does not hold the job it names");
         return;
     }
-    const bool allowed = complaint_limit_.allow(Clock::now());
-    if (allowed) {
-        const LogContext context(log_fields(job_id.value_or("")));
-        log_->warn("{}", text);
-    }
+    const bool allowed = said_.complain(job_id.value_or(""), text);
     if (job_id) {
         if (!jobs_.failed_here(*job_id)) return;
         pass_last_progress(*job_id);
@@ -203,57 +255,13 @@ void ConnectorProcess::broken(const std::optional<std::string>& job_id, const ch
     owner_.on_broken_line(*this, job_id, code, text);
 }
 
-void ConnectorProcess::complain(const std::string& job_id, const std::string& text) {
-    if (!complaint_limit_.allow(Clock::now())) return;
-    const LogContext context(log_fields(job_id));
-    log_->warn("{}", text);
-}
-
-void ConnectorProcess::on_stderr(std::string_view line) {
-    ++counters_.lines;
-    if (!stderr_limit_.allow(Clock::now())) {
-        ++counters_.lines_dropped;
-        // The end of a flood often says why a process died: it is kept even when it is not logged.
-        child_.evidence().add_stderr(line, false);
-        return;
-    }
-    const LogContext context(log_fields());
-    log_dropped_stderr();
-    const std::string text = cut(line);
-    child_.evidence().add_stderr(line, true);
-    log_->info("{}", text);
-    trace(TraceLine::Kind::stderr_line, text);
-}
-
-void ConnectorProcess::log_dropped_stderr() {
-    if (const std::uint64_t dropped = stderr_limit_.take_dropped())
-        log_->warn("{} lines of stderr and log messages were dropped (stderr_lines_per_second = {})", dropped,
-                   policy_.stderr_lines_per_second);
-}
-
-void ConnectorProcess::log_what_was_dropped(bool tail) {
-    const LogContext context(log_fields());
-    log_dropped_stderr();
+void ConnectorProcess::tell_the_rest(bool died) {
     if (const std::uint64_t dropped = request_limit_.take_dropped())
-        log_->warn("{} messages service_request or restart_service were dropped", dropped);
-    if (const std::uint64_t dropped = complaint_limit_.take_dropped())
-        log_->warn("{} complaints about its stdout were not logged", dropped);
-    if (!tail) return;
-    for (const std::string& line : child_.evidence().unlogged_stderr())
-        log_->info("{} (one of the last lines of stderr)", line);
-}
-
-void ConnectorProcess::log(const ipc::LogLine& line) const {
-    const LogContext context(log_fields());
-    std::string text = line.message;
-    if (line.fields.is_object() && !line.fields.empty()) text += " " + ipc::dump(line.fields);
-    const auto level = line.level == "warn" ? spdlog::level::warn : spdlog::level::from_str(line.level);
-    log_->log(level == spdlog::level::off ? spdlog::level::info : level, "{}", cut(text));
-}
-
-void ConnectorProcess::log(const ipc::Unknown& unknown) const {
-    const LogContext context(log_fields());
-    log_->debug("message of unknown type \"{}\" ignored", cut(unknown.type));
+        complain("", std::to_string(dropped) + " messages service_request or restart_service were dropped");
+    said_.say_what_was_dropped(died);
+    if (!died) return;
+    for (const std::string& line : death_report().last_messages)
+        said_.trace(TraceLine::Kind::last_message, line);
 }
 
 // ---- messages ---------------------------------------------------------------------------------------------
@@ -272,15 +280,8 @@ void ConnectorProcess::on_progress(std::string_view job_id, std::string_view lin
 /// A connector may send these messages as often as it likes: only so many in each second are passed on.
 bool ConnectorProcess::may_pass(const ipc::FromConnector& message) {
     const TimePoint now = Clock::now();
-    if (std::holds_alternative<ipc::LogLine>(message)) {
-        if (!stderr_limit_.allow(now)) {
-            ++counters_.lines_dropped;
-            return false;
-        }
-        const LogContext context(log_fields());
-        log_dropped_stderr();
-    } else if (const auto* request = std::get_if<ipc::ServiceRequest>(&message);
-               request != nullptr && jobs_.requested(request->job_id)) {
+    if (const auto* request = std::get_if<ipc::ServiceRequest>(&message);
+        request != nullptr && jobs_.requested(request->job_id)) {
         // The first one of a job is never dropped: that the job has reached the service decides who is to blame when
         // the service dies.
         return true;
@@ -296,7 +297,7 @@ bool ConnectorProcess::may_pass(const ipc::FromConnector& message) {
                              std::to_string(requests_per_second) + " per second are passed on)");
     } else if (std::holds_alternative<ipc::Ready>(message) ||
                std::holds_alternative<ipc::InitFailed>(message)) {
-        if (said_ready_ && !complaint_limit_.allow(now)) return false;
+        if (said_ready_ && !said_.may_complain()) return false;
         said_ready_ = true;
     }
     return true;
@@ -310,9 +311,9 @@ void ConnectorProcess::on_decoded(ipc::FromConnector message, std::string_view l
             on_progress(progress->job_id, ipc::encode(message));
         return;
     }
+    if (const auto* log = std::get_if<ipc::LogLine>(&message)) return said_.message(*log);
+    if (const auto* unknown = std::get_if<ipc::Unknown>(&message)) return on_unknown(*unknown);
     if (!may_pass(message)) return;
-    if (std::holds_alternative<ipc::LogLine>(message))
-        trace(TraceLine::Kind::log_line, cut(shown(message, line)));
     if (const auto* request = std::get_if<ipc::ServiceRequest>(&message)) {
         if (!about_held_job(request->job_id, "service_request", false)) return;
         jobs_.awaits_service(request->job_id);
@@ -329,13 +330,19 @@ void ConnectorProcess::on_decoded(ipc::FromConnector message, std::string_view l
     owner_.on_message(*this, std::move(message));
 }
 
+void ConnectorProcess::on_unknown(const ipc::Unknown& unknown) {
+    ++counters_.stray_lines;
+    const std::string type = cut(unknown.type);
+    if (unknown_types_.size() >= most_unknown_types || !unknown_types_.insert(type).second) return;
+    complain("", unknown_type(type));
+}
+
 bool ConnectorProcess::about_held_job(std::string_view job_id, const char* type, bool ends) {
     if (jobs_.said(job_id, ends)) return true;
     ++counters_.foreign_messages;
-    if (!complaint_limit_.allow(Clock::now())) return false;
-    const LogContext context(log_fields(cut(job_id)));
-    log_->warn("{} for a job that {}; ignored", type,
-               jobs_.holds(job_id) ? "it has already ended" : "this process does not hold");
+    complain(cut(job_id), std::string(type) + " for a job that " +
+                              (jobs_.holds(job_id) ? "it has already ended" : "this process does not hold") +
+                              "; ignored");
     return false;
 }
 

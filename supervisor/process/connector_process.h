@@ -9,15 +9,16 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "config/settings.h"
 #include "ipc/codec.h"
-#include "supervisor/base/log.h"
 #include "supervisor/process/child.h"
 #include "supervisor/process/held_jobs.h"
 #include "supervisor/process/pipes/line_limiter.h"
 #include "supervisor/process/pipes/progress_coalescer.h"
+#include "supervisor/process/said.h"
 #include "supervisor/process/status.h"
 #include "supervisor/process/surroundings.h"
 
@@ -43,7 +44,8 @@ class ConnectorProcess {
     };
 
     ConnectorProcess(Surroundings& around, Owner& owner, InstanceId id,
-                     const config::ConnectorSettings& settings, ConnectorCounters& counters);
+                     const config::ConnectorSettings& settings, ConnectorCounters& counters,
+                     LastSaid& last_said);
 
     Result<> start(LaunchSpec spec);
     /// Somebody else has started it; it has connected.
@@ -67,11 +69,11 @@ class ConnectorProcess {
     bool backlog() const { return connected() && child_.io()->backlog(); }
 
     void close_stdin_after_writing();
-    /// A message that is for the log.
-    void log(const ipc::LogLine& line) const;
-    void log(const ipc::Unknown& unknown) const;
-    /// At the end: logs how much the rate limits kept out of the log, and with `tail` the last lines.
-    void log_what_was_dropped(bool tail);
+    /// Something is wrong with what it sends.
+    void complain(const std::string& job_id, const std::string& text) { said_.complain(job_id, text); }
+    /// At the end: tells how much the rate limits kept out of the log and, if nobody had planned it (`died`), the last
+    /// lines and messages, the latter only to those who watch.
+    void tell_the_rest(bool died);
     /// Everything known about its end, but for what its Life knows.
     DeathReport death_report() const;
 
@@ -79,22 +81,23 @@ class ConnectorProcess {
     IoLimits io_limits() const;
     IoEvents io_events();
     void on_end();
-    void trace(TraceLine::Kind kind, std::string_view text) const;
     void on_line(std::string_view line, bool torn);
     void on_overlong(std::string_view head, std::uint64_t size);
-    void on_stderr(std::string_view line);
+    void on_message(ipc::FromConnector message, std::string_view line);
+    void on_stray(const ipc::Stray& stray, std::string_view line);
+    void on_malformed(const ipc::Malformed& malformed, std::string_view line, bool torn);
+    void on_behind(ipc::Behind behind, std::string_view line);
+    void on_unknown(const ipc::Unknown& unknown);
     void on_decoded(ipc::FromConnector message, std::string_view line);
     void on_progress(std::string_view job_id, std::string_view line);
-    /// Evidence and trace of a line that was received; a `log` message is traced when it may pass.
-    void keep(std::string_view shown, bool log_message = false);
+    /// Evidence and trace of a line that was received; what is `for_people` is traced when it may pass.
+    void keep(std::string_view shown, bool for_people = false);
     bool may_pass(const ipc::FromConnector& message);
     /// A line that cannot be used. `job_id`: the job it surely concerns; it fails with `code`.
     void broken(const std::optional<std::string>& job_id, const char* code, const std::string& text);
-    void complain(const std::string& job_id, const std::string& text);
     bool about_held_job(std::string_view job_id, const char* type, bool ends);
     void pass_progress(std::string_view line);
     void pass_last_progress(std::string_view job_id);
-    void log_dropped_stderr();
     void arm_progress_timer();
 
     Surroundings& around_;
@@ -103,16 +106,16 @@ class ConnectorProcess {
     config::SupervisionSettings policy_;
     bool attached_;
     ConnectorCounters& counters_;
-    std::shared_ptr<spdlog::logger> log_;
     Child child_;
-    LineLimiter stderr_limit_;
-    LineLimiter complaint_limit_;  // log lines about lines that are wrong
-    LineLimiter request_limit_;    // service_request, restart_service
+    Said said_;
+    LineLimiter request_limit_;  // service_request, restart_service
+    std::set<std::string> unknown_types_;
     ProgressCoalescer progress_;
     boost::asio::steady_timer progress_timer_;
     bool progress_timer_armed_ = false;
     HeldJobs jobs_;
     bool said_ready_ = false;
+    std::string hint_;  // the last one before `ready` that was told
     Lifetime lifetime_;
 };
 

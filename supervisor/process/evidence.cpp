@@ -69,16 +69,27 @@ std::string shown(const ipc::Malformed& malformed, std::size_t size) {
     return text + ": " + cut(malformed.reason) + ")";
 }
 
-void Evidence::Ring::add(std::string_view mark, std::string_view line, bool logged, std::size_t limit) {
-    if (limit == 0) return;
+Evidence::Ring::Line& Evidence::Ring::next_place(std::size_t limit, Pipe pipe) {
     const bool full = lines_.size() >= limit;
-    if (!full) lines_.emplace_back();
-    Line& place = full ? lines_[next_] : lines_.back();
-    if (full) next_ = (next_ + 1) % limit;
+    if (!lines_.empty()) {
+        Line& newest = full ? lines_[(next_ + limit - 1) % limit] : lines_.back();
+        if (newest.origin.state && newest.origin.pipe == pipe) return newest;
+    }
+    if (!full) return lines_.emplace_back();
+    Line& oldest = lines_[next_];
+    next_ = (next_ + 1) % limit;
+    return oldest;
+}
+
+void Evidence::Ring::add(std::string_view mark, std::string_view line, bool logged, std::size_t limit,
+                         Origin origin) {
+    if (limit == 0) return;
+    Line& place = next_place(limit, origin.pipe);
     const std::string_view part = cut_view(line);
     place.text.assign(mark).append(part);
     if (part.size() < line.size()) place.text += "...";
     place.logged = logged;
+    place.origin = origin;
 }
 
 std::vector<std::string> Evidence::Ring::list(bool only_unlogged) const {

@@ -45,14 +45,24 @@ class FleetListener {
 
 /// A protocol or stderr line as a person may see it: payloads, results and settings are cut.
 struct TraceLine {
-    /// log_line: a `log` message. It and stderr are what a connector says to people.
-    enum class Kind { to_connector, from_connector, log_line, stderr_line };
-    bool for_people() const { return kind == Kind::log_line || kind == Kind::stderr_line; }
+    /// log_line: a `log` message; stray_line: a print on stdout; complaint: what the worker says of its lines;
+    /// last_message: a message before its death. All but the messages as they pass are for people.
+    enum class Kind {
+        to_connector,
+        from_connector,
+        log_line,
+        stderr_line,
+        stray_line,
+        complaint,
+        last_message
+    };
+    bool for_people() const { return kind != Kind::to_connector && kind != Kind::from_connector; }
     InstanceId id;
     int pid = 0;
     std::chrono::system_clock::time_point at;
     Kind kind = Kind::stderr_line;
     std::string text;
+    bool state = false;  ///< of a line that is written over (a progress bar) and has not ended
 };
 
 }  // namespace emprops::process

@@ -160,9 +160,10 @@ void Instance::carry_out(Actions actions) {
 void Instance::spawn() {
     const std::uint64_t generation = ++around_.last_generation;
     ++counters_.starts;
-    start_problem_.clear();
-    Member& member = members_.add(std::make_unique<Member>(
-        around_, companion_, *this, InstanceId{settings_.name, index_, generation}, settings_, counters_));
+    last_said_.process_started(Clock::now());
+    Member& member = members_.add(std::make_unique<Member>(around_, companion_, *this,
+                                                           InstanceId{settings_.name, index_, generation},
+                                                           settings_, counters_, last_said_));
     if (const Result<> started = member.start(); !started) {
         members_.remove(generation);
         carry_out(life_.spawn_failed(started.error().message, Clock::now()));
@@ -186,8 +187,6 @@ void Instance::on_message(ConnectorProcess& process, ipc::FromConnector message)
                    [&](const ipc::Pong& pong) { life_.pong(generation, pong.id); },
                    [&](const ipc::Status& status) { member.take(status); },
                    [&](const ipc::Capabilities& change) { member.take(change); },
-                   [&](const ipc::LogLine& line) { process.log(line); },
-                   [&](const ipc::Unknown& unknown) { process.log(unknown); },
                    [&](const auto&) { pass_on(process.id(), std::move(message)); },
                },
                message);
@@ -224,12 +223,16 @@ void Instance::on_ready(Member& member, ipc::Ready ready) {
             return;
         }
     }
+    if (run != nullptr && !run->was_up() && run->stop_reason() == StopReason::start_timeout)
+        member.process().complain(
+            "",
+            "its `ready` came only after it was told to leave: it needs longer than start_timeout, or what it "
+            "writes is not flushed");
     carry_out(life_.ready(generation, protocol, features, Clock::now()));
 }
 
 void Instance::on_broken_line(ConnectorProcess& process, const std::optional<std::string>& job_id,
                               const std::string& code, const std::string& message) {
-    if (life_.state() == State::starting) start_problem_ = cut(message);
     around_.news->tell([id = process.id(), job_id, code, message](FleetListener& listener) {
         listener.on_protocol_error(id, job_id, code, message);
     });
@@ -347,13 +350,13 @@ void Instance::changed() {
 }
 
 std::string Instance::why(TimePoint now) const {
-    const State state = life_.state();
-    if (state == State::ready && !companion_.serves())
-        return name_ + " is unavailable: " + companion_.reason();
-    std::string text = name_ + " " + life_.why(now);
-    if (state == State::starting && !start_problem_.empty())
-        text += "; a line of it was no message: " + start_problem_;
-    return companion_.exists() ? text + "; " + companion_.reason() : text;
+    std::string text = name_ + " ";
+    if (life_.state() == State::ready && !companion_.serves())
+        text += "is unavailable: " + companion_.reason();
+    else
+        text += life_.why(now) + (companion_.exists() ? "; " + companion_.reason() : "");
+    text += last_said_.why(now, text);
+    return text + companion_.last_said(now, text);
 }
 
 InstanceStatus Instance::status() const {

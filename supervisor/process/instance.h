@@ -94,10 +94,10 @@ class Instance : public ConnectorProcess::Owner, public Companion::Owner {
     Life life_;
     ShownState state_;
     ConnectorCounters counters_;
+    LastSaid last_said_;
     Members members_;
     Companion companion_;
     bool leaving_ = false;
-    std::string start_problem_;  // a broken line before `ready`, which may have been meant to be one
     Lifetime lifetime_;
 };
 

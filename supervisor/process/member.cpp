@@ -9,12 +9,13 @@
 namespace emprops::process {
 
 Member::Member(Surroundings& around, const Companion& companion, ConnectorProcess::Owner& owner,
-               InstanceId id, const config::ConnectorSettings& settings, ConnectorCounters& counters)
+               InstanceId id, const config::ConnectorSettings& settings, ConnectorCounters& counters,
+               LastSaid& last_said)
     : around_(around),
       companion_(companion),
       settings_(settings),
       name_(to_string(id)),
-      process_(around, owner, std::move(id), settings, counters),
+      process_(around, owner, std::move(id), settings, counters, last_said),
       offer_(settings) {}
 
 // ---- starting ---------------------------------------------------------------------------------------------
@@ -106,14 +107,11 @@ void Member::kill() {
 
 void Member::log_death(const DeathReport& report) {
     const bool as_planned = planned(report.stopped_for);
-    process_.log_what_was_dropped(!as_planned);
+    process_.tell_the_rest(!as_planned);
     const LogContext context(
         process_.log_fields(report.jobs_held.size() == 1 ? report.jobs_held.front() : ""));
-    const auto log = logger("process");
-    log->log(as_planned ? spdlog::level::info : spdlog::level::err, "{}: {}", name_, report.summary());
-    if (as_planned) return;
-    for (const std::string& line : report.last_messages)
-        log->info("{}: last messages: {}", name_, line);
+    logger("process")->log(as_planned ? spdlog::level::info : spdlog::level::err, "{}: {}", name_,
+                           report.summary());
 }
 
 // ---- what it offers ---------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ class Member {
   public:
     /// `companion`: by which its offer is limited; it outlives this.
     Member(Surroundings& around, const Companion& companion, ConnectorProcess::Owner& owner, InstanceId id,
-           const config::ConnectorSettings& settings, ConnectorCounters& counters);
+           const config::ConnectorSettings& settings, ConnectorCounters& counters, LastSaid& last_said);
 
     /// Starts the process, or listens for somebody to connect.
     Result<> start();

@@ -18,13 +18,6 @@ constexpr Ms port_retry_min{2000};
 constexpr Ms port_retry_max{5000};
 constexpr std::size_t longest_line = std::size_t{16} << 10;
 
-/// Progress bars write over their own line: what a terminal would show in the end.
-std::string_view last_of_overwritten(std::string_view line) {
-    while (!line.empty() && line.back() == '\r')
-        line.remove_suffix(1);
-    return line.substr(line.rfind('\r') + 1);
-}
-
 }  // namespace
 
 Service::Service(Surroundings& around, Owner& owner, const config::ConnectorSettings& settings, int index)
@@ -34,9 +27,7 @@ Service::Service(Surroundings& around, Owner& owner, const config::ConnectorSett
       index_(index),
       instance_(to_string(InstanceId{settings.name, index, 0})),
       name_("the service of " + instance_),
-      life_(life_options(), around.options.random),
-      log_(logger("service." + settings.name)),
-      lines_(settings.service.supervision.stderr_lines_per_second) {}
+      life_(life_options(), around.options.random) {}
 
 LifeOptions Service::life_options() const {
     const config::ServiceSettings& service = settings_.service;
@@ -85,7 +76,6 @@ void Service::kill() {
 
 void Service::configure(const config::ConnectorSettings& settings) {
     settings_ = settings;
-    lines_ = LineLimiter(settings.service.supervision.stderr_lines_per_second);
     life_.configure(life_options());
     if (life_.wanted()) restart("its settings changed");
 }
@@ -147,7 +137,17 @@ void Service::spawn() {
         around_, name_, instance_,
         settings_.name + "/" + std::to_string(index_) + "/service-" + std::to_string(generation),
         Child::Events{[this] { on_exit(); }, [this] { on_end(); }});
+    said_ = std::make_unique<Said>(around_, *child_,
+                                   Said::Speaker{{settings_.name, index_, generation},
+                                                 "service." + settings_.name,
+                                                 "service: ",
+                                                 "lines of output",
+                                                 "log_lines_per_second",
+                                                 settings_.service.supervision.stderr_lines_per_second},
+                                   counters_, last_said_);
+    last_said_.process_started(Clock::now());
     if (const Result<> started = launch(); !started) {
+        said_.reset();
         child_.reset();
         carry_out(life_.spawn_failed(started.error().message, Clock::now()));
         return;
@@ -179,10 +179,12 @@ Result<> Service::launch() {
 
     IoLimits limits;
     limits.max_line_bytes = longest_line;
+    limits.stdout_is_text = true;
     IoEvents events;
-    events.on_line = [this](std::string_view line, bool) { on_output(line); };
-    events.on_overlong = [this](std::string_view head, std::uint64_t) { on_output(head); };
-    events.on_stderr = [this](std::string_view line) { on_output(line); };
+    events.on_line = [this](std::string_view line, bool) { said_->line(line, Pipe::out); };
+    events.on_overlong = [this](std::string_view head, std::uint64_t) { said_->line(head, Pipe::out); };
+    events.on_stderr = [this](std::string_view line) { said_->line(line, Pipe::err); };
+    events.on_state = [this](std::string_view text, Pipe pipe) { said_->state(text, pipe); };
     const Result<> started = child_->start(std::move(*spec), limits, std::move(events));
     if (started) child_->io()->close_stdin();  // it is told nothing
     return started;
@@ -218,26 +220,6 @@ PageAnswer Service::judge(const Result<HttpAnswer>& answer) const {
     return foreign;
 }
 
-void Service::on_output(std::string_view line) {
-    line = last_of_overwritten(line);
-    if (line.empty()) return;
-    ++counters_.lines;
-    const std::string text = cut(line);
-    const bool logged = lines_.allow(Clock::now());
-    child_->evidence().add_stderr(text, logged);
-    if (!logged) {
-        ++counters_.lines_dropped;
-        return;
-    }
-    const LogContext context(child_->log_fields());
-    if (const std::uint64_t dropped = lines_.take_dropped())
-        log_->warn("{} lines of output were dropped (log_lines_per_second = {})", dropped,
-                   settings_.service.supervision.stderr_lines_per_second);
-    log_->info("{}", text);
-    around_.news->trace({InstanceId{settings_.name, index_, life_.current()->generation()}, child_->pid(),
-                         std::chrono::system_clock::now(), TraceLine::Kind::stderr_line, "service: " + text});
-}
-
 // ---- ending -----------------------------------------------------------------------------------------------
 
 void Service::on_exit() {
@@ -247,11 +229,13 @@ void Service::on_exit() {
 
 void Service::on_end() {
     const std::unique_ptr<Child> ended = std::move(child_);
+    const std::unique_ptr<Said> said = std::move(said_);
     DeathReport report = ended->report();
     report.jobs_held = std::move(jobs_at_exit_);
     Actions actions = life_.exited(life_.current()->generation(), report, Clock::now());
     if (report.stopped_for == StopReason::recycle) ++counters_.recycles;
     const bool as_planned = planned(report.stopped_for);
+    said->say_what_was_dropped(!as_planned);
     {
         const LogContext context(ended->log_fields());
         logger("process")->log(as_planned ? spdlog::level::info : spdlog::level::err, "{}: {}", name_,

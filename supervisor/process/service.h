@@ -10,14 +10,13 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "config/settings.h"
 #include "supervisor/base/http_probe.h"
 #include "supervisor/process/child.h"
 #include "supervisor/process/life/life.h"
-#include "supervisor/process/pipes/line_limiter.h"
+#include "supervisor/process/said.h"
 #include "supervisor/process/shown_state.h"
 #include "supervisor/process/surroundings.h"
 
@@ -64,6 +63,10 @@ class Service {
     /// What is left of it outlives SIGKILL, for so long that waiting is useless.
     bool hopeless(TimePoint now) const;
     std::uint64_t starts() const { return counters_.starts; }
+    /// See LastSaid::why.
+    std::string last_said(TimePoint now, const std::string& already) const {
+        return last_said_.why(now, already, "its service");
+    }
     int pid() const { return child_ ? child_->pid() : 0; }
     ServiceStatus status() const;
     std::optional<TimePoint> next_wakeup() const;
@@ -76,7 +79,6 @@ class Service {
     Result<> launch();
     void ask_page(std::uint64_t generation);
     PageAnswer judge(const Result<HttpAnswer>& answer) const;
-    void on_output(std::string_view line);
     void on_exit();
     void on_end();
     LifeOptions life_options() const;
@@ -90,11 +92,11 @@ class Service {
     Life life_;
     ShownState state_;
     ServiceCounters counters_;
-    std::shared_ptr<spdlog::logger> log_;
-    LineLimiter lines_;
+    LastSaid last_said_;
     std::unique_ptr<HttpProbe> probe_;  // a thread: made for the first question
     // The process with what it was started with: settings may change while it runs.
     std::unique_ptr<Child> child_;
+    std::unique_ptr<Said> said_;
     std::uint16_t port_ = 0;
     std::string health_url_;
     std::vector<std::string> jobs_at_exit_;

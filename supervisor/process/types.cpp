@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "ipc/text/people.h"
+#include "ipc/text/utf8.h"
 
 namespace emprops::process {
 
@@ -38,6 +39,8 @@ const ReasonWords& words_of(StopReason reason) {
     return *std::find_if(std::begin(reason_words), std::end(reason_words),
                          [&](const ReasonWords& each) { return each.reason == reason; });
 }
+
+constexpr std::size_t quoted_bytes = 300;
 
 }  // namespace
 
@@ -85,6 +88,19 @@ std::string DeathReport::summary() const {
     if (jobs_held.size() == 1) text += " while running job " + jobs_held.front();
     if (jobs_held.size() > 1) text += " while running " + std::to_string(jobs_held.size()) + " jobs";
     return text;
+}
+
+std::string DeathReport::last_line() const {
+    for (auto line = stderr_tail.rbegin(); line != stderr_tail.rend(); ++line) {
+        if (line->find_first_not_of(" \t\r") != std::string::npos)
+            return text::shortened(*line, quoted_bytes, "…");
+    }
+    return {};
+}
+
+std::string DeathReport::summary_with_last_line() const {
+    const std::string line = last_line();
+    return summary() + (line.empty() ? "" : "; its last line: \"" + line + "\"");
 }
 
 }  // namespace emprops::process

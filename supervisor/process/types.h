@@ -95,6 +95,10 @@ struct DeathReport {
 
     /// "killed by SIGSEGV after 2 min 5 s (peak RSS 1.2 GiB, CPU 34 s)": one sentence without a full stop.
     std::string summary() const;
+    /// The last line of stderr (of a service: of all output) that is not blank, cut; may be empty.
+    std::string last_line() const;
+    /// The same as summary(), with the last line behind it.
+    std::string summary_with_last_line() const;
 };
 
 /// States of one configured instance, and of its companion service (see life/life.h for the diagram).

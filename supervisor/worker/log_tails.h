@@ -1,5 +1,5 @@
 #pragma once
-// The last lines that each connector said to people (stderr and `log` messages), as `logs` shows them. Pure.
+// The last lines that each connector said to people and that were said of its lines, as `logs` shows them. Pure.
 
 #include <deque>
 #include <map>
@@ -10,7 +10,8 @@
 
 namespace emprops {
 
-/// "comfyui/1 4711 < loading": as `logs` and `trace` show it.
+/// "comfyui/1 4711 < loading": as `logs` and `trace` show it. "|": stderr, "<" and ">": messages, "#": a print on stdout,
+/// "!": what is wrong with its lines, "=": a message before its death.
 std::string show(const process::TraceLine& line);
 
 class LogTails {
@@ -23,7 +24,13 @@ class LogTails {
     void forget(const std::string& connector) { tails_.erase(connector); }
 
   private:
-    std::map<std::string, std::deque<std::string>> tails_;
+    struct Line {
+        std::string text;
+        bool state = false;  // the next line of the same origin takes its place
+        process::TraceLine::Kind kind = {};
+        int pid = 0;
+    };
+    std::map<std::string, std::deque<Line>> tails_;
 };
 
 }  // namespace emprops

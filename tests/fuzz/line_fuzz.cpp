@@ -13,6 +13,7 @@
 
 #include "ipc/codec.h"
 #include "ipc/envelope.h"
+#include "ipc/lead.h"
 #include "ipc/line_framer.h"
 
 namespace {
@@ -31,16 +32,17 @@ struct Framed {
     bool operator==(const Framed&) const = default;
 };
 
-Framed frame(std::string_view stream, std::size_t limit, std::size_t step) {
+Framed frame(std::string_view stream, std::size_t limit, std::size_t step, Returns returns = Returns::kept) {
     Framed out;
-    LineFramer framer(limit);
+    LineFramer framer(limit, returns);
     const LineFramer::Sink sink{
         [&](std::string_view line) { out.lines.emplace_back(line); },
         [&](std::string_view head, std::uint64_t size) { out.overlong.emplace_back(head, size); }};
     while (!stream.empty()) {
         const std::string_view block = stream.substr(0, step);
         framer.feed(block, sink);
-        require(framer.buffered_bytes() <= limit, "no more than the limit is buffered");
+        const std::size_t most = returns == Returns::kept ? limit : 2 * limit;
+        require(framer.buffered_bytes() <= most, "no more than the limit is buffered");
         stream.remove_prefix(block.size());
     }
     framer.finish(sink);
@@ -49,9 +51,9 @@ Framed frame(std::string_view stream, std::size_t limit, std::size_t step) {
     return out;
 }
 
-void check_framer(std::string_view stream, std::size_t limit, std::size_t step) {
-    const Framed whole = frame(stream, limit, stream.size() + 1);
-    require(whole == frame(stream, limit, step), "blocks of any size give the same lines");
+void check_framer(std::string_view stream, std::size_t limit, std::size_t step, Returns returns) {
+    const Framed whole = frame(stream, limit, stream.size() + 1, returns);
+    require(whole == frame(stream, limit, step, returns), "blocks of any size give the same lines");
     for (const std::string& line : whole.lines) {
         require(!line.empty() && line.size() <= limit, "a line is not empty and within the limit");
         require(line.find('\n') == std::string::npos, "a line holds no newline");
@@ -95,6 +97,12 @@ void check_decoders(std::string_view line) {
         require(encode(std::get<FromConnector>(again)) == encoded, "a second trip changes nothing");
     } else if (const auto* bad = std::get_if<Malformed>(&decoded)) {
         require(!bad->reason.empty(), "a malformed line has a reason");
+        require(bad->at < line.size(), "it begins in the line");
+    } else if (const auto* behind = std::get_if<Behind>(&decoded)) {
+        require(behind->at > 0 && behind->at < line.size() && line[behind->at] == '{',
+                "text stands in front");
+        const Decoded alone = decode_from_connector(line.substr(behind->at));
+        require(std::holds_alternative<FromConnector>(alone), "what stands behind it is a message by itself");
     }
     const auto order = decode_to_connector(line);
     if (order.ok() && order->has_value()) check_encoded(encode(**order));
@@ -108,7 +116,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::size_t limit = std::size_t{data[0]} * 64 + 1;
     const std::size_t step = std::size_t{data[1]} % 61 + 1;
     const std::string_view stream(reinterpret_cast<const char*>(data) + 2, size - 2);
-    check_framer(stream, limit, step);
+    for (const Returns returns : {Returns::kept, Returns::end_text, Returns::end_lines})
+        check_framer(stream, returns == Returns::end_text ? limit + message_lead_bytes : limit, step,
+                     returns);
     for (const std::string& line : frame(stream, std::size_t{1} << 20, size).lines) {
         check_scanner(line);
         check_decoders(line);

@@ -11,8 +11,10 @@ namespace {
 
 std::string why_final(const DeathReport& report) {
     const std::string& said = report.start_error;
+    const std::string line = report.last_line();
     if (report.exit_code == exit_config)
-        return "its configuration is wrong (exit code 78)" + (said.empty() ? "" : ": " + said);
+        return "its configuration is wrong (exit code 78)" + (said.empty() ? "" : ": " + said) +
+               (line.empty() ? "" : "; its last line: \"" + line + "\"");
     if (report.stopped_for == StopReason::bad_protocol) return said;
     return "it could not start and says that trying again is useless: " + said;
 }
@@ -78,11 +80,11 @@ std::string Retries::why(TimePoint now) const {
     if (deaths > 1)
         text += std::to_string(deaths) + " deaths in the last " + human_duration(policy_.recent_span(now)) +
                 ", the last one ";
-    return text + (last_death_ ? last_death_->summary() : "");
+    return text + (last_death_ ? last_death_->summary_with_last_line() : "");
 }
 
 std::string Retries::the_one_before() const {
-    return last_death_ ? "; the one before " + last_death_->summary() : "";
+    return last_death_ ? "; the one before " + last_death_->summary_with_last_line() : "";
 }
 
 }  // namespace emprops::process

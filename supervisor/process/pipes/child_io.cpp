@@ -30,12 +30,14 @@ class ChildIo::Impl : public std::enable_shared_from_this<Impl> {
         : limits_(limits),
           events_(std::move(events)),
           stdin_(executor, in.release()),
-          stdout_(executor, out.release(), limits.max_line_bytes),
+          stdout_(executor, out.release(), limits.max_line_bytes,
+                  limits.stdout_is_text ? ipc::Returns::end_lines : ipc::Returns::end_text),
           stall_timer_(executor),
           finish_timer_(executor),
           queue_(limits.stdin_queue_bytes) {
-        if (err) stderr_.emplace(executor, err.release(), stderr_line_bytes);
+        if (err) stderr_.emplace(executor, err.release(), stderr_line_bytes, ipc::Returns::end_lines);
         stdout_.sink.on_line = [this](std::string_view line) {
+            stdout_.state.end();
             try {
                 tell(events_.on_line, line, stdout_.ending);
             } catch (const std::bad_alloc&) {  // there was no memory for what is in it
@@ -45,8 +47,13 @@ class ChildIo::Impl : public std::enable_shared_from_this<Impl> {
         stdout_.sink.on_overlong = [this](std::string_view head, std::uint64_t size) {
             tell(events_.on_overlong, head, size);
         };
+        stdout_.sink.on_state = [this](std::string_view text) { on_state(stdout_, text); };
         if (!stderr_) return;
-        stderr_->sink.on_line = [this](std::string_view line) { tell(events_.on_stderr, line); };
+        stderr_->sink.on_line = [this](std::string_view line) {
+            stderr_->state.end();
+            tell(events_.on_stderr, line);
+        };
+        stderr_->sink.on_state = [this](std::string_view text) { on_state(*stderr_, text); };
         stderr_->sink.on_overlong = [this](std::string_view head, std::uint64_t) {
             tell(events_.on_stderr, head);
         };
@@ -105,11 +112,13 @@ class ChildIo::Impl : public std::enable_shared_from_this<Impl> {
 
   private:
     struct Output {
-        Output(const asio::any_io_executor& executor, int fd, std::size_t limit)
-            : stream(executor, fd), framer(limit) {}
+        Output(const asio::any_io_executor& executor, int fd, std::size_t limit, ipc::Returns returns)
+            : stream(executor, fd), framer(limit, returns), state_timer(executor) {}
         asio::posix::stream_descriptor stream;
         ipc::LineFramer framer;
         ipc::LineFramer::Sink sink;
+        NewestState state;
+        asio::steady_timer state_timer;
         std::array<char, block_bytes> block;
         bool open = true;
         bool ending = false;
@@ -143,8 +152,20 @@ class ChildIo::Impl : public std::enable_shared_from_this<Impl> {
         try_finish();
     }
 
+    void on_state(Output& output, std::string_view text) {
+        if (!output.state.offer(text, Clock::now())) return;
+        output.state_timer.expires_at(output.state.due());
+        output.state_timer.async_wait([self = shared_from_this(), &output](error_code error) {
+            if (error) return;
+            const std::string newest = output.state.take();
+            if (!newest.empty())
+                self->tell(self->events_.on_state, newest, &output == &self->stdout_ ? Pipe::out : Pipe::err);
+        });
+    }
+
     static void close_output(Output& output) {
         output.open = false;
+        output.state_timer.cancel();
         error_code ignored;
         output.stream.close(ignored);
     }

@@ -15,6 +15,7 @@
 
 #include "supervisor/base/time.h"
 #include "supervisor/process/os/unique_fd.h"
+#include "supervisor/process/pipes/newest_state.h"
 
 namespace emprops::process {
 
@@ -22,6 +23,8 @@ struct IoLimits {
     std::size_t max_line_bytes = 0;
     std::size_t stdin_queue_bytes = 0;
     Ms write_timeout{0};  ///< zero: none
+    /// All that it prints is text for people; else stdout holds messages.
+    bool stdout_is_text = false;
 };
 
 struct IoEvents {
@@ -30,6 +33,9 @@ struct IoEvents {
     std::function<void(std::string_view head, std::uint64_t size)> on_overlong;
     std::function<void()> on_stdout_end;
     std::function<void(std::string_view line)> on_stderr;
+    /// The newest state of a line of text that is written over (a progress bar) and has not ended; at most once in
+    /// NewestState::interval. The last one comes as a line.
+    std::function<void(std::string_view text, Pipe pipe)> on_state;
     /// No byte was taken for write_timeout: what was begun is incomplete, the process must not be used any
     /// more.
     std::function<void()> on_stalled;

@@ -16,7 +16,7 @@ using testing::Pair;
 
 /// A framer and everything it reported.
 struct Recorder {
-    explicit Recorder(std::size_t limit) : framer(limit) {}
+    explicit Recorder(std::size_t limit, Returns returns = Returns::kept) : framer(limit, returns) {}
 
     Recorder& feed(std::string_view bytes) {
         framer.feed(bytes, sink);
@@ -31,6 +31,7 @@ struct Recorder {
     std::vector<std::string> lines;
     std::vector<std::pair<std::string, std::uint64_t>> overlong;
     std::vector<std::string> order;
+    std::vector<std::string> states;
     LineFramer::Sink sink{[this](std::string_view line) {
                               lines.emplace_back(line);
                               order.emplace_back("line");
@@ -38,7 +39,8 @@ struct Recorder {
                           [this](std::string_view head, std::uint64_t size) {
                               overlong.emplace_back(head, size);
                               order.emplace_back("overlong");
-                          }};
+                          },
+                          [this](std::string_view text) { states.emplace_back(text); }};
 };
 
 TEST(LineFramer, SeveralLinesInOneBlockAreDeliveredInOrder) {
@@ -165,6 +167,86 @@ TEST(LineFramer, ASinkMayFeedNothingAndMayBeEmpty) {
     framer.feed("abc\nabcd\nab", {});
     framer.finish({});
     EXPECT_EQ(framer.overlong_lines(), 1u);
+}
+
+TEST(LineFramer, AReturnEndsTheStateOfALineThatIsWrittenOver) {
+    Recorder r(100, Returns::end_lines);
+    r.feed("\rmodel 1%").feed("\rmodel 2%").feed("\rmodel 3%\rmod");
+    EXPECT_THAT(r.states, ElementsAre("model 1%", "model 2%", "mod")) << "the newest first";
+    EXPECT_THAT(r.lines, IsEmpty());
+    r.feed("el 4%\n");
+    EXPECT_THAT(r.lines, ElementsAre("model 4%"));
+    r.feed("a 1%\r").feed("a 2%\r").feed("next line\n").finish();
+    EXPECT_THAT(r.lines, ElementsAre("model 4%", "next line"));
+    EXPECT_EQ(r.states.back(), "a 2%");
+}
+
+TEST(LineFramer, WhatClearsALineIsNoStateOfIt) {
+    Recorder r(100, Returns::end_lines);
+    r.feed("\rmodel 600/600\r                \r\n\x1b[2K\rdone\r\x1b[K\n");
+    EXPECT_THAT(r.lines, ElementsAre("model 600/600", "done"));
+}
+
+TEST(LineFramer, TheNewestStateCountsAsALineAtTheEnd) {
+    Recorder died(100, Returns::end_lines);
+    died.feed("\r1/3\r2/3\r3/3").finish();
+    EXPECT_THAT(died.lines, ElementsAre("3/3"));
+    Recorder other(100, Returns::end_lines);
+    other.feed("1/3\r2/3\r3/3\r").finish().finish();
+    EXPECT_THAT(other.lines, ElementsAre("3/3"));
+}
+
+TEST(LineFramer, CrlfIsOneLineEndWhereReturnsEndLines) {
+    for (const Returns returns : {Returns::end_lines, Returns::end_text}) {
+        Recorder r(5, returns);
+        r.feed("a\r\n\r\nb\r").feed("\nc\r\r\n12345\r\n123456\r").feed("\n");
+        EXPECT_THAT(r.lines, ElementsAre("a", "b", "c", "12345"));
+        EXPECT_THAT(r.overlong, ElementsAre(Pair("12345", 6u)));
+    }
+}
+
+TEST(LineFramer, AReturnIsWhiteSpaceInAMessageAndEndsTextInFrontOfIt) {
+    const std::string message = "{\"type\":\"result\",\r\"job_id\":\"j\",\r\n";
+    Recorder r(100, Returns::end_text);
+    r.feed(message).feed("50%\r100%\r" + message).feed("{1, 2}\r{3}\n");
+    const std::string whole = "{\"type\":\"result\",\r\"job_id\":\"j\",";
+    EXPECT_THAT(r.lines, ElementsAre(whole, "100%", whole, "{3}"));
+    EXPECT_THAT(r.states, IsEmpty());
+    r.feed("7%\r{\"type\":");
+    EXPECT_THAT(r.states, ElementsAre("7%")) << "the beginning of a message is none";
+}
+
+TEST(LineFramer, LinesThatAreWrittenOverAreTheSameWhereverTheStreamIsSplit) {
+    const std::string longer(80, 'y');
+    const std::string streams[] = {
+        "1%\r2%\r\n\r\n\r 3%\r  \r\nx\r{\"a\":\r1}\r\n" + longer + "\rlast",
+        "\r{\"a\":1}\n{\r'a'\rb\n \xef\xbb\xbf{ \"long\r\": \"" + longer + "\"}\r\n" + longer + "\r\n\xef\rz",
+    };
+    for (const Returns returns : {Returns::kept, Returns::end_text, Returns::end_lines}) {
+        for (const std::string& stream : streams) {
+            Recorder whole(70, returns);
+            whole.feed(stream).finish();
+            for (std::size_t first = 0; first <= stream.size(); ++first) {
+                for (std::size_t second = first; second <= stream.size(); ++second) {
+                    Recorder split(70, returns);
+                    split.feed(std::string_view(stream).substr(0, first));
+                    split.feed(std::string_view(stream).substr(first, second - first));
+                    split.feed(std::string_view(stream).substr(second)).finish();
+                    ASSERT_EQ(split.lines, whole.lines) << first << " " << second;
+                    ASSERT_EQ(split.overlong, whole.overlong) << first << " " << second;
+                }
+            }
+        }
+    }
+}
+
+TEST(LineFramer, AFloodOfStatesNeedsNoMemory) {
+    Recorder r(1000, Returns::end_lines);
+    for (int i = 0; i < 10'000; ++i)
+        r.feed("\rstate " + std::to_string(i) + std::string(static_cast<std::size_t>(i % 100), '.'));
+    EXPECT_LE(r.framer.buffered_bytes(), 300u);
+    EXPECT_THAT(r.overlong, IsEmpty());
+    EXPECT_LE(r.states.size(), 10'000u);
 }
 
 }  // namespace

@@ -115,7 +115,7 @@ std::string refusal(const std::string& type, const std::string& line) {
     }
     const Decoded message = decode_from_connector(line);
     if (const auto* bad = std::get_if<Malformed>(&message)) return bad->reason;
-    if (std::holds_alternative<Stray>(message)) return "stray";
+    if (const auto* stray = std::get_if<Stray>(&message)) return "stray: " + stray->hint;
     return std::holds_alternative<Unknown>(std::get<FromConnector>(message)) ? "unknown type" : "";
 }
 

@@ -37,6 +37,33 @@ TEST(Evidence, OfNothingIsKeptWhenNothingIsWanted) {
     EXPECT_TRUE(report.stderr_tail.empty());
 }
 
+TEST(Evidence, OfALineThatIsWrittenOverTheNewestStateIsKept) {
+    Evidence evidence(2, 0);
+    evidence.add_stderr("loading", true);
+    for (const char* state : {"1%", "50%", "99%"})
+        evidence.add_stderr(state, true, {Pipe::err, true});
+    DeathReport report;
+    evidence.fill(report);
+    EXPECT_THAT(report.stderr_tail, ElementsAre("loading", "99%"));
+    evidence.add_stderr("another stream", true, {Pipe::out, false});
+    evidence.add_stderr("7%", true, {Pipe::err, true});
+    evidence.add_stderr("100%", false);
+    evidence.fill(report);
+    EXPECT_THAT(report.stderr_tail, ElementsAre("another stream", "100%"));
+    EXPECT_THAT(evidence.unlogged_stderr(), ElementsAre("100%"));
+    EXPECT_EQ(report.last_line(), "100%");
+}
+
+TEST(DeathReport, TheLastLineIsNotBlankAndCutBetweenCharacters) {
+    DeathReport report;
+    report.exit_code = 1;
+    EXPECT_EQ(report.summary_with_last_line(), report.summary());
+    report.stderr_tail = {"KeyError: 'x'", " \t"};
+    EXPECT_EQ(report.summary_with_last_line(), report.summary() + "; its last line: \"KeyError: 'x'\"");
+    report.stderr_tail = {std::string(299, 'x') + "\u00e9"};
+    EXPECT_EQ(report.last_line(), std::string(299, 'x') + "\u2026");
+}
+
 TEST(Shown, PayloadsSettingsAndResultsAreCut) {
     ipc::Job job;
     job.job_id = "j";

@@ -1,8 +1,9 @@
-// The bounds of the pipes: write queue, progress coalescer, line limiter.
+// The bounds of the pipes: write queue, progress coalescer, line limiter, states of a progress bar.
 
 #include <gtest/gtest.h>
 
 #include "supervisor/process/pipes/line_limiter.h"
+#include "supervisor/process/pipes/newest_state.h"
 #include "supervisor/process/pipes/progress_coalescer.h"
 #include "supervisor/process/pipes/write_queue.h"
 
@@ -109,6 +110,32 @@ TEST(LineLimiter, PassesItsNumberInEachSecondAndCountsTheRest) {
     EXPECT_TRUE(limiter.allow(now + 1s));
     EXPECT_EQ(limiter.take_dropped(), 1u);
     EXPECT_EQ(limiter.take_dropped(), 0u);
+}
+
+TEST(NewestState, IsPassedOnOnceInEachInterval) {
+    NewestState state;
+    const TimePoint now = TimePoint{} + 100s;
+    EXPECT_TRUE(state.offer("1%", now));
+    EXPECT_EQ(state.due(), now + NewestState::interval);
+    EXPECT_FALSE(state.offer("2%", now + 1s));
+    EXPECT_EQ(state.take(), "2%");
+    EXPECT_TRUE(state.offer("2%", now + 3s)) << "it is drawn again";
+    EXPECT_EQ(state.take(), "") << "it has not changed";
+}
+
+TEST(NewestState, OfALineThatHasEndedNothingIsPassedOn) {
+    NewestState state;
+    state.offer("99%", TimePoint{});
+    state.end();
+    EXPECT_EQ(state.take(), "");
+    EXPECT_TRUE(state.offer("1%", TimePoint{})) << "the next line";
+    EXPECT_EQ(state.take(), "1%");
+}
+
+TEST(NewestState, IsCutBetweenCharacters) {
+    NewestState state;
+    state.offer(std::string(NewestState::kept_bytes - 1, 'x') + "\u00e9", TimePoint{});
+    EXPECT_EQ(state.take(), std::string(NewestState::kept_bytes - 1, 'x'));
 }
 
 }  // namespace

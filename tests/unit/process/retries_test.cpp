@@ -38,6 +38,20 @@ TEST_F(RetriesBench, ADeathIsFollowedByATryAfterTheDelay) {
     EXPECT_EQ(retries.next(), std::nullopt);
 }
 
+TEST_F(RetriesBench, TheLastLineOfTheDeadIsToldWithIt) {
+    DeathReport report = death();
+    report.stderr_tail = {"Traceback", "KeyError: 'missing'"};
+    retries.plan(report, now);
+    const std::string line = "; its last line: \"KeyError: 'missing'\"";
+    EXPECT_THAT(retries.why(now), testing::EndsWith(line));
+    EXPECT_THAT(retries.the_one_before(), testing::EndsWith(line));
+    retries.cancel();
+    report.exit_code = 78;
+    report.stderr_tail = {"no API key"};
+    retries.plan(report, now);
+    EXPECT_THAT(retries.why(now), HasSubstr("(exit code 78); its last line: \"no API key\""));
+}
+
 TEST_F(RetriesBench, ManyDeathsOpenTheBreakerAlsoThoseThatWereOnlyCounted) {
     retries.count(death(), now);
     EXPECT_EQ(retries.next(), std::nullopt) << "the next process is there already";

@@ -93,11 +93,32 @@ TEST(LogTails, AMarkSaysWhoSpoke) {
     line.text = "x";
     using Kind = process::TraceLine::Kind;
     Lines shown;
-    for (const Kind kind : {Kind::to_connector, Kind::from_connector, Kind::log_line, Kind::stderr_line}) {
+    for (const Kind kind : {Kind::to_connector, Kind::from_connector, Kind::log_line, Kind::stderr_line,
+                            Kind::stray_line, Kind::complaint, Kind::last_message}) {
         line.kind = kind;
         shown.push_back(show(line));
     }
-    EXPECT_EQ(shown, Lines({"a 0 > x", "a 0 < x", "a 0 < x", "a 0 | x"}));
+    EXPECT_EQ(shown, Lines({"a 0 > x", "a 0 < x", "a 0 < x", "a 0 | x", "a 0 # x", "a 0 ! x", "a 0 = x"}));
+}
+
+TEST(LogTails, OfALineThatIsWrittenOverHaveTheNewestState) {
+    LogTails tails;
+    process::TraceLine line;
+    line.id = {"a", 0, 1};
+    const auto keep = [&](const char* text, bool state, int pid) {
+        line.text = text;
+        line.state = state;
+        line.pid = pid;
+        tails.keep(line);
+    };
+    keep("loading", false, 1);
+    keep("1%", true, 1);
+    keep("2%", true, 1);
+    keep("of another process", false, 2);
+    keep("3%", true, 1);
+    keep("done", false, 1);
+    EXPECT_EQ(tails.lines("a"),
+              Lines({"a 1 | loading", "a 1 | 2%", "a 2 | of another process", "a 1 | done"}));
 }
 
 TEST(StatusPage, HasWhatTheDispatcherMakesOfAnInstanceBesideItsState) {
