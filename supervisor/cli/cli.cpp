@@ -133,8 +133,10 @@ void add_commands_that_ask(CLI::App& app, Parsed& parsed) {
     connector(add_control(app, parsed, "why", "One sentence: why a connector is in its state",
                           [&] { return show_why(common, options); }),
               true);
-    auto* logs = add_control(app, parsed, "logs", "Last prints of a connector and complaints about its lines (of all without NAME)",
-                             [&] { return show_logs(common, options); });
+    auto* logs =
+        add_control(app, parsed, "logs",
+                    "Last prints of a connector and complaints about its lines (of all without NAME)",
+                    [&] { return show_logs(common, options); });
     logs->add_flag("-f,--follow", parsed.control.follow, "Go on with what comes");
     connector(logs, false);
     connector(add_control(app, parsed, "trace", "Protocol lines of a connector as they pass",
