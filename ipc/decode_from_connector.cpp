@@ -32,7 +32,12 @@ FromConnector read_ready(FieldReader& in, const Envelope&) {
     message.version = in.text("version", "");
     message.capabilities = in.object("capabilities", Json::object());
     message.concurrency = static_cast<int>(in.integer("concurrency", 1, max_concurrency, 1));
-    message.features = to_features(in.texts("features"));
+    std::vector<std::string> features = in.texts("features");
+    message.features = to_features(features);
+    std::erase_if(features, [](const std::string& name) {
+        return std::find(std::begin(feature_names), std::end(feature_names), name) != std::end(feature_names);
+    });
+    message.unknown_features = std::move(features);
     return message;
 }
 

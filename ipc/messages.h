@@ -108,6 +108,9 @@ struct Features {
     bool operator==(const Features&) const = default;
 };
 
+/// The names of Features.
+inline constexpr const char* feature_names[] = {"cancel", "ping", "status", "resume"};
+
 struct Ready {
     int protocol = protocol_version;
     std::vector<std::string> job_types;  // empty: the configuration names them
@@ -116,6 +119,7 @@ struct Ready {
     Json capabilities = Json::object();
     int concurrency = 1;
     Features features;
+    std::vector<std::string> unknown_features;  // names that this version does not know, as they came
 };
 
 struct InitFailed {

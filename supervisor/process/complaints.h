@@ -18,5 +18,7 @@ struct TextBefore {
 
 /// With the type that was probably meant.
 std::string unknown_type(const std::string& type);
+/// Likewise of a feature that `ready` names.
+std::string unknown_feature(const std::string& name);
 
 }  // namespace emprops::process

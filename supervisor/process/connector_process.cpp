@@ -299,6 +299,9 @@ bool ConnectorProcess::may_pass(const ipc::FromConnector& message) {
                std::holds_alternative<ipc::InitFailed>(message)) {
         if (said_ready_ && !said_.may_complain()) return false;
         said_ready_ = true;
+        const auto* ready = std::get_if<ipc::Ready>(&message);
+        if (ready != nullptr && !ready->unknown_features.empty())
+            complain("", unknown_feature(ready->unknown_features.front()));
     }
     return true;
 }
@@ -332,9 +335,8 @@ void ConnectorProcess::on_decoded(ipc::FromConnector message, std::string_view l
 
 void ConnectorProcess::on_unknown(const ipc::Unknown& unknown) {
     ++counters_.stray_lines;
-    const std::string type = cut(unknown.type);
-    if (unknown_types_.size() >= most_unknown_types || !unknown_types_.insert(type).second) return;
-    complain("", unknown_type(type));
+    if (unknown_types_.size() < most_unknown_types && unknown_types_.insert(cut(unknown.type)).second)
+        complain("", unknown_type(cut(unknown.type)));
 }
 
 bool ConnectorProcess::about_held_job(std::string_view job_id, const char* type, bool ends) {

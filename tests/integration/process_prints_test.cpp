@@ -151,6 +151,12 @@ TEST_F(Prints, WhatLookedLikeReadyIsNamedInWhy) {
     }
 }
 
+TEST_F(Prints, AFeatureThatNobodyKnowsIsNamed) {
+    ASSERT_TRUE(start(
+        R"(echo '{"type":"ready","protocol":1,"job_types":["t"],"features":["pings"]}'; cat >/dev/null)"));
+    EXPECT_THAT(driver.why("c"), AllOf(HasSubstr("c is ready"), HasSubstr("did you mean \"ping\"")));
+}
+
 TEST_F(Prints, AReadyThatComesWithTheEndOnlyIsNamed) {
     auto settings = shell("cat >/dev/null; " + std::string(say_ready));
     settings.supervision.start_timeout = 200ms;

@@ -84,7 +84,7 @@ TEST(DecodeFromConnector, ReadyHasDefaults) {
     EXPECT_EQ(ready.capabilities, Json::object());
 }
 
-TEST(DecodeFromConnector, ReadyIsReadInFullAndUnknownFeaturesAreIgnored) {
+TEST(DecodeFromConnector, ReadyIsReadInFullAndUnknownFeaturesAreKeptApart) {
     const auto ready = decoded<Ready>(
         R"({"type":"ready","protocol":2,"name":"c","version":"1.2","job_types":["a","b"],"concurrency":3.0,
             "features":["ping","resume","teleport"],"capabilities":{"gpu":true}})");
@@ -94,6 +94,7 @@ TEST(DecodeFromConnector, ReadyIsReadInFullAndUnknownFeaturesAreIgnored) {
     EXPECT_EQ(ready.job_types, (std::vector<std::string>{"a", "b"}));
     EXPECT_EQ(ready.concurrency, 3);
     EXPECT_EQ(ready.features, (Features{.cancel = false, .ping = true, .status = false, .resume = true}));
+    EXPECT_EQ(ready.unknown_features, std::vector<std::string>{"teleport"});
     EXPECT_EQ(ready.capabilities["gpu"], true);
 }
 
