@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "ipc/web/base64.h"
-#include "ipc/web/url.h"
 #include "supervisor/hub/refused_link.h"
 
 namespace emprops::hub {
@@ -31,6 +30,7 @@ void Dialer::start(Done done) {
 void Dialer::stop() {
     done_ = {};
     resolver_.cancel();
+    if (race_) race_->stop();
 }
 
 void Dialer::end(std::string failure) {
@@ -45,29 +45,27 @@ void Dialer::on_resolved(const ErrorCode& error, const Results& found) {
         return end(step_ + ": " + error.message());
     for (const auto& entry : found)
         addresses_.push_back(entry.endpoint());
-    // A silent first address must not eat the whole time.
-    timeout_ /= static_cast<int>(addresses_.size() + 1);
-    try_address(0, asio::error::host_not_found);
+    // What follows the connection must have its part of the time.
+    const int addresses = static_cast<int>(addresses_.size());
+    const Ms limit = timeout_ * addresses / (addresses + 1);
+    race_ = std::make_shared<AddressRace>(stream_.get_executor(), addresses_, limit);
+    race_->start([self = shared_from_this()](tcp::socket winner, const std::string& failure) {
+        self->on_connected(std::move(winner), failure);
+    });
 }
 
-void Dialer::try_address(std::size_t index, const ErrorCode& last_error) {
-    if (index == addresses_.size())
-        return end(step_ + ": " + (last_error == beast::error::timeout ? "no answer" : last_error.message()));
-    const tcp::endpoint& endpoint = addresses_[index];
-    const std::string name = proxy_ ? "the proxy " + proxy_->host : target_.authority();
-    const std::string address = web::Url::authority(endpoint.address().to_string(), endpoint.port());
-    step_ = "cannot connect to " + name + (name == address ? "" : " (" + address + ")");
-    stream_.expires_after(timeout_);
-    stream_.async_connect(endpoint, [self = shared_from_this(), index](ErrorCode error) {
-        if (!self->done_) return;
-        if (error) {
-            self->stream_.close();
-            return self->try_address(index + 1, error);
-        }
-        self->stream_.expires_never();
-        self->stream_.socket().set_option(tcp::no_delay(true), error);
-        self->proxy_ ? self->ask_proxy() : self->end();
-    });
+void Dialer::on_connected(tcp::socket winner, const std::string& failure) {
+    race_.reset();
+    if (!done_) return;
+    if (!failure.empty()) {
+        const std::string name = proxy_ ? "the proxy " + proxy_->host : target_.authority();
+        const bool said = failure.starts_with(name + ": ");  // the name is the address
+        return end("cannot connect to " + (said ? failure : name + ": " + failure));
+    }
+    stream_.socket() = std::move(winner);
+    ErrorCode ignored;
+    stream_.socket().set_option(tcp::no_delay(true), ignored);
+    proxy_ ? ask_proxy() : end();
 }
 
 void Dialer::ask_proxy() {

@@ -1,6 +1,6 @@
 #pragma once
-// A TCP connection to the Hub, or through a proxy's tunnel to it: every address that its name has, one after
-// the other. One attempt per object, kept alive by its pending operations. Event loop thread only.
+// A TCP connection to the Hub, or through a proxy's tunnel to it: of every address that its name has the
+// first that answers. One attempt per object, kept alive by its pending operations. Event loop thread only.
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core.hpp>
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "supervisor/base/time.h"
+#include "supervisor/hub/address_race.h"
 #include "supervisor/hub/url.h"
 
 namespace emprops::hub {
@@ -35,7 +36,7 @@ class Dialer : public std::enable_shared_from_this<Dialer> {
     std::uint16_t port() const { return proxy_ ? proxy_->port : target_.port; }
     void end(std::string failure = {});
     void on_resolved(const ErrorCode& error, const Results& found);
-    void try_address(std::size_t index, const ErrorCode& last_error);
+    void on_connected(boost::asio::ip::tcp::socket winner, const std::string& failure);
     void ask_proxy();
     void read_proxy_answer();
 
@@ -46,6 +47,7 @@ class Dialer : public std::enable_shared_from_this<Dialer> {
     Done done_;  ///< not set: nobody waits any more
     boost::asio::ip::tcp::resolver resolver_;
     std::vector<boost::asio::ip::tcp::endpoint> addresses_;
+    std::shared_ptr<AddressRace> race_;
     std::string step_;  ///< what fails if the next thing fails
     boost::beast::flat_buffer buffer_;
     boost::beast::http::request<boost::beast::http::empty_body> request_;

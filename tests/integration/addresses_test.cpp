@@ -7,6 +7,7 @@
 
 #include "tests/support/job_client.h"
 #include "tests/support/sanitizer.h"
+#include "tests/support/silent_address.h"
 #include "tests/support/worker_harness.h"
 
 namespace emprops::test {
@@ -28,6 +29,20 @@ TEST(Addresses, TheNextAddressOfANameIsTriedWhenTheFirstRefuses) {
     EXPECT_EQ(worker.log().find("no connection to the Hub"), std::string::npos) << worker.log();
     JobClient client(hub);
     EXPECT_EQ(client.completed(client.submit("simulation", Json::object())).at("status"), "success");
+}
+
+TEST(Addresses, ASilentAddressBesideALiveOneIsPassedSoon) {
+    TestHub hub;                                          // on 127.0.0.1 only
+    const SilentAddress silent("127.0.0.2", hub.port());  // the first address of the name
+    const std::string url = "ws://localhost:" + std::to_string(hub.port());
+    TestWorker worker({url, simulation, {}, {}, own_name_lookup()});
+    // Far below connect_timeout, and a part of it.
+    worker.wait_log("connected to the Hub as", Ms(8'000));
+    EXPECT_EQ(worker.log().find("no connection to the Hub"), std::string::npos) << worker.log();
+    // The client connection (a job that runs is asked about) and the command line go the same way.
+    const auto done = run_program({"submit", "--hub", url, "--type", "simulation", "--wait"},
+                                  worker.dir().path(), Ms(8'000), own_name_lookup());
+    EXPECT_EQ(done.exit_code, 0) << done.err << worker.log();
 }
 
 TEST(Addresses, LocalhostNeedsNoNameService) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <random>
 
+#include "supervisor/hub/address_race.h"
 #include "supervisor/hub/announcer.h"
 #include "supervisor/hub/reconnect_policy.h"
 #include "supervisor/hub/refusal_cache.h"
@@ -130,6 +131,18 @@ TEST(ReconnectPolicy, DoublesUpToTheLimitAndStaysInIt) {
         EXPECT_LE(policy.next(1.0), Ms(60'000));
     policy.reset();
     EXPECT_LE(policy.next(1.0), Ms(2000));
+}
+
+TEST(Addresses, OfEachFamilyInTurnAreTriedFromTheFirstOn) {
+    const auto at = [](const char* address) {
+        return boost::asio::ip::tcp::endpoint(boost::asio::ip::make_address(address), 80);
+    };
+    using List = std::vector<boost::asio::ip::tcp::endpoint>;
+    EXPECT_EQ(in_turn(List{at("::1"), at("::2"), at("::3"), at("10.0.0.1"), at("10.0.0.2")}),
+              (List{at("::1"), at("10.0.0.1"), at("::2"), at("10.0.0.2"), at("::3")}));
+    EXPECT_EQ(in_turn(List{at("10.0.0.1"), at("10.0.0.2"), at("::1")}),
+              (List{at("10.0.0.1"), at("::1"), at("10.0.0.2")}));
+    EXPECT_EQ(in_turn({}), List{});
 }
 
 }  // namespace
