@@ -99,6 +99,8 @@ std::string status_text(const Json& status, std::size_t width) {
         if (!hub.value("last_error", "").empty()) link += ": " + hub.value("last_error", "");
     }
     text += cut(one_line(link), width == 0 ? std::string::npos : width) + "\n";
+    if (const auto suspicion = hub.value("suspicion", ""); !suspicion.empty())
+        text += one_line("        " + suspicion) + "\n";
     // The Hub's side counts both: jobs taken from us while they ran, and outcomes that it did not want.
     const Json not_delivered = hub.value("not_delivered", Json::object());
     const auto cancelled = number(not_delivered, "cancelled");

@@ -90,10 +90,24 @@ void Connection::on_disconnected(TimePoint now, const std::string& reason, bool 
     }
     Ms delay = reconnects_.next(wire_.random_unit());
     if (owing) delay = std::min(delay, longest_pause_while_owing);
+    if (was_connected && was_welcomed && settings_.exact_id && conflict_.ended(now, reason))
+        wire_.note(Note::Level::error, suspicion());
     wire_.note(Note::Level::warn,
                (was_connected ? "the connection to the Hub ended: " : "no connection to the Hub: ") + reason +
                    "; next attempt in " + human_duration(delay));
     connect_after(now, delay);
+}
+
+void Connection::settle(TimePoint now) {
+    if (connected() && welcomed_) conflict_.lives(now, welcomed_at_);
+}
+
+std::string Connection::suspicion() const {
+    const std::size_t ended = conflict_.likely();
+    if (ended == 0) return {};
+    return "the Hub has closed " + std::to_string(ended) + " connections under the id " + settings_.id_base +
+           " one after the other: another worker probably uses this id, which is fixed (hub.url, that is REDIS_WS_URL, "
+           "or worker.exact_id); give each worker one of its own";
 }
 
 void Connection::on_refused(TimePoint now, bool owing) {
@@ -137,6 +151,7 @@ void Connection::show(jobs::LinkView& view) const {
     view.worker_id = wire_.worker_id();
     view.auth_refused = auth_refused_;
     view.last_error = last_error_;
+    view.suspicion = suspicion();
     view.attempt_at = attempt_at_;
 }
 

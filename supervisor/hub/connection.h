@@ -7,6 +7,7 @@
 #include <string>
 
 #include "supervisor/base/time.h"
+#include "supervisor/hub/id_conflict.h"
 #include "supervisor/hub/reconnect_policy.h"
 #include "supervisor/hub/session_settings.h"
 #include "supervisor/hub/wire.h"
@@ -38,6 +39,11 @@ class Connection {
     /// Nothing runs here and no outcome waits: a worker whose token is refused has no reason to stay.
     void leave_if_refused();
 
+    /// Now and then, for one that lives long: what was suspected of those before it is over.
+    void settle(TimePoint now);
+    /// Why the Hub ends one connection after the other, if a cause is likely, and what to do; empty: it does not.
+    std::string suspicion() const;
+
     bool stopped() const { return stopped_; }
     bool connected() const { return link_ == Link::connected; }
     bool welcomed() const { return welcomed_; }
@@ -66,6 +72,7 @@ class Connection {
     TimePoint welcomed_at_{};
     TimePoint attempt_at_{};
     ReconnectPolicy reconnects_;
+    IdConflict conflict_;
     int short_connections_ = 0;  ///< welcomed ones in a row that ended soon
 };
 

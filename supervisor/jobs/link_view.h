@@ -56,8 +56,9 @@ struct LinkView {
     bool told_idle = false;               ///< what the Hub was told last
     std::vector<std::string> told_types;  ///< what it was told that we can do
     std::string last_error;               ///< why the last connection ended
-    TimePoint attempt_at{};               ///< not connected: when the next attempt begins, or began
-    std::vector<Withheld> withheld;       ///< jobs that wait at the Hub and are not given to our id
+    std::string suspicion;           ///< what is probably wrong beyond that, and the cure; empty: nothing
+    TimePoint attempt_at{};          ///< not connected: when the next attempt begins, or began
+    std::vector<Withheld> withheld;  ///< jobs that wait at the Hub and are not given to our id
     std::vector<Outcome> outcomes;
 };
 

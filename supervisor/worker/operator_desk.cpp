@@ -78,7 +78,9 @@ Result<std::string> OperatorDesk::why(const std::string& connector) const {
         const std::string refusal = parts_.flow.jobs().refusal(Clock::now(), *instance.id);
         if (!refusal.empty()) text += "; " + refusal;
     }
-    for (const auto& job : parts_.link.view().withheld)
+    const auto view = parts_.link.view();
+    if (!view.suspicion.empty()) text += "; " + view.suspicion;
+    for (const auto& job : view.withheld)
         if (parts_.roster.serves(connector, job.job_type)) text += "; " + job.text;
     return text;
 }

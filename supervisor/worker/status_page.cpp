@@ -125,6 +125,7 @@ Json status_page(const StatusSources& s) {
           {"told_status", s.view.told_idle ? "idle" : "busy"},
           {"told_job_types", s.view.told_types},
           {"last_error", s.view.last_error},
+          {"suspicion", s.view.suspicion},
           {"connections", s.metrics.connections},
           {"reconnects", s.metrics.reconnects},
           {"offers", s.metrics.offers},

@@ -2,6 +2,7 @@
 
 #include "supervisor/hub/connection.h"
 
+#include "supervisor/hub/refused_link.h"
 #include "words.h"
 
 namespace emprops::hub {
@@ -112,6 +113,66 @@ TEST_F(ConnectionTest, ConnectionsThatAreCutAtOnceStopResettingThePause) {
     EXPECT_GT(last_pause, 2 * first) << "two workers with one id";
     welcomed();
     EXPECT_EQ(pause_after(Ms(10'000)), first);
+}
+
+struct RivalTest : ConnectionTest {
+    RivalTest() {
+        settings.exact_id = true;
+        connection.start(now);
+    }
+    std::string suspicion() const {
+        jobs::LinkView view;
+        connection.show(view);
+        return view.suspicion;
+    }
+    /// It lives so long, and ends so.
+    void one(Ms lived, const std::string& reason) {
+        welcomed();
+        now += lived;
+        connection.settle(now);
+        connection.on_disconnected(now, reason, false);
+        said();
+    }
+};
+
+TEST_F(RivalTest, AnotherWorkerWithOurFixedIdIsNamedWithTheCure) {
+    const std::string replaced = closed_by_hub(1000, "Replaced by a newer connection with this id");
+    one(Ms(500), replaced);
+    one(Ms(500), replaced);
+    EXPECT_EQ(suspicion(), "");
+    one(Ms(500), replaced);
+    EXPECT_THAT(suspicion(),
+                testing::HasSubstr("under the id w one after the other: another worker probably"));
+    EXPECT_THAT(suspicion(), testing::HasSubstr("worker.exact_id"));
+    EXPECT_THAT(notes, Contains("error: " + suspicion())) << "once, in the log";
+    welcomed();
+    now += Ms(120'000);
+    connection.settle(now);
+    EXPECT_EQ(suspicion(), "") << "this one lives";
+}
+
+TEST_F(RivalTest, ItIsSeenAlsoWhenTheHubTakesAMinute) {
+    for (int i = 0; i < 3; ++i)
+        one(Ms(60'000), closed_by_hub(1000, "Worker w disconnected"));
+    EXPECT_NE(suspicion(), "");
+}
+
+TEST_F(RivalTest, OtherEndsAreNoRivalsDoing) {
+    for (int i = 0; i < 6; ++i) {
+        one(Ms(500), "the connection broke off");
+        one(Ms(500), closed_by_hub(1012, ""));
+        one(Ms(400'000), closed_by_hub(1000, ""));
+    }
+    EXPECT_EQ(suspicion(), "");
+}
+
+TEST_F(ConnectionTest, AFreshIdHasNoRival) {
+    connection.start(now);
+    for (int i = 0; i < 6; ++i) {
+        welcomed();
+        connection.on_disconnected(now, closed_by_hub(1000, "Worker w disconnected"), false);
+    }
+    EXPECT_EQ(connection.suspicion(), "");
 }
 
 TEST_F(ConnectionTest, ATokenThatWasNeverAcceptedLeaves) {
