@@ -5,15 +5,19 @@
 #include <atomic>
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <optional>
 
 #include "ipc/web/proxy.h"
 #include "ipc/web/transfer.h"
 #include "ipc/web/url.h"
+#include "supervisor/base/running_time.h"
+#include "supervisor/base/time.h"
 
 namespace emprops {
 namespace {
 
 constexpr std::size_t max_body_bytes = 64 * 1024;
+constexpr const char* nobody_listens = "refused";  // stays in here
 
 /// As for the Hub; "" is none, whatever else libcurl would read in the environment.
 std::string proxy_for(const std::string& url) {
@@ -21,6 +25,22 @@ std::string proxy_for(const std::string& url) {
     if (!parts) return {};
     const bool tls = parts->scheme == "https";
     return web::read_proxy_environment().proxy_for(tls, parts->host, parts->port.value_or(tls ? 443 : 80));
+}
+
+/// A program that listens on the loopback of one family only is asked at that one.
+struct OtherLoopback {
+    std::string url;
+    std::string host;
+};
+std::optional<OtherLoopback> other_loopback(const std::string& url) {
+    const auto parts = web::Url::parse(url);
+    if (!parts) return std::nullopt;
+    const bool v4 = parts->host == "127.0.0.1";
+    if (!v4 && parts->host != "::1") return std::nullopt;
+    const std::string host = v4 ? "127.0.0.1" : "[::1]";
+    OtherLoopback other{url, v4 ? "[::1]" : "127.0.0.1"};
+    other.url.replace(other.url.find(host), host.size(), other.host);
+    return other;
 }
 
 Result<HttpAnswer> fetch(const std::string& url, std::chrono::milliseconds timeout,
@@ -37,10 +57,26 @@ Result<HttpAnswer> fetch(const std::string& url, std::chrono::milliseconds timeo
     });
     transfer.abort_when([&] { return abandoned.load(); });
     const CURLcode code = transfer.perform();
+    if (code == CURLE_COULDNT_CONNECT)
+        return Error{nobody_listens, fmt::format("{} does not answer: {}", url, curl_easy_strerror(code))};
     if (code != CURLE_OK)
         return Error{"unreachable", fmt::format("{} does not answer: {}", url, curl_easy_strerror(code))};
     answer.status = static_cast<int>(transfer.status());
     return answer;
+}
+
+Result<HttpAnswer> fetch_somewhere(const std::string& url, std::chrono::milliseconds timeout,
+                                   std::atomic<bool>& abandoned) {
+    auto answer = fetch(url, timeout, abandoned);
+    if (answer || answer.error().code != nobody_listens) return answer;
+    if (const auto other = other_loopback(url)) {
+        auto second = fetch(other->url, timeout, abandoned);
+        if (second) {
+            second->elsewhere = other->host;
+            return second;
+        }
+    }
+    return Error{"unreachable", answer.error().message};
 }
 
 }  // namespace
@@ -65,10 +101,17 @@ void HttpProbe::get(const std::string& url, std::chrono::milliseconds timeout,
                     std::function<void(Result<HttpAnswer>)> done) {
     const std::weak_ptr<State> weak = state_;
     State* state = state_.get();
-    boost::asio::post(state_->thread, [state, weak, url, timeout, done = std::move(done)]() mutable {
-        auto answer = std::make_shared<Result<HttpAnswer>>(fetch(url, timeout, state->abandoned));
-        boost::asio::post(state->executor, [weak, answer, done = std::move(done)] {
-            if (!weak.expired()) done(std::move(*answer));
+    Clock::now();
+    const auto lost = Clock::running().lost();
+    boost::asio::post(state_->thread, [this, state, weak, url, timeout, lost,
+                                       done = std::move(done)]() mutable {
+        auto answer = std::make_shared<Result<HttpAnswer>>(fetch_somewhere(url, timeout, state->abandoned));
+        boost::asio::post(state->executor, [this, weak, url, timeout, lost, answer, done = std::move(done)] {
+            if (weak.expired()) return;
+            Clock::now();
+            // The timeout went on while we did not run: that says nothing of the server.
+            if (!*answer && Clock::running().lost() != lost) return get(url, timeout, done);
+            done(std::move(*answer));
         });
     });
 }

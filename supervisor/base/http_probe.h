@@ -16,6 +16,8 @@ namespace emprops {
 struct HttpAnswer {
     int status = 0;
     std::string body;  ///< at most 64 KiB of it
+    /// Not empty: nobody listens at the asked loopback address, but at this one of the other family ("[::1]").
+    std::string elsewhere;
 };
 
 class HttpProbe {
@@ -26,7 +28,7 @@ class HttpProbe {
     HttpProbe& operator=(const HttpProbe&) = delete;
 
     /// `done` is called once, from the executor. Error "unreachable": no answer within the timeout; the
-    /// sentence says why.
+    /// sentence says why. A question in whose time we did not run is asked again.
     void get(const std::string& url, std::chrono::milliseconds timeout,
              std::function<void(Result<HttpAnswer>)> done);
 

@@ -1,9 +1,11 @@
 // `hub`: the local hub alone, for workers on this machine.
 
 #include <boost/asio/io_context.hpp>
+#include <optional>
 
 #include "supervisor/base/exit_codes.h"
 #include "supervisor/base/log.h"
+#include "supervisor/base/pause_watch.h"
 #include "supervisor/base/privacy.h"
 #include "supervisor/cli/common.h"
 #include "supervisor/local_hub/local_hub.h"
@@ -33,10 +35,14 @@ int run_hub(const Common& common) {
         ->info("local hub serves ws://{}:{} (database {})",
                settings.listen.find(':') == std::string::npos ? settings.listen : "[" + settings.listen + "]",
                hub.value()->port(), settings.database.string());
+    std::optional<PauseWatch> pauses;
+    pauses.emplace(loop.get_executor(),
+                   [](Ms paused) { logger("local_hub")->warn("{}", pause_text(paused)); });
     std::unique_ptr<Signals> signals;
     signals = std::make_unique<Signals>(loop, [&](const std::string& name) {
         logger("local_hub")->info("{}: local hub ends, its queue is kept", name);
         hub.value()->stop();
+        pauses.reset();
         signals.reset();  // the loop ends when the last connection has
     });
     loop.run();

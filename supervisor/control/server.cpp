@@ -1,13 +1,11 @@
 #include "supervisor/control/server.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -16,9 +14,12 @@
 #include <boost/beast/http/write.hpp>
 #include <deque>
 #include <map>
+#include <utility>
 
 #include "ipc/json_text.h"
 #include "supervisor/base/log.h"
+#include "supervisor/base/socket_file.h"
+#include "supervisor/base/timer.h"
 #include "supervisor/control/routes.h"
 
 namespace emprops::control {
@@ -187,7 +188,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     }
 
     Socket socket_;
-    asio::steady_timer deadline_;
+    Timer deadline_;
     std::shared_ptr<Shared> shared_;
     boost::beast::flat_buffer buffer_;
     http::request_parser<http::string_body> parser_;
@@ -207,7 +208,7 @@ class UnixServer : public Server {
   public:
     UnixServer(asio::any_io_executor executor, std::filesystem::path path, Operations& operations,
                const Limits& limits)
-        : acceptor_(executor), retry_(executor), path_(std::move(path)), shared_(std::make_shared<Shared>()) {
+        : acceptor_(executor), retry_(executor), file_(std::move(path)), shared_(std::make_shared<Shared>()) {
         shared_->operations = &operations;
         shared_->limits = limits;
     }
@@ -222,34 +223,40 @@ class UnixServer : public Server {
             for (const auto& [number, connection] : connections)
                 connection->close();
         }
-        std::error_code unused;
-        std::filesystem::remove(path_, unused);
+        file_.remove();
     }
 
     Result<> open() {
-        const auto failed = [this](const std::string& why) {
-            return Error{"socket", fmt::format("cannot open the control socket {}: {}", path_.string(), why)};
-        };
-        if (path_.string().size() > 107) {
-            return failed(
-                "the path has more than 107 bytes; set control.socket or worker.state_dir to a shorter one");
+        if (const auto listening = file_.listen(acceptor_); !listening) {
+            error_code ignored;
+            acceptor_.close(ignored);
+            return Error{"socket", fmt::format("cannot open the control socket {}: {}; control.socket (or "
+                                               "worker.state_dir) names another path",
+                                               file_.path().string(), listening.error().message)};
         }
-        std::error_code unused;
-        std::filesystem::remove(path_, unused);
-        error_code ec;
-        acceptor_.open(asio::local::stream_protocol(), ec);
-        if (ec) return failed(ec.message());
-        const auto before = ::umask(0177);  // the socket file is never open to others, not even for a moment
-        acceptor_.bind(asio::local::stream_protocol::endpoint(path_.string()), ec);
-        ::umask(before);
-        if (ec) return failed(ec.message());
-        acceptor_.listen(asio::socket_base::max_listen_connections, ec);
-        if (ec) return failed(ec.message());
         accept();
         return Ok{};
     }
 
+    std::string look() override {
+        if (file_.look() == SocketFile::There::ours) return {};
+        if (file_.look() == SocketFile::There::foreign)
+            return once(
+                fmt::format("the control socket {} belongs to another process by now, so nobody reaches "
+                            "this worker there; control.socket names another path",
+                            file_.path().string()));
+        error_code ignored;
+        acceptor_.close(ignored);
+        if (const auto opened = open(); !opened) return once(opened.error().message);
+        told_.clear();
+        return fmt::format("the control socket {} was removed (by a cleaner of old files?) and is made again",
+                           file_.path().string());
+    }
+
   private:
+    /// What was not said at the last look.
+    std::string once(const std::string& text) { return std::exchange(told_, text) == text ? "" : text; }
+
     void accept() {
         acceptor_.async_accept([this, shared = shared_](error_code ec, Socket socket) {
             if (shared->operations == nullptr || ec == asio::error::operation_aborted) return;
@@ -273,8 +280,9 @@ class UnixServer : public Server {
     }
 
     asio::local::stream_protocol::acceptor acceptor_;
-    asio::steady_timer retry_;
-    std::filesystem::path path_;
+    Timer retry_;
+    SocketFile file_;
+    std::string told_;  // of what is wrong with it
     std::shared_ptr<Shared> shared_;
 };
 

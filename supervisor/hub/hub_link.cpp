@@ -1,7 +1,6 @@
 #include "supervisor/hub/hub_link.h"
 
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <random>
 #include <type_traits>
@@ -9,6 +8,7 @@
 
 #include "ipc/web/digest.h"
 #include "supervisor/base/lifetime.h"
+#include "supervisor/base/timer.h"
 #include "supervisor/base/turn.h"
 #include "supervisor/hub/link.h"
 #include "supervisor/hub/session.h"
@@ -87,6 +87,9 @@ class HubLink final : public jobs::JobLink {
     }
     void place(const std::string& job_id, bool granted) override {
         input([=, this](TimePoint now) { session_.place(now, job_id, granted); });
+    }
+    void ran_again() override {
+        input([this](TimePoint) { session_.ran_again(); });
     }
     void room_changed() override {
         input([](TimePoint) {});
@@ -179,7 +182,7 @@ class HubLink final : public jobs::JobLink {
     }
 
     template <class Then>
-    void later(asio::steady_timer& timer, Ms after, Then then) {
+    void later(Timer& timer, Ms after, Then then) {
         timer.expires_after(after);
         timer.async_wait(
             lifetime_.guard([then = std::move(then)](const boost::system::error_code& error) mutable {
@@ -257,9 +260,9 @@ class HubLink final : public jobs::JobLink {
     Session session_;  // asks worker_ and bulk_ how much waits there
     asio::any_io_executor executor_;
     Turn end_of_batch_;
-    asio::steady_timer wakeup_;
-    asio::steady_timer connect_at_;
-    asio::steady_timer watch_at_;
+    Timer wakeup_;
+    Timer connect_at_;
+    Timer watch_at_;
     std::function<void()> stopped_;
     Lifetime lifetime_;  // the last member: it ends first
 };

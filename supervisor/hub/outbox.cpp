@@ -261,6 +261,11 @@ void Outbox::keep_alive(TimePoint now) {
     }
 }
 
+void Outbox::owe_signs() {
+    for (auto& item : items_)
+        item.last_sign -= settings_.hub.keepalive_interval;
+}
+
 std::optional<TimePoint> Outbox::next_wakeup(TimePoint look_again, bool welcomed) const {
     Earliest first;
     const OutboxItem* upload = uploading();

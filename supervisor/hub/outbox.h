@@ -85,6 +85,8 @@ class Outbox {
     bool release_unfenced(TimePoint now, Ms older_than, std::vector<std::string>& unconfirmed);
     void flush(TimePoint now);
     void keep_alive(TimePoint now);
+    /// One is due for every job now.
+    void owe_signs();
 
     std::optional<TimePoint> next_wakeup(TimePoint look_again, bool welcomed) const;
 

@@ -37,6 +37,8 @@ class Presence {
     void announce(const Announcement& announcement);
     /// At its time.
     void heartbeat(TimePoint now, const Situation& situation, std::size_t running);
+    /// It is due now.
+    void owe_heartbeat() { next_heartbeat_ = TimePoint{}; }
     void tell_connector_statuses(TimePoint now);
 
     /// The `capabilities` of register_worker, without supported_job_types. Sent with the next registration,

@@ -131,6 +131,11 @@ void RunningJobs::keep_alive(TimePoint now) {
     }
 }
 
+void RunningJobs::owe_signs() {
+    for (auto& [job_id, job] : jobs_)
+        job.last_progress -= settings_.hub.keepalive_interval;
+}
+
 void RunningJobs::on_welcomed(TimePoint now) {
     for (auto& [job_id, job] : jobs_)
         if (!job.fenced) job.unfenced_since = now;

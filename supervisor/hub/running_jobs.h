@@ -62,6 +62,8 @@ class RunningJobs {
     void report(TimePoint now, const std::string& job_id, std::uint64_t number,
                 const ipc::Progress& progress);
     void keep_alive(TimePoint now);
+    /// One is due for every job now.
+    void owe_signs();
 
     void on_welcomed(TimePoint now);
     void on_disconnected(TimePoint now);

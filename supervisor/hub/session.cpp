@@ -189,6 +189,12 @@ void Session::on_time(TimePoint now) {
     inquiry_.on_time(now);
 }
 
+void Session::ran_again() {
+    presence_.owe_heartbeat();
+    assignments_.running().owe_signs();
+    assignments_.outbox().owe_signs();
+}
+
 /// Outcomes and jobs of an earlier connection come first; for a while nothing new is taken beside them.
 bool Session::holds(TimePoint now) const {
     const auto welcomed = connection_.welcomed_for(now);
@@ -209,6 +215,7 @@ Announcer::Situation Session::situation(TimePoint now) const {
 void Session::advance(TimePoint now, jobs::Room room) {
     room_ = std::move(room);
     last_batch_ = now;
+    connection_.settle(now);
     assignments_.outbox().watch_writing(now);
     if (connection_.connected()) talk(now);
     outcome_came_ = false;

@@ -71,6 +71,9 @@ class Session {
     /// When on_time wants to be called next; never in the past of the last input. nullopt: not needed.
     std::optional<TimePoint> next_wakeup() const;
 
+    /// We did not run for a while, but the Hub's clock did: every sign of life is due.
+    void ran_again();
+
     // ---- from the worker
     /// The answer to PlaceWanted.
     void place(TimePoint now, const std::string& job_id, bool granted) {

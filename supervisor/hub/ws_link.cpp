@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/ssl.hpp>
@@ -22,6 +21,7 @@
 #include "ipc/text/utf8.h"
 #include "supervisor/base/memory.h"
 #include "supervisor/base/time.h"
+#include "supervisor/base/timer.h"
 #include "supervisor/hub/dialer.h"
 #include "supervisor/hub/line_meter.h"
 #include "supervisor/hub/link.h"
@@ -380,9 +380,9 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
     Target target_;
     Link::Handlers handlers_;
     std::shared_ptr<ssl::context> tls_;
-    asio::steady_timer deadline_;
-    asio::steady_timer pace_;   ///< until the kernel has room
-    asio::steady_timer watch_;  ///< the next look at the signs of life
+    Timer deadline_;
+    Timer pace_;   ///< until the kernel has room
+    Timer watch_;  ///< the next look at the signs of life
     LineMeter meter_;
     SendQueue queue_;
     Ws ws_;

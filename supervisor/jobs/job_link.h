@@ -127,6 +127,8 @@ class JobLink {
     /// delivered stays in the ledger.
     virtual void stop(std::function<void()> done) = 0;
 
+    /// We did not run for a while (a paused container): the other side may be about to give up on us.
+    virtual void ran_again() {}
     /// What room() says has changed (an instance became ready, died, a slot was freed, draining began).
     virtual void room_changed() = 0;
     /// The answer to PlaceWanted.

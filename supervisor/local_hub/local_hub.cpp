@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cmath>
 #include <map>
@@ -11,6 +10,7 @@
 #include "ipc/web/uuid.h"
 #include "supervisor/base/lifetime.h"
 #include "supervisor/base/log.h"
+#include "supervisor/base/timer.h"
 #include "supervisor/local_hub/core.h"
 #include "supervisor/local_hub/gate.h"
 #include "supervisor/local_hub/rest.h"
@@ -59,7 +59,7 @@ struct LocalHub::Impl {
     std::unique_ptr<Store> store;
     std::unique_ptr<Core> core;
     std::unique_ptr<Server> server;
-    asio::steady_timer ticker;
+    Timer ticker;
     std::multimap<std::string, Waiter> waiters;  // by job id
     std::uint16_t port = 0;
     Lifetime lifetime;

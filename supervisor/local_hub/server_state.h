@@ -3,7 +3,6 @@
 // else sees Boost.Beast.
 
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/websocket.hpp>
@@ -12,6 +11,7 @@
 #include <memory>
 #include <set>
 
+#include "supervisor/base/timer.h"
 #include "supervisor/local_hub/incoming_budget.h"
 #include "supervisor/local_hub/server.h"
 
@@ -44,7 +44,7 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     ServerSettings settings;
     ServerEvents events;
     tcp::acceptor acceptor;
-    asio::steady_timer timer;  // a pause after a failed accept; after stop(): the end of patience
+    Timer timer;  // a pause after a failed accept; after stop(): the end of patience
     bool loopback_only = true;
     bool stopped = false;
     ConnectionId last_id = 0;

@@ -5,7 +5,6 @@
 //
 // Owned by a Member; event loop thread only.
 
-#include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -14,6 +13,7 @@
 
 #include "config/settings.h"
 #include "ipc/codec.h"
+#include "supervisor/base/timer.h"
 #include "supervisor/process/child.h"
 #include "supervisor/process/held_jobs.h"
 #include "supervisor/process/pipes/line_limiter.h"
@@ -111,7 +111,7 @@ class ConnectorProcess {
     LineLimiter request_limit_;  // service_request, restart_service
     std::set<std::string> unknown_types_;
     ProgressCoalescer progress_;
-    boost::asio::steady_timer progress_timer_;
+    Timer progress_timer_;
     bool progress_timer_armed_ = false;
     HeldJobs jobs_;
     bool said_ready_ = false;

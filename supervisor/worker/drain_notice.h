@@ -3,7 +3,6 @@
 // looks for both every few seconds and tells it once. Owned by the worker; event loop thread.
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -12,6 +11,7 @@
 #include "config/settings.h"
 #include "supervisor/base/http_probe.h"
 #include "supervisor/base/lifetime.h"
+#include "supervisor/base/timer.h"
 
 namespace emprops {
 
@@ -32,7 +32,7 @@ class DrainNotice {
     std::string url_;
     config::Duration interval_;
     OnNotice on_notice_;
-    boost::asio::steady_timer timer_;
+    Timer timer_;
     std::unique_ptr<HttpProbe> probe_;  ///< if there is a URL: it has a thread
     Lifetime lifetime_;
 };

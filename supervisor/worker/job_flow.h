@@ -4,7 +4,6 @@
 // everything that they lead to, in order. Owned by the worker, event loop thread only.
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <map>
 #include <memory>
@@ -12,6 +11,7 @@
 #include <string>
 
 #include "supervisor/base/lifetime.h"
+#include "supervisor/base/timer.h"
 #include "supervisor/base/turn.h"
 #include "supervisor/jobs/dispatcher.h"
 #include "supervisor/jobs/job_link.h"
@@ -72,7 +72,7 @@ class JobFlow final : public process::FleetListener {
     jobs::JobLink* link_ = nullptr;
     jobs::Dispatcher dispatcher_;
     Turn turn_;
-    boost::asio::steady_timer wake_;
+    Timer wake_;
     std::optional<TimePoint> wake_at_;
     bool refused_ = false;
     Lifetime lifetime_;

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <optional>
 
 #include "ipc/overload.h"
@@ -12,7 +11,9 @@
 #include "supervisor/base/exit_codes.h"
 #include "supervisor/base/lifetime.h"
 #include "supervisor/base/log.h"
+#include "supervisor/base/pause_watch.h"
 #include "supervisor/base/privacy.h"
+#include "supervisor/base/timer.h"
 #include "supervisor/control/server.h"
 #include "supervisor/hub/hub_link.h"
 #include "supervisor/hub/url.h"
@@ -23,6 +24,9 @@
 
 namespace emprops {
 namespace {
+
+/// How often the paths of lock, sockets and folders are compared with what is behind them.
+constexpr Ms path_look_interval{10'000};
 
 std::string id_base(const config::WorkerSettings& settings) {
     if (!settings.id.empty()) return settings.id;
@@ -56,7 +60,8 @@ class Worker::Impl {
           on_end_(std::move(on_end)),
           roster_(machine(options_.version)),
           leaving_(jobs::drain_mode(settings().worker.drain_mode)),
-          leaving_wake_(loop) {}
+          leaving_wake_(loop),
+          look_at_(loop) {}
 
     Result<> start();
     void on_stop_signal(const std::string& name);
@@ -71,6 +76,7 @@ class Worker::Impl {
     void start_fleet(const std::string& hub);
     Result<> make_link(const config::HubSettings& hub);
     Result<> serve_control();
+    void look_at_paths();
     void after_turn();
     void carry_out();
     void perform(const Leaving::Action& action);
@@ -82,7 +88,7 @@ class Worker::Impl {
     std::function<void(int)> on_end_;
     Roster roster_;
     Leaving leaving_;
-    boost::asio::steady_timer leaving_wake_;
+    Timer leaving_wake_;
     LogTails tails_;
     std::unique_ptr<jobs::Ledger> ledger_;
     std::unique_ptr<local_hub::LocalHub> local_hub_;
@@ -93,6 +99,8 @@ class Worker::Impl {
     std::optional<OperatorDesk> desk_;
     std::unique_ptr<control::Server> control_;
     std::optional<DrainNotice> notice_;
+    std::optional<PauseWatch> pauses_;
+    Timer look_at_;
     Lifetime lifetime_;
 };
 
@@ -133,6 +141,11 @@ Result<> Worker::Impl::start() {
     flow_->configure(settings());
     flow_->adopt(ledger_->take_loaded());
     link_->start();
+    pauses_.emplace(loop_, [this](Ms paused) {
+        logger("worker")->warn("{}", pause_text(paused));
+        link_->ran_again();
+    });
+    look_at_paths();
     notice_.emplace(loop_, settings().worker, [this](const std::string& notice) {
         if (leaving_.phase() != Leaving::Phase::running) return;
         logger("worker")->warn("the drain notice {} is there: leaving", notice);
@@ -210,6 +223,21 @@ Result<> Worker::Impl::serve_control() {
     if (!listening) return listening.error();
     control_ = std::move(listening).value();
     return Ok{};
+}
+
+void Worker::Impl::look_at_paths() {
+    look_at_.expires_after(path_look_interval);
+    look_at_.async_wait(lifetime_.guard([this](boost::system::error_code error) {
+        if (error) return;
+        // The lock first: it makes the state folder again, if that is gone with everything in it.
+        for (const std::string& text : ledger_->look())
+            logger("worker")->error("{}", text);
+        fleet_->look();
+        if (control_) {
+            if (const std::string text = control_->look(); !text.empty()) logger("control")->warn("{}", text);
+        }
+        look_at_paths();
+    }));
 }
 
 // ---- signals
@@ -294,6 +322,8 @@ void Worker::Impl::stop() {
 void Worker::Impl::end(int exit_code) {
     boost::asio::post(loop_, lifetime_.guard([this, exit_code] {
         control_.reset();
+        pauses_.reset();
+        look_at_.cancel();
         if (local_hub_) local_hub_->stop();
         logger("worker")->info("worker ended");
         on_end_(exit_code);

@@ -6,11 +6,11 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <new>
 #include <optional>
 
 #include "ipc/line_framer.h"
+#include "supervisor/base/timer.h"
 #include "supervisor/process/pipes/write_queue.h"
 
 namespace emprops::process {
@@ -244,8 +244,8 @@ class ChildIo::Impl : public std::enable_shared_from_this<Impl> {
     asio::posix::stream_descriptor stdin_;
     Output stdout_;
     std::optional<Output> stderr_;
-    asio::steady_timer stall_timer_;
-    asio::steady_timer finish_timer_;
+    Timer stall_timer_;
+    Timer finish_timer_;
     WriteQueue queue_;
     bool stdin_open_ = true;
     bool closing_stdin_ = false;

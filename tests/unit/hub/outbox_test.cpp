@@ -59,6 +59,14 @@ TEST_F(OutboxTest, WhatIsReadyLeavesAndEndsWithItsAck) {
     EXPECT_TRUE(outbox().empty());
 }
 
+TEST_F(OutboxTest, AfterAPauseTheJobOfAnOutcomeOnItsWayShowsASignOfLifeAtOnce) {
+    add(State::ready);
+    outbox().owe_signs();
+    outbox().keep_alive(now);
+    outbox().keep_alive(now);
+    EXPECT_THAT(said(), ElementsAre("keepalive j1"));
+}
+
 TEST_F(OutboxTest, WhatIsNotFencedDoesNotLeave) {
     add(State::fencing);
     EXPECT_TRUE(outbox().unfenced());

@@ -64,6 +64,15 @@ TEST_F(PresenceTest, AHeartbeatComesAtItsTimeAndTheFifthSaysEverything) {
     EXPECT_THAT(beat(), ElementsAre("full status idle", "heartbeat null"));
 }
 
+TEST_F(PresenceTest, AfterAPauseAHeartbeatIsDueAtOnce) {
+    greet();
+    presence.owe_heartbeat();
+    EXPECT_LE(presence.next_wakeup(now, true, false), now);
+    presence.heartbeat(now, situation(), 0);
+    presence.heartbeat(now, situation(), 0);
+    EXPECT_THAT(said(), ElementsAre("heartbeat idle")) << "one, and then again at their time";
+}
+
 TEST_F(PresenceTest, WhileAClaimIsOutstandingNoHeartbeatSaysIdle) {
     greet();
     for (int i = 0; i < 5; ++i)

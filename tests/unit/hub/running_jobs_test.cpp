@@ -51,6 +51,16 @@ TEST_F(RunningJobsTest, AJobOfWhichNothingIsHeardIsKeptAlive) {
     EXPECT_THAT(said(), ElementsAre("keepalive j1"));
 }
 
+TEST_F(RunningJobsTest, AfterAPauseEveryJobShowsASignOfLifeAtOnce) {
+    begin();
+    begin("j2", 2);
+    jobs.owe_signs();
+    EXPECT_LE(jobs.next_wakeup(), now);
+    jobs.keep_alive(now);
+    jobs.keep_alive(now);
+    EXPECT_THAT(said(), ElementsAre("keepalive j1", "keepalive j2"));
+}
+
 TEST_F(RunningJobsTest, ProgressIsASignOfLife) {
     begin();
     now += settings.hub.keepalive_interval - Ms(1);
