@@ -10,6 +10,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <string>
 
 #include "ipc/result.h"
 #include "supervisor/control/operations.h"
@@ -18,7 +19,12 @@ namespace emprops::control {
 
 class Server {
   public:
-    virtual ~Server() = default;  // closes the socket, all connections, and removes the file
+    virtual ~Server() =
+        default;  // closes the socket, all connections, and removes the file if it is still ours
+
+    /// A cleaner may have removed the socket file: then it is made again. What the operator should know, told
+    /// once; usually empty.
+    virtual std::string look() = 0;
 
     struct Limits {
         std::size_t connections = 64;  ///< whose request has come
@@ -26,7 +32,8 @@ class Server {
         std::chrono::milliseconds deadline{30'000};
     };
     /// Replaces a socket file that a dead worker left (the caller holds the lock of the state folder).
-    /// Errors: "socket" with path and reason (a path of more than 107 bytes, a folder without rights).
+    /// Errors: "socket" with path, reason and cure (a path of more than 107 bytes, a folder without rights, another
+    /// process listens there).
     static Result<std::unique_ptr<Server>> listen(boost::asio::any_io_executor executor,
                                                   const std::filesystem::path& path, Operations& operations,
                                                   const Limits& limits);

@@ -7,8 +7,10 @@
 #include <boost/asio/steady_timer.hpp>
 #include <map>
 #include <optional>
+#include <system_error>
 #include <utility>
 
+#include "supervisor/base/privacy.h"
 #include "supervisor/jobs/ledger_desk.h"
 #include "supervisor/jobs/ledger_folder.h"
 #include "supervisor/jobs/ledger_found.h"
@@ -48,12 +50,14 @@ struct DiskView {
     LedgerOptions options;
     Ledger::Health callback;
     std::string disk_problem;
+    std::string lock_problem;  // why the state folder is not ours any more; empty: it is
     std::uint64_t bytes = 0;
     std::size_t records = 0;
     std::map<std::uint64_t, bool> outcomes;  // of records with one: whether it is written
     bool told_healthy = true;
 
     std::string problem() const {
+        if (!lock_problem.empty()) return lock_problem;
         if (!disk_problem.empty()) return disk_problem;
         const std::string clear = "; it shrinks when the Hub takes what is finished";
         if (bytes > options.max_bytes)
@@ -293,6 +297,32 @@ void Ledger::on_health(Health callback) {
 
 std::string Ledger::problem() const {
     return state_->core->view.problem();
+}
+
+std::vector<std::string> Ledger::look() {
+    std::vector<std::string> told;
+    const std::filesystem::path& state_dir = state_->options.state_dir;
+    DiskView& view = state_->core->view;
+    const Result<bool> made = state_->lock->look();
+    if (!made.ok() && made.error().message != view.lock_problem)
+        told.push_back(
+            "the lock of " + state_dir.string() +
+            " was removed (by a cleaner of old files?) and cannot be taken again, so no job is taken: " +
+            made.error().message);
+    if (made.ok() && *made)
+        told.push_back("the file " + (state_dir / "lock").string() +
+                       " was removed (by a cleaner of old files?) and is made and locked again");
+    view.lock_problem = made.ok() ? "" : made.error().message;
+    view.tell();
+    if (!made.ok()) return told;
+
+    // What is owed goes into it again by itself.
+    const std::filesystem::path folder = state_dir / "ledger";
+    std::error_code error;
+    if (!std::filesystem::exists(folder, error) && !error && !make_private_folder(folder))
+        told.push_back("the job ledger's folder " + folder.string() +
+                       " was removed (by a cleaner of old files?) and is made again; keep cleaners away from it");
+    return told;
 }
 
 std::uint64_t Ledger::first_number() const {

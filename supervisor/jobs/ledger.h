@@ -76,6 +76,10 @@ class Ledger {
     /// Called on the executor when the health changes, and at once if it is bad already.
     void on_health(Health callback);
     bool healthy() const { return problem().empty(); }
+    /// Paths are not the objects behind them: a cleaner may have removed lock or folder, which are made again, or
+    /// another worker may have taken the lock meanwhile, and then this one is not healthy. Sentences for the
+    /// operator, each told once; usually none.
+    std::vector<std::string> look();
     /// Why the ledger is not healthy, for a person; empty: it is.
     std::string problem() const;
 

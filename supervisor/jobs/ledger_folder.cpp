@@ -86,8 +86,7 @@ Result<std::shared_ptr<OpenFile>> make_file(const fs::path& path, bool sync) {
     constexpr int flags = O_RDWR | O_CREAT | O_TRUNC;
     int fd = open_own_file(path, flags);
     if (fd < 0 && errno == ENOENT) {
-        std::error_code ignored;
-        fs::create_directories(path.parent_path(), ignored);
+        make_private_folder(path.parent_path());  // if it fails, the next line says why
         fd = open_own_file(path, flags);
     }
     if (fd < 0) return disk_error("write", path, errno);

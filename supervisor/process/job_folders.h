@@ -23,6 +23,12 @@ class JobFolders {
     /// An error is also logged, but not for each job.
     Result<std::string> make(const std::string& job_id, const std::optional<UserIds>& user,
                              const LogFields& fields, TimePoint now);
+    /// Makes again what a cleaner of old files removed and takes away what stands in its place: the folders of the
+    /// instance and of the `jobs` that it holds.
+    void look(const std::optional<UserIds>& user, const std::vector<std::string>& jobs,
+              const LogFields& fields);
+    /// Why there are no folders for jobs, by the last attempt; empty: there are.
+    const std::string& problem() const { return problem_; }
     /// Unless it is needed still.
     void remove(const std::string& job_id);
     /// Its process died: it is removed at this time, unless it is needed again.
@@ -42,6 +48,7 @@ class JobFolders {
     Holds holds_;
     std::vector<Orphan> orphans_;
     std::optional<TimePoint> next_complaint_;
+    std::string problem_;
 };
 
 }  // namespace emprops::process

@@ -11,6 +11,8 @@
 #include <system_error>
 
 #include "ipc/web/digest.h"
+#include "supervisor/base/log.h"
+#include "supervisor/process/os/remove_tree.h"
 #include "supervisor/process/os/unique_fd.h"
 
 namespace emprops::process {
@@ -36,8 +38,7 @@ void make_way(int at, const char* part, int why) {
         ::unlinkat(at, part, 0);
     } else if (why == EACCES) {
         ::fchmod(at, 0700);
-        const UniqueFd folder(::openat(at, part, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC));
-        if (folder) ::chmod(("/proc/self/fd/" + std::to_string(folder.get())).c_str(), 0700);
+        make_accessible(at, part);
     }
 }
 
@@ -63,6 +64,16 @@ Result<UniqueFd> enter(const fs::path& root, const std::vector<std::string>& par
         if (user && ::fchown(next.get(), user->uid, user->gid) != 0)
             return work_dir_failed(folder, std::strerror(errno));
         at = std::move(next);
+    }
+    return at;
+}
+
+/// Opens `root`/`parts[0]`/... as it is; nothing and errno: it is not there, or no real folder.
+UniqueFd open_existing(const fs::path& root, const std::vector<std::string>& parts) {
+    UniqueFd at(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    for (const std::string& part : parts) {
+        if (!at) break;
+        at = UniqueFd(::openat(at.get(), part.c_str(), O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC));
     }
     return at;
 }
@@ -123,36 +134,77 @@ void WorkDirs::move_job(const std::string& connector, int from, int to, const st
     ::renameat2(source->get(), name.c_str(), target->get(), name.c_str(), RENAME_NOREPLACE);
 }
 
+bool WorkDirs::missing(const std::string& connector, int index) const {
+    struct stat found {};
+    return ::lstat(instance(connector, index).c_str(), &found) != 0 && errno == ENOENT;
+}
+
+Result<> WorkDirs::make_jobs(const std::string& connector, int index, const std::optional<UserIds>& user) {
+    const auto folder = enter(fs::absolute(root_), {instance_name(connector, index), "jobs"}, user);
+    if (!folder) return folder.error();
+    return Ok{};
+}
+
+// ---- removal ----------------------------------------------------------------------------------------------
+
 void WorkDirs::remove_job(const std::string& connector, int index, const std::string& job_id) {
-    remove_later(job(connector, index, job_id));
+    take_away(instance_name(connector, index), {"jobs"}, job_name(job_id));
 }
 
 void WorkDirs::remove_leftovers(const std::string& connector, int index) {
-    remove_later(instance(connector, index) / "jobs");
+    const std::string name = instance_name(connector, index);
+    take_away(name, {}, "jobs");
     std::error_code error;
     std::error_code stop;
     for (fs::directory_iterator each(instance(connector, index), error), end; !error && each != end;
          each.increment(stop)) {
         if (stop) return;
-        if (each->path().filename().string().rfind(".removed-", 0) == 0) remove_later(each->path());
+        const std::string left = each->path().filename().string();
+        if (left.rfind(".removed-", 0) == 0) remove_later(name, left);
     }
 }
 
-void WorkDirs::remove_later(const fs::path& folder) {
-    std::error_code error;
-    if (!fs::exists(folder, error)) return;
+void WorkDirs::take_away(const std::string& instance, std::vector<std::string> parts,
+                         const std::string& name) {
     // Out of the way first: the same job may come again before the removal is done.
-    const fs::path instance = folder.filename() == "jobs" || folder.parent_path().filename() != "jobs"
-                                  ? folder.parent_path()
-                                  : folder.parent_path().parent_path();
-    const fs::path doomed =
-        instance / (".removed-" + std::to_string(::getpid()) + "-" + std::to_string(++removed_));
-    fs::rename(folder, doomed, error);
-    if (error) return;
-    boost::asio::post(remover_, [doomed] {
-        std::error_code ignored;
-        fs::remove_all(doomed, ignored);
+    const UniqueFd target = open_existing(fs::absolute(root_), {instance});
+    parts.insert(parts.begin(), instance);
+    const UniqueFd source = open_existing(fs::absolute(root_), parts);
+    if (!target || !source) return;
+    const std::string doomed = ".removed-" + std::to_string(::getpid()) + "-" + std::to_string(++removed_);
+    const auto move = [&] {
+        return ::renameat(source.get(), name.c_str(), target.get(), doomed.c_str()) == 0;
+    };
+    if (!move()) {
+        const int why = errno;
+        if (why == ENOENT) return;
+        // A folder that changes its parent is written, too.
+        if (why != EACCES || !make_accessible(source.get(), name) || !move()) {
+            fs::path path = root_;
+            for (const std::string& part : parts)
+                path /= part;
+            return removal_failed(path / name, std::strerror(why));
+        }
+    }
+    remove_later(instance, doomed);
+}
+
+void WorkDirs::remove_later(const std::string& instance, const std::string& doomed) {
+    boost::asio::post(remover_, [this, instance, doomed, root = fs::absolute(root_)] {
+        const UniqueFd folder = open_existing(root, {instance});
+        if (!folder) return;
+        if (const Result<> gone = remove_tree(folder.get(), doomed); !gone)
+            removal_failed(root / instance, gone.error().message);
     });
+}
+
+/// From both threads. Whatever keeps one folder from being removed keeps others as well.
+void WorkDirs::removal_failed(const fs::path& folder, const std::string& why) {
+    if (complained_.exchange(true)) return;
+    logger("process")->error(
+        "a scratch folder of an ended job cannot be removed from {} ({}) and keeps its space; the next start of "
+        "the worker tries again; further ones are not told",
+        folder.string(), why);
 }
 
 }  // namespace emprops::process

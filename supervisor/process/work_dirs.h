@@ -3,11 +3,13 @@
 // for a job (job ids are client text such as "../x"). Removal happens on a thread of its own, since a
 // connector may have written gigabytes. Owned by the fleet; event loop thread only.
 
+#include <atomic>
 #include <boost/asio/thread_pool.hpp>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "ipc/result.h"
 #include "supervisor/process/os/user_ids.h"
@@ -34,15 +36,23 @@ class WorkDirs {
                                            const std::optional<UserIds>& user);
     /// The job goes on at another index: its folder moves along.
     void move_job(const std::string& connector, int from, int to, const std::string& job_id);
+    /// The instance's folder is not there (any more).
+    bool missing(const std::string& connector, int index) const;
+    /// Makes what an instance needs before it gets jobs; the error says why there can be none.
+    Result<> make_jobs(const std::string& connector, int index, const std::optional<UserIds>& user);
+    /// Removals fail in the log only, once.
     void remove_job(const std::string& connector, int index, const std::string& job_id);
     /// What jobs of an earlier worker left behind.
     void remove_leftovers(const std::string& connector, int index);
 
   private:
-    void remove_later(const std::filesystem::path& folder);
+    void take_away(const std::string& instance, std::vector<std::string> parts, const std::string& name);
+    void remove_later(const std::string& instance, const std::string& doomed);
+    void removal_failed(const std::filesystem::path& folder, const std::string& why);
 
     std::filesystem::path root_;
     std::uint64_t removed_ = 0;
+    std::atomic<bool> complained_ = false;
     boost::asio::thread_pool remover_{1};
 };
 

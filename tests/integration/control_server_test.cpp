@@ -3,10 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
+#include <filesystem>
 
 #include "supervisor/control/server.h"
 #include "tests/support/temp_dir.h"
@@ -179,6 +181,57 @@ TEST_F(ControlServerTest, ARequestThatIsTooLargeIsToldSo) {
         EXPECT_THAT(client->read(), HasSubstr("HTTP/1.1 413"));
         EXPECT_THAT(client->read(), HasSubstr("65536 bytes"));
     }
+}
+
+TEST_F(ControlServerTest, ASocketFileThatACleanerRemovedIsMadeAgain) {
+    listen({});
+    EXPECT_EQ(server->look(), "");
+    for (const auto& removed : {std::filesystem::path(path()), dir.path()}) {
+        std::filesystem::remove_all(removed);
+        EXPECT_THAT(server->look(), HasSubstr("is made again"));
+        EXPECT_EQ(server->look(), "");
+        RawClient client(path(), "/v1/status");
+        EXPECT_TRUE(run_until([&] { return client.read().find("running") != std::string::npos; })) << removed;
+    }
+    struct stat found {};
+    ASSERT_EQ(::stat(path().c_str(), &found), 0);
+    EXPECT_EQ(found.st_mode & 0777U, 0600U);
+}
+
+TEST_F(ControlServerTest, ASocketFileOfTheNextOwnerIsToldOnceAndLeftToIt) {
+    listen({});
+    std::filesystem::remove(path());
+    Talker next_talker;
+    auto next = Server::listen(loop.get_executor(), path(), next_talker);
+    ASSERT_TRUE(next.ok()) << next.error().message;
+    EXPECT_THAT(server->look(), HasSubstr("belongs to another process by now"));
+    EXPECT_EQ(server->look(), "");
+    server.reset();
+    RawClient client(path(), "/v1/status");
+    EXPECT_TRUE(run_until([&] { return client.read().find("running") != std::string::npos; }));
+}
+
+TEST_F(ControlServerTest, WhatIsNotOursToReplaceStays) {
+    listen({});
+    Talker second_talker;
+    const auto second = Server::listen(loop.get_executor(), path(), second_talker);
+    ASSERT_FALSE(second.ok());
+    EXPECT_THAT(second.error().message, HasSubstr("another process listens there; control.socket"));
+    EXPECT_TRUE(std::filesystem::exists(path()));
+    const auto file = dir.write_file("notes.txt", "mine");
+    const auto third = Server::listen(loop.get_executor(), file, second_talker);
+    ASSERT_FALSE(third.ok());
+    EXPECT_THAT(third.error().message, HasSubstr("a file that is no socket lies there"));
+    EXPECT_EQ(dir.read_file("notes.txt"), "mine");
+}
+
+TEST_F(ControlServerTest, ASocketFileThatADeadWorkerLeftIsReplaced) {
+    listen({});
+    std::filesystem::rename(path(), dir / "left.sock");
+    server.reset();  // which is no longer its file
+    std::filesystem::rename(dir / "left.sock", path());
+    listen({});
+    EXPECT_EQ(server->look(), "");
 }
 
 }  // namespace

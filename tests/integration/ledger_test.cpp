@@ -86,6 +86,40 @@ class LedgerTest : public ::testing::Test {
     std::unique_ptr<Ledger> ledger;
 };
 
+TEST_F(LedgerTest, AStateFolderThatACleanerEmptiedIsOursAgainAndTold) {
+    open();
+    EXPECT_TRUE(ledger->look().empty());
+    for (const auto& entry : fs::directory_iterator(dir.path()))
+        fs::remove_all(entry.path());
+    const auto told = ledger->look();
+    ASSERT_EQ(told.size(), 2u);
+    EXPECT_THAT(told[0], HasSubstr("is made and locked again"));
+    EXPECT_THAT(told[1], HasSubstr("the job ledger's folder"));
+    EXPECT_TRUE(ledger->look().empty());
+    EXPECT_TRUE(ledger->healthy());
+    EXPECT_EQ(Ledger::open(options_for(dir.path()), io.get_executor()).error().code, "locked");
+    EXPECT_EQ(fs::status(dir / "ledger").permissions(), fs::perms::owner_all);
+}
+
+TEST_F(LedgerTest, AStateFolderThatAnotherWorkerTookMeanwhileStopsThisOneUntilThatIsGone) {
+    open();
+    std::vector<std::string> health;
+    ledger->on_health([&](bool, const std::string& reason) { health.push_back(reason); });
+    fs::remove(dir / "lock");
+    auto other = Ledger::open(options_for(dir.path()), io.get_executor());
+    ASSERT_TRUE(other.ok());
+    const auto told = ledger->look();
+    ASSERT_EQ(told.size(), 1u);
+    EXPECT_THAT(told[0], HasSubstr("cannot be taken again"));
+    EXPECT_TRUE(ledger->look().empty()) << "once";
+    EXPECT_THAT(ledger->problem(), HasSubstr("another worker (pid"));
+    EXPECT_THAT(ledger->problem(), HasSubstr("stop it, or give this one a worker.state_dir of its own"));
+    *other = nullptr;
+    EXPECT_THAT(ledger->look(), ::testing::ElementsAre(HasSubstr("is made and locked again")));
+    EXPECT_TRUE(ledger->healthy());
+    EXPECT_EQ(health.size(), 2u);
+}
+
 TEST_F(LedgerTest, AFolderThatACleanerRemovedIsMadeAgainWithAllThatIsOwed) {
     open();
     const std::uint64_t n = ledger->first_number();

@@ -2,10 +2,11 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <boost/asio/local/stream_protocol.hpp>
+
+#include "supervisor/base/socket_file.h"
 
 namespace emprops::process {
 
@@ -16,32 +17,38 @@ using boost::system::error_code;
 class AttachListener::Impl : public std::enable_shared_from_this<Impl> {
   public:
     Impl(const asio::any_io_executor& executor, std::filesystem::path path, Connected connected)
-        : path_(std::move(path)), acceptor_(executor), connected_(std::move(connected)) {}
+        : file_(std::move(path)), acceptor_(executor), connected_(std::move(connected)) {}
 
-    error_code listen() {
-        error_code error;
-        ::unlink(path_.c_str());
-        acceptor_.open(Local(), error);
-        // The mode is the socket's from its first moment: nobody else can slip in between bind and chmod.
-        const mode_t mask = ::umask(0177);
-        if (!error) acceptor_.bind(Local::endpoint(path_.string()), error);
-        ::umask(mask);
-        if (!error) acceptor_.listen(1, error);
-        if (!error) accept();
-        return error;
+    Result<> listen() {
+        if (const auto listening = file_.listen(acceptor_, 1); !listening) {
+            error_code ignored;
+            acceptor_.close(ignored);
+            return Error{"attach", "cannot listen on " + file_.path().string() + ": " +
+                                       listening.error().message +
+                                       " (worker.state_dir names another folder)"};
+        }
+        accept();
+        return Ok{};
+    }
+
+    bool look() {
+        if (!connected_ || file_.look() != SocketFile::There::nothing) return false;
+        error_code ignored;
+        acceptor_.close(ignored);
+        return listen().ok();
     }
 
     void close() {
         connected_ = nullptr;
         error_code ignored;
         acceptor_.close(ignored);
-        ::unlink(path_.c_str());
+        file_.remove();
     }
 
   private:
     void accept() {
         acceptor_.async_accept([self = shared_from_this()](error_code error, Local::socket socket) {
-            if (!self->connected_) return;
+            if (!self->connected_ || error == asio::error::operation_aborted) return;
             if (error) {
                 self->accept();
                 return;
@@ -58,7 +65,7 @@ class AttachListener::Impl : public std::enable_shared_from_this<Impl> {
         });
     }
 
-    std::filesystem::path path_;
+    SocketFile file_;
     Local::acceptor acceptor_;
     Connected connected_;
 };
@@ -66,13 +73,13 @@ class AttachListener::Impl : public std::enable_shared_from_this<Impl> {
 Result<std::unique_ptr<AttachListener>> AttachListener::open(const asio::any_io_executor& executor,
                                                              const std::filesystem::path& path,
                                                              Connected connected) {
-    // sun_path holds 108 bytes.
-    if (path.string().size() > 107)
-        return Error{"attach", "the path of the attach socket is too long (107 bytes): " + path.string()};
     auto impl = std::make_shared<Impl>(executor, path, std::move(connected));
-    const error_code error = impl->listen();
-    if (error) return Error{"attach", "cannot listen on " + path.string() + ": " + error.message()};
+    if (const auto listening = impl->listen(); !listening) return listening.error();
     return std::unique_ptr<AttachListener>(new AttachListener(std::move(impl)));
+}
+
+bool AttachListener::look() {
+    return impl_->look();
 }
 
 AttachListener::~AttachListener() {

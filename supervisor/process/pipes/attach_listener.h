@@ -22,6 +22,8 @@ class AttachListener {
                                                         const std::filesystem::path& path,
                                                         Connected connected);
     ~AttachListener();
+    /// A cleaner may have removed the socket file: then it is made again, which is true.
+    bool look();
 
   private:
     class Impl;

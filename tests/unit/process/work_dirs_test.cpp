@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "tests/support/temp_dir.h"
+#include "tests/support/without_privileges.h"
 
 namespace emprops::process {
 namespace {
@@ -83,6 +84,55 @@ TEST(WorkDirs, AConnectorThatBreaksItsScratchFolderGetsItsNextJobAFolderAllTheSa
     EXPECT_TRUE(job.ok()) << job.error().message;
     fs::permissions(*job, fs::perms::none);
     EXPECT_TRUE(dirs.make_job("c", 0, "j3", ourselves()).ok());
+}
+
+TEST(WorkDirs, AnEndedJobsFolderGoesWhateverTheJobDidToIt) {
+    test::TempDir state;
+    const test::WithoutPrivileges obeying;
+    {
+        WorkDirs dirs(state.path());
+        const fs::path job = dirs.make_job("c", 0, "j", {}).value();
+        fs::create_directories(job / "a" / "b");
+        for (const fs::path& folder : {job / "a" / "b", job / "a", job})
+            fs::permissions(folder, fs::perms::none);
+        dirs.remove_job("c", 0, "j");
+        EXPECT_FALSE(fs::exists(job)) << "out of the way at once: the same job may come again";
+        EXPECT_TRUE(dirs.make_job("c", 0, "j", {}).ok());
+        dirs.remove_job("c", 0, "j");
+    }
+    EXPECT_TRUE(fs::is_empty(state.path() / "work" / "c-0" / "jobs"));
+    for (const auto& each : fs::directory_iterator(state.path() / "work" / "c-0"))
+        EXPECT_EQ(each.path().filename(), "jobs") << "was left";
+}
+
+TEST(WorkDirs, ALinkInPlaceOfAFolderIsNotEnteredForARemovalEither) {
+    test::TempDir state;
+    test::TempDir elsewhere;
+    {
+        WorkDirs dirs(state.path());
+        const fs::path job = dirs.make_job("c", 0, "j", {}).value();
+        const fs::path jobs = job.parent_path();
+        fs::create_directory(elsewhere.path() / job.filename());
+        fs::remove_all(jobs);
+        fs::create_directory_symlink(elsewhere.path(), jobs);
+        dirs.remove_job("c", 0, "j");
+        dirs.remove_leftovers("c", 0);
+    }
+    EXPECT_FALSE(fs::is_empty(elsewhere.path()));
+    EXPECT_FALSE(fs::exists(fs::symlink_status(state.path() / "work" / "c-0" / "jobs")))
+        << "the link itself goes";
+}
+
+TEST(WorkDirs, WhatACleanerRemovedIsMadeAgain) {
+    test::TempDir state;
+    WorkDirs dirs(state.path());
+    EXPECT_TRUE(dirs.missing("c", 0));
+    ASSERT_TRUE(dirs.make_instance("c", 0, {}).ok());
+    EXPECT_FALSE(dirs.missing("c", 0));
+    fs::remove_all(state.path() / "work");
+    EXPECT_TRUE(dirs.missing("c", 0));
+    EXPECT_TRUE(dirs.make_jobs("c", 0, {}).ok());
+    EXPECT_FALSE(dirs.missing("c", 0));
 }
 
 TEST(WorkDirs, AFolderThatCannotBeMadeIsNamed) {
