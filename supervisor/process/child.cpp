@@ -69,7 +69,9 @@ void Child::signal(int signal, spdlog::level::level_enum level) {
     logger("process")->log(level, "{}: SIG{} to its process group", name_,
                            signal == SIGTERM ? "TERM" : "KILL");
     remember_tree();
-    if (started_) around_.host.signal_group(pid_, signal);
+    if (!started_) return;
+    around_.host.signal_group(pid_, signal);
+    if (signal == SIGTERM) around_.host.signal_group(pid_, SIGCONT);
 }
 
 void Child::kill() {
@@ -95,6 +97,7 @@ std::uint64_t Child::sample(bool measure, TimePoint now) {
     if (!due || now < *due) return 0;
     next_sample_ = now + tree_sample_interval;
     remember_tree();
+    stopped_by_ = around_.host.stopped_by(pid_);
     return measure ? rss_bytes() : 0;
 }
 
@@ -139,6 +142,7 @@ DeathReport Child::report() const {
         report.exit_code = exit_->exit_code;
         report.signal = exit_->signal;
         report.core_dumped = exit_->core_dumped;
+        report.left_behind = exit_->left_behind;
         report.peak_rss_bytes = exit_->peak_rss_bytes;
         report.cpu = exit_->cpu;
     }

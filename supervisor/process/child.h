@@ -55,14 +55,16 @@ class Child {
     const ChildIo* io() const { return io_.get(); }
     Evidence& evidence() { return evidence_; }
 
-    /// SIGTERM or SIGKILL to its process group.
+    /// SIGTERM or SIGKILL to its process group. One that is stopped goes on, so that SIGTERM reaches it.
     void signal(int signal, spdlog::level::level_enum level);
     /// SIGKILL to its whole tree, if it still runs.
     void kill();
     void say_stuck() const;
     /// Notes who descends from it now: after its exit the system makes those processes children of the worker.
     void remember_tree();
-    /// Remembers its tree now and then. Returns its memory if `measure` and it was time to look; else 0.
+    /// Of one that a signal has stopped, by the last sample(): see types.h; empty: it runs.
+    std::string stopped() const { return stopped_text(stopped_by_, pid_); }
+    /// Remembers its tree and looks whether it is stopped, now and then. Returns its memory if `measure` and it was time to look; else 0.
     std::uint64_t sample(bool measure, TimePoint now);
     /// When sample() wants to be called.
     std::optional<TimePoint> next_sample() const;
@@ -88,6 +90,7 @@ class Child {
     std::optional<ExitStatus> exit_;
     bool ending_ = false;
     std::optional<TimePoint> next_sample_;
+    int stopped_by_ = 0;  // a signal
     Lifetime lifetime_;
 };
 

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "config/variables.h"
+#include "ipc/web/url.h"
 
 namespace emprops::process {
 
@@ -67,6 +68,17 @@ std::string for_service(const std::string& text, const config::ConnectorSettings
     return replaced(with_instance(text, index), "{port}", std::to_string(service_port(settings, index)));
 }
 
+namespace {
+
+/// The loopback address at which the service listens: that of its page, if it has one.
+std::string service_host(const config::ConnectorSettings& settings, int index) {
+    const auto page = web::Url::parse(for_service(settings.service.health_url, settings, index));
+    const bool loopback = page && (page->host == "::1" || page->host.starts_with("127."));
+    return loopback ? page->host : "127.0.0.1";
+}
+
+}  // namespace
+
 std::map<std::string, std::string> child_environment(const config::ConnectorSettings& settings, int index,
                                                      const std::vector<std::string>& own) {
     std::map<std::string, std::string> result = base_environment(own);
@@ -74,7 +86,7 @@ std::map<std::string, std::string> child_environment(const config::ConnectorSett
         result[name] = for_connector(value, settings, index);
     if (const std::uint16_t port = service_port(settings, index); port != 0) {
         result["EMPROPS_SERVICE_PORT"] = std::to_string(port);
-        result["EMPROPS_SERVICE_URL"] = "http://127.0.0.1:" + std::to_string(port);
+        result["EMPROPS_SERVICE_URL"] = "http://" + web::Url::authority(service_host(settings, index), port);
     }
     result["EMPROPS_CONNECTOR"] = "1";
     return result;

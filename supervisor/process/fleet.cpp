@@ -182,6 +182,10 @@ Result<> Fleet::restart_service(const std::string& connector) {
     return Ok{};
 }
 
+void Fleet::look() {
+    if (!leaving_) instances_.for_each([](Instance& instance) { instance.look(); });
+}
+
 std::vector<InstanceStatus> Fleet::snapshot() const {
     std::vector<InstanceStatus> all;
     for (const auto& connector : instances_.connectors()) {

@@ -8,7 +8,6 @@
 // in a later turn of the loop.
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -18,6 +17,7 @@
 #include "ipc/messages.h"
 #include "ipc/result.h"
 #include "supervisor/base/lifetime.h"
+#include "supervisor/base/timer.h"
 #include "supervisor/base/turn.h"
 #include "supervisor/process/escapes.h"
 #include "supervisor/process/fleet_listener.h"
@@ -88,6 +88,9 @@ class Fleet {
     /// SIGKILL to everything, now; meant after or during shutdown.
     void kill_all();
 
+    /// Now and then: makes again what a cleaner of old files removed (scratch folders, attach sockets).
+    void look();
+
     std::vector<InstanceStatus> snapshot() const;
 
     enum class Lines { all, for_people };
@@ -108,7 +111,7 @@ class Fleet {
     Surroundings around_;
     Instances instances_;
     Escapes escapes_;
-    boost::asio::steady_timer timer_;
+    Timer timer_;
     Turn review_turn_;
     bool leaving_ = false;
     bool stuck_said_ = false;

@@ -96,7 +96,10 @@ Result<> Instance::give_job(const InstanceId& id, ipc::Job& job) {
     const Run* run = life_.find(id.generation);
     if (member == nullptr || run == nullptr || run->phase() != Run::Phase::up)
         return Error{"leaving", name_ + " is leaving"};
-    if (const Result<> given = members_.give(*member, job, Clock::now()); !given) return given;
+    const std::string problem = members_.folders().problem();
+    const Result<> given = members_.give(*member, job, Clock::now());
+    if (members_.folders().problem() != problem) tell_offers();
+    if (!given) return given;
     ++counters_.jobs_given;
     life_.job_given(id.generation);
     companion_.job_given();
@@ -161,7 +164,7 @@ void Instance::spawn() {
     const std::uint64_t generation = ++around_.last_generation;
     ++counters_.starts;
     last_said_.process_started(Clock::now());
-    Member& member = members_.add(std::make_unique<Member>(around_, companion_, *this,
+    Member& member = members_.add(std::make_unique<Member>(around_, companion_, members_.folders(), *this,
                                                            InstanceId{settings_.name, index_, generation},
                                                            settings_, counters_, last_said_));
     if (const Result<> started = member.start(); !started) {
@@ -260,6 +263,10 @@ void Instance::on_stalled(ConnectorProcess& process) {
 // ---- its service ------------------------------------------------------------------------------------------
 
 void Instance::on_companion_changed() {
+    tell_offers();
+}
+
+void Instance::tell_offers() const {
     members_.for_each([](const Member& member) {
         member.tell_status();
         member.tell_offer();
@@ -312,10 +319,18 @@ void Instance::tick(TimePoint now) {
     std::optional<std::uint64_t> measured;
     if (const Run* run = life_.current(); run != nullptr && settings_.supervision.max_rss > 0)
         measured = run->generation();
-    Actions actions = life_.tick(members_.tick(measured, now), now);
+    const Observations seen = members_.tick(measured, now);
+    Actions actions = life_.tick(seen, now);
     if (!actions.empty()) carry_out(std::move(actions));
+    if (std::exchange(stopped_, seen.stopped) != seen.stopped) tell_offers();
     if (leaving_) follow();  // time alone makes a connector hopeless
     companion_.tick(now);
+}
+
+void Instance::look() {
+    const std::string problem = members_.folders().problem();
+    members_.look();
+    if (members_.folders().problem() != problem) tell_offers();
 }
 
 std::optional<TimePoint> Instance::next_wakeup() const {
@@ -353,6 +368,9 @@ std::string Instance::why(TimePoint now) const {
     std::string text = name_ + " ";
     if (life_.state() == State::ready && !companion_.serves())
         text += "is unavailable: " + companion_.reason();
+    else if (const std::string& problem = members_.folders().problem();
+             life_.state() == State::ready && !problem.empty())
+        text += "is unavailable: " + problem;
     else
         text += life_.why(now) + (companion_.exists() ? "; " + companion_.reason() : "");
     text += last_said_.why(now, text);

@@ -8,11 +8,12 @@
 
 namespace emprops::process {
 
-Member::Member(Surroundings& around, const Companion& companion, ConnectorProcess::Owner& owner,
-               InstanceId id, const config::ConnectorSettings& settings, ConnectorCounters& counters,
-               LastSaid& last_said)
+Member::Member(Surroundings& around, const Companion& companion, const JobFolders& folders,
+               ConnectorProcess::Owner& owner, InstanceId id, const config::ConnectorSettings& settings,
+               ConnectorCounters& counters, LastSaid& last_said)
     : around_(around),
       companion_(companion),
+      folders_(folders),
       settings_(settings),
       name_(to_string(id)),
       process_(around, owner, std::move(id), settings, counters, last_said),
@@ -59,6 +60,12 @@ Result<> Member::listen() {
     logger("process")->info("{}: waiting for somebody to connect to {} (attach = true)", name_,
                             path.string());
     return Ok{};
+}
+
+void Member::look() {
+    if (listener_ && listener_->look())
+        logger("process")->warn(
+            "{}: its attach socket was removed (by a cleaner of old files?) and is made again", name_);
 }
 
 void Member::greet() {
@@ -197,9 +204,18 @@ void Member::withdraw() {
     around_.news->tell([id = process_.id()](FleetListener& listener) { listener.on_leaving(id); });
 }
 
+std::string Member::problem() const {
+    const std::string stopped = process_.child().stopped();
+    return stopped.empty() ? folders_.problem() : "it is " + stopped;
+}
+
 InstanceInfo Member::offered() const {
     InstanceInfo info = offer_.info();
     companion_.limit(info);
+    if (std::string problem = this->problem(); !problem.empty()) {
+        info.available = false;
+        info.unavailable_reason = std::move(problem);
+    }
     return info;
 }
 
@@ -221,6 +237,10 @@ void Member::tell_status() const {
         status.service = settings_.name;
     }
     companion_.limit(status);
+    if (std::string problem = this->problem(); !problem.empty()) {
+        status.available = false;
+        status.reason = std::move(problem);
+    }
     around_.news->tell(
         [id = process_.id(), status](FleetListener& listener) { listener.on_status(id, status); });
 }

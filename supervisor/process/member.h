@@ -10,6 +10,7 @@
 #include "config/settings.h"
 #include "supervisor/process/companion.h"
 #include "supervisor/process/connector_process.h"
+#include "supervisor/process/job_folders.h"
 #include "supervisor/process/life/actions.h"
 #include "supervisor/process/offer.h"
 #include "supervisor/process/os/user_ids.h"
@@ -21,8 +22,9 @@ namespace emprops::process {
 class Member {
   public:
     /// `companion`: by which its offer is limited; it outlives this.
-    Member(Surroundings& around, const Companion& companion, ConnectorProcess::Owner& owner, InstanceId id,
-           const config::ConnectorSettings& settings, ConnectorCounters& counters, LastSaid& last_said);
+    Member(Surroundings& around, const Companion& companion, const JobFolders& folders,
+           ConnectorProcess::Owner& owner, InstanceId id, const config::ConnectorSettings& settings,
+           ConnectorCounters& counters, LastSaid& last_said);
 
     /// Starts the process, or listens for somebody to connect.
     Result<> start();
@@ -49,7 +51,9 @@ class Member {
     void announce();
     /// It gets no more jobs, and the dispatcher hears that.
     void withdraw();
-    /// What it offers as far as its companion service can be used.
+    /// A cleaner may have removed the socket at which it waits: then that is made again.
+    void look();
+    /// What it offers as far as it runs, its companion service can be used, and there are folders for jobs.
     InstanceInfo offered() const;
     /// What has changed and nobody was told yet, whether or not that is due.
     void tell_change(TimePoint now);
@@ -67,9 +71,12 @@ class Member {
     void greet();
     void change_noted(bool waits_already);
     void log_availability() const;
+    /// Why it can be given no job, whatever it says; empty: it can.
+    std::string problem() const;
 
     Surroundings& around_;
     const Companion& companion_;
+    const JobFolders& folders_;
     config::ConnectorSettings settings_;  // as they were when it began
     std::string name_;                    // of the instance, for people
     ConnectorProcess process_;

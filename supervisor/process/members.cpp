@@ -54,6 +54,17 @@ void Members::jobs_left(const Member& member, Ms resume_window, TimePoint now) {
     folders_.tick(now);
 }
 
+void Members::look() {
+    for (const auto& [generation, member] : members_) {
+        member->look();
+        if (!member->process().connected()) continue;
+        std::vector<std::string> held = member->process().jobs().ids();
+        for (std::string& job_id : member->process().jobs().ids(true))
+            held.push_back(std::move(job_id));
+        folders_.look(member->user(), held, member->process().log_fields());
+    }
+}
+
 bool Members::holds(const std::string& job_id) const {
     return std::any_of(members_.begin(), members_.end(),
                        [&](const auto& each) { return each.second->process().jobs().holds(job_id); });
@@ -83,7 +94,10 @@ Observations Members::tick(std::optional<std::uint64_t> measured, TimePoint now)
     for (const auto& [generation, member] : members_) {
         if (member->process().backlog()) seen.stdin_backlog.push_back(generation);
         member->tick(now);
-        seen.rss_bytes += member->process().child().sample(generation == measured, now);
+        Child& child = member->process().child();
+        seen.rss_bytes += child.sample(generation == measured, now);
+        if (std::string stopped = child.stopped(); !stopped.empty())
+            seen.stopped[generation] = std::move(stopped);
     }
     return seen;
 }

@@ -48,6 +48,9 @@ class Members {
     /// the jobs up again; those of jobs that nobody waits for are not.
     void jobs_left(const Member& member, Ms resume_window, TimePoint now);
     bool holds(const std::string& job_id) const;
+    const JobFolders& folders() const { return folders_; }
+    /// A cleaner of old files may have been here: what it removed is made again.
+    void look();
     /// Those that somebody waits for.
     std::vector<std::string> jobs() const;
     int running() const;

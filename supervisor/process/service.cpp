@@ -199,10 +199,20 @@ void Service::ask_page(std::uint64_t generation) {
                 lifetime_.guard([this, generation](const Result<HttpAnswer>& answer) {
                     const Run* run = life_.find(generation);
                     if (run == nullptr || child_->ending()) return;
+                    if (answer) tell_where(*answer);
                     const PageAnswer judged = judge(answer);
                     if (!judged.healthy && run->was_up()) ++counters_.probes_missed;
                     carry_out(life_.answered(generation, judged, Clock::now()));
                 }));
+}
+
+void Service::tell_where(const HttpAnswer& answer) {
+    if (std::exchange(elsewhere_, answer.elsewhere) == answer.elsewhere || answer.elsewhere.empty()) return;
+    const LogContext context(child_->log_fields());
+    logger("process")->warn(
+        "{}: it listens at {} and not where health_url says ({}); connectors look for it at 127.0.0.1, unless health_url "
+        "names another loopback address: write {} there, or let it listen on 127.0.0.1",
+        name_, answer.elsewhere, health_url_, answer.elsewhere);
 }
 
 PageAnswer Service::judge(const Result<HttpAnswer>& answer) const {
@@ -252,7 +262,12 @@ void Service::on_end() {
 
 void Service::tick(TimePoint now) {
     Observations seen;
-    if (child_) seen.rss_bytes = child_->sample(settings_.service.supervision.max_rss > 0, now);
+    if (child_) {
+        seen.rss_bytes = child_->sample(settings_.service.supervision.max_rss > 0, now);
+        const Run* run = life_.current();
+        if (std::string stopped = child_->stopped(); run != nullptr && !stopped.empty())
+            seen.stopped[run->generation()] = std::move(stopped);
+    }
     Actions actions = life_.tick(seen, now);
     if (!actions.empty()) carry_out(std::move(actions));
 }

@@ -78,6 +78,7 @@ class Service {
     void spawn();
     Result<> launch();
     void ask_page(std::uint64_t generation);
+    void tell_where(const HttpAnswer& answer);
     PageAnswer judge(const Result<HttpAnswer>& answer) const;
     void on_exit();
     void on_end();
@@ -99,6 +100,7 @@ class Service {
     std::unique_ptr<Said> said_;
     std::uint16_t port_ = 0;
     std::string health_url_;
+    std::string elsewhere_;  // where it answers in place of that, as was told
     std::vector<std::string> jobs_at_exit_;
     Lifetime lifetime_;
 };

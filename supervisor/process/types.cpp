@@ -1,6 +1,7 @@
 #include "supervisor/process/types.h"
 
 #include <algorithm>
+#include <csignal>
 #include <cstring>
 #include <iterator>
 
@@ -52,6 +53,17 @@ const char* to_string(StopReason reason) {
     return words_of(reason).name;
 }
 
+std::string stopped_text(int signal, int pid) {
+    if (signal == 0) return {};
+    std::string text = "stopped by " + signal_name(signal) + ": ";
+    if (signal == SIGTTIN || signal == SIGTTOU)
+        text += std::string("it wants to ") + (signal == SIGTTIN ? "read from" : "change") +
+                " a terminal and gets none; give it what it asks for in its settings or environment";
+    else
+        text += "somebody stopped it";
+    return text + "; `kill -CONT " + std::to_string(pid) + "` lets it go on";
+}
+
 bool planned(const std::optional<StopReason>& reason) {
     return reason == StopReason::requested || reason == StopReason::restart ||
            reason == StopReason::recycle || reason == StopReason::worker_leaving;
@@ -83,6 +95,11 @@ std::string DeathReport::summary() const {
     text += " after " + human_duration(uptime);
     if (peak_rss_bytes > 0)
         text += " (peak RSS " + human_bytes(peak_rss_bytes) + ", CPU " + human_duration(cpu) + ")";
+    if (left_behind > 0 && !stopped_for)
+        text +=
+            " and left " + std::to_string(left_behind) + (left_behind == 1 ? " process" : " processes") +
+            " in the background, ended with it: what is supervised must stay in the foreground (no --daemon, no "
+            "`&`; a script ends with `exec PROGRAM`)";
     if (!start_error.empty()) text += "; it said: " + start_error;
     if (stopped_for) text += ", because " + (stop_text.empty() ? words_of(*stopped_for).phrase : stop_text);
     if (jobs_held.size() == 1) text += " while running job " + jobs_held.front();

@@ -2,6 +2,7 @@
 // What the rest of the supervisor knows of a connector process: its identity, what it can do, and how it
 // died. Plain values; no I/O.
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -64,6 +65,10 @@ enum class StopReason {
 };
 const char* to_string(StopReason reason);
 
+/// Of a process that does not run because a signal has stopped it (state T): by which, what that means and what lets it
+/// go on. Completes "it is"; empty for no signal.
+std::string stopped_text(int signal, int pid);
+
 /// Ended by us and nobody's fault: an operator, new settings, recycling, the worker's end.
 bool planned(const std::optional<StopReason>& reason);
 
@@ -85,6 +90,8 @@ struct DeathReport {
     bool useless_to_retry = false;  ///< it said so, or speaks a protocol that we do not
     bool was_ready = false;
     Ms ready_for{0};  ///< of that; of a companion service: healthy
+    /// It exited by itself, with code 0, and left so many processes in the background (which were ended with it).
+    std::size_t left_behind = 0;
     int pid = 0;
     Ms uptime{0};
     std::uint64_t peak_rss_bytes = 0;

@@ -120,13 +120,13 @@ TEST_F(Faults, AConnectorThatAnswersNoPingsIsHungAndReplaced) {
     expect_good_works();
 }
 
-TEST_F(Faults, AStoppedProcessIsHungAndKilled) {
+TEST_F(Faults, AStoppedProcessIsHungAndEndedBySigtermAllTheSame) {
     auto bad = fault_settings("bad", "sigstop");
     bad.supervision.ping_interval = 50ms;
     start(bad);
     const DeathReport report = death();
     EXPECT_EQ(report.stopped_for, StopReason::hung);
-    EXPECT_EQ(report.signal, SIGKILL);
+    EXPECT_EQ(report.signal, SIGTERM);
     expect_good_works();
 }
 
@@ -314,6 +314,46 @@ TEST(ManyFaults, FiftyConnectorsThatCrashInALoopDoNotDisturbOneThatWorks) {
     for (const InstanceStatus& each : driver.fleet->snapshot()) {
         EXPECT_EQ(each.counters.deaths, each.connector == "good" ? 0u : 3u) << each.why;
     }
+}
+
+TEST_F(Faults, AStoppedOneIsSeenGetsNoJobsAndGoesOn) {
+    start(fault_settings("bad", "echo"));
+    const int pid = driver.status("bad").pid;
+    const auto available = [&] {
+        return driver.changes.empty() ? true : driver.changes.back().second.available;
+    };
+    ASSERT_EQ(::kill(pid, SIGSTOP), 0);
+    ASSERT_TRUE(driver.run_until([&] { return !available(); }));
+    EXPECT_THAT(driver.changes.back().second.unavailable_reason, HasSubstr("it is stopped by SIGSTOP"));
+    EXPECT_THAT(driver.why("bad"), HasSubstr("bad is stopped by SIGSTOP: somebody stopped it; `kill -CONT " +
+                                             std::to_string(pid) + "` lets it go on"));
+    ASSERT_EQ(::kill(pid, SIGCONT), 0);
+    ASSERT_TRUE(driver.run_until(available));
+    EXPECT_EQ(driver.result_of("bad", "j"), R"({"ok":true})");
+    EXPECT_EQ(driver.status("bad").counters.deaths, 0u);
+}
+
+TEST_F(Faults, AStoppedOneIsEndedBySigterm) {
+    auto settings = fault_settings("bad", "echo");
+    settings.command = {"bash", "-c",
+                        "echo '{\"type\":\"ready\",\"protocol\":1,\"job_types\":[\"t\"]}'; kill -STOP $$; "
+                        "read -r; read -r"};
+    settings.supervision.stop = {0ms, 10s, 10s};
+    start(settings);
+    ASSERT_TRUE(
+        driver.run_until([&] { return driver.why("bad").find("stopped by SIGSTOP") != std::string::npos; }));
+    ASSERT_TRUE(driver.fleet->stop("bad").ok());
+    EXPECT_EQ(death().signal, SIGTERM);
+}
+
+TEST_F(Faults, WhoAsksATerminalIsToldThatThereIsNone) {
+    auto settings = fault_settings("bad", "echo");
+    settings.command = {"bash", "-c",
+                        "read -r x < /dev/tty || { echo \"cannot ask: no terminal\" >&2; exit 3; }"};
+    driver.fleet->configure({settings});
+    ASSERT_TRUE(driver.run_until([&] { return driver.status("bad").last_death.has_value(); }));
+    EXPECT_EQ(driver.status("bad").last_death->exit_code, 3);
+    EXPECT_THAT(driver.status("bad").last_death->stderr_tail, Contains(HasSubstr("cannot ask: no terminal")));
 }
 
 }  // namespace

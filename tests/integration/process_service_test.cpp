@@ -2,6 +2,9 @@
 // and stopped, and its connector lives through all of that.
 
 #include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <csignal>
 
@@ -354,6 +357,71 @@ TEST_F(ServiceTest, AtTheEndOfTheWorkerItIsStoppedLast) {
     EXPECT_THAT(survivors(folder / "pids-0"), IsEmpty());
     EXPECT_THAT(driver.order, ElementsAre("ready c", "leaving c", "gone c"));
     EXPECT_EQ(service().last_death, std::nullopt) << "that was no death";
+}
+
+TEST_F(ServiceTest, AStoppedOneWithoutAPageIsNotHealthyEither) {
+    auto connector = settings();
+    connector.service.command = {"sleep", "1000"};
+    connector.service.port = 0;
+    connector.service.health_url.clear();
+    ASSERT_TRUE(start_healthy(connector));
+    const int pid = service().pid;
+    ASSERT_EQ(::kill(pid, SIGSTOP), 0);
+    ASSERT_TRUE(run_until_service(State::unhealthy));
+    EXPECT_TRUE(driver.run_until([&] { return !available(); }));
+    EXPECT_THAT(driver.why("c"), HasSubstr("its service is stopped by SIGSTOP"));
+    ASSERT_EQ(::kill(pid, SIGCONT), 0);
+    ASSERT_TRUE(run_until_service(State::ready));
+    EXPECT_TRUE(driver.run_until([&] { return available(); }));
+    EXPECT_EQ(service().counters.deaths, 0u);
+}
+
+TEST_F(ServiceTest, OneThatGoesIntoTheBackgroundIsNamedAsThat) {
+    touch("daemon");
+    driver.fleet->configure({settings()});
+    ASSERT_TRUE(driver.run_until([&] { return service().last_death.has_value(); }));
+    EXPECT_EQ(service().last_death->exit_code, 0);
+    const std::string what =
+        "and left 1 process in the background, ended with it: what is supervised must stay in the "
+        "foreground";
+    EXPECT_THAT(service().last_death->summary(), HasSubstr(what));
+    EXPECT_TRUE(driver.run_until([&] { return driver.why("c").find(what) != std::string::npos; }));
+}
+
+TEST_F(ServiceTest, SoIsAScriptThatStartsSomethingAndEnds) {
+    auto connector = settings();
+    connector.service.command = {"bash", "-c", "setsid sleep 1000 & sleep 1000 & exit 0"};
+    driver.fleet->configure({connector});
+    ASSERT_TRUE(driver.run_until([&] { return service().last_death.has_value(); }));
+    EXPECT_THAT(service().last_death->summary(), HasSubstr("left 2 processes in the background"));
+    EXPECT_THAT(service().last_death->summary(), HasSubstr("a script ends with `exec PROGRAM`"));
+}
+
+TEST_F(ServiceTest, AnOrdinaryEndLeavesNothingBehind) {
+    auto connector = settings();
+    connector.service.command = {"bash", "-c", "exit 0"};
+    driver.fleet->configure({connector});
+    ASSERT_TRUE(driver.run_until([&] { return service().last_death.has_value(); }));
+    EXPECT_EQ(service().last_death->left_behind, 0u);
+}
+
+TEST_F(ServiceTest, OneThatListensOnIpv6OnlyIsFound) {
+    const int probe = ::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in6 address{};
+    address.sin6_family = AF_INET6;
+    address.sin6_addr = in6addr_loopback;
+    const bool possible =
+        probe >= 0 && ::bind(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+    if (probe >= 0) ::close(probe);
+    if (!possible) GTEST_SKIP() << "no IPv6 on this machine";
+    touch("ipv6");
+    for (const char* page :
+         {"http://127.0.0.1:{port}/x", "http://[::1]:{port}/x", "http://localhost:{port}/x"}) {
+        auto connector = settings();
+        connector.service.health_url = page;
+        driver.fleet->configure({connector});
+        EXPECT_TRUE(run_until_service(State::ready)) << page << ": " << driver.why("c");
+    }
 }
 
 }  // namespace

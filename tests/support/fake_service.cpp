@@ -23,6 +23,21 @@ namespace {
 
 constexpr const char* service_word = "--fake-service";
 
+int listen_on_v6(std::uint16_t port) {
+    const int fd = ::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int on = 1;
+    ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    sockaddr_in6 address{};
+    address.sin6_family = AF_INET6;
+    address.sin6_port = htons(port);
+    address.sin6_addr = in6addr_loopback;
+    if (fd >= 0 && ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+        ::listen(fd, 16) == 0)
+        return fd;
+    if (fd >= 0) ::close(fd);
+    return -1;
+}
+
 int listen_on(std::uint16_t port) {
     const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const int on = 1;
@@ -59,6 +74,7 @@ void answer(int fd, const fs::path& folder) {
 }
 
 [[noreturn]] void serve(const fs::path& folder, const std::string& instance, std::uint16_t port) {
+    if (fs::exists(folder / "daemon") && ::fork() != 0) ::_exit(0);
     const char* gpu = std::getenv("CUDA_VISIBLE_DEVICES");
     note(folder / ("gpu-" + instance), gpu != nullptr ? gpu : "");
     note(folder / ("pids-" + instance), std::to_string(::getpid()));
@@ -80,7 +96,7 @@ void answer(int fd, const fs::path& folder) {
             ::_exit(3);
         }
         if (listener < 0 && !fs::exists(folder / "slow")) {
-            listener = listen_on(port);
+            listener = fs::exists(folder / "ipv6") ? listen_on_v6(port) : listen_on(port);
             std::printf("fake service: %s port %d\n", listener < 0 ? "cannot open" : "listens on", port);
             std::fflush(stdout);
         }

@@ -5,6 +5,7 @@
 //   slow    while it exists the port is not opened       hang    while it exists nothing is answered
 //   crash   it is removed, and the process exits with 3  broken  while it exists the answer is 503
 //   deaf    from the start SIGTERM is ignored            child   at the start a grandchild leaves the session
+//   ipv6    it listens on ::1 only                     daemon  at the start it goes on in the background, its parent exits
 //   vram    bytes of graphics memory in use, as a number
 // It notes its process ids in pids-<instance> (the grandchild's in children), CUDA_VISIBLE_DEVICES in
 // gpu-<instance>.

@@ -83,6 +83,8 @@ void Processes::tick(const Observations& seen, TimePoint now, Actions& out) {
         const auto& waiting = seen.stdin_backlog;
         const bool backlog =
             std::find(waiting.begin(), waiting.end(), each.run.generation()) != waiting.end();
+        const auto stopped = seen.stopped.find(each.run.generation());
+        each.run.set_stopped(stopped == seen.stopped.end() ? "" : stopped->second, out);
         each.run.tick(now, backlog, out);
     }
 }

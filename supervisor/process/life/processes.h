@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <list>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,6 +20,8 @@ struct Observations {
     std::uint64_t rss_bytes = 0;  ///< of the serving process tree; 0: not measured
     /// Generations with bytes waiting for their stdin: pings to them are put off.
     std::vector<std::uint64_t> stdin_backlog;
+    /// What keeps a process from running, by generation: a sentence that completes "it is".
+    std::map<std::uint64_t, std::string> stopped = {};
 };
 
 class Processes {

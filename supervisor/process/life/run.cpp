@@ -40,7 +40,7 @@ void Run::up(bool pings, TimePoint now, Actions& out) {
 State Run::state() const {
     if (phase_ == Phase::starting) return State::starting;
     if (phase_ != Phase::up) return State::draining;
-    if (!told()) return signs_.missed() > 0 ? State::unhealthy : State::ready;
+    if (!told()) return signs_.missed() > 0 || !stopped_.empty() ? State::unhealthy : State::ready;
     return jobs_ > 0 ? State::busy : State::ready;
 }
 
@@ -49,8 +49,11 @@ std::string Run::why(TimePoint now) const {
     const std::string& miss = signs_.last_miss();
     switch (phase_) {
         case Phase::starting:
-            return "is starting for " + since + (miss.empty() ? "" : " (" + miss + ")");
+            return "is starting for " + since + (miss.empty() ? "" : " (" + miss + ")") +
+                   (stopped_.empty() ? "" : "; it is " + stopped_);
         case Phase::up:
+            if (!stopped_.empty())
+                return "is " + stopped_ + (told() && jobs_ > 0 ? "; it holds " + jobs_text() : "");
             if (state() == State::unhealthy)
                 return "gives no healthy answer (" + std::to_string(signs_.missed()) + " of " +
                        std::to_string(signs_.misses_that_mean_hung()) + " misses): " + miss;
@@ -177,6 +180,15 @@ void Run::fill(DeathReport& report, TimePoint now) const {
     if (was_up()) return;
     report.start_error = start_error_;
     report.useless_to_retry = useless_ || report.stopped_for == StopReason::bad_protocol;
+}
+
+void Run::set_stopped(const std::string& text, Actions& out) {
+    const std::string before = std::exchange(stopped_, text);
+    if (before == stopped_ || phase_ == Phase::exited) return;
+    if (stopped_.empty())
+        say(Note::Level::info, "goes on", out);
+    else
+        say(Note::Level::warn, "is " + stopped_, out);
 }
 
 void Run::tick(TimePoint now, bool stdin_backlog, Actions& out) {

@@ -77,6 +77,8 @@ class Run {
     void exit_seen(Actions& out);
     /// Adds to the report of its death what is known here.
     void fill(DeathReport& report, TimePoint now) const;
+    /// What keeps it from running, as seen now: completes "it is"; empty: it runs.
+    void set_stopped(const std::string& text, Actions& out);
     /// `stdin_backlog`: bytes wait for its stdin, so a ping could not reach it yet.
     void tick(TimePoint now, bool stdin_backlog, Actions& out);
     std::optional<TimePoint> next_wakeup() const;
@@ -103,6 +105,7 @@ class Run {
     std::optional<TimePoint> leave_deadline_;
     std::optional<TimePoint> exit_deadline_;
     std::string exit_why_;
+    std::string stopped_;      // what keeps it from running
     std::string start_error_;  // what it said of itself while it started
     bool useless_ = false;     // likewise: trying again would not help
     std::optional<LadderRun> ladder_;

@@ -51,6 +51,7 @@ class OsProcessHost : public ProcessHost {
     void signal_group(int pid, int signal) override {
         if (running_.count(pid) > 0) ::kill(-pid, signal);
     }
+    int stopped_by(int pid) const override;
     void remember_tree(int pid) override;
     std::size_t sweep(const std::string& marker) override;
     std::size_t sweep_all() override;
@@ -73,6 +74,7 @@ class OsProcessHost : public ProcessHost {
     void watch(int pid);
     void look(int pid);
     bool adopted(pid_t pid) const;
+    std::size_t left_behind(int leader, const std::string& marker) const;
     std::vector<pid_t> look_at_tree(int pid);
     bool kill_escaped(pid_t pid, std::uint64_t started);
     std::size_t sweep_remembered(const std::string& marker);
@@ -147,11 +149,14 @@ void OsProcessHost::look(int pid) {
         watch(pid);
         return;
     }
+    const bool well = !stolen && info.si_code == CLD_EXITED && info.si_status == 0;
+    const std::size_t left = well ? left_behind(pid, found->second.marker) : 0;
     // While the leader is not reaped its id cannot be used again: the group is surely its own.
     if (!stolen) ::kill(-pid, SIGKILL);
     int status = 0;
     rusage usage{};
     ExitStatus exit;
+    exit.left_behind = left;
     if (!stolen && ::wait4(pid, &status, WNOHANG, &usage) == pid) {
         if (WIFEXITED(status)) exit.exit_code = WEXITSTATUS(status);
         if (WIFSIGNALED(status)) {
@@ -176,6 +181,17 @@ bool OsProcessHost::adopted(pid_t pid) const {
     return stat && stat->parent == ::getpid() && stat->group != ::getpgrp();
 }
 
+/// Processes that the exited leader of a group has left: in its group, or with its marker.
+std::size_t OsProcessHost::left_behind(int leader, const std::string& marker) const {
+    std::size_t count = 0;
+    for (const pid_t pid : descendants_of(::getpid())) {
+        const auto stat = proc_stat(pid);
+        if (!stat || stat->state == 'Z' || running_.count(pid) > 0) continue;
+        if (stat->group == leader || environment_has(pid, marker_variable, marker)) ++count;
+    }
+    return count;
+}
+
 void OsProcessHost::reap_orphans() {
     for (const pid_t pid : children_of(::getpid())) {
         if (adopted(pid)) ::waitpid(pid, nullptr, WNOHANG);
@@ -196,6 +212,14 @@ std::vector<pid_t> OsProcessHost::look_at_tree(int pid) {
         if (const auto stat = proc_stat(each)) seen[each] = stat->started;
     }
     return tree;
+}
+
+int OsProcessHost::stopped_by(int pid) const {
+    siginfo_t info{};
+    if (running_.count(pid) == 0) return 0;
+    // Not taken: it is told each time, as long as the process is stopped.
+    if (::waitid(P_PID, static_cast<id_t>(pid), &info, WSTOPPED | WNOHANG | WNOWAIT) != 0) return 0;
+    return info.si_pid == pid && info.si_code == CLD_STOPPED ? info.si_status : 0;
 }
 
 void OsProcessHost::remember_tree(int pid) {

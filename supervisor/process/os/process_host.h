@@ -50,6 +50,7 @@ struct ExitStatus {
     std::optional<int> exit_code;
     std::optional<int> signal;
     bool core_dumped = false;
+    std::size_t left_behind = 0;       ///< with exit code 0: processes of its that lived on until then
     std::uint64_t peak_rss_bytes = 0;  ///< of it and the children it waited for
     Ms cpu{0};                         ///< user + system, likewise
 };
@@ -65,6 +66,8 @@ class ProcessHost {
     virtual Result<Started> start(const LaunchSpec& spec, ExitHandler on_exit) = 0;
     /// Sends a signal to the process group of a started process; nothing happens once its exit was reported.
     virtual void signal_group(int pid, int signal) = 0;
+    /// By which signal a started process is stopped now (state T); 0: it is not.
+    virtual int stopped_by(int pid) const = 0;
     /// Remembers the descendants that a started process has now, so that sweep() finds them later even when
     /// they have left its group, its session and its environment. Call it now and then; costs a look into
     /// /proc.

@@ -11,6 +11,7 @@ namespace emprops::process {
 struct ListeningHost : ProcessHost {
     Result<Started> start(const LaunchSpec&, ExitHandler) override { return Error{"start_failed", ""}; }
     void signal_group(int, int) override {}
+    int stopped_by(int) const override { return 0; }
     void remember_tree(int) override {}
     std::size_t sweep(const std::string& marker) override {
         swept.push_back(marker);

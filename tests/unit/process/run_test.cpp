@@ -155,5 +155,34 @@ TEST_F(RunBench, ItsStateFollowsItsJobsAndItsEnd) {
     EXPECT_EQ(talker.next_wakeup(), std::nullopt);
 }
 
+TEST_F(RunBench, OneThatASignalHasStoppedSaysSoAndIsNotHealthy) {
+    page.set_stopped(stopped_text(SIGTTIN, 42), out);
+    EXPECT_THAT(page.why(now),
+                HasSubstr("is starting for 0 ms; it is stopped by SIGTTIN: it wants to read from"));
+    page.set_stopped("", out);
+    page.up(false, now, out);
+    EXPECT_EQ(page.state(), State::ready);
+    taken();
+    said.clear();
+    for (int tick = 0; tick < 3; ++tick)
+        page.set_stopped(stopped_text(SIGSTOP, 42), out);
+    EXPECT_EQ(page.state(), State::unhealthy);
+    EXPECT_EQ(page.why(now), "is stopped by SIGSTOP: somebody stopped it; `kill -CONT 42` lets it go on");
+    page.set_stopped("", out);
+    EXPECT_EQ(page.state(), State::ready);
+    EXPECT_THAT(taken(), IsEmpty());
+    EXPECT_EQ(
+        said,
+        "warn: c is stopped by SIGSTOP: somebody stopped it; `kill -CONT 42` lets it go on\ninfo: c goes on\n");
+}
+
+TEST_F(RunBench, AStoppedConnectorNamesTheJobsThatItHolds) {
+    talker.up(false, now, out);
+    talker.job_given();
+    talker.set_stopped(stopped_text(SIGTSTP, 42), out);
+    EXPECT_THAT(talker.why(now), HasSubstr("is stopped by SIGTSTP"));
+    EXPECT_THAT(talker.why(now), HasSubstr("; it holds 1 job(s)"));
+}
+
 }  // namespace
 }  // namespace emprops::process

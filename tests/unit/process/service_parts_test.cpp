@@ -115,6 +115,11 @@ TEST(ServiceEnvironment, TheConnectorIsToldWhereItIs) {
     const auto environment = child_environment(settings, 1, {});
     EXPECT_EQ(environment.at("EMPROPS_SERVICE_PORT"), "8189");
     EXPECT_EQ(environment.at("EMPROPS_SERVICE_URL"), "http://127.0.0.1:8189");
+    auto elsewhere = settings;
+    elsewhere.service.health_url = "http://[::1]:{port}/x";
+    EXPECT_EQ(child_environment(elsewhere, 1, {}).at("EMPROPS_SERVICE_URL"), "http://[::1]:8189");
+    elsewhere.service.health_url = "http://health.example/x";
+    EXPECT_EQ(child_environment(elsewhere, 1, {}).at("EMPROPS_SERVICE_URL"), "http://127.0.0.1:8189");
     EXPECT_EQ(environment.at("SERVER"), "http://127.0.0.1:8189/");
     EXPECT_EQ(environment.at("N"), "1");
     EXPECT_EQ(settings_for_connector(settings, 1),
