@@ -96,10 +96,7 @@ Result<> Instance::give_job(const InstanceId& id, ipc::Job& job) {
     const Run* run = life_.find(id.generation);
     if (member == nullptr || run == nullptr || run->phase() != Run::Phase::up)
         return Error{"leaving", name_ + " is leaving"};
-    const std::string problem = members_.folders().problem();
-    const Result<> given = members_.give(*member, job, Clock::now());
-    if (members_.folders().problem() != problem) tell_offers();
-    if (!given) return given;
+    if (const Result<> given = members_.give(*member, job, Clock::now()); !given) return given;
     ++counters_.jobs_given;
     life_.job_given(id.generation);
     companion_.job_given();
@@ -263,14 +260,7 @@ void Instance::on_stalled(ConnectorProcess& process) {
 // ---- its service ------------------------------------------------------------------------------------------
 
 void Instance::on_companion_changed() {
-    tell_offers();
-}
-
-void Instance::tell_offers() const {
-    members_.for_each([](const Member& member) {
-        member.tell_status();
-        member.tell_offer();
-    });
+    members_.tell_offers();
 }
 
 void Instance::on_companion_still_away() {
@@ -319,18 +309,10 @@ void Instance::tick(TimePoint now) {
     std::optional<std::uint64_t> measured;
     if (const Run* run = life_.current(); run != nullptr && settings_.supervision.max_rss > 0)
         measured = run->generation();
-    const Observations seen = members_.tick(measured, now);
-    Actions actions = life_.tick(seen, now);
+    Actions actions = life_.tick(members_.tick(measured, now), now);
     if (!actions.empty()) carry_out(std::move(actions));
-    if (std::exchange(stopped_, seen.stopped) != seen.stopped) tell_offers();
     if (leaving_) follow();  // time alone makes a connector hopeless
     companion_.tick(now);
-}
-
-void Instance::look() {
-    const std::string problem = members_.folders().problem();
-    members_.look();
-    if (members_.folders().problem() != problem) tell_offers();
 }
 
 std::optional<TimePoint> Instance::next_wakeup() const {

@@ -5,8 +5,6 @@
 //
 // Owned by the fleet; event loop thread only.
 
-#include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,7 +31,7 @@ class Instance : public ConnectorProcess::Owner, public Companion::Owner {
     std::optional<TimePoint> next_wakeup() const;
     void tick(TimePoint now);
     /// Paths are not the objects behind them: makes again what a cleaner of old files removed.
-    void look();
+    void look() { members_.look(); }
 
     void start();
     void stop(const std::string& text);
@@ -87,7 +85,6 @@ class Instance : public ConnectorProcess::Owner, public Companion::Owner {
     void spawn();
     void pass_on(const InstanceId& id, ipc::FromConnector message);
     void on_ready(Member& member, ipc::Ready ready);
-    void tell_offers() const;
     void follow();
     void changed();
     std::string why(TimePoint now) const;
@@ -103,7 +100,6 @@ class Instance : public ConnectorProcess::Owner, public Companion::Owner {
     Members members_;
     Companion companion_;
     bool leaving_ = false;
-    std::map<std::uint64_t, std::string> stopped_;  // processes that do not run, as the listener was told
     Lifetime lifetime_;
 };
 

@@ -32,7 +32,9 @@ Result<> Members::give(Member& member, ipc::Job& job, TimePoint now) {
     ConnectorProcess& process = member.process();
     const std::string name = to_string(process.id());
     if (process.jobs().holds(job.job_id)) return Error{"busy", name + " still holds a job of this id"};
+    const std::string problem = folders_.problem();
     auto folder = folders_.make(job.job_id, member.user(), process.log_fields(job.job_id), now);
+    if (folders_.problem() != problem) tell_offers();
     if (!folder) return folder.error();
     job.work_dir = std::move(*folder);
     Result<> given = process.give(job);
@@ -55,6 +57,7 @@ void Members::jobs_left(const Member& member, Ms resume_window, TimePoint now) {
 }
 
 void Members::look() {
+    const std::string problem = folders_.problem();
     for (const auto& [generation, member] : members_) {
         member->look();
         if (!member->process().connected()) continue;
@@ -62,6 +65,14 @@ void Members::look() {
         for (std::string& job_id : member->process().jobs().ids(true))
             held.push_back(std::move(job_id));
         folders_.look(member->user(), held, member->process().log_fields());
+    }
+    if (folders_.problem() != problem) tell_offers();
+}
+
+void Members::tell_offers() const {
+    for (const auto& [generation, member] : members_) {
+        member->tell_status();
+        member->tell_offer();
     }
 }
 
@@ -99,6 +110,7 @@ Observations Members::tick(std::optional<std::uint64_t> measured, TimePoint now)
         if (std::string stopped = child.stopped(); !stopped.empty())
             seen.stopped[generation] = std::move(stopped);
     }
+    if (std::exchange(stopped_, seen.stopped) != seen.stopped) tell_offers();
     return seen;
 }
 

@@ -51,6 +51,8 @@ class Members {
     const JobFolders& folders() const { return folders_; }
     /// A cleaner of old files may have been here: what it removed is made again.
     void look();
+    /// What limits the offer of all has changed.
+    void tell_offers() const;
     /// Those that somebody waits for.
     std::vector<std::string> jobs() const;
     int running() const;
@@ -64,6 +66,8 @@ class Members {
   private:
     std::map<std::uint64_t, std::unique_ptr<Member>> members_;
     JobFolders folders_;
+    std::map<std::uint64_t, std::string>
+        stopped_;  // those that a signal has stopped, as the listener was told
 };
 
 }  // namespace emprops::process
