@@ -320,8 +320,9 @@ std::vector<std::string> Ledger::look() {
     const std::filesystem::path folder = state_dir / "ledger";
     std::error_code error;
     if (!std::filesystem::exists(folder, error) && !error && !make_private_folder(folder))
-        told.push_back("the job ledger's folder " + folder.string() +
-                       " was removed (by a cleaner of old files?) and is made again; keep cleaners away from it");
+        told.push_back(
+            "the job ledger's folder " + folder.string() +
+            " was removed (by a cleaner of old files?) and is made again; keep cleaners away from it");
     return told;
 }
 
