@@ -4,13 +4,13 @@
 #include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <map>
 #include <optional>
 #include <system_error>
 #include <utility>
 
 #include "supervisor/base/privacy.h"
+#include "supervisor/base/timer.h"
 #include "supervisor/jobs/ledger_desk.h"
 #include "supervisor/jobs/ledger_folder.h"
 #include "supervisor/jobs/ledger_found.h"
@@ -184,7 +184,7 @@ class Ledger::Core : public std::enable_shared_from_this<Core> {
     }
 
     const asio::any_io_executor executor_;
-    asio::steady_timer timer_;
+    Timer timer_;
     std::optional<TimePoint> armed_;
     std::optional<LedgerThread> thread_;
 };
