@@ -198,6 +198,10 @@ void Instance::pass_on(const InstanceId& id, ipc::FromConnector message) {
     if (const auto* restart = std::get_if<ipc::RestartService>(&message))
         companion_.restart_asked(restart->reason, member.process().log_fields());
     auto* failed = std::get_if<ipc::Failed>(&message);
+    // One that is stopped because it hung gives its jobs back, as it is told to: why they fail its death says.
+    const Run* run = life_.find(id.generation);
+    const bool misbehaved = run != nullptr && run->stop_reason() && !planned(run->stop_reason());
+    if (failed != nullptr && failed->error.code == ipc::code::drained && misbehaved) return;
     const bool succeeded = std::holds_alternative<ipc::JobResult>(message);
     // A job's end may follow from a status ("my service is gone"): it is not told before it.
     if (succeeded || failed != nullptr) member.tell_change(Clock::now());

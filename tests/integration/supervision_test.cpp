@@ -70,7 +70,7 @@ const std::vector<Row>& rows() {
          {"[timeout]", "job_timeout"},
          -1,
          ""},
-        {"Stop", {{"fault", "stop"}}, quick_pings, "", {"[hung]", "SIGKILL"}, 1, ""},
+        {"Stop", {{"fault", "stop"}}, quick_pings, "", {"[hung]", "was stopped (hung)"}, 1, ""},
         {"IgnoreTerm", {{"fault", "ignore_term"}}, no_progress, "", {"[hung]"}, 1, ""},
         {"CloseStdout",
          {{"fault", "close_stdout"}, {"processing_time", 30}},
