@@ -21,7 +21,7 @@ namespace emprops::process {
 
 class Member {
   public:
-    /// `companion`: by which its offer is limited; it outlives this.
+    /// `companion` and `folders`: by which its offer is limited; they outlive this.
     Member(Surroundings& around, const Companion& companion, const JobFolders& folders,
            ConnectorProcess::Owner& owner, InstanceId id, const config::ConnectorSettings& settings,
            ConnectorCounters& counters, LastSaid& last_said);

@@ -118,7 +118,7 @@ class ChildIo::Impl : public std::enable_shared_from_this<Impl> {
         ipc::LineFramer framer;
         ipc::LineFramer::Sink sink;
         NewestState state;
-        asio::steady_timer state_timer;
+        Timer state_timer;
         std::array<char, block_bytes> block;
         bool open = true;
         bool ending = false;
