@@ -1,7 +1,9 @@
 #include "supervisor/process/work_dirs.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <boost/asio/post.hpp>
@@ -78,6 +80,17 @@ UniqueFd open_existing(const fs::path& root, const std::vector<std::string>& par
     return at;
 }
 
+/// The same in one step for the folder of an instance's jobs.
+UniqueFd open_jobs(const fs::path& root, const std::string& instance) {
+    const UniqueFd at(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!at) return {};
+    open_how how{};
+    how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+    const std::string below = instance + "/jobs";
+    return UniqueFd(static_cast<int>(::syscall(SYS_openat2, at.get(), below.c_str(), &how, sizeof how)));
+}
+
 std::string instance_name(const std::string& connector, int index) {
     return connector + "-" + std::to_string(index);
 }
@@ -117,6 +130,12 @@ Result<fs::path> WorkDirs::make_service(const std::string& connector, int index,
 
 Result<fs::path> WorkDirs::make_job(const std::string& connector, int index, const std::string& job_id,
                                     const std::optional<UserIds>& user) {
+    // The usual case first, for each job: all is as it should be. Whatever is not, the long way finds and mends.
+    if (!user) {
+        const UniqueFd jobs = open_jobs(fs::absolute(root_), instance_name(connector, index));
+        if (jobs && ::mkdirat(jobs.get(), job_name(job_id).c_str(), 0700) == 0)
+            return job(connector, index, job_id);
+    }
     const auto folder =
         enter(fs::absolute(root_), {instance_name(connector, index), "jobs", job_name(job_id)}, user);
     if (!folder) return folder.error();
@@ -148,7 +167,12 @@ Result<> WorkDirs::make_jobs(const std::string& connector, int index, const std:
 // ---- removal ----------------------------------------------------------------------------------------------
 
 void WorkDirs::remove_job(const std::string& connector, int index, const std::string& job_id) {
-    take_away(instance_name(connector, index), {"jobs"}, job_name(job_id));
+    const std::string instance = instance_name(connector, index);
+    const UniqueFd jobs = open_jobs(fs::absolute(root_), instance);
+    // Most are empty: those need no thread.
+    if (jobs && (::unlinkat(jobs.get(), job_name(job_id).c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT))
+        return;
+    take_away(instance, {"jobs"}, job_name(job_id));
 }
 
 void WorkDirs::remove_leftovers(const std::string& connector, int index) {
