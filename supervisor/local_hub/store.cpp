@@ -4,6 +4,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
+
+#include "supervisor/base/privacy.h"
 #include "supervisor/local_hub/sqlite.h"
 
 namespace emprops::local_hub {
@@ -240,9 +243,26 @@ struct Store::Impl {
         return atomically("create the tables of", [this] { return run_script(schema); });
     }
 
+    /// The errno of a lock in the database's folder, if that means that there are none; 0: there are. SQLite takes some
+    /// of these for a database that is in use.
+    int lack_of_locks() const {
+        const std::string probe = file + "-lock-probe";
+        const int fd = open_own_file(probe, O_RDWR | O_CREAT);
+        if (fd < 0) return 0;
+        struct flock lock {};
+        lock.l_type = F_WRLCK;
+        const int why = ::fcntl(fd, F_SETLK, &lock) == 0 ? 0 : errno;
+        ::close(fd);
+        ::unlink(probe.c_str());
+        return why != 0 && means_no_locks(why) ? why : 0;
+    }
+
     Error with_advice(Error error) const {
         const auto code = error_code();
-        if (code == SQLITE_BUSY || code == SQLITE_LOCKED) {
+        const int why = damaged() ? 0 : lack_of_locks();
+        if (why != 0) {
+            error.message += "; " + without_locks(why, "local_hub.database");
+        } else if (code == SQLITE_BUSY || code == SQLITE_LOCKED) {
             error.message +=
                 "; another hub uses it: stop that one, or give this one another local_hub.database";
         } else if (!damaged()) {

@@ -1,11 +1,13 @@
 // A worker on a file system without locks or folder sync, and in a container whose profile denies calls: each errno is
 // told as what it is, with the setting that helps.
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
+#include <filesystem>
 
 #include "tests/support/job_client.h"
 #include "tests/support/worker_harness.h"
@@ -48,6 +50,21 @@ TEST(OneErrno, OfALockMeansAnotherWorker) {
     EXPECT_EQ(ended.exit_code, 75);
     EXPECT_THAT(ended.err, AllOf(HasSubstr("another worker"), Not(HasSubstr("no locks"))));
 }
+
+class NoLocksForTheDatabase : public testing::TestWithParam<int> {};
+
+TEST_P(NoLocksForTheDatabase, AreNoOtherHub) {
+    const TempDir folder;
+    const std::string fcntl_setlk = std::to_string(SYS_fcntl) + "/" + std::to_string(F_SETLK);
+    const auto ended =
+        run_denied(fcntl_setlk + ":" + std::to_string(GetParam()), folder, "hub.embedded=true");
+    EXPECT_EQ(ended.exit_code, 75) << ended.err;
+    EXPECT_THAT(ended.err,
+                AllOf(HasSubstr("no locks"), HasSubstr("local_hub.database"), Not(HasSubstr("another hub"))));
+    EXPECT_FALSE(std::filesystem::exists(folder / "state" / "hub.sqlite-lock-probe"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Errno, NoLocksForTheDatabase, testing::Values(ENOLCK, ENOSYS, EIO));
 
 class NoFolderSync : public testing::TestWithParam<int> {};
 
