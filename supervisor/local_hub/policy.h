@@ -26,7 +26,7 @@ struct Policy {
     Ms trim_every{60'000};
     int trim_at_once = 500;
     std::uint64_t space_at_once = 1u << 20;  ///< bytes given back to the file system in one step
-    std::size_t most_job_types = 16'384;  ///< of one worker: all its connectors together
+    std::size_t most_job_types = 16'384;     ///< of one worker: all its connectors together
     std::size_t longest_job_type = 1'024;
 
     /// How long a job waits that has failed, with so many attempts behind it.
