@@ -167,7 +167,7 @@ void Journal::move_living(TimePoint now, Segment& segment) {
         const std::uint64_t number = *segment.living.begin();
         const Record& record = records_.at(number);
         if (!has_room(record.size)) return;
-        if (moved + record.size > moved_at_a_time) {
+        if (moved > 0 && moved + record.size > moved_at_a_time) {
             more_to_move_ = true;
             return;
         }

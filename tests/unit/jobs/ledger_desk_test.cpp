@@ -146,6 +146,28 @@ TEST(LedgerDesk, SpaceIsGivenBackHoweverLongItRunsAndWhateverStays) {
     EXPECT_EQ(found.records.begin()->second.job_id, "j1");
 }
 
+TEST(LedgerDesk, ARecordThatIsLargerThanWhatIsMovedAtATimeIsMovedByItself) {
+    SimulatedDisk disk;
+    journal::Options options;
+    options.dead_bytes = 1u << 20;
+    Day day(disk, options);
+    LedgerRecord long_id = Day::record(1);  // a job id is a client's text
+    long_id.job_id = std::string(600u << 10, 'j');
+    day.desk->put(day.now, {1, long_id, {}});
+    for (std::uint64_t number = 2; number < 16; ++number) {
+        LedgerRecord dead = long_id;
+        dead.number = number;
+        day.desk->put(day.now, {number, std::move(dead), {}});
+        day.pass(100ms);
+        day.delivered(number);
+    }
+    day.pass(1s);
+    EXPECT_TRUE(day.desk->is_settled());
+    EXPECT_EQ(day.desk->next_wakeup(), std::nullopt) << "it would be awake all the time";
+    EXPECT_LE(segments(disk), 3u);
+    EXPECT_TRUE(FoundLedger(disk).records.contains(1));
+}
+
 TEST(LedgerDesk, WhatOneProcessLeftTheNextOneWinsSpaceFromToo) {
     SimulatedDisk disk;
     for (int process = 0; process < 20; ++process) {
