@@ -73,22 +73,21 @@ Result<UniqueFd> enter(const fs::path& root, const std::vector<std::string>& par
 /// Opens `root`/`parts[0]`/... as it is; nothing and errno: it is not there, or no real folder.
 UniqueFd open_existing(const fs::path& root, const std::vector<std::string>& parts) {
     UniqueFd at(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!at) return at;
+    open_how how{};
+    how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+    fs::path below;
+    for (const std::string& part : parts)
+        below /= part;
+    UniqueFd found(static_cast<int>(::syscall(SYS_openat2, at.get(), below.c_str(), &how, sizeof how)));
+    if (found || (errno != ENOSYS && errno != EPERM)) return found;
+    // An old kernel, or a container's profile that does not know the call.
     for (const std::string& part : parts) {
         if (!at) break;
         at = UniqueFd(::openat(at.get(), part.c_str(), O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC));
     }
     return at;
-}
-
-/// The same in one step for the folder of an instance's jobs.
-UniqueFd open_jobs(const fs::path& root, const std::string& instance) {
-    const UniqueFd at(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!at) return {};
-    open_how how{};
-    how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
-    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
-    const std::string below = instance + "/jobs";
-    return UniqueFd(static_cast<int>(::syscall(SYS_openat2, at.get(), below.c_str(), &how, sizeof how)));
 }
 
 std::string instance_name(const std::string& connector, int index) {
@@ -132,7 +131,7 @@ Result<fs::path> WorkDirs::make_job(const std::string& connector, int index, con
                                     const std::optional<UserIds>& user) {
     // The usual case first, for each job: all is as it should be. Whatever is not, the long way finds and mends.
     if (!user) {
-        const UniqueFd jobs = open_jobs(fs::absolute(root_), instance_name(connector, index));
+        const UniqueFd jobs = open_existing(fs::absolute(root_), {instance_name(connector, index), "jobs"});
         if (jobs && ::mkdirat(jobs.get(), job_name(job_id).c_str(), 0700) == 0)
             return job(connector, index, job_id);
     }
@@ -167,12 +166,7 @@ Result<> WorkDirs::make_jobs(const std::string& connector, int index, const std:
 // ---- removal ----------------------------------------------------------------------------------------------
 
 void WorkDirs::remove_job(const std::string& connector, int index, const std::string& job_id) {
-    const std::string instance = instance_name(connector, index);
-    const UniqueFd jobs = open_jobs(fs::absolute(root_), instance);
-    // Most are empty: those need no thread.
-    if (jobs && (::unlinkat(jobs.get(), job_name(job_id).c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT))
-        return;
-    take_away(instance, {"jobs"}, job_name(job_id));
+    take_away(instance_name(connector, index), {"jobs"}, job_name(job_id));
 }
 
 void WorkDirs::remove_leftovers(const std::string& connector, int index) {
@@ -190,11 +184,13 @@ void WorkDirs::remove_leftovers(const std::string& connector, int index) {
 
 void WorkDirs::take_away(const std::string& instance, std::vector<std::string> parts,
                          const std::string& name) {
-    // Out of the way first: the same job may come again before the removal is done.
-    const UniqueFd target = open_existing(fs::absolute(root_), {instance});
     parts.insert(parts.begin(), instance);
     const UniqueFd source = open_existing(fs::absolute(root_), parts);
-    if (!target || !source) return;
+    // Most are empty: those need no thread.
+    if (!source || ::unlinkat(source.get(), name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return;
+    // Out of the way first: the same job may come again before the removal is done.
+    const UniqueFd target = open_existing(fs::absolute(root_), {instance});
+    if (!target) return;
     const std::string doomed = ".removed-" + std::to_string(::getpid()) + "-" + std::to_string(++removed_);
     const auto move = [&] {
         return ::renameat(source.get(), name.c_str(), target.get(), doomed.c_str()) == 0;

@@ -116,5 +116,26 @@ TEST_P(DeniedCall, IsNamedBeforeAnythingIsStarted) {
 
 INSTANTIATE_TEST_SUITE_P(Calls, DeniedCall, testing::Values(SYS_pidfd_open, SYS_pidfd_send_signal));
 
+class OldKernel : public testing::TestWithParam<int> {};
+
+TEST_P(OldKernel, WithoutOpenat2JobsHaveTheirFoldersAllTheSame) {
+    TestHub hub;
+    TestWorker worker({hub.url(),
+                       "[connectors.simulation]\n",
+                       {},
+                       {},
+                       {},
+                       {EMPROPS_DENY_CALLS, rule(SYS_openat2, GetParam()), "--"}});
+    worker.wait_state("simulation", "ready");
+    JobClient client(hub);
+    for (int job = 0; job < 3; ++job)
+        EXPECT_EQ(client.completed(client.submit("simulation", {{"processing_time", 0}})).at("status"),
+                  "success");
+    const auto jobs = worker.dir() / "state/work/simulation-0/jobs";
+    EXPECT_TRUE(wait_until([&] { return std::filesystem::is_empty(jobs); }));
+}
+
+INSTANTIATE_TEST_SUITE_P(Errno, OldKernel, testing::Values(ENOSYS, EPERM));
+
 }  // namespace
 }  // namespace emprops::test
