@@ -26,7 +26,8 @@ constexpr const char* epoch_file = "epoch";
 constexpr std::string_view marker =
     R"({"version":2,"note":"the job ledger is in the *.journal files beside this one; an older worker cannot read it"})"
     "\n";
-constexpr Ms look_interval{1'000};  // without syncs: whether the files are in place
+/// Durability::process, where a sync only looks whether the files are in place.
+constexpr Ms look_interval{1'000};
 
 std::uint64_t parse_epoch(const std::optional<std::string>& text) {
     std::uint64_t epoch = 0;
@@ -39,42 +40,10 @@ std::uint64_t parse_epoch(const std::optional<std::string>& text) {
 
 journal::Options journal_options(const LedgerOptions& options) {
     journal::Options result;
-    result.flush = options.durability == Durability::disk;
-    result.sync_interval = result.flush ? options.sync_interval : look_interval;
+    result.sync_interval = options.durability == Durability::disk ? options.sync_interval : look_interval;
     result.retry_interval = options.retry_interval;
     return result;
 }
-
-/// What is owed, as the health of the ledger is told.
-struct DiskView {
-    LedgerOptions options;
-    Ledger::Health callback;
-    std::string disk_problem;
-    std::string lock_problem;  // why the state folder is not ours any more; empty: it is
-    std::uint64_t bytes = 0;
-    std::size_t records = 0;
-    std::map<std::uint64_t, bool> outcomes;  // of records with one: whether it is written
-    bool told_healthy = true;
-
-    std::string problem() const {
-        if (!lock_problem.empty()) return lock_problem;
-        if (!disk_problem.empty()) return disk_problem;
-        const std::string clear = "; it shrinks when the Hub takes what is finished";
-        if (bytes > options.max_bytes)
-            return "the job ledger holds " + std::to_string(bytes >> 20) + " MiB, more than its limit of " +
-                   std::to_string(options.max_bytes >> 20) + " MiB" + clear;
-        if (records > options.max_records)
-            return "the job ledger holds " + std::to_string(records) + " records, more than its limit of " +
-                   std::to_string(options.max_records) + clear;
-        return "";
-    }
-    void tell() {
-        const std::string why = problem();
-        if (why.empty() == told_healthy || !callback) return;
-        told_healthy = why.empty();
-        callback(told_healthy, told_healthy ? "the job ledger can be written" : why);
-    }
-};
 
 LedgerDesk::Done without_change(Ledger::Done done) {
     if (!done) return {};
@@ -88,18 +57,18 @@ class Ledger::Core : public std::enable_shared_from_this<Core> {
   public:
     Core(const LedgerOptions& options, asio::any_io_executor executor)
         : folder(options.state_dir / "ledger", options.durability == Durability::disk),
+          options_(options),
           executor_(std::move(executor)),
-          timer_(executor_) {
-        view.options = options;
-    }
+          timer_(executor_) {}
 
     /// Until nothing is on its way to the disk, or it refuses. Blocking; without the thread.
     void settle() {
         TimePoint now = Clock::now();
-        while (desk->problem().empty()) {
+        for (;;) {
             const auto tasks = desk->take_tasks(now);
             for (const journal::Task& task : tasks)
                 desk->on_done(now, journal::carry_out(folder, task));
+            if (!desk->problem().empty()) return;
             if (!tasks.empty()) continue;
             if (desk->is_settled()) return;
             const auto next = desk->next_wakeup();
@@ -134,15 +103,37 @@ class Ledger::Core : public std::enable_shared_from_this<Core> {
         desk->put(Clock::now(), std::move(operation));
         after_turn();
     }
-    void tell_soon() {
-        asio::post(executor_, [weak = weak_from_this()] {
-            if (const auto core = weak.lock()) core->view.tell();
-        });
+    std::string problem() const {
+        if (!lock_problem.empty()) return lock_problem;
+        if (!start_problem.empty()) return start_problem;
+        if (!desk->problem().empty()) return desk->problem();
+        constexpr const char* clear = "; it shrinks when the Hub takes what is finished";
+        if (desk->bytes() > options_.max_bytes)
+            return "the job ledger holds " + std::to_string(desk->bytes() >> 20) +
+                   " MiB, more than its limit of " + std::to_string(options_.max_bytes >> 20) + " MiB" +
+                   clear;
+        if (known.size() > options_.max_records)
+            return "the job ledger holds " + std::to_string(known.size()) +
+                   " records, more than its limit of " + std::to_string(options_.max_records) + clear;
+        return "";
+    }
+    void on_health(Health callback) {
+        on_health_ = std::move(callback);
+        tell();
+    }
+    void tell() {
+        const std::string why = problem();
+        if (why.empty() == told_healthy_ || !on_health_) return;
+        told_healthy_ = why.empty();
+        on_health_(told_healthy_, told_healthy_ ? "the job ledger can be written" : why);
     }
 
     LedgerFolder folder;
     std::optional<LedgerDesk> desk;
-    DiskView view;
+    std::map<std::uint64_t, LedgerRecord> known;  // everything but payload and outcome
+    std::map<std::uint64_t, bool> outcomes;       // of records with one: whether it is written
+    std::string start_problem;                    // what the disk refused before the first operation
+    std::string lock_problem;                     // why the state folder is not ours any more; empty: it is
 
   private:
     void on_news() {
@@ -154,9 +145,12 @@ class Ledger::Core : public std::enable_shared_from_this<Core> {
         for (journal::Task& task : desk->take_tasks(Clock::now()))
             thread_->queue(std::move(task));
         arm(desk->next_wakeup());
-        view.disk_problem = desk->problem();
-        view.bytes = desk->bytes();
-        if (view.problem().empty() != view.told_healthy) tell_soon();
+        start_problem.clear();
+        if (problem().empty() != told_healthy_) {
+            asio::post(executor_, [weak = weak_from_this()] {
+                if (const auto core = weak.lock()) core->tell();
+            });
+        }
         hand_out_answers();
     }
     void arm(std::optional<TimePoint> when) {
@@ -183,9 +177,12 @@ class Ledger::Core : public std::enable_shared_from_this<Core> {
         });
     }
 
+    const LedgerOptions options_;
     const asio::any_io_executor executor_;
     Timer timer_;
     std::optional<TimePoint> armed_;
+    Health on_health_;
+    bool told_healthy_ = true;
     std::optional<LedgerThread> thread_;
 };
 
@@ -194,8 +191,7 @@ struct Ledger::State {
     std::uint64_t first_number = 0;
     std::uint64_t bad_files = 0;
     Loaded loaded;
-    std::map<std::uint64_t, LedgerRecord> known;  // everything but payload and outcome
-    std::optional<StateLock> lock;                // given back last
+    std::optional<StateLock> lock;  // given back last
     std::shared_ptr<Core> core;
 
     ~State() {
@@ -211,7 +207,7 @@ struct Ledger::State {
             const AssignmentNote note{record.claimed_as, record.connector, record.attempt,
                                       record.payload.has_value()};
             if (record.outcome) {
-                core->view.outcomes[number] = true;
+                core->outcomes[number] = true;
                 loaded.finished.push_back(
                     {{record.job_id, number, std::move(*record.outcome)}, record.job_type, note});
             } else {
@@ -222,9 +218,8 @@ struct Ledger::State {
             record.payload.reset();
             record.outcome.reset();
             record.data.reset();
-            known[number] = std::move(record);
+            core->known[number] = std::move(record);
         }
-        core->view.records = known.size();
     }
     /// The files of a worker from before the journal go into it; each stays until all are there for good.
     void import(const LedgerFound& found) {
@@ -239,7 +234,6 @@ struct Ledger::State {
             (void)core->folder.remove(file);  // one that stays is imported once more
     }
     void write(LedgerRecord record, LedgerDesk::Done done) {
-        core->view.records = known.size();
         const std::uint64_t number = record.number;
         core->put({number, std::move(record), std::move(done)});
     }
@@ -280,8 +274,7 @@ Result<std::unique_ptr<Ledger>> Ledger::open(LedgerOptions options, boost::asio:
         state->loaded.warnings.push_back(std::move(warning));
     state->take(std::move(found->records));
 
-    core.view.bytes = core.desk->bytes();
-    core.view.disk_problem = written.ok() ? core.desk->problem() : written.error().message;
+    if (!written.ok()) core.start_problem = written.error().message;
     core.start_thread();
     return std::unique_ptr<Ledger>(new Ledger(std::move(state)));
 }
@@ -291,20 +284,19 @@ Loaded Ledger::take_loaded() {
 }
 
 void Ledger::on_health(Health callback) {
-    state_->core->view.callback = std::move(callback);
-    state_->core->view.tell();
+    state_->core->on_health(std::move(callback));
 }
 
 std::string Ledger::problem() const {
-    return state_->core->view.problem();
+    return state_->core->problem();
 }
 
 std::vector<std::string> Ledger::look() {
     std::vector<std::string> told;
     const std::filesystem::path& state_dir = state_->options.state_dir;
-    DiskView& view = state_->core->view;
+    Core& core = *state_->core;
     const Result<bool> made = state_->lock->look();
-    if (!made.ok() && made.error().message != view.lock_problem)
+    if (!made.ok() && made.error().message != core.lock_problem)
         told.push_back(
             "the lock of " + state_dir.string() +
             " was removed (by a cleaner of old files?) and cannot be taken again, so no job is taken: " +
@@ -312,8 +304,8 @@ std::vector<std::string> Ledger::look() {
     if (made.ok() && *made)
         told.push_back("the file " + (state_dir / "lock").string() +
                        " was removed (by a cleaner of old files?) and is made and locked again");
-    view.lock_problem = made.ok() ? "" : made.error().message;
-    view.tell();
+    core.lock_problem = made.ok() ? "" : made.error().message;
+    core.tell();
     if (!made.ok()) return told;
 
     // What is owed goes into it again by itself.
@@ -331,7 +323,7 @@ std::uint64_t Ledger::first_number() const {
 }
 
 void Ledger::record_assignment(const Assignment& assignment, AssignmentNote note, Done done) {
-    LedgerRecord& record = state_->known[assignment.number];
+    LedgerRecord& record = state_->core->known[assignment.number];
     record.hub_url = state_->options.hub_url;
     record.number = assignment.number;
     record.job_id = assignment.job_id;
@@ -350,26 +342,26 @@ void Ledger::record_assignment(const Assignment& assignment, AssignmentNote note
 }
 
 void Ledger::add_claim(std::uint64_t number, const std::string& claimed_as, Done done) {
-    if (const auto it = state_->known.find(number); it != state_->known.end())
+    if (const auto it = state_->core->known.find(number); it != state_->core->known.end())
         it->second.claimed_as.push_back(claimed_as);
     state_->core->put({number, LedgerDesk::AddClaim{claimed_as}, without_change(std::move(done))});
 }
 
 void Ledger::record_outcome(Outcome outcome, OutcomeDone done) {
-    LedgerRecord& record = state_->known[outcome.number];
+    LedgerRecord& record = state_->core->known[outcome.number];
     record.hub_url = state_->options.hub_url;
     record.number = outcome.number;
     record.job_id = outcome.job_id;
     LedgerRecord whole = record;
     whole.outcome = std::move(outcome.value);
-    state_->core->view.outcomes[outcome.number] = false;
+    state_->core->outcomes[outcome.number] = false;
     const std::weak_ptr<Core> core = state_->core;
     state_->write(std::move(whole),
                   [done = std::move(done), core](Result<> result, LedgerDesk::Change change) {
                       LedgerRecord& written = std::get<LedgerRecord>(change);
                       if (const auto alive = core.lock(); alive && result.ok()) {
-                          const auto outcome = alive->view.outcomes.find(written.number);
-                          if (outcome != alive->view.outcomes.end()) outcome->second = true;
+                          const auto outcome = alive->outcomes.find(written.number);
+                          if (outcome != alive->outcomes.end()) outcome->second = true;
                       }
                       done(std::move(result),
                            Outcome{std::move(written.job_id), written.number, std::move(*written.outcome)});
@@ -377,20 +369,19 @@ void Ledger::record_outcome(Outcome outcome, OutcomeDone done) {
 }
 
 void Ledger::remove(std::uint64_t number, Done done) {
-    state_->known.erase(number);
-    state_->core->view.outcomes.erase(number);
-    state_->core->view.records = state_->known.size();
+    state_->core->known.erase(number);
+    state_->core->outcomes.erase(number);
     state_->core->put({number, LedgerDesk::Remove{}, without_change(std::move(done))});
 }
 
 Ledger::Stats Ledger::stats() const {
     const Core& core = *state_->core;
     Stats stats;
-    stats.records = state_->known.size();
-    const auto& outcomes = core.view.outcomes;
+    stats.records = core.known.size();
+    const auto& outcomes = core.outcomes;
     stats.outcomes = static_cast<std::size_t>(
         std::count_if(outcomes.begin(), outcomes.end(), [](const auto& entry) { return entry.second; }));
-    stats.bytes = core.view.bytes;
+    stats.bytes = core.desk->bytes();
     stats.writes = core.desk->writes();
     stats.write_errors = core.desk->errors();
     stats.bad_files = state_->bad_files;

@@ -23,7 +23,6 @@ void LedgerDesk::put(TimePoint now, Operation operation) {
         if (try_now(now, waiting)) return;
         store_if_needed(waiting_[number].emplace_back(std::move(waiting)));
     }
-    if (!problem().empty()) answer_all(problem());
 }
 
 void LedgerDesk::on_done(TimePoint now, journal::TaskDone done) {
@@ -34,13 +33,12 @@ void LedgerDesk::on_done(TimePoint now, journal::TaskDone done) {
                    [](journal::FilesRemoved&) {},
                },
                done);
-    work(now);
-    if (!problem().empty()) answer_all(problem());
 }
 
 std::vector<journal::Task> LedgerDesk::take_tasks(TimePoint now) {
     if (retry_store_at_ && *retry_store_at_ <= now) retry_store_at_.reset();
     work(now);
+    if (!problem().empty()) answer_all(problem());
     std::vector<journal::Task> tasks = journal_.take_tasks(now);
     tasks.insert(tasks.end(), std::make_move_iterator(tasks_.begin()), std::make_move_iterator(tasks_.end()));
     tasks_.clear();
@@ -61,6 +59,8 @@ std::optional<TimePoint> LedgerDesk::next_wakeup() const {
 // ---- one operation
 
 void LedgerDesk::work(TimePoint now) {
+    // While there is no room, and all wait, none is encoded in vain.
+    if (!journal_.has_room(journal::removed.size())) return;
     for (auto each = waiting_.begin(); each != waiting_.end();) {
         auto& queue = each->second;
         while (!queue.empty() && !queue.front().storing && try_now(now, queue.front()))

@@ -47,7 +47,7 @@ class LedgerDesk {
     void put(TimePoint now, Operation operation);
     void on_done(TimePoint now, journal::TaskDone done);
 
-    /// To be called after each of these, and at next_wakeup().
+    /// To be called after each of these, and at next_wakeup(): what waits is tried, and answered if the disk refuses.
     std::vector<journal::Task> take_tasks(TimePoint now);
     std::vector<Answer> take_answers();
     std::optional<TimePoint> next_wakeup() const;

@@ -9,6 +9,48 @@
 namespace emprops::jobs {
 namespace {
 
+/// Reads the content that lies beside the journal.
+bool read_data(const journal::Disk& disk, LedgerRecord& record) {
+    auto content = disk.read(record.data->name);
+    if (!content || content->size() != record.data->bytes ||
+        journal::checksum(*content) != record.data->checksum)
+        return false;
+    record.content()->text = std::move(*content);
+    return true;
+}
+
+class Choice {
+  public:
+    Choice(const journal::Disk& disk, const std::filesystem::path& folder) : disk_(disk), folder_(folder) {}
+
+    /// False: none of the number's records can be used.
+    bool choose(std::uint64_t number, std::vector<journal::Found>& records) {
+        for (const journal::Found& each : records) {
+            auto record = decode_record(number, each.members);
+            std::string why = record.ok() ? "" : record.error().message;
+            if (record.ok() && record->data && !read_data(disk_, *record))
+                why = "its file " + path(record->data->name) + " is missing or damaged";
+            if (why.empty()) {
+                if (record->data) result.data[number][record->data->name] = {nullptr, record->data->bytes};
+                result.records[number] = std::move(*record);
+                records = {each};
+                return true;
+            }
+            result.unusable.push_back("a record of the job ledger, in " +
+                                      path(journal::segment_name(each.segment)) + ", cannot be used: " + why);
+        }
+        return false;
+    }
+
+    UsableRecords result;
+
+  private:
+    std::string path(const std::string& name) const { return (folder_ / name).string(); }
+
+    const journal::Disk& disk_;
+    const std::filesystem::path& folder_;
+};
+
 class Finding {
   public:
     Finding(LedgerFolder& folder, std::size_t max_bad) : folder_(folder), max_bad_(max_bad) {}
@@ -21,9 +63,11 @@ class Finding {
             warn("the job ledger's file " + path(name) + " cannot be read and is left alone");
         for (const journal::Broken& broken : found_.journal.broken)
             set_aside(broken);
-        for (auto each = found_.journal.records.begin(); each != found_.journal.records.end();) {
-            each = choose(each->first, each->second) ? std::next(each) : found_.journal.records.erase(each);
-        }
+        UsableRecords usable = choose_records(folder_, found_.journal, folder_.path());
+        for (std::string& text : usable.unusable)
+            warn(std::move(text));
+        found_.records = std::move(usable.records);
+        found_.data = std::move(usable.data);
         find_leftovers();
         const auto names = folder_.list();
         if (!names.ok()) return names.error();
@@ -44,34 +88,6 @@ class Finding {
         warn("the job ledger's file " + path(broken.where) + " is damaged; " +
              std::to_string(broken.bytes.size()) + " bytes of it lie in " +
              folder_.set_aside(name, broken.bytes, max_bad_) + " now, and their job is not reported");
-    }
-
-    /// The newest record of a number that is whole, with its file if it has one. False: there is none.
-    bool choose(std::uint64_t number, std::vector<journal::Found>& records) {
-        for (const journal::Found& each : records) {
-            auto record = decode_record(number, each.members);
-            std::string why = record.ok() ? "" : record.error().message;
-            if (record.ok() && record->data && !read_data(*record))
-                why = "its file " + path(record->data->name) + " is missing or damaged";
-            if (why.empty()) {
-                if (record->data) found_.data[number][record->data->name] = {nullptr, record->data->bytes};
-                found_.records[number] = std::move(*record);
-                records = {each};
-                return true;
-            }
-            warn("a record of the job ledger, in " + path(journal::segment_name(each.segment)) +
-                 ", cannot be used: " + why);
-        }
-        return false;
-    }
-
-    bool read_data(LedgerRecord& record) {
-        auto content = folder_.read(record.data->name);
-        if (!content || content->size() != record.data->bytes ||
-            journal::checksum(*content) != record.data->checksum)
-            return false;
-        record.content()->text = std::move(*content);
-        return true;
     }
 
     void find_leftovers() {
@@ -112,6 +128,14 @@ class Finding {
 };
 
 }  // namespace
+
+UsableRecords choose_records(const journal::Disk& disk, journal::Recovered& found,
+                             const std::filesystem::path& folder) {
+    Choice choice(disk, folder);
+    for (auto each = found.records.begin(); each != found.records.end();)
+        each = choice.choose(each->first, each->second) ? std::next(each) : found.records.erase(each);
+    return std::move(choice.result);
+}
 
 Result<LedgerFound> find_ledger(LedgerFolder& folder, std::size_t max_bad) {
     return Finding(folder, max_bad).run();

@@ -3,6 +3,7 @@
 // before the journal. Blocking; for the opener.
 
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
@@ -22,6 +23,16 @@ struct LedgerFound {
     std::vector<std::string> warnings;                 ///< sentences: what is damaged and where it lies now
     std::uint64_t bad = 0;                             ///< so many were set aside
 };
+
+/// The records of a journal that can be used, whole, and the files that they name.
+struct UsableRecords {
+    std::map<std::uint64_t, LedgerRecord> records;     ///< by number
+    std::map<std::uint64_t, journal::DataFiles> data;  ///< likewise
+    std::vector<std::string> unusable;                 ///< sentences: which record is not, and why
+};
+/// Of each number the newest record that is whole and whose file is; all others leave `found`. `folder`: for people.
+UsableRecords choose_records(const journal::Disk& disk, journal::Recovered& found,
+                             const std::filesystem::path& folder = {});
 
 /// It tells an older worker, which reads files only, that there is a journal.
 inline constexpr const char* marker_file = "journal.json";

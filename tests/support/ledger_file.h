@@ -10,6 +10,7 @@
 #include "ipc/web/digest.h"
 #include "supervisor/jobs/journal/recovery.h"
 #include "supervisor/jobs/ledger_folder.h"
+#include "supervisor/jobs/ledger_found.h"
 #include "supervisor/jobs/ledger_record.h"
 
 namespace emprops::test {
@@ -17,12 +18,11 @@ namespace emprops::test {
 /// What counts in STATE_DIR/ledger.
 inline std::vector<jobs::LedgerRecord> ledger_records(const std::filesystem::path& state_dir) {
     std::vector<jobs::LedgerRecord> all;
-    const auto found = jobs::journal::recover(jobs::LedgerFolder(state_dir / "ledger", false));
+    const jobs::LedgerFolder folder(state_dir / "ledger", false);
+    auto found = jobs::journal::recover(folder);
     if (!found.ok()) return all;
-    for (const auto& [number, records] : found->records) {
-        if (auto record = jobs::decode_record(number, records.front().members); record.ok())
-            all.push_back(std::move(*record));
-    }
+    for (auto& [number, record] : jobs::choose_records(folder, *found).records)
+        all.push_back(std::move(record));
     return all;
 }
 

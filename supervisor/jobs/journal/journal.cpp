@@ -14,10 +14,7 @@ constexpr std::size_t moved_at_a_time = 256 << 10;  // bytes: the event loop is 
 }  // namespace
 
 Journal::Journal(Disk& disk, Options options, const Recovered& found, std::map<std::uint64_t, DataFiles> data)
-    : disk_(disk),
-      options_(options),
-      last_sequence_(found.last_sequence),
-      unsynced_(options.sync_interval, options.flush) {
+    : disk_(disk), options_(options), last_sequence_(found.last_sequence), unsynced_(options.sync_interval) {
     for (const FoundSegment& each : found.segments) {
         Segment& segment = segments_.emplace_back();
         segment.id = last_id_ = each.id;
@@ -205,11 +202,9 @@ void Journal::drop_empty() {
 std::vector<Task> Journal::take_tasks(TimePoint now) {
     more_to_move_ = false;
     rescue(now);
-    for (std::size_t i = 0; i + 1 < segments_.size(); ++i) {
+    for (std::size_t i = 0; i < segments_.size(); ++i) {  // what is moved may begin another one
         if (segments_[i].given_up && rescue_.empty()) move_living(now, segments_[i]);
     }
-    if (!segments_.empty() && segments_.back().given_up && rescue_.empty())
-        move_living(now, segments_.back());
     win_space(now);
     drop_empty();
 

@@ -28,7 +28,6 @@ struct Options {
     std::uint64_t segment_bytes = 2u << 20;
     std::uint64_t dead_bytes = 16u << 20;  ///< more of them than this, and than living ones: space is won
     Ms sync_interval{20};
-    bool flush = true;  ///< false: a power cut is not survived
     Ms retry_interval{2'000};
 };
 

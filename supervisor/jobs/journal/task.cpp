@@ -13,10 +13,9 @@ Result<> sync(Disk& disk, const SyncFiles& task) {
     for (const auto& file : task.files) {
         if (!file->is_in_place())
             return Error{"disk", "a file of the job ledger was removed from its folder"};
-        if (!task.flush) continue;
         if (auto synced = file->sync(); !synced.ok()) return synced;
     }
-    return task.flush && task.names ? disk.sync_names() : Result<>(Ok{});
+    return task.names ? disk.sync_names() : Result<>(Ok{});
 }
 
 /// Without memory a task fails as at a disk that refuses; it is tried again.

@@ -21,9 +21,9 @@ struct StoreFile {
     std::string name;
     const std::string* content = nullptr;  ///< stays until the answer has come
 };
+/// Looks first whether they are in place.
 struct SyncFiles {
     std::vector<std::shared_ptr<File>> files;
-    bool flush = true;   ///< false: only look whether they are in place
     bool names = false;  ///< some are new
 };
 struct RemoveFiles {

@@ -6,7 +6,6 @@
 namespace emprops::jobs::journal {
 
 void Unsynced::wrote(TimePoint now, Entry entry, const std::shared_ptr<File>& segment) {
-    if (!flush_) durable_ = entry.sequence;
     if (!due_) due_ = now + interval_;
     if (std::find(segments_.begin(), segments_.end(), segment) == segments_.end())
         segments_.push_back(segment);
@@ -19,7 +18,7 @@ std::optional<SyncFiles> Unsynced::begin(TimePoint now) {
     last_ = now;
     due_.reset();
     in_sync_ = std::exchange(waiting_, {});
-    SyncFiles task{std::exchange(data_, {}), flush_, false};
+    SyncFiles task{std::exchange(data_, {}), false};
     task.names = !task.files.empty();
     task.files.insert(task.files.end(), segments_.begin(), segments_.end());
     segments_.clear();

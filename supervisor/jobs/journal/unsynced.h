@@ -20,8 +20,7 @@ class Unsynced {
         std::string members;
     };
 
-    /// `flush` false: what is written counts as durable, and a sync only looks whether the files are in place.
-    Unsynced(Ms interval, bool flush) : interval_(interval), flush_(flush) {}
+    explicit Unsynced(Ms interval) : interval_(interval) {}
 
     void wrote(TimePoint now, Entry entry, const std::shared_ptr<File>& segment);
     /// A file that the record names which is written next.
@@ -40,7 +39,6 @@ class Unsynced {
 
   private:
     const Ms interval_;
-    const bool flush_;
     std::vector<Entry> waiting_, in_sync_;
     std::vector<std::shared_ptr<File>> data_, segments_;  // of waiting_
     std::optional<TimePoint> due_;                        // of waiting_

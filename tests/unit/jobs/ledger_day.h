@@ -7,8 +7,8 @@
 #include <set>
 
 #include "simulated_disk.h"
-#include "supervisor/jobs/journal/line.h"
 #include "supervisor/jobs/ledger_desk.h"
+#include "supervisor/jobs/ledger_found.h"
 
 namespace emprops::jobs::test {
 
@@ -27,30 +27,10 @@ struct FoundLedger {
     std::map<std::uint64_t, journal::DataFiles> data;
     std::map<std::uint64_t, LedgerRecord> records;
 
-    explicit FoundLedger(const SimulatedDisk& disk) {
-        auto recovered = journal::recover(disk);
-        journal = std::move(*recovered);
-        for (auto each = journal.records.begin(); each != journal.records.end();) {
-            each = choose(disk, each->first, each->second) ? std::next(each) : journal.records.erase(each);
-        }
-    }
-
-  private:
-    bool choose(const SimulatedDisk& disk, std::uint64_t number, std::vector<journal::Found>& all) {
-        for (const journal::Found& each : all) {
-            auto record = decode_record(number, each.members);
-            if (!record.ok()) continue;
-            if (record->data) {
-                const auto content = disk.read(record->data->name);
-                if (!content || journal::checksum(*content) != record->data->checksum) continue;
-                record->content()->text = *content;
-                data[number][record->data->name] = {nullptr, record->data->bytes};
-            }
-            records[number] = std::move(*record);
-            all = {each};
-            return true;
-        }
-        return false;
+    explicit FoundLedger(const SimulatedDisk& disk) : journal(journal::recover(disk).value()) {
+        UsableRecords usable = choose_records(disk, journal);
+        data = std::move(usable.data);
+        records = std::move(usable.records);
     }
 };
 
@@ -114,9 +94,9 @@ class Day {
     /// What the loop and the thread do, one after the other.
     void turn() {
         for (int i = 0; i < 100; ++i) {
+            const auto tasks = desk->take_tasks(now);
             for (LedgerDesk::Answer& each : desk->take_answers())
                 each.done(std::move(each.result), std::move(each.change));
-            const auto tasks = desk->take_tasks(now);
             if (tasks.empty() && i > 0) return;
             for (const journal::Task& task : tasks) {
                 const auto before = written;
