@@ -52,24 +52,19 @@ Result<> SocketFile::listen(Acceptor& acceptor, int backlog) {
     ::umask(mask);
     if (!error) acceptor.listen(backlog, error);
     if (error) return failed(error.message());
-    struct stat made {};
-    if (::lstat(path_.c_str(), &made) == 0) {
-        device_ = made.st_dev;
-        inode_ = made.st_ino;
-    }
+    made_ = FileIdentity::of(path_);
     return Ok{};
 }
 
 SocketFile::There SocketFile::look() const {
-    struct stat found {};
-    if (::lstat(path_.c_str(), &found) != 0)
-        return errno == ENOENT || errno == ENOTDIR ? There::nothing : There::ours;
-    return found.st_dev == device_ && found.st_ino == inode_ ? There::ours : There::foreign;
+    const auto found = FileIdentity::of(path_);
+    if (!found) return errno == ENOENT || errno == ENOTDIR ? There::nothing : There::ours;
+    return found == made_ ? There::ours : There::foreign;
 }
 
 void SocketFile::remove() {
-    if (inode_ != 0 && look() == There::ours) ::unlink(path_.c_str());
-    inode_ = 0;
+    if (made_ && look() == There::ours) ::unlink(path_.c_str());
+    made_.reset();
 }
 
 }  // namespace emprops

@@ -3,12 +3,12 @@
 // files may remove the file while we listen, and somebody else may put his own there. Owned by whoever listens;
 // event loop thread only.
 
-#include <sys/types.h>
-
 #include <boost/asio/local/stream_protocol.hpp>
 #include <filesystem>
+#include <optional>
 
 #include "ipc/result.h"
+#include "supervisor/base/file_identity.h"
 
 namespace emprops {
 
@@ -32,8 +32,7 @@ class SocketFile {
 
   private:
     std::filesystem::path path_;
-    dev_t device_ = 0;  // of the file that we made
-    ino_t inode_ = 0;   // likewise; 0: none
+    std::optional<FileIdentity> made_;  // the file that we made
 };
 
 }  // namespace emprops

@@ -1,7 +1,6 @@
 #include "supervisor/jobs/ledger_folder.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "supervisor/base/file_identity.h"
 #include "supervisor/base/privacy.h"
 
 namespace emprops::jobs {
@@ -55,10 +55,8 @@ class OpenFile : public journal::File {
         return Ok{};
     }
     bool is_in_place() const override {
-        struct stat named {};
-        struct stat mine {};
-        return ::lstat(path_.c_str(), &named) == 0 && ::fstat(fd_, &mine) == 0 &&
-               named.st_dev == mine.st_dev && named.st_ino == mine.st_ino;
+        const auto named = FileIdentity::of(path_);
+        return named && named == FileIdentity::of(fd_);
     }
     std::optional<std::string> read(std::uint64_t offset, std::size_t size) const override {
         std::string content(size, '\0');

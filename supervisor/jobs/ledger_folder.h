@@ -17,7 +17,7 @@ namespace emprops::jobs {
 
 class LedgerFolder : public journal::Disk {
   public:
-    /// `sync` false: nothing is to survive a power cut.
+    /// `sync` false: nothing is to survive a power cut, and what syncs does nothing.
     LedgerFolder(std::filesystem::path folder, bool sync)
         : folder_(std::move(folder)), sync_(sync), sync_folder_(sync) {}
 

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,6 +9,7 @@
 #include <string>
 #include <system_error>
 
+#include "supervisor/base/file_identity.h"
 #include "supervisor/base/privacy.h"
 
 namespace emprops::jobs {
@@ -64,14 +64,9 @@ Result<StateLock> StateLock::acquire(const std::filesystem::path& state_dir) {
 }
 
 Result<bool> StateLock::look() {
-    struct stat here {};
-    struct stat ours {};
-    if (::lstat(file_.c_str(), &here) == 0) {
-        if (::fstat(fd_, &ours) == 0 && here.st_ino == ours.st_ino && here.st_dev == ours.st_dev)
-            return false;
-    } else if (errno != ENOENT) {
-        return false;  // nothing can be said about it now
-    }
+    const auto here = FileIdentity::of(file_);
+    if (here ? here == FileIdentity::of(fd_) : errno != ENOENT)
+        return false;  // ours, or nothing can be said now
     auto again = acquire(file_.parent_path());
     if (!again) return again.error();
     std::swap(fd_, again->fd_);

@@ -23,14 +23,12 @@ namespace {
 
 constexpr const char* service_word = "--fake-service";
 
-int listen_on_v6(std::uint16_t port) {
-    const int fd = ::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+/// The descriptor, or -1.
+template <class Address>
+int listen_at(int family, const Address& address) {
+    const int fd = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const int on = 1;
     ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    sockaddr_in6 address{};
-    address.sin6_family = AF_INET6;
-    address.sin6_port = htons(port);
-    address.sin6_addr = in6addr_loopback;
     if (fd >= 0 && ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
         ::listen(fd, 16) == 0)
         return fd;
@@ -38,20 +36,20 @@ int listen_on_v6(std::uint16_t port) {
     return -1;
 }
 
+int listen_on_v6(std::uint16_t port) {
+    sockaddr_in6 address{};
+    address.sin6_family = AF_INET6;
+    address.sin6_port = htons(port);
+    address.sin6_addr = in6addr_loopback;
+    return listen_at(AF_INET6, address);
+}
+
 int listen_on(std::uint16_t port) {
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const int on = 1;
-    ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd < 0 || ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-        ::listen(fd, 16) != 0) {
-        if (fd >= 0) ::close(fd);
-        return -1;
-    }
-    return fd;
+    return listen_at(AF_INET, address);
 }
 
 void note(const fs::path& file, const std::string& text) {
