@@ -7,6 +7,7 @@
 
 #include "ipc/text/values.h"
 #include "ipc/web/host.h"
+#include "ipc/web/url.h"
 
 namespace emprops::web {
 namespace {
@@ -62,6 +63,13 @@ bool fits(std::string entry, const std::string& host, std::uint16_t port) {
 ProxyEnvironment read_proxy_environment() {
     return {variable("https_proxy", "HTTPS_PROXY"), variable("http_proxy", "HTTP_PROXY"),
             variable("no_proxy", "NO_PROXY")};
+}
+
+std::string proxy_of_environment(const std::string& url) {
+    const auto parts = Url::parse(url);
+    if (!parts) return {};
+    const bool tls = parts->scheme == "https";
+    return read_proxy_environment().proxy_for(tls, parts->host, parts->port.value_or(tls ? 443 : 80));
 }
 
 bool is_without_proxy(std::string_view no_proxy, std::string_view host, std::uint16_t port) {

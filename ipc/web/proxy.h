@@ -1,6 +1,6 @@
 #pragma once
 // Which proxy the environment names for a server: HTTPS_PROXY and relatives, as curl reads them. Pure but for
-// read_proxy_environment(), any thread.
+// read_proxy_environment() and proxy_of_environment(), any thread.
 
 #include <cstdint>
 #include <string>
@@ -20,6 +20,8 @@ struct ProxyEnvironment {
 
 /// Of this process; the lowercase name wins over the uppercase one.
 ProxyEnvironment read_proxy_environment();
+/// What that names for an http(s) address; "": none, or it is no address.
+std::string proxy_of_environment(const std::string& url);
 
 /// The entries of NO_PROXY, with commas or blanks between them: `*`, a host or address, a domain (`corp`, `.corp`,
 /// `*.corp`: it and all below it), a network (`10.0.0.0/8`, `fd00::/8`, `192.0.2.`, `192.0.*`); a host or address also

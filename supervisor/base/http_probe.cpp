@@ -19,14 +19,6 @@ namespace {
 constexpr std::size_t max_body_bytes = 64 * 1024;
 constexpr const char* nobody_listens = "refused";  // stays in here
 
-/// As for the Hub; "" is none, whatever else libcurl would read in the environment.
-std::string proxy_for(const std::string& url) {
-    const auto parts = web::Url::parse(url);
-    if (!parts) return {};
-    const bool tls = parts->scheme == "https";
-    return web::read_proxy_environment().proxy_for(tls, parts->host, parts->port.value_or(tls ? 443 : 80));
-}
-
 /// A program that listens on the loopback of one family only is asked at that one.
 struct OtherLoopback {
     std::string url;
@@ -48,7 +40,8 @@ Result<HttpAnswer> fetch(const std::string& url, std::chrono::milliseconds timeo
     HttpAnswer answer;
     web::Transfer transfer;
     transfer.set(CURLOPT_URL, url);
-    transfer.set(CURLOPT_PROXY, proxy_for(url));
+    // As for the Hub; "" is none, whatever else libcurl would read in the environment.
+    transfer.set(CURLOPT_PROXY, web::proxy_of_environment(url));
     transfer.set(CURLOPT_TIMEOUT_MS, static_cast<long>(timeout.count()));
     transfer.set(CURLOPT_PROTOCOLS_STR, "http,https");
     transfer.on_body([&](std::string_view bytes) {

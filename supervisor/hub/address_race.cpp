@@ -5,6 +5,7 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
+#include "ipc/text/people.h"
 #include "ipc/web/url.h"
 
 namespace emprops::hub {
@@ -82,9 +83,10 @@ void AddressRace::on_answer(std::size_t index, const error_code& error) {
 std::string AddressRace::failures() const {
     std::string text;
     for (const Attempt& attempt : attempts_)
-        text += (text.empty() ? "" : "; ") +
-                web::Url::authority(attempt.address.address().to_string(), attempt.address.port()) + ": " +
-                (attempt.failed ? attempt.error.message() : "no answer");
+        add_item(text,
+                 web::Url::authority(attempt.address.address().to_string(), attempt.address.port()) + ": " +
+                     (attempt.failed ? attempt.error.message() : "no answer"),
+                 "; ");
     return text;
 }
 

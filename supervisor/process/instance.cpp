@@ -335,9 +335,9 @@ bool Instance::connector_hopeless(TimePoint now) const {
 }
 
 std::string Instance::process_names() const {
-    const std::string names = members_.names();
-    const std::string service = companion_.process_name();
-    return names + (names.empty() || service.empty() ? "" : ", ") + service;
+    std::string names = members_.names();
+    if (const std::string service = companion_.process_name(); !service.empty()) add_item(names, service);
+    return names;
 }
 
 void Instance::follow() {

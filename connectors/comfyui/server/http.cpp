@@ -1,7 +1,6 @@
 #include "connectors/comfyui/server/http.h"
 
 #include <fcntl.h>
-#include <netdb.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -14,6 +13,7 @@
 #include "connectors/comfyui/text/address.h"
 #include "ipc/text/people.h"
 #include "ipc/text/values.h"
+#include "ipc/web/proxy.h"
 #include "ipc/web/transfer.h"
 #include "ipc/web/url.h"
 
@@ -163,17 +163,11 @@ std::string explain(CURLcode code, const Exchange& exchange, const web::Transfer
     return why;
 }
 
-/// The name does not exist, as opposed to a name service that does not answer.
-bool is_unknown_name(CURLcode code, const std::string& url) {
+/// libcurl does not tell an unknown name from a name service that is away.
+bool names_nobody(CURLcode code, const std::string& url) {
     if (code != CURLE_COULDNT_RESOLVE_HOST) return false;
     const auto parsed = web::Url::parse(url);
-    if (!parsed.ok()) return false;
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    addrinfo* found = nullptr;
-    const int error = getaddrinfo(parsed->host.c_str(), nullptr, &hints, &found);
-    if (error == 0) freeaddrinfo(found);
-    return error == EAI_NONAME || error == EAI_NODATA;
+    return parsed.ok() && is_unknown_name(parsed->host);
 }
 
 /// Nobody is there: no address, no connection, or one that was ended without a word.
@@ -219,7 +213,7 @@ HttpAnswer HttpClient::send(const HttpRequest& request) {
     web::Transfer& transfer = state_->transfer;
     if (!transfer.usable()) return Unreachable{"no memory for an HTTP client", false};
     transfer.reset();
-    Exchange exchange{request, request.use_proxy ? proxy_of_environment(request.url) : ""};
+    Exchange exchange{request, request.use_proxy ? web::proxy_of_environment(request.url) : ""};
     if (request.public_only && !exchange.proxy.empty() && may_not_be_asked_for(request.url))
         return Unreachable{private_address, false, false, true};
     // No pause before bodies. Not so with S3: libcurl before 8.3 signs this line although it sends no such header, and
@@ -311,8 +305,7 @@ HttpAnswer HttpClient::send(const HttpRequest& request) {
     const bool refused =
         exchange.address_refused || code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL;
     return Unreachable{explain(code, exchange, transfer), !never_sent,
-                       is_gone(transfer.handle(), code, exchange), refused,
-                       is_unknown_name(code, request.url)};
+                       is_gone(transfer.handle(), code, exchange), refused, names_nobody(code, request.url)};
 }
 
 }  // namespace emprops::comfyui

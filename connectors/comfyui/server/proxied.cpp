@@ -2,16 +2,8 @@
 
 #include "connectors/comfyui/text/address.h"
 #include "connectors/comfyui/text/url.h"
-#include "ipc/web/proxy.h"
 
 namespace emprops::comfyui {
-
-std::string proxy_of_environment(const std::string& url) {
-    const auto parsed = parse_url(url);
-    if (!parsed.ok()) return {};
-    return web::read_proxy_environment().proxy_for(parsed->tls(), parsed->host,
-                                                   static_cast<std::uint16_t>(parsed->port));
-}
 
 std::string shown_proxy(const std::string& proxy) {
     const std::size_t at = proxy.rfind('@');

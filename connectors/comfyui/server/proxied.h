@@ -1,13 +1,11 @@
 #pragma once
-// The way to sources and destinations through the proxy that the environment names (HTTPS_PROXY, HTTP_PROXY, NO_PROXY;
-// ipc/web/proxy.h). ComfyUI itself is never asked through one. Any thread; looks names up.
+// Sentences and checks for the way to sources and destinations through the proxy that the environment names
+// (ipc/web/proxy.h). ComfyUI itself is never asked through one. Any thread; looks names up.
 
 #include <string>
 
 namespace emprops::comfyui {
 
-/// What libcurl is to be given for `url`; empty: no proxy.
-std::string proxy_of_environment(const std::string& url);
 /// For people: its address without user and password.
 std::string shown_proxy(const std::string& proxy);
 /// A proxy connects in our place, so that no address can be checked at the connect: a host that is a private address, or

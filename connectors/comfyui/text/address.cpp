@@ -34,14 +34,26 @@ std::uint32_t embedded(const std::array<unsigned char, 16>& address, std::size_t
     return v4(address[at], address[at + 1], address[at + 2], address[at + 3]);
 }
 
-/// Looks the name up; false where it has no address.
-bool any_address(const std::string& name, bool (*wanted)(const sockaddr*)) {
+struct FreeAddresses {
+    void operator()(addrinfo* found) const { freeaddrinfo(found); }
+};
+using Addresses = std::unique_ptr<addrinfo, FreeAddresses>;
+
+/// 0, or getaddrinfo()'s error and nothing found.
+int look_up(const std::string& name, Addresses& found) {
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
-    addrinfo* found = nullptr;
-    if (getaddrinfo(name.c_str(), nullptr, &hints, &found) != 0) return false;
-    const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, &freeaddrinfo);
-    for (const addrinfo* at = found; at != nullptr; at = at->ai_next) {
+    addrinfo* first = nullptr;
+    const int error = getaddrinfo(name.c_str(), nullptr, &hints, &first);
+    found.reset(error == 0 ? first : nullptr);
+    return error;
+}
+
+/// False where it has no address.
+bool any_address(const std::string& name, bool (*wanted)(const sockaddr*)) {
+    Addresses found;
+    look_up(name, found);
+    for (const addrinfo* at = found.get(); at != nullptr; at = at->ai_next) {
         if (wanted(at->ai_addr)) return true;
     }
     return false;
@@ -82,6 +94,12 @@ bool is_public(const sockaddr* address) {
         return is_public_v6(bytes);
     }
     return false;
+}
+
+bool is_unknown_name(const std::string& host) {
+    Addresses found;
+    const int error = look_up(host, found);
+    return error == EAI_NONAME || error == EAI_NODATA;
 }
 
 bool has_private_address(const std::string& host) {

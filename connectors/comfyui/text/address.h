@@ -1,6 +1,6 @@
 #pragma once
 // Which addresses a job's input URL may lead to, and who can open a link to this machine. Pure, but for
-// has_private_address() and is_public_host().
+// what looks names up.
 
 #include <array>
 #include <cstdint>
@@ -18,6 +18,9 @@ bool is_public_v4(std::uint32_t address);
 bool is_public_v6(const std::array<unsigned char, 16>& address);
 /// For the address that a socket is about to connect to; false for families other than IPv4 and IPv6.
 bool is_public(const sockaddr* address);
+
+/// Whether the name does not exist, as opposed to a name service that does not answer. Looks it up.
+bool is_unknown_name(const std::string& host);
 
 /// Whether one of the addresses that a host of a URL has here is not public. Looks the name up; one without an address
 /// has none.

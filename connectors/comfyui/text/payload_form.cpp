@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "connectors/comfyui/text/tolerant_json.h"
+#include "ipc/text/people.h"
 #include "ipc/text/utf8.h"
 
 namespace emprops::comfyui {
@@ -63,9 +64,8 @@ std::string in_quotes(std::string_view name) {
 std::string listed(const std::vector<std::string>& names) {
     constexpr std::size_t most = 12;
     std::string out;
-    for (std::size_t i = 0; i < std::min(names.size(), most); ++i) {
-        out += (i == 0 ? "" : ", ") + in_quotes(names[i]);
-    }
+    for (std::size_t i = 0; i < std::min(names.size(), most); ++i)
+        add_item(out, in_quotes(names[i]));
     return out + (names.size() > most ? ", ..." : "");
 }
 

@@ -188,7 +188,7 @@ Failure join(std::vector<Problem> problems, const std::string& otherwise) {
     Cause cause = problems.empty() ? Cause::validation : problems.front().cause;
     for (std::size_t i = 0; i < problems.size(); ++i) {
         if (problems[i].cause == Cause::validation) cause = Cause::validation;
-        if (i < shown) sentences += (i == 0 ? "" : "; ") + problems[i].sentence;
+        if (i < shown) add_item(sentences, problems[i].sentence, "; ");
         if (entries.size() < 50) entries.push_back(std::move(problems[i].entry));
     }
     if (problems.size() > shown) sentences += "; and " + std::to_string(problems.size() - shown) + " more";
