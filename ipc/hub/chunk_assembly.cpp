@@ -19,7 +19,7 @@ std::size_t cost(const std::string& piece) {
 
 }  // namespace
 
-ChunkAssembly::Outcome ChunkAssembly::add(std::chrono::steady_clock::time_point now, Chunk chunk) {
+ChunkAssembly::Outcome ChunkAssembly::add(TimePoint now, Chunk chunk) {
     Outcome outcome;
     auto [it, is_new] = messages_.try_emplace(chunk.message_id);
     Message& message = it->second;
@@ -80,7 +80,7 @@ void ChunkAssembly::erase(Messages::iterator it) {
     messages_.erase(it);
 }
 
-std::vector<std::string> ChunkAssembly::expire(std::chrono::steady_clock::time_point now) {
+std::vector<std::string> ChunkAssembly::expire(TimePoint now) {
     std::vector<std::string> dropped;
     for (auto it = messages_.begin(); it != messages_.end();) {
         const auto next = std::next(it);
@@ -96,12 +96,10 @@ std::vector<std::string> ChunkAssembly::expire(std::chrono::steady_clock::time_p
     return dropped;
 }
 
-std::optional<std::chrono::steady_clock::time_point> ChunkAssembly::next_expiry() const {
-    std::optional<std::chrono::steady_clock::time_point> first;
+std::optional<TimePoint> ChunkAssembly::next_expiry() const {
+    std::optional<TimePoint> first;
     for (const auto& [id, message] : messages_)
-        if (const std::chrono::steady_clock::time_point at = message.last_chunk + timeout_;
-            !first || at < *first)
-            first = at;
+        if (const TimePoint at = message.last_chunk + timeout_; !first || at < *first) first = at;
     return first;
 }
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "ipc/hub/messages.h"
+#include "ipc/time/clock.h"
 
 namespace emprops::hub {
 
@@ -30,10 +31,10 @@ class ChunkAssembly {
     /// The Hub sends two at a time at most: an offer and an assignment.
     static constexpr std::size_t most_messages = 64;
 
-    Outcome add(std::chrono::steady_clock::time_point now, Chunk chunk);
+    Outcome add(TimePoint now, Chunk chunk);
     /// Gives up what has waited too long; a sentence for each.
-    std::vector<std::string> expire(std::chrono::steady_clock::time_point now);
-    std::optional<std::chrono::steady_clock::time_point> next_expiry() const;
+    std::vector<std::string> expire(TimePoint now);
+    std::optional<TimePoint> next_expiry() const;
     void clear();
 
     std::size_t bytes() const { return bytes_; }
@@ -46,7 +47,7 @@ class ChunkAssembly {
         std::string hash;
         std::string about;  ///< "job_assigned of job 1", for people
         std::size_t bytes = 0;
-        std::chrono::steady_clock::time_point last_chunk;
+        TimePoint last_chunk;
     };
     using Messages = std::map<std::string, Message>;
     void erase(Messages::iterator it);

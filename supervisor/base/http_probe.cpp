@@ -10,7 +10,6 @@
 #include "ipc/web/proxy.h"
 #include "ipc/web/transfer.h"
 #include "ipc/web/url.h"
-#include "supervisor/base/running_time.h"
 #include "supervisor/base/time.h"
 
 namespace emprops {
@@ -94,16 +93,14 @@ void HttpProbe::get(const std::string& url, std::chrono::milliseconds timeout,
                     std::function<void(Result<HttpAnswer>)> done) {
     const std::weak_ptr<State> weak = state_;
     State* state = state_.get();
-    Clock::now();
-    const auto lost = Clock::running().lost();
+    const auto lost = Clock::lost();
     boost::asio::post(state_->thread, [this, state, weak, url, timeout, lost,
                                        done = std::move(done)]() mutable {
         auto answer = std::make_shared<Result<HttpAnswer>>(fetch_somewhere(url, timeout, state->abandoned));
         boost::asio::post(state->executor, [this, weak, url, timeout, lost, answer, done = std::move(done)] {
             if (weak.expired()) return;
-            Clock::now();
             // The timeout went on while we did not run: that says nothing of the server.
-            if (!*answer && Clock::running().lost() != lost) return get(url, timeout, done);
+            if (!*answer && Clock::lost() != lost) return get(url, timeout, done);
             done(std::move(*answer));
         });
     });

@@ -4,36 +4,23 @@
 #include <utility>
 
 #include "ipc/text/people.h"
-#include "supervisor/base/running_time.h"
 
 namespace emprops {
-namespace {
-
-/// How often the clock is looked at when nothing else happens: by so much a pause may seem shorter than it was.
-constexpr Ms rest{500};
-
-}  // namespace
 
 PauseWatch::PauseWatch(boost::asio::any_io_executor executor, OnPause on_pause)
     : on_pause_(std::move(on_pause)), timer_(executor) {
-    // In the loop: what blocks before it begins is no pause, and the clock is that of its thread.
+    // In the loop: what blocks before it begins is no pause.
     boost::asio::post(executor, lifetime_.guard([this] {
-        watching_ = true;
-        Clock::running().watch(std::chrono::steady_clock::now(), rest);
+        watch_.emplace();
         wait();
     }));
 }
 
-PauseWatch::~PauseWatch() {
-    if (watching_) Clock::running().unwatch();
-}
-
 void PauseWatch::wait() {
-    timer_.expires_after(rest);
+    timer_.expires_after(ClockWatch::rest);
     timer_.async_wait(lifetime_.guard([this](boost::system::error_code error) {
         if (error) return;
-        Clock::now();
-        const auto paused = std::chrono::duration_cast<Ms>(Clock::running().take_untold());
+        const auto paused = std::chrono::duration_cast<Ms>(ClockWatch::take_untold());
         wait();
         if (paused > Ms{0}) on_pause_(paused);
     }));

@@ -1,10 +1,11 @@
 #pragma once
-// Sees that this process did not run for a while (running_time.h) and tells it once. While it lives the running
-// time of its loop's thread leaves such time out. Owned by whoever runs a loop; event loop thread only.
+// Sees that this process did not run for a while (ipc/time) and tells it once. While it lives the clock of the
+// process leaves such time out. Owned by whoever runs a loop; event loop thread only.
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "supervisor/base/lifetime.h"
@@ -17,16 +18,13 @@ class PauseWatch {
     using OnPause = std::function<void(Ms paused)>;
 
     PauseWatch(boost::asio::any_io_executor executor, OnPause on_pause);
-    ~PauseWatch();
-    PauseWatch(const PauseWatch&) = delete;
-    PauseWatch& operator=(const PauseWatch&) = delete;
 
   private:
     void wait();
 
     OnPause on_pause_;
     boost::asio::steady_timer timer_;  // of the steady clock: it fires as soon as we go on
-    bool watching_ = false;
+    std::optional<ClockWatch> watch_;
     Lifetime lifetime_;
 };
 

@@ -1,27 +1,14 @@
 #pragma once
-// Time as the cores see it: a parameter, never asked for. Shells pass Clock::now(), and wait with a Timer
-// (timer.h): both stand still while this process does not run.
+// Time as the cores see it: a parameter, never asked for. Shells pass Clock::now() (ipc/time), and wait with
+// a Timer (timer.h): both stand still while this process does not run.
 
 #include <chrono>
 #include <optional>
 
+#include "ipc/time/clock.h"
+
 namespace emprops {
 
-class RunningTime;
-
-/// The running time (running_time.h) of the calling thread; the steady clock where no PauseWatch lives. Points of
-/// time do not travel between threads.
-struct Clock {
-    using duration = std::chrono::steady_clock::duration;
-    using rep = duration::rep;
-    using period = duration::period;
-    using time_point = std::chrono::steady_clock::time_point;
-    static constexpr bool is_steady = true;
-
-    static time_point now();
-    static RunningTime& running();
-};
-using TimePoint = Clock::time_point;
 using Ms = std::chrono::milliseconds;
 
 /// From one point of time to a later one; zero if it is not later.

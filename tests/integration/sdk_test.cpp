@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "tests/support/child_process.h"
 #include "tests/support/temp_dir.h"
@@ -241,6 +242,20 @@ TEST(Sdk, AJobThatDoesNotReturnIsLeftBehindWhenTheGraceIsOver) {
     peer.send({{"type", "shutdown"}, {"grace_ms", 200}});
     EXPECT_EQ(peer.wait(Ms(3000)), (ExitStatus{70, 0}));
     EXPECT_TRUE(peer.wait_stderr("leaves by force (the supervisor asked for it); still running: stubborn"));
+}
+
+TEST(Sdk, TheGraceDoesNotRunWhileTheConnectorIsStopped) {
+    Peer peer;
+    peer.ready();
+    peer.job("j", R"({"processing_time":1,"steps":1,"fault":"ignore_cancel"})");
+    peer.next("progress");
+    peer.send({{"type", "shutdown"}, {"grace_ms", 3000}});
+    peer.close_stdin();
+    peer.signal(SIGSTOP);
+    std::this_thread::sleep_for(Ms(4500));  // the pause itself: much longer than the grace
+    peer.signal(SIGCONT);
+    EXPECT_EQ(peer.next("result")["job_id"], "j");
+    EXPECT_EQ(peer.wait(Ms(4000)), (ExitStatus{0, 0}));
 }
 
 TEST(Sdk, EndOfStdinMeansLeave) {

@@ -1,11 +1,19 @@
 #include "connector-sdk/cpp/src/cancel_token.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <system_error>
 #include <utility>
 
+#include "ipc/time/clock.h"
+
 namespace emprops::sdk {
+namespace {
+
+constexpr std::chrono::milliseconds longest_wait = std::chrono::hours(24 * 365);
+
+}  // namespace
 
 void CancelToken::cancel(const std::string& reason, Cause cause) {
     std::lock_guard lock(mutex_);
@@ -34,7 +42,9 @@ std::string CancelToken::reason() const {
 
 bool CancelToken::wait(std::chrono::milliseconds duration) const {
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, duration, [this] { return fired_; });
+    // In running time, and so far from the end of time that nothing overflows.
+    const TimePoint until = Clock::now() + std::min(duration, longest_wait);
+    changed_.wait_until(lock, until, [this] { return fired_; });
     observed_ = observed_ || fired_;
     return fired_;
 }

@@ -13,10 +13,9 @@
 #include <string>
 
 #include "ipc/messages.h"
+#include "ipc/time/clock.h"
 
 namespace emprops::sdk {
-
-using TimePoint = std::chrono::steady_clock::time_point;
 
 struct OutgoingLimits {
     std::chrono::milliseconds progress_interval{50};

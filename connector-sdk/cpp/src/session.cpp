@@ -118,7 +118,7 @@ void Session::run_on_thread(RunningJob& run, JobThread& slot) {
 void Session::leave(const std::string& reason, std::chrono::milliseconds limit, CancelToken::Cause cause) {
     std::lock_guard lock(mutex_);
     if (immortal_) return;
-    const auto deadline = std::chrono::steady_clock::now() + limit;
+    const auto deadline = Clock::now() + limit;
     if (!leave_deadline_) leave_reason_ = reason;
     leave_deadline_ = std::min(leave_deadline_.value_or(deadline), deadline);
     draining_ = true;

@@ -21,6 +21,7 @@
 #include "connector-sdk/cpp/src/writer.h"
 #include "emprops/connector.h"
 #include "ipc/messages.h"
+#include "ipc/time/clock.h"
 
 namespace emprops::sdk {
 
@@ -90,7 +91,7 @@ class Session : public ConnectorContext {
     bool ready_ = false;
     bool draining_ = false;
     bool immortal_ = false;
-    std::optional<std::chrono::steady_clock::time_point> leave_deadline_;
+    std::optional<TimePoint> leave_deadline_;
     std::string leave_reason_;
     std::size_t max_line_bytes_;
     std::size_t concurrency_ = 1;

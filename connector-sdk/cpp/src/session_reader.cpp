@@ -15,37 +15,37 @@
 namespace emprops::sdk {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr std::size_t max_input_line_bytes = std::size_t{128} << 20;  // ipc/PROTOCOL.md, Limits
 // Below the steps of the supervisor's stop ladder, so that we end by ourselves.
 constexpr auto end_of_input_limit = std::chrono::milliseconds(2000);
 constexpr auto terminate_limit = std::chrono::milliseconds(4000);
 constexpr int exit_forced = 70;
 
-int poll_timeout(std::optional<Clock::time_point> deadline) {
-    if (!deadline) return -1;
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline - Clock::now()).count();
-    return left <= 0 ? 0 : static_cast<int>(std::min<long long>(left, 3'600'000));
+/// Until the deadline, and no longer than the clock wants to be looked at.
+int poll_timeout(std::optional<TimePoint> deadline, TimePoint now) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline.value_or(TimePoint::max()) - now);
+    return static_cast<int>(std::clamp(left, std::chrono::milliseconds(0), ClockWatch::rest).count());
 }
 
 }  // namespace
 
 void Session::read_loop() {
+    const ClockWatch watch;  // this thread never blocks for long
     ipc::LineFramer framer(max_input_line_bytes);
     const ipc::LineFramer::Sink sink{
         [this](std::string_view line) { on_line(line); },
         [this](std::string_view head, std::uint64_t size) { on_overlong(head, size); }};
     while (true) {
-        std::optional<Clock::time_point> deadline;
+        std::optional<TimePoint> deadline;
         {
             std::lock_guard lock(mutex_);
             deadline = leave_deadline_;
         }
-        if (deadline && Clock::now() >= *deadline) leave_by_force();
+        const TimePoint now = Clock::now();
+        if (deadline && now >= *deadline) leave_by_force();
 
         pollfd fds[2] = {{in_fd_, POLLIN, 0}, {wake_pipe_.descriptor(), POLLIN, 0}};
-        if (::poll(fds, 2, poll_timeout(deadline)) < 0) continue;
+        if (::poll(fds, 2, poll_timeout(deadline, now)) < 0) continue;
         if (fds[1].revents != 0) {
             char what = 0;
             while (::read(wake_pipe_.descriptor(), &what, 1) == 1) {

@@ -10,8 +10,6 @@
 
 namespace emprops::sdk {
 
-using Clock = std::chrono::steady_clock;
-
 Writer::Writer(int fd, std::function<void()> on_broken)
     : fd_(fd), on_broken_(std::move(on_broken)), thread_([this] { run(); }) {}
 

@@ -11,11 +11,7 @@
 #include "ipc/web/digest.h"
 
 namespace emprops::comfyui {
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-}  // namespace
+namespace {}  // namespace
 
 JobRun::JobRun(const Shared& shared, const Job& job, JobContext& context, Payload payload,
                OutputSettings rules)

@@ -8,7 +8,7 @@ namespace emprops::comfyui {
 namespace {
 
 TimePoint clock_now() {
-    return std::chrono::steady_clock::now();
+    return Clock::now();
 }
 
 }  // namespace

@@ -9,8 +9,6 @@
 namespace emprops::comfyui {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr Ms look_pause{200};
 constexpr Ms shortest_wait_for_socket{5'000};
 // A socket that gives less than this in that time has nothing to give: others' messages come all the time.

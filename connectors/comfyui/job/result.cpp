@@ -10,8 +10,6 @@
 namespace emprops::comfyui {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 double as_seconds(Ms time) {
     return static_cast<double>(time.count()) / 1000.0;
 }

@@ -4,10 +4,9 @@
 #include <chrono>
 
 #include "connectors/comfyui/settings.h"
+#include "ipc/time/clock.h"
 
 namespace emprops::comfyui {
-
-using TimePoint = std::chrono::steady_clock::time_point;
 
 inline Ms since(TimePoint then, TimePoint now) {
     return std::chrono::duration_cast<Ms>(now - then);

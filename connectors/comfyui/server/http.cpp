@@ -13,6 +13,7 @@
 #include "connectors/comfyui/text/address.h"
 #include "ipc/text/people.h"
 #include "ipc/text/values.h"
+#include "ipc/time/clock.h"
 #include "ipc/web/proxy.h"
 #include "ipc/web/transfer.h"
 #include "ipc/web/url.h"
@@ -210,6 +211,19 @@ HttpClient::HttpClient() : state_(std::make_unique<State>()) {}
 HttpClient::~HttpClient() = default;
 
 HttpAnswer HttpClient::send(const HttpRequest& request) {
+    while (true) {
+        const auto lost = Clock::lost();
+        auto answer = send_once(request);
+        auto* problem = std::get_if<Unreachable>(&answer);
+        if (problem == nullptr || Clock::lost() == lost) return answer;
+        // libcurl's limits went on while we did not run: that says nothing of the server.
+        if (request.method == "GET" && !request.sink) continue;
+        problem->gone = false;
+        return answer;
+    }
+}
+
+HttpAnswer HttpClient::send_once(const HttpRequest& request) {
     web::Transfer& transfer = state_->transfer;
     if (!transfer.usable()) return Unreachable{"no memory for an HTTP client", false};
     transfer.reset();

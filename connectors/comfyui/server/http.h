@@ -80,10 +80,13 @@ class HttpClient {
     HttpClient(const HttpClient&) = delete;
     HttpClient& operator=(const HttpClient&) = delete;
 
-    /// An HTTP answer of any status, or why there is none.
+    /// An HTTP answer of any status, or why there is none. A GET without a sink that a pause of this process ended is
+    /// sent again; of others only the caller knows whether they may be.
     HttpAnswer send(const HttpRequest& request);
 
   private:
+    HttpAnswer send_once(const HttpRequest& request);
+
     struct State;
     std::unique_ptr<State> state_;
 };

@@ -67,7 +67,7 @@ std::deque<Letter> Mailbox::take(TimePoint until) {
     std::unique_lock lock(mutex_);
     const auto something = [this] { return woken_ || !letters_.empty(); };
     while (!something()) {
-        const TimePoint now = std::chrono::steady_clock::now();
+        const TimePoint now = Clock::now();
         const TimePoint limit = state_ ? std::min(until, state_due_) : until;
         if (now >= limit) break;
         condition_.wait_until(lock, limit);
@@ -75,7 +75,7 @@ std::deque<Letter> Mailbox::take(TimePoint until) {
     woken_ = false;
     auto out = std::exchange(letters_, {});
     *total_ -= std::exchange(bytes_, 0);
-    if (state_ && std::chrono::steady_clock::now() >= state_due_) {
+    if (state_ && Clock::now() >= state_due_) {
         *total_ -= size_of(*state_);
         out.emplace_back(*std::exchange(state_, std::nullopt));
     }
@@ -150,7 +150,7 @@ void Mailboxes::on_text(std::string_view frame) {
         if (box != boxes_.end()) {
             if (frame.size() <= limits_.frame) box->second->put(RawState{box->first, std::string(frame)});
         } else {
-            foreign_ = {std::string(*prompt), std::chrono::steady_clock::now()};
+            foreign_ = {std::string(*prompt), Clock::now()};
         }
         return;
     }
@@ -168,7 +168,7 @@ void Mailboxes::on_text(std::string_view frame) {
     if (box != boxes_.end()) {
         box->second->put(std::move(*event));
     } else {
-        foreign_ = {event->prompt_id, std::chrono::steady_clock::now()};
+        foreign_ = {event->prompt_id, Clock::now()};
     }
 }
 

@@ -110,7 +110,7 @@ class Mailboxes {
     /// prompts that came without a client_id.
     struct Sign {
         std::string prompt_id;
-        std::chrono::steady_clock::time_point at;
+        TimePoint at;
     };
     Sign last_foreign_sign() const;
 

@@ -57,7 +57,7 @@ void Monitor::suspect(const RestartService& suspicion) {
     context_.restart_service(suspicion.reason);
     {
         const std::lock_guard lock(mutex_);
-        tell(health_.on_suspicion(suspicion, std::chrono::steady_clock::now()));
+        tell(health_.on_suspicion(suspicion, Clock::now()));
         hurry_ = true;
     }
     condition_.notify_all();
@@ -66,14 +66,14 @@ void Monitor::suspect(const RestartService& suspicion) {
 void Monitor::blocked(const Blocked& by) {
     const std::lock_guard lock(mutex_);
     head_.seen(by);
-    tell(health_.on_blocker(head_.blocker(std::chrono::steady_clock::now())));
+    tell(health_.on_blocker(head_.blocker(Clock::now())));
 }
 
 void Monitor::see_off(const std::vector<std::string>& prompt_ids, bool doubtful) {
     {
         const std::lock_guard lock(mutex_);
         for (const std::string& id : prompt_ids) {
-            orphans_.unwanted(id, doubtful, std::chrono::steady_clock::now());
+            orphans_.unwanted(id, doubtful, Clock::now());
         }
         hurry_ = true;
     }
@@ -104,7 +104,7 @@ void Monitor::run() {
         check_disk();
         look_at_queue();
         std::unique_lock lock(mutex_);
-        const Ms usual = pace_.pause(settings_.status_interval, std::chrono::steady_clock::now());
+        const Ms usual = pace_.pause(settings_.status_interval, Clock::now());
         const Ms pause =
             health_.suspicious() || orphans_.any_unwanted() ? std::min(suspicious_interval, usual) : usual;
         condition_.wait_for(lock, pause, [this] { return stop_ || hurry_; });
@@ -115,7 +115,7 @@ void Monitor::run() {
 void Monitor::probe() {
     auto answer = api_.get_json("/system_stats", std::min(settings_.limits.response, probe_timeout));
     if (stop_) return;
-    pace_.probed(std::holds_alternative<Json>(answer), std::chrono::steady_clock::now());
+    pace_.probed(std::holds_alternative<Json>(answer), Clock::now());
     std::string problem;
     bool gone = false;
     if (const auto* denied = std::get_if<AccessDenied>(&answer)) {
@@ -137,7 +137,7 @@ void Monitor::probe() {
     }
     if (gone) capabilities_at_ = {};  // another ComfyUI may come back
     // The request takes long and holds up ComfyUI: once at the start, then rarely and only while no job runs.
-    const TimePoint now = std::chrono::steady_clock::now();
+    const TimePoint now = Clock::now();
     if (problem.empty() && now >= capabilities_at_ && (last_capabilities_.is_null() || boxes_.empty())) {
         capabilities_at_ = now + settings_.capabilities_interval;
         refresh_capabilities(std::get<Json>(answer));
@@ -145,11 +145,11 @@ void Monitor::probe() {
 }
 
 void Monitor::refresh_capabilities(const Json& system_stats) {
-    const TimePoint deadline = std::chrono::steady_clock::now() + capabilities_limit;
+    const TimePoint deadline = Clock::now() + capabilities_limit;
     bool interrupted = false;  // by a job, which comes first: what is missing is asked for when none runs
     const auto ask = [&](const std::string& path) -> std::optional<Json> {
         interrupted = interrupted || !boxes_.empty();
-        const auto left = std::chrono::duration_cast<Ms>(deadline - std::chrono::steady_clock::now());
+        const auto left = std::chrono::duration_cast<Ms>(deadline - Clock::now());
         if (stop_ || interrupted || left < Ms{1}) return {};
         auto answer = api_.get_json(path, std::min(settings_.limits.response, left));
         auto* value = std::get_if<Json>(&answer);
@@ -175,8 +175,7 @@ void Monitor::refresh_capabilities(const Json& system_stats) {
     }
     if (stop_) return;
     if (interrupted) {
-        capabilities_at_ =
-            std::chrono::steady_clock::now() + std::min(settings_.capabilities_interval, capabilities_limit);
+        capabilities_at_ = Clock::now() + std::min(settings_.capabilities_interval, capabilities_limit);
         if (!last_capabilities_.is_null()) return;
     }
     Json now = describe_service(system_stats, classes, models);
@@ -205,7 +204,7 @@ void Monitor::check_disk() {
 }
 
 void Monitor::look_at_queue() {
-    const TimePoint now = std::chrono::steady_clock::now();
+    const TimePoint now = Clock::now();
     {
         const std::lock_guard lock(mutex_);
         // Whole queues can be large, so not with each probe.

@@ -18,8 +18,6 @@
 namespace emprops::comfyui {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr Ms longest_connect{10'000};
 constexpr std::size_t telling_bytes = 512;  // of a file: enough to see what it is
 

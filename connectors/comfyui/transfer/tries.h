@@ -18,7 +18,7 @@ class Tries {
     using Now = std::function<TimePoint()>;
 
     /// `limit`: without success or a sign of life.
-    Tries(Ms limit, Pause pause, Now now = std::chrono::steady_clock::now);
+    Tries(Ms limit, Pause pause, Now now = Clock::now);
 
     /// Runs `attempt` until it has no setback, or one that does not pass, or the time is over. After that, each
     /// further call makes one attempt only, until one succeeds: what is away is waited for once.

@@ -57,10 +57,10 @@ TEST(Mailbox, OfTheProgressStatesThatWaitOnlyTheNewestIsThere) {
     EXPECT_EQ(std::get<RawState>(letters[0]).text, state("p", 999));
     EXPECT_EQ(boxes.last_foreign_sign().prompt_id, "somebody else's");
     // The next one is given out only after a while.
-    box->state_read(Ms{100}, std::chrono::steady_clock::now());
+    box->state_read(Ms{100}, Clock::now());
     boxes.on_text(state("p", 5));
     EXPECT_THAT(box->take(no_wait), SizeIs(0));
-    box->state_read(Ms{0}, std::chrono::steady_clock::now() - Ms{200});
+    box->state_read(Ms{0}, Clock::now() - Ms{200});
     EXPECT_THAT(box->take(no_wait), SizeIs(1));
 }
 

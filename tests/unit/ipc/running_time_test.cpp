@@ -1,10 +1,13 @@
 // Time in which we did not run is not running time, whoever looks at the clock first afterwards.
 
-#include "supervisor/base/running_time.h"
+#include "ipc/time/running_time.h"
 
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <type_traits>
 
 namespace emprops {
 namespace {
@@ -15,7 +18,10 @@ struct RunningTimeTest : testing::Test {
     RunningTime time;
     RunningTime::Steady steady = RunningTime::Steady(1000s);
 
-    RunningTime::Steady after(RunningTime::Duration gap) { return time.at(steady += gap); }
+    /// The running time at the end of the gap, as a point of the steady clock: the two never mix by themselves.
+    RunningTime::Steady after(RunningTime::Duration gap) {
+        return RunningTime::Steady(time.at(steady += gap).time_since_epoch());
+    }
     void watched() { time.watch(steady, 500ms); }
 };
 
@@ -69,11 +75,40 @@ TEST_F(RunningTimeTest, WhatHappenedBeforeTheWatchIsNoPause) {
     EXPECT_EQ(after(100ms), steady);
 }
 
+TEST_F(RunningTimeTest, ASecondWatcherDoesNotHideAPauseFromTheFirst) {
+    watched();
+    steady += 10s;
+    watched();
+    EXPECT_EQ(time.lost(), 9500ms);
+}
+
+TEST_F(RunningTimeTest, ALookOfAnotherThreadIsALookOfAll) {
+    watched();
+    for (int i = 0; i < 10; ++i)
+        after(1500ms);  // the watcher is late, and yet somebody looked: this process ran
+    EXPECT_EQ(time.lost(), 0s);
+}
+
 TEST_F(RunningTimeTest, OneOfTwoWatchersMayGo) {
     watched();
     watched();
     time.unwatch();
     EXPECT_NE(after(10s), steady);
+}
+
+// Mixing them does not compile: a steady_timer would wait in the wrong time after a pause.
+template <class To, class From>
+constexpr bool mixes = std::is_convertible_v<From, To> || std::is_assignable_v<To&, From>;
+static_assert(!mixes<TimePoint, RunningTime::Steady> && !mixes<RunningTime::Steady, TimePoint>);
+
+TEST(Clock, AConditionWaitsForItsPoints) {
+    std::mutex mutex;
+    std::condition_variable never;
+    std::unique_lock lock(mutex);
+    const TimePoint until = Clock::now() + 1ms;
+    while (Clock::now() < until)
+        never.wait_until(lock, until);
+    EXPECT_GE(Clock::now(), until);
 }
 
 }  // namespace
