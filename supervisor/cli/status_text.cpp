@@ -38,13 +38,21 @@ std::int64_t sum(const Json& counts) {
     return total;
 }
 
+/// Its process is up, whether it may get jobs now or not.
+bool is_up(const Json& instance) {
+    const auto state = instance.value("state", "");
+    return state == "ready" || state == "busy" || state == "unavailable";
+}
+
 /// An instance that serves and takes jobs says nothing about itself, unless it has to do without something; any other
 /// has a reason.
 std::string remark(const Json& instance) {
-    const auto state = instance.value("state", "");
-    const bool serving = state == "ready" || state == "busy";
-    if (serving && instance.contains("takes_no_jobs_because"))
-        return "takes no jobs: " + instance.value("takes_no_jobs_because", "");
+    const bool serving = is_up(instance);
+    const auto because = instance.value("takes_no_jobs_because", "");
+    if (serving && !because.empty() && !because.starts_with("unavailable: "))
+        return "takes no jobs: " + because;
+    if (instance.value("state", "") == "unavailable") return instance.value("why", "");
+    if (serving && !because.empty()) return "takes no jobs: " + because;  // a busy one
     if (serving && !instance.value("replacing", false) && number(instance, "leaving") == 0)
         return instance.value("remark", "");
     return instance.value("why", "");
@@ -176,7 +184,7 @@ bool reached(const std::string& verb, const std::string& name, const Json& befor
     for (const auto& one : now.at("connectors")) {
         if (!name.empty() && one.value("name", "") != name) continue;
         const auto state = one.value("state", "");
-        const bool serving = state == "ready" || state == "busy";
+        const bool serving = is_up(one);
         const bool settled = serving && !one.value("replacing", false) && number(one, "leaving") == 0;
         if (verb == "restart" &&
             (!settled || number(one, "generation") == generation_before[number(one, "index")]))

@@ -352,21 +352,29 @@ void Instance::changed() {
 
 std::string Instance::why(TimePoint now) const {
     std::string text = name_ + " ";
-    if (life_.state() == State::ready && !companion_.serves())
-        text += "is unavailable: " + companion_.reason();
-    else if (const std::string& problem = members_.folders().problem();
-             life_.state() == State::ready && !problem.empty())
-        text += "is unavailable: " + problem;
+    const std::optional<InstanceInfo> offered = this->offered();
+    if (life_.state() == State::ready && offered && !offered->available)
+        text += "is unavailable: " + offered->unavailable_reason + life_.remarks();
     else
         text += life_.why(now) + (companion_.exists() ? "; " + companion_.reason() : "");
     text += last_said_.why(now, text);
     return text + companion_.last_said(now, text);
 }
 
+const Member* Instance::current() const {
+    const Run* run = life_.current();
+    return run != nullptr ? members_.find(run->generation()) : nullptr;
+}
+
+std::optional<InstanceInfo> Instance::offered() const {
+    const Member* member = current();
+    if (member == nullptr || !life_.current()->was_up()) return std::nullopt;
+    return member->offered();
+}
+
 InstanceStatus Instance::status() const {
     const TimePoint now = Clock::now();
-    const Run* run = life_.current();
-    const Member* member = run != nullptr ? members_.find(run->generation()) : nullptr;
+    const Member* member = current();
     InstanceStatus status;
     state_.fill(status, life_, member != nullptr ? &member->process().child() : nullptr, now);
     status.connector = settings_.name;
@@ -377,9 +385,8 @@ InstanceStatus Instance::status() const {
     status.service = companion_.status();
     status.counters = counters_;
     status.jobs = jobs_held();
-    if (member == nullptr) return status;
-    status.id = member->process().id();
-    if (run->was_up()) status.info = member->offered();
+    if (member != nullptr) status.id = member->process().id();
+    status.info = offered();
     return status;
 }
 

@@ -87,6 +87,10 @@ class Instance : public ConnectorProcess::Owner, public Companion::Owner {
     void on_ready(Member& member, ipc::Ready ready);
     void follow();
     void changed();
+    /// The process that counts; null: there is none.
+    const Member* current() const;
+    /// What that offers, once it has been ready.
+    std::optional<InstanceInfo> offered() const;
     std::string why(TimePoint now) const;
 
     Surroundings& around_;

@@ -56,6 +56,11 @@ struct ServiceStatus : ProcessStatus {
 };
 
 struct InstanceStatus : ProcessStatus {
+    /// The word for its state: a process that is ready and may get no jobs now is "unavailable".
+    const char* word() const {
+        return state == State::ready && info && !info->available ? "unavailable" : to_string(state);
+    }
+
     std::string connector;
     int index = 0;
     std::optional<InstanceId> id;      ///< the process that serves or starts

@@ -60,7 +60,7 @@ Json service(const process::ServiceStatus& s) {
 Json instance(const process::InstanceStatus& s) {
     Json json{{"name", s.connector},
               {"index", s.index},
-              {"state", process::to_string(s.state)},
+              {"state", s.word()},
               {"in_state_ms", s.in_state.count()},
               {"pid", s.pid},
               {"uptime_ms", s.uptime.count()},

@@ -64,7 +64,7 @@ struct ServiceOfWorker : testing::Test {
 TEST_F(ServiceOfWorker, NoJobIsClaimedBeforeItAnswers) {
     touch("slow");
     start();
-    worker->wait_state("sim", "ready");
+    worker->wait_state("sim", "unavailable");
     ASSERT_TRUE(wait_service("starting"));
     ASSERT_TRUE(wait_until([&] { return told("good"); }));
     EXPECT_FALSE(told("sim"));
@@ -76,12 +76,14 @@ TEST_F(ServiceOfWorker, NoJobIsClaimedBeforeItAnswers) {
     const auto why = worker->cli({"why", "sim"});
     EXPECT_THAT(why.out, HasSubstr("sim is unavailable: its service is starting for"));
     const auto text = worker->cli({"status"}).out;
+    EXPECT_THAT(text, testing::ContainsRegex("\nsim  +unavailable  "));
     EXPECT_THAT(text, HasSubstr("sim service"));
     EXPECT_THAT(text, HasSubstr("port " + std::to_string(port)));
 
     remove("slow");
     EXPECT_EQ(client->completed(job).at("status"), "success") << worker->log();
     EXPECT_TRUE(told("sim"));
+    worker->wait_state("sim", "ready");
     EXPECT_THAT(worker->cli({"logs", "sim"}).out, HasSubstr("| service: fake service: listens on port"));
     worker->stop_and_wait();
     EXPECT_THAT(survivors(folder / "pids-0"), IsEmpty());

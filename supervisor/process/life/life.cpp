@@ -321,6 +321,13 @@ std::optional<TimePoint> Life::next_wakeup() const {
     return first.at();
 }
 
+std::string Life::remarks() const {
+    const std::string replacement = processes_.about_replacement();
+    std::string text = replacement.empty() ? retries_.the_one_before() : replacement;
+    if (!recycle_.limit_too_low().empty()) text += "; it " + recycle_.limit_too_low();
+    return text + processes_.about_retiring();
+}
+
 std::string Life::why(TimePoint now) const {
     const Run* run = processes_.current();
     switch (state()) {
@@ -330,13 +337,8 @@ std::string Life::why(TimePoint now) const {
             run = processes_.foremost();
             return (run != nullptr ? run->why(now) : "is starting") + retries_.the_one_before();
         case State::ready:
-        case State::busy: {
-            std::string text = run->why(now);
-            const std::string replacement = processes_.about_replacement();
-            text += replacement.empty() ? retries_.the_one_before() : replacement;
-            if (!recycle_.limit_too_low().empty()) text += "; it " + recycle_.limit_too_low();
-            return text + processes_.about_retiring();
-        }
+        case State::busy:
+            return run->why(now) + remarks();
         case State::unhealthy:
         case State::draining:
             return run->why(now);

@@ -111,6 +111,8 @@ class Life {
     const std::optional<DeathReport>& last_death() const { return retries_.last_death(); }
     /// Completes its name, without a full stop: the state and what led to it.
     std::string why(TimePoint now) const;
+    /// Of one that is up: what why() says beyond that; empty, or it begins with a separator.
+    std::string remarks() const;
 
   private:
     /// It is to run, and nothing says that this would be useless.

@@ -82,6 +82,19 @@ TEST(StatusText, AReasonIsNeverCutAndOneThatServesButTakesNoJobsHasOne) {
               std::string::npos);
 }
 
+TEST(StatusText, OneThatIsUnavailableSaysSoInItsStateAndWhyOnce) {
+    auto one = instance("comfyui", "unavailable", 12, 1);
+    one["why"] = "comfyui is unavailable: ComfyUI does not answer";
+    one["takes_no_jobs_because"] = "unavailable: ComfyUI does not answer";
+    const auto text = status_text(status({one}), 0);
+    EXPECT_NE(text.find("\ncomfyui    unavailable  12"), std::string::npos) << text;
+    EXPECT_NE(text.find("\ncomfyui is unavailable: ComfyUI does not answer\n"), std::string::npos) << text;
+    EXPECT_EQ(text.find("does not answer"), text.rfind("does not answer")) << "said once" << text;
+    one["takes_no_jobs_because"] = "the worker is leaving";
+    EXPECT_NE(status_text(status({one}), 0).find("comfyui: takes no jobs: the worker is leaving\n"),
+              std::string::npos);
+}
+
 Json with_service(Json connector, const std::string& state, int starts) {
     connector["service"] = {{"state", state},
                             {"usable", state == "healthy"},
@@ -143,6 +156,8 @@ TEST(Reached, StopStartDrainAndCancel) {
     EXPECT_FALSE(reached("stop", "a", before, before));
     EXPECT_TRUE(reached("stop", "a", before, status({instance("a", "stopped", 0, 4)})));
     EXPECT_TRUE(reached("start", "a", before, before));
+    EXPECT_TRUE(reached("start", "a", before, status({instance("a", "unavailable", 1, 4)})))
+        << "its process is up: its service is another matter";
     auto busy = before;
     busy["connectors"][0]["jobs"] = {"j"};
     EXPECT_FALSE(reached("drain", "a", before, busy));
@@ -163,7 +178,7 @@ TEST(Reached, AReloadIsDoneWhenEveryConnectorServesOrHasGivenUp) {
     const auto before = status({instance("a", "ready", 1, 4)});
     for (const char* state : {"starting", "draining", "backoff"})
         EXPECT_FALSE(reached("reload", "", before, status({instance("a", state, 2, 5)}))) << state;
-    for (const char* state : {"ready", "busy", "stopped", "failed", "breaker_open"})
+    for (const char* state : {"ready", "unavailable", "busy", "stopped", "failed", "breaker_open"})
         EXPECT_TRUE(reached("reload", "", before, status({instance("a", state, 2, 5)}))) << state;
     auto replacing = before;
     replacing["connectors"][0]["replacing"] = true;

@@ -138,7 +138,10 @@ TEST(StatusPage, HasWhatTheDispatcherMakesOfAnInstanceBesideItsState) {
     line.refusal = "a refused job j1";
     line.quiet = false;
     line.takes_no_jobs_because = "the worker is drained";
-    sources.connectors = {line, {}};
+    ConnectorLine away;
+    away.instance.state = process::State::ready;
+    away.instance.info.emplace().available = false;
+    sources.connectors = {line, {}, away};
     const ipc::Json page = status_page(sources);
     EXPECT_EQ(page.at("worker").at("state"), "draining");
     EXPECT_EQ(page.at("hub").at("link"), "waiting");
@@ -152,6 +155,7 @@ TEST(StatusPage, HasWhatTheDispatcherMakesOfAnInstanceBesideItsState) {
     EXPECT_EQ(a.at("refuses"), "a refused job j1");
     EXPECT_EQ(a.at("quiet"), false);
     EXPECT_EQ(a.at("takes_no_jobs_because"), "the worker is drained");
+    EXPECT_EQ(page.at("connectors").at(2).at("state"), "unavailable");
     const ipc::Json& other = page.at("connectors").at(1);
     for (const char* key :
          {"slots", "refuses", "takes_no_jobs_because", "generation", "job_types", "service"})
