@@ -23,6 +23,8 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr Ms tick_interval{200};
+constexpr Ms look_interval{1'000};    // whether the database is still where it was
+constexpr Ms retry_interval{10'000};  // and could not be made again
 constexpr double longest_wait_seconds = 24 * 3600;
 constexpr std::size_t most_waiting_requests = 256;
 constexpr const char* rest_client = "rest-api-client";
@@ -62,6 +64,8 @@ struct LocalHub::Impl {
     Timer ticker;
     std::multimap<std::string, Waiter> waiters;  // by job id
     std::uint16_t port = 0;
+    TimePoint next_look;
+    std::string told_of_database;  // what is wrong with its file, said once
     Lifetime lifetime;
 
     Result<> start(const asio::any_io_executor& executor, const config::LocalHubSettings& settings) {
@@ -126,7 +130,17 @@ struct LocalHub::Impl {
         }
     }
 
+    void look_after_database() {
+        if (Clock::now() < next_look) return;
+        const auto looked = store->look_after_file();
+        next_look = Clock::now() + (looked.ok() ? look_interval : retry_interval);
+        const std::string text = looked.ok() ? *looked : looked.error().message;
+        if (!text.empty() && text != told_of_database) logger("local_hub")->warn("{}", text);
+        told_of_database = looked.ok() ? "" : text;
+    }
+
     void tick() {
+        look_after_database();
         perform(core->tick(now()));
         give_up_waiting();
         ticker.expires_after(tick_interval);

@@ -1,12 +1,8 @@
 #include "supervisor/local_hub/store.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cerrno>
-
-#include "supervisor/base/privacy.h"
+#include "supervisor/local_hub/database_file.h"
 #include "supervisor/local_hub/sqlite.h"
 
 namespace emprops::local_hub {
@@ -115,8 +111,7 @@ void bind_changing(Run& run, const Job& job) {
 }  // namespace
 
 struct Store::Impl {
-    std::string file;
-    sqlite::Database database;
+    std::unique_ptr<DatabaseFile> file;
     sqlite::Prepared insert_job, insert_payload, update_job, put_result, find_job, find_payload,
         unfinished_jobs, count_jobs, forget_jobs;
 
@@ -144,21 +139,8 @@ struct Store::Impl {
         };
     }
 
-    int error_code() const { return sqlite3_errcode(database.get()) & 0xFF; }
-
-    /// A damaged file may be found by any statement: the first one that reads the damaged page.
-    bool damaged() const { return error_code() == SQLITE_NOTADB || error_code() == SQLITE_CORRUPT; }
-
-    Error failure(std::string_view doing) const {
-        return {
-            "database_failed",
-            fmt::format("cannot {} the hub's database {}: {}{}", doing, file, sqlite3_errmsg(database.get()),
-                        damaged() ? "; move the file away to start with an empty queue" : "")};
-    }
-
-    bool run_script(const char* sql) {
-        return sqlite3_exec(database.get(), sql, nullptr, nullptr, nullptr) == SQLITE_OK;
-    }
+    Error failure(std::string_view doing) const { return file->failure(doing); }
+    bool run_script(const char* sql) { return file->run_script(sql); }
 
     /// Runs `work` (which returns whether it succeeded) wholly or not at all.
     template <class Work>
@@ -177,30 +159,12 @@ struct Store::Impl {
         return run.step() == SQLITE_DONE;
     }
 
-    Result<> open() {
-        // Payloads and results are in it: for its user only. SQLite gives its other files the same mode.
-        if (const int made = file.front() == ':' ? -1 : ::open(file.c_str(), O_CREAT | O_CLOEXEC, 0600);
-            made >= 0)
-            ::close(made);
-        if (sqlite3* raw = nullptr; true) {
-            const auto opened =
-                sqlite3_open_v2(file.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
-            database.reset(raw);
-            if (opened != SQLITE_OK) return with_advice(failure("open"));
-        }
-        sqlite3_busy_timeout(database.get(), 1000);  // a hub that is just being killed
-        // EXCLUSIVE: a second hub on this file fails at once instead of running the same jobs again.
-        // The order counts: how space is given back is decided before the first table.
-        if (!run_script(
-                "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
-                "PRAGMA foreign_keys=ON; BEGIN IMMEDIATE; COMMIT;")) {
-            return with_advice(failure("open"));
-        }
+    Result<> prepare() {
         if (auto ready = bring_schema_up_to_date(); !ready.ok()) return ready;
         learn_to_give_back();
         for (auto& [slot, sql] : statements()) {
             sqlite3_stmt* raw = nullptr;
-            if (sqlite3_prepare_v3(database.get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &raw, nullptr) !=
+            if (sqlite3_prepare_v3(file->get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &raw, nullptr) !=
                 SQLITE_OK) {
                 return failure("prepare a statement for");
             }
@@ -209,77 +173,62 @@ struct Store::Impl {
         return Ok{};
     }
 
-    /// The answer to "PRAGMA name"; nullopt: there is none.
-    std::optional<std::int64_t> pragma(const char* question) {
-        sqlite3_stmt* raw = nullptr;
-        sqlite3_prepare_v2(database.get(), question, -1, &raw, nullptr);
-        const sqlite::Prepared statement(raw);
-        Run run(statement);
-        if (!raw || run.step() != SQLITE_ROW) return {};
-        return run.integer();
-    }
-    std::uint64_t free_bytes() {
-        const auto pages = pragma("PRAGMA freelist_count");
-        return static_cast<std::uint64_t>(pages.value_or(0) * pragma("PRAGMA page_size").value_or(0));
-    }
     /// The database of an earlier version keeps what it once took. It is rewritten, once, when that is much; where that
     /// does not work (no room for the copy) it stays as it is.
     void learn_to_give_back() {
-        if (pragma("PRAGMA auto_vacuum").value_or(0) != 0 || free_bytes() < worth_rewriting_bytes) return;
+        if (file->pragma("PRAGMA auto_vacuum").value_or(0) != 0 || file->free_bytes() < worth_rewriting_bytes)
+            return;
         run_script("PRAGMA auto_vacuum=INCREMENTAL; VACUUM; PRAGMA wal_checkpoint(TRUNCATE);");
     }
 
     Result<> bring_schema_up_to_date() {
-        const auto version = pragma("PRAGMA user_version");
+        const auto version = file->pragma("PRAGMA user_version");
         if (!version) return failure("read");
         if (*version > schema_version) {
             return Error{
                 "schema_too_new",
                 fmt::format("the hub's database {} has schema version {}, this program knows {}: use a "
                             "newer emprops-worker, or another database file",
-                            file, *version, schema_version)};
+                            file->name(), *version, schema_version)};
         }
         if (*version == schema_version) return Ok{};
         return atomically("create the tables of", [this] { return run_script(schema); });
-    }
-
-    /// The errno of a lock in the database's folder, if that means that there are none; 0: there are. SQLite takes some
-    /// of these for a database that is in use.
-    int lack_of_locks() const {
-        const std::string probe = file + "-lock-probe";
-        const int fd = open_own_file(probe, O_RDWR | O_CREAT);
-        if (fd < 0) return 0;
-        struct flock lock {};
-        lock.l_type = F_WRLCK;
-        const int why = ::fcntl(fd, F_SETLK, &lock) == 0 ? 0 : errno;
-        ::close(fd);
-        ::unlink(probe.c_str());
-        return why != 0 && means_no_locks(why) ? why : 0;
-    }
-
-    Error with_advice(Error error) const {
-        const auto code = error_code();
-        const int why = damaged() ? 0 : lack_of_locks();
-        if (why != 0) {
-            error.message += "; " + without_locks(why, "local_hub.database");
-        } else if (code == SQLITE_BUSY || code == SQLITE_LOCKED) {
-            error.message +=
-                "; another hub uses it: stop that one, or give this one another local_hub.database";
-        } else if (!damaged()) {
-            error.message += "; check that its folder exists and is writable, or set local_hub.database";
-        }
-        return error;
     }
 };
 
 Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Store::~Store() = default;
 
-Result<std::unique_ptr<Store>> Store::open(const std::filesystem::path& file) {
+Result<std::unique_ptr<Store::Impl>> Store::open_impl(const std::filesystem::path& path) {
+    auto file = DatabaseFile::open(path);
+    if (!file.ok()) return file.error();
     auto impl = std::make_unique<Impl>();
-    impl->file = file.string();
-    if (auto opened = impl->open(); !opened.ok()) return opened.error();
-    return std::unique_ptr<Store>(new Store(std::move(impl)));
+    impl->file = std::move(file).value();
+    if (auto prepared = impl->prepare(); !prepared.ok()) return prepared.error();
+    return impl;
+}
+
+Result<std::unique_ptr<Store>> Store::open(const std::filesystem::path& path) {
+    auto impl = open_impl(path);
+    if (!impl.ok()) return impl.error();
+    return std::unique_ptr<Store>(new Store(std::move(impl).value()));
+}
+
+Result<std::string> Store::look_after_file() {
+    const std::string problem = impl_->file->misplaced();
+    if (problem.empty()) return std::string();
+    const auto fail = [&](const Error& error) {
+        return Error{error.code,
+                     problem + " and cannot be made again, so that its jobs live as long as this hub: " +
+                         error.message};
+    };
+    const auto put = impl_->file->put_back();
+    if (!put.ok()) return fail(put.error());
+    auto again = open_impl(impl_->file->name());
+    if (!again.ok()) return fail(again.error());
+    impl_ = std::move(again).value();
+    return problem + " and is made again with all jobs of this hub" + *put +
+           "; keep cleaners away from it, or set local_hub.database";
 }
 
 Result<std::uint64_t> Store::insert(const Job& job, std::string_view payload) {
@@ -291,9 +240,9 @@ Result<std::uint64_t> Store::insert(const Job& job, std::string_view payload) {
         row.bind(std::string_view(job.client_id)).bind(job.created_at);
         bind_changing(row, job);
         if (row.step() != SQLITE_DONE) return false;
-        exists = sqlite3_changes(impl_->database.get()) == 0;
+        exists = sqlite3_changes(impl_->file->get()) == 0;
         if (exists) return true;
-        sequence = sqlite3_last_insert_rowid(impl_->database.get());
+        sequence = sqlite3_last_insert_rowid(impl_->file->get());
         Run text(impl_->insert_payload);
         return text.bind(sequence).bind(payload).step() == SQLITE_DONE;
     });
@@ -367,14 +316,14 @@ Result<std::map<JobStatus, std::uint64_t>> Store::forget_finished_before(double 
 }
 
 Result<bool> Store::give_back_space(std::uint64_t bytes) {
-    const std::uint64_t free = impl_->free_bytes();
-    const auto page = impl_->pragma("PRAGMA page_size");
+    const std::uint64_t free = impl_->file->free_bytes();
+    const auto page = impl_->file->pragma("PRAGMA page_size");
     if (free <= kept_free_bytes || !page) return false;
     const std::uint64_t given = std::min(bytes, free - kept_free_bytes);
     const auto pages = given / static_cast<std::uint64_t>(*page);
     if (!impl_->run_script(("PRAGMA incremental_vacuum(" + std::to_string(pages) + ")").c_str()))
         return impl_->failure("give back space of");
-    return impl_->free_bytes() < free && free - given > kept_free_bytes;
+    return impl_->file->free_bytes() < free && free - given > kept_free_bytes;
 }
 
 std::map<std::string, std::vector<std::string>> Store::query_plans() {
@@ -382,7 +331,7 @@ std::map<std::string, std::vector<std::string>> Store::query_plans() {
     for (const auto& [slot, sql] : impl_->statements()) {
         sqlite3_stmt* raw = nullptr;
         const auto question = std::string("EXPLAIN QUERY PLAN ") + sql;
-        sqlite3_prepare_v2(impl_->database.get(), question.c_str(), -1, &raw, nullptr);
+        sqlite3_prepare_v2(impl_->file->get(), question.c_str(), -1, &raw, nullptr);
         const sqlite::Prepared statement(raw);
         Run run(statement);
         auto& lines = plans[sql];

@@ -27,8 +27,13 @@ class Store {
   public:
     /// Opens or creates the database and brings its schema up to date. Error "database_failed" (not
     /// writable, locked by another hub, not a database) or "schema_too_new", each saying what to do.
-    static Result<std::unique_ptr<Store>> open(const std::filesystem::path& file);
+    static Result<std::unique_ptr<Store>> open(const std::filesystem::path& path);
     ~Store();
+
+    /// Looks whether the database's files are still there, and makes what a cleaner removed or somebody replaced again,
+    /// with everything that this store has. Empty: nothing was wrong; else what was done, a sentence for a person. After
+    /// an error the store goes on without a file that anybody will find.
+    Result<std::string> look_after_file();
 
     /// Takes a new job; gives its sequence number. Error "exists" when the id is known, finished or not.
     Result<std::uint64_t> insert(const Job& job, std::string_view payload);
@@ -57,6 +62,7 @@ class Store {
   private:
     struct Impl;
     explicit Store(std::unique_ptr<Impl> impl);
+    static Result<std::unique_ptr<Impl>> open_impl(const std::filesystem::path& path);
     std::unique_ptr<Impl> impl_;
 };
 
