@@ -34,7 +34,7 @@ bool is_blank(std::string_view text) {
 
 }  // namespace
 
-void LineFramer::feed(std::string_view bytes, const Sink& sink) {
+void LineFramer::feed(std::string_view bytes, const Sink& sink, bool cut) {
     if (open_return_) {
         const std::size_t next = bytes.find_first_not_of('\r');
         if (next == std::string_view::npos) return;
@@ -48,7 +48,7 @@ void LineFramer::feed(std::string_view bytes, const Sink& sink) {
         bytes.remove_prefix(ends ? newline + 1 : bytes.size());
         take(piece, ends, sink);
     }
-    tell_state(sink);
+    tell_state(sink, cut);
 }
 
 void LineFramer::take(std::string_view piece, bool ends, const Sink& sink) {
@@ -99,10 +99,11 @@ void LineFramer::end_state(std::string_view segment) {
     written_over_ = true;
 }
 
-void LineFramer::tell_state(const Sink& sink) const {
+void LineFramer::tell_state(const Sink& sink, bool cut) const {
     if (!sink.on_state || skipping_ || (!written_over_ && !open_return_)) return;
     const bool message = returns_ == Returns::end_text && may_begin_message(partial_);
-    const std::string& newest = message || is_blank(partial_) ? state_ : partial_;
+    const bool torn = cut && !open_return_;
+    const std::string& newest = message || torn || is_blank(partial_) ? state_ : partial_;
     if (!newest.empty()) sink.on_state(newest);
 }
 

@@ -39,8 +39,9 @@ class LineFramer {
     explicit LineFramer(std::size_t limit_bytes, Returns returns = Returns::kept)
         : limit_(limit_bytes), returns_(returns) {}
 
-    /// Takes the next bytes of the stream and reports every line they complete, in order.
-    void feed(std::string_view bytes, const Sink& sink);
+    /// Takes the next bytes of the stream and reports every line they complete, in order. `cut`: they end where the
+    /// reader's block does, perhaps within a state, which is not told before its end is seen.
+    void feed(std::string_view bytes, const Sink& sink, bool cut = false);
     /// End of stream: what is left counts as a line.
     void finish(const Sink& sink);
 
@@ -52,7 +53,7 @@ class LineFramer {
     bool returns_are_white_space(std::string_view piece) const;
     std::string_view without_states(std::string_view piece, bool ends);
     void end_state(std::string_view segment);
-    void tell_state(const Sink& sink) const;
+    void tell_state(const Sink& sink, bool cut) const;
     void keep(std::string_view piece);
     void end_line(const Sink& sink);
     void complete(std::string_view line, const Sink& sink);

@@ -138,7 +138,8 @@ class ChildIo::Impl : public std::enable_shared_from_this<Impl> {
 
     void on_read(Output& output, error_code error, std::size_t count) {
         if (closed_ || !output.open) return;
-        if (count > 0) output.framer.feed({output.block.data(), count}, output.sink);
+        if (count > 0)
+            output.framer.feed({output.block.data(), count}, output.sink, count == output.block.size());
         if (closed_ || !output.open) return;
         if (!error) {
             read(output);

@@ -10,6 +10,7 @@
 namespace emprops::ipc {
 namespace {
 
+using testing::Each;
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::Pair;
@@ -18,8 +19,8 @@ using testing::Pair;
 struct Recorder {
     explicit Recorder(std::size_t limit, Returns returns = Returns::kept) : framer(limit, returns) {}
 
-    Recorder& feed(std::string_view bytes) {
-        framer.feed(bytes, sink);
+    Recorder& feed(std::string_view bytes, bool cut = false) {
+        framer.feed(bytes, sink, cut);
         return *this;
     }
     Recorder& finish() {
@@ -179,6 +180,24 @@ TEST(LineFramer, AReturnEndsTheStateOfALineThatIsWrittenOver) {
     r.feed("a 1%\r").feed("a 2%\r").feed("next line\n").finish();
     EXPECT_THAT(r.lines, ElementsAre("model 4%", "next line"));
     EXPECT_EQ(r.states.back(), "a 2%");
+}
+
+TEST(LineFramer, AStateIsNotToldInHalvesWhereTheReadersBlockEnds) {
+    for (const char* style : {"9%|x|\r", "\r9%|x|"}) {  // the return behind a state, or in front of it
+        std::string stream;
+        for (int i = 0; i < 50; ++i)
+            stream += style;
+        for (const Returns returns : {Returns::end_text, Returns::end_lines}) {
+            for (std::size_t block = 1; block < 20; ++block) {
+                Recorder r(100, returns);
+                for (std::size_t at = 0; at < stream.size(); at += block)
+                    r.feed(std::string_view(stream).substr(at, block), at + block < stream.size());
+                EXPECT_THAT(r.states, Each("9%|x|")) << style << " in blocks of " << block;
+                r.feed("\n");
+                EXPECT_THAT(r.lines, ElementsAre("9%|x|"));
+            }
+        }
+    }
 }
 
 TEST(LineFramer, WhatClearsALineIsNoStateOfIt) {
