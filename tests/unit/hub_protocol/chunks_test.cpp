@@ -15,7 +15,7 @@ namespace emprops::hub {
 namespace {
 
 using std::chrono::milliseconds;
-const auto start = std::chrono::steady_clock::time_point{} + std::chrono::hours(1);
+const auto start = TimePoint{} + std::chrono::hours(1);
 
 TEST(Chunking, AMessageAtTheLimitIsOneFrame) {
     EXPECT_EQ(to_frames("12345", "job_available", "j", 5), std::vector<std::string>{"12345"});
