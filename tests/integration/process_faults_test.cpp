@@ -325,8 +325,9 @@ TEST_F(Faults, AStoppedOneIsSeenGetsNoJobsAndGoesOn) {
     ASSERT_EQ(::kill(pid, SIGSTOP), 0);
     ASSERT_TRUE(driver.run_until([&] { return !available(); }));
     EXPECT_THAT(driver.changes.back().second.unavailable_reason, HasSubstr("it is stopped by SIGSTOP"));
-    EXPECT_THAT(driver.why("bad"), HasSubstr("bad is stopped by SIGSTOP: somebody stopped it; `kill -CONT " +
-                                             std::to_string(pid) + "` lets it go on"));
+    EXPECT_THAT(driver.why("bad"),
+                HasSubstr("bad is unavailable: it is stopped by SIGSTOP: somebody stopped it; `kill -CONT " +
+                          std::to_string(pid) + "` lets it go on"));
     ASSERT_EQ(::kill(pid, SIGCONT), 0);
     ASSERT_TRUE(driver.run_until(available));
     EXPECT_EQ(driver.result_of("bad", "j"), R"({"ok":true})");

@@ -247,9 +247,9 @@ TEST(Sdk, AJobThatDoesNotReturnIsLeftBehindWhenTheGraceIsOver) {
 TEST(Sdk, TheGraceDoesNotRunWhileTheConnectorIsStopped) {
     Peer peer;
     peer.ready();
-    peer.job("j", R"({"processing_time":1,"steps":1,"fault":"ignore_cancel"})");
+    peer.job("j", R"({"processing_time":2,"steps":20,"fault":"ignore_cancel"})");
     peer.next("progress");
-    peer.send({{"type", "shutdown"}, {"grace_ms", 3000}});
+    peer.send({{"type", "shutdown"}, {"grace_ms", 3500}});
     peer.close_stdin();
     peer.signal(SIGSTOP);
     std::this_thread::sleep_for(Ms(4500));  // the pause itself: much longer than the grace
