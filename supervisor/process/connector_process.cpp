@@ -16,8 +16,8 @@ constexpr Ms progress_interval{100};
 constexpr std::uint32_t requests_per_second = 20;
 /// A waiting progress line is kept as it came, unless it is longer than what it says.
 constexpr std::size_t kept_progress_bytes = 4096;
-/// A connector of a later version has a few; each is told once.
-constexpr std::size_t most_unknown_types = 16;
+/// Of what is told once. A connector of a later version has a few unknown types and features.
+constexpr std::size_t most_news = 20;
 
 Said::Speaker speaker(const InstanceId& id, const config::ConnectorSettings& settings) {
     return {id,
@@ -94,7 +94,7 @@ Result<> ConnectorProcess::give(const ipc::Job& job) {
     // The fields around the payload are small: 1 KiB and the two texts of the client cover them.
     const std::size_t size = job.payload.text.size() + job.job_id.size() + job.job_type.size() + 1024;
     const Error busy{"busy", "too much waits for the stdin of " + to_string(id_)};
-    if (!connected() || !child_.io()->fits(size) || !jobs_.add(job.job_id)) return busy;
+    if (!connected() || !child_.io()->fits(size) || !jobs_.add(job.job_id, job.work_dir)) return busy;
     try {
         if (send(job)) return Ok{};
     } catch (const std::bad_alloc&) {
@@ -184,7 +184,8 @@ void ConnectorProcess::on_malformed(const ipc::Malformed& malformed, std::string
         if (const auto running = jobs_.ids(); running.size() == 1) job_id = running.front();
     }
     broken(job_id, ipc::code::protocol_error,
-           "the connector sent a line that is not a valid message: " + malformed.reason);
+           "the connector sent a line that is not a valid message: " + malformed.reason +
+               perhaps_two_writers(line));
     // Of two threads that write at once, one may have written a whole message.
     if (malformed.at != 0) return;
     auto rest = ipc::message_behind(line);
@@ -299,9 +300,10 @@ bool ConnectorProcess::may_pass(const ipc::FromConnector& message) {
                std::holds_alternative<ipc::InitFailed>(message)) {
         if (said_ready_ && !said_.may_complain()) return false;
         said_ready_ = true;
-        const auto* ready = std::get_if<ipc::Ready>(&message);
-        if (ready != nullptr && !ready->unknown_features.empty())
-            complain("", unknown_feature(ready->unknown_features.front()));
+        if (const auto* ready = std::get_if<ipc::Ready>(&message)) {
+            for (const std::string& name : ready->unknown_features)
+                if (is_news("feature " + name)) complain("", unknown_feature(name));
+        }
     }
     return true;
 }
@@ -326,6 +328,7 @@ void ConnectorProcess::on_decoded(ipc::FromConnector message, std::string_view l
     } else if (const auto* result = std::get_if<ipc::JobResult>(&message)) {
         if (!about_held_job(result->job_id, "result", true)) return;
         pass_last_progress(result->job_id);
+        examine(*result);
     } else if (const auto* failed = std::get_if<ipc::Failed>(&message)) {
         if (!about_held_job(failed->job_id, "failed", true)) return;
         pass_last_progress(failed->job_id);
@@ -333,10 +336,27 @@ void ConnectorProcess::on_decoded(ipc::FromConnector message, std::string_view l
     owner_.on_message(*this, std::move(message));
 }
 
+bool ConnectorProcess::is_news(const std::string& what) {
+    return told_.size() < most_news && told_.insert(what).second;
+}
+
+/// What is taken as it is, and yet hardly meant so: each kind is told once of a process.
+void ConnectorProcess::examine(const ipc::JobResult& result) {
+    if (jobs_.counts_in_fractions(result.job_id) && is_news("fractions"))
+        complain(result.job_id, fraction_as_progress);
+    const std::string work_dir = jobs_.work_dir(result.job_id);
+    if (!work_dir.empty() && result.result.text.find(work_dir) != std::string::npos && is_news("work_dir"))
+        complain(result.job_id, result_in_work_dir(work_dir));
+}
+
+void ConnectorProcess::say_it_did_not_answer(bool cancel, Ms up) {
+    const std::string reader = around_.host.reader_of_stdin(child_.pid(), up);
+    if (cancel || !reader.empty()) complain("", unanswered_messages(reader));
+}
+
 void ConnectorProcess::on_unknown(const ipc::Unknown& unknown) {
     ++counters_.stray_lines;
-    if (unknown_types_.size() < most_unknown_types && unknown_types_.insert(cut(unknown.type)).second)
-        complain("", unknown_type(cut(unknown.type)));
+    if (is_news("type " + cut(unknown.type))) complain("", unknown_type(cut(unknown.type)));
 }
 
 bool ConnectorProcess::about_held_job(std::string_view job_id, const char* type, bool ends) {
@@ -350,8 +370,11 @@ bool ConnectorProcess::about_held_job(std::string_view job_id, const char* type,
 
 void ConnectorProcess::pass_progress(std::string_view line) {
     ipc::Decoded decoded = ipc::decode_from_connector(line);
-    if (auto* message = std::get_if<ipc::FromConnector>(&decoded))
-        owner_.on_message(*this, std::move(*message));
+    auto* message = std::get_if<ipc::FromConnector>(&decoded);
+    if (message == nullptr) return;
+    if (const auto* progress = std::get_if<ipc::Progress>(message))
+        jobs_.progressed(progress->job_id, progress->progress.value_or(0), is_fraction(line));
+    owner_.on_message(*this, std::move(*message));
 }
 
 void ConnectorProcess::pass_last_progress(std::string_view job_id) {

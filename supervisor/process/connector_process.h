@@ -71,6 +71,9 @@ class ConnectorProcess {
     void close_stdin_after_writing();
     /// Something is wrong with what it sends.
     void complain(const std::string& job_id, const std::string& text) { said_.complain(job_id, text); }
+    /// It is stopped for not doing what it was told: names a program that may have read that in its place. `cancel`: a
+    /// cancel was among it, so that there is something to say in any case. `up`: how long it has been ready.
+    void say_it_did_not_answer(bool cancel, Ms up);
     /// At the end: tells how much the rate limits kept out of the log and, if nobody had planned it (`died`), the last
     /// lines and messages, the latter only to those who watch.
     void tell_the_rest(bool died);
@@ -88,6 +91,9 @@ class ConnectorProcess {
     void on_malformed(const ipc::Malformed& malformed, std::string_view line, bool torn);
     void on_behind(ipc::Behind behind, std::string_view line);
     void on_unknown(const ipc::Unknown& unknown);
+    void examine(const ipc::JobResult& result);
+    /// For what is told once of a process.
+    bool is_news(const std::string& what);
     void on_decoded(ipc::FromConnector message, std::string_view line);
     void on_progress(std::string_view job_id, std::string_view line);
     /// Evidence and trace of a line that was received; what is `for_people` is traced when it may pass.
@@ -109,7 +115,7 @@ class ConnectorProcess {
     Child child_;
     Said said_;
     LineLimiter request_limit_;  // service_request, restart_service
-    std::set<std::string> unknown_types_;
+    std::set<std::string> told_;
     ProgressCoalescer progress_;
     Timer progress_timer_;
     bool progress_timer_armed_ = false;

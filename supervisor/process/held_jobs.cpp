@@ -58,6 +58,23 @@ bool HeldJobs::accepted(std::string_view job_id) {
     return job != nullptr && !std::exchange(job->accepted, true);
 }
 
+void HeldJobs::progressed(std::string_view job_id, int percent, bool fraction) {
+    Job* job = find(job_id);
+    if (job == nullptr) return;
+    job->fractions = job->fractions || fraction;
+    job->most_percent = std::max(job->most_percent, percent);
+}
+
+bool HeldJobs::counts_in_fractions(std::string_view job_id) const {
+    const auto found = jobs_.find(job_id);
+    return found != jobs_.end() && found->second.fractions && found->second.most_percent <= 1;
+}
+
+std::string HeldJobs::work_dir(std::string_view job_id) const {
+    const auto found = jobs_.find(job_id);
+    return found == jobs_.end() ? "" : found->second.work_dir;
+}
+
 bool HeldJobs::failed_here(std::string_view job_id) {
     Job* job = find(job_id);
     return job != nullptr && !job->ended && !std::exchange(job->failed_here, true);

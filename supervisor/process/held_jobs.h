@@ -13,7 +13,11 @@ namespace emprops::process {
 class HeldJobs {
   public:
     /// False: it holds a job of this id already.
-    bool add(const std::string& job_id) { return jobs_.try_emplace(job_id).second; }
+    bool add(const std::string& job_id, const std::string& work_dir = {}) {
+        const auto [entry, added] = jobs_.try_emplace(job_id);
+        if (added) entry->second.work_dir = work_dir;
+        return added;
+    }
     void remove(std::string_view job_id);
     bool holds(std::string_view job_id) const { return jobs_.find(job_id) != jobs_.end(); }
     /// Nobody waits for the job any more; its one answer may still come. False: it runs no such job.
@@ -33,6 +37,12 @@ class HeldJobs {
     void awaits_service(std::string_view job_id);
     /// True: for the first time since the last request.
     bool accepted(std::string_view job_id);
+    /// It reported this much, in percent.
+    void progressed(std::string_view job_id, int percent, bool fraction);
+    /// What it reported lay between 0 and 1 and never above: it means a fraction and not percent.
+    bool counts_in_fractions(std::string_view job_id) const;
+    /// Its scratch folder; empty: it has none.
+    std::string work_dir(std::string_view job_id) const;
     /// The worker tells of an error on its own. True: neither the process nor the worker has told an end before.
     bool failed_here(std::string_view job_id);
 
@@ -43,6 +53,9 @@ class HeldJobs {
         bool ended = false;        // it has said result or failed
         bool failed_here = false;  // see failed_here()
         bool unanswered = false;
+        bool fractions = false;
+        int most_percent = 0;
+        std::string work_dir;
     };
     Job* find(std::string_view job_id);
 

@@ -144,7 +144,9 @@ void Instance::carry_out(Actions actions) {
                 [&](const action::SendDrain& drain) {
                     members_.at(drain.generation).process().send(ipc::Drain{});
                 },
-                [&](const action::SendShutdown& end) { members_.at(end.generation).shut_down(end.grace); },
+                [&](const action::SendShutdown& end) {
+                    members_.at(end.generation).shut_down(end.grace, *life_.find(end.generation));
+                },
                 [&](const action::SignalGroup& end) { members_.at(end.generation).signal(end.signal); },
                 [&](const action::ReportStuck& stuck) {
                     members_.at(stuck.generation).process().child().say_stuck();

@@ -5,6 +5,7 @@
 
 #include "ipc/text/people.h"
 #include "supervisor/process/child_environment.h"
+#include "supervisor/process/complaints.h"
 
 namespace emprops::process {
 
@@ -86,8 +87,12 @@ void Member::greet() {
 
 // ---- what its life wants ----------------------------------------------------------------------------------
 
-void Member::shut_down(Ms grace) {
+void Member::shut_down(Ms grace, const Run& run) {
     const LogContext context(process_.log_fields());
+    const auto reason = run.stop_reason();
+    const bool cancel = reason == StopReason::cancel_ignored && offer_.info().features.cancel;
+    if (cancel || reason == StopReason::hung || reason == StopReason::timeout)
+        process_.say_it_did_not_answer(cancel, run.up_for(Clock::now()));
     logger("process")->info("{}: shutdown and end of stdin, {} to leave", name_, human_duration(grace));
     process_.child().remember_tree();
     process_.send(ipc::Shutdown{grace});
@@ -114,6 +119,8 @@ void Member::kill() {
 
 void Member::log_death(const DeathReport& report) {
     const bool as_planned = planned(report.stopped_for);
+    if (report.exit_code == 0 && !report.stopped_for && report.left_behind == 0)
+        process_.complain("", exited_by_itself);
     process_.tell_the_rest(!as_planned);
     const LogContext context(
         process_.log_fields(report.jobs_held.size() == 1 ? report.jobs_held.front() : ""));

@@ -35,7 +35,8 @@ class Member {
     bool attached() const { return settings_.attach; }
 
     // ---- what its life wants
-    void shut_down(Ms grace);
+    /// `run`: of this process; why it is told to leave, its author may want to know.
+    void shut_down(Ms grace, const Run& run);
     void signal(int signal);
     /// Ends the conversation with an attached process, or the wait for it.
     void detach();

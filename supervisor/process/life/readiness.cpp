@@ -53,7 +53,10 @@ SignsOfLife::Due SignsOfLife::tick(bool stdin_backlog, TimePoint now) {
     // A ping behind a large payload says nothing about the reader; the write deadline watches that case.
     if (stdin_backlog) return due;
     if (ping_unanswered_ && ++missed_ >= rule->missed) {
-        due.hangs = "no answer to " + std::to_string(missed_) + " pings";
+        due.hangs =
+            "no answer to " + std::to_string(missed_) +
+            " pings: read stdin and answer also while a job runs (in a thread or loop of its own), or leave the "
+            "feature \"ping\" out of `ready`";
         return due;
     }
     ping_unanswered_ = true;

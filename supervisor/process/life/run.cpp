@@ -173,8 +173,10 @@ void Run::exit_seen(Actions& out) {
 
 void Run::fill(DeathReport& report, TimePoint now) const {
     report.stopped_for = stop_reason();
-    // What becomes of a connector is told in the words of its reason.
-    if (!told() && report.stopped_for) report.stop_text = text_;
+    // What becomes of a connector is told in the words of its reason, unless more is known.
+    const bool more = reason_ == StopReason::hung || reason_ == StopReason::timeout ||
+                      reason_ == StopReason::cancel_ignored;
+    if (report.stopped_for && (!told() || more)) report.stop_text = text_;
     report.was_ready = was_up();
     report.ready_for = up_for(now);
     if (was_up()) return;

@@ -6,6 +6,8 @@
 
 #include <charconv>
 #include <cstdlib>
+#include <ctime>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <sstream>
@@ -133,6 +135,26 @@ std::string command_line(pid_t pid) {
     return read_proc(proc_path(pid, "cmdline"), std::size_t{64} << 10).value_or("");
 }
 
+std::string program_name(pid_t pid) {
+    const std::string command = command_line(pid);
+    return std::filesystem::path(command.c_str()).filename().string();
+}
+
+std::optional<std::chrono::milliseconds> age_of(pid_t pid) {
+    const auto stat = proc_stat(pid);
+    timespec now{};
+    if (!stat || ::clock_gettime(CLOCK_BOOTTIME, &now) != 0) return std::nullopt;
+    const auto started = static_cast<std::int64_t>(stat->started) * 1000 / ::sysconf(_SC_CLK_TCK);
+    return std::chrono::milliseconds(now.tv_sec * 1000 + now.tv_nsec / 1'000'000 - started);
+}
+
+std::string open_file(pid_t pid, int fd) {
+    char link[64];
+    const ssize_t size =
+        ::readlink(proc_path(pid, ("fd/" + std::to_string(fd)).c_str()).c_str(), link, sizeof link);
+    return size > 0 ? std::string(link, static_cast<std::size_t>(size)) : "";
+}
+
 std::vector<pid_t> all_processes() {
     return numbers_in("/proc").value_or(std::vector<pid_t>{});
 }
@@ -151,10 +173,7 @@ std::set<std::uint64_t> listening_sockets(std::uint16_t port) {
 bool holds_socket(pid_t pid, const std::set<std::uint64_t>& inodes) {
     const std::string folder = proc_path(pid, "fd");
     for (const pid_t fd : numbers_in(folder).value_or(std::vector<pid_t>{})) {
-        char link[64];
-        const ssize_t size = ::readlink((folder + "/" + std::to_string(fd)).c_str(), link, sizeof link);
-        if (size <= 0) continue;
-        const auto inode = socket_inode({link, static_cast<std::size_t>(size)});
+        const auto inode = socket_inode(open_file(pid, fd));
         if (inode && inodes.count(*inode) > 0) return true;
     }
     return false;

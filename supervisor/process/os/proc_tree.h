@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <set>
@@ -31,6 +32,12 @@ bool environment_has(pid_t pid, std::string_view name, std::string_view value);
 std::uint64_t resident_bytes(pid_t pid);
 /// Arguments, each ended by NUL; empty when it is gone.
 std::string command_line(pid_t pid);
+/// The name of its program, without a folder.
+std::string program_name(pid_t pid);
+/// Since its start, to a hundredth of a second.
+std::optional<std::chrono::milliseconds> age_of(pid_t pid);
+/// What a descriptor of it leads to, as /proc names it ("pipe:[123]"); empty when there is none, or we may not look.
+std::string open_file(pid_t pid, int fd);
 std::vector<pid_t> all_processes();
 /// The inodes of all sockets that listen on a TCP port in our network namespace.
 std::set<std::uint64_t> listening_sockets(std::uint16_t port);

@@ -52,6 +52,7 @@ class OsProcessHost : public ProcessHost {
         if (running_.count(pid) > 0) ::kill(-pid, signal);
     }
     int stopped_by(int pid) const override;
+    std::string reader_of_stdin(int pid, Ms time) const override;
     void remember_tree(int pid) override;
     std::size_t sweep(const std::string& marker) override;
     std::size_t sweep_all() override;
@@ -220,6 +221,17 @@ int OsProcessHost::stopped_by(int pid) const {
     // Not taken: it is told each time, as long as the process is stopped.
     if (::waitid(P_PID, static_cast<id_t>(pid), &info, WSTOPPED | WNOHANG | WNOWAIT) != 0) return 0;
     return info.si_pid == pid && info.si_code == CLD_STOPPED ? info.si_status : 0;
+}
+
+std::string OsProcessHost::reader_of_stdin(int pid, Ms time) const {
+    const std::string stdin_of_it = running_.count(pid) > 0 ? open_file(pid, STDIN_FILENO) : "";
+    if (stdin_of_it.empty()) return {};
+    for (const pid_t each : descendants_of(pid)) {
+        const auto age = age_of(each);
+        if (age && *age < time && open_file(each, STDIN_FILENO) == stdin_of_it)
+            return program_name(each) + " (pid " + std::to_string(each) + ")";
+    }
+    return {};
 }
 
 void OsProcessHost::remember_tree(int pid) {

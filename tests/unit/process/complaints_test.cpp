@@ -28,5 +28,23 @@ TEST(Complaints, OfAnUnknownWordNameTheOneThatWasProbablyMeant) {
     EXPECT_THAT(unknown_feature("teleport"), Not(HasSubstr("did you mean")));
 }
 
+TEST(Complaints, AFractionIsSeenInALineOfProgress) {
+    for (const char* line :
+         {R"({"type":"progress","job_id":"j","progress":0.5})", R"({"progress": 0.05 , "type":"progress"})",
+          R"({"progress":0.999,"details":{"progress":7}})"})
+        EXPECT_TRUE(is_fraction(line)) << line;
+    for (const char* line :
+         {R"({"type":"progress","job_id":"j"})", R"({"type":"progress","progress":0})",
+          R"({"type":"progress","progress":0.0})", R"({"type":"progress","progress":1.5})",
+          R"({"type":"progress","progress":100})", R"({"type":"progress","message":"0.5"})"})
+        EXPECT_FALSE(is_fraction(line)) << line;
+}
+
+TEST(Complaints, ALineInWhichAnotherMessageBeginsNamesTheCause) {
+    EXPECT_THAT(perhaps_two_writers(R"({"type":"result","job_id":"a","res{"type":"progress","job_id":"b"})"),
+                HasSubstr("let one thread write at a time"));
+    EXPECT_EQ(perhaps_two_writers(R"({"type":"result","job_id":"a","result":{"type":NaN}})"), "");
+}
+
 }  // namespace
 }  // namespace emprops::process
