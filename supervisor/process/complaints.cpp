@@ -40,6 +40,16 @@ std::string TextBefore::foreign() const {
            ", for a job that this process does not hold; ignored";
 }
 
+std::string about_no_held_job(std::string_view type, bool ended, const std::vector<std::string>& held) {
+    const std::string text = std::string(type) + " for a job that ";
+    if (ended) return text + "it has already ended; ignored";
+    const std::string known = held.empty() ? ""
+                                           : " (it holds " + in_quotes(held.front()) +
+                                                 (held.size() > 1 ? " and others" : "") +
+                                                 ": `job_id` must come back as it was sent)";
+    return text + "this process does not hold" + known + "; ignored";
+}
+
 std::string unknown_type(const std::string& type) {
     return "a message of the unknown type \"" + type + "\" is ignored" +
            perhaps(type, ipc::types_from_connector());

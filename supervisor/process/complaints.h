@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace emprops::process {
 
@@ -16,6 +17,8 @@ struct TextBefore {
     std::string foreign() const;    ///< it names a job that the process does not hold
 };
 
+/// A message of this type names a job that the process has ended, or does not hold; it holds these.
+std::string about_no_held_job(std::string_view type, bool ended, const std::vector<std::string>& held);
 /// With the type that was probably meant.
 std::string unknown_type(const std::string& type);
 /// Likewise of a feature that `ready` names.

@@ -362,9 +362,7 @@ void ConnectorProcess::on_unknown(const ipc::Unknown& unknown) {
 bool ConnectorProcess::about_held_job(std::string_view job_id, const char* type, bool ends) {
     if (jobs_.said(job_id, ends)) return true;
     ++counters_.foreign_messages;
-    complain(cut(job_id), std::string(type) + " for a job that " +
-                              (jobs_.holds(job_id) ? "it has already ended" : "this process does not hold") +
-                              "; ignored");
+    complain(cut(job_id), about_no_held_job(type, jobs_.holds(job_id), jobs_.ids()));
     return false;
 }
 

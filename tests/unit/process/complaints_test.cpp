@@ -28,6 +28,16 @@ TEST(Complaints, OfAnUnknownWordNameTheOneThatWasProbablyMeant) {
     EXPECT_THAT(unknown_feature("teleport"), Not(HasSubstr("did you mean")));
 }
 
+TEST(Complaints, OfAMessageForNoHeldJobNameTheOneThatWasPerhapsMeant) {
+    EXPECT_EQ(about_no_held_job("result", true, {"j"}),
+              "result for a job that it has already ended; ignored");
+    EXPECT_EQ(about_no_held_job("result", false, {}),
+              "result for a job that this process does not hold; ignored");
+    EXPECT_THAT(
+        about_no_held_job("result", false, {"j", "k"}),
+        HasSubstr("does not hold (it holds \"j\" and others: `job_id` must come back as it was sent)"));
+}
+
 TEST(Complaints, AFractionIsSeenInALineOfProgress) {
     for (const char* line :
          {R"({"type":"progress","job_id":"j","progress":0.5})", R"({"progress": 0.05 , "type":"progress"})",
