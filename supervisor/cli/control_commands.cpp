@@ -94,8 +94,8 @@ std::string path_of(const std::string& verb, const ControlOptions& options) {
 /// says what it waited for in vain.
 int wait_for(const control::Client& client, const std::string& verb, const ControlOptions& options,
              const Json& before) {
-    const auto deadline = std::chrono::steady_clock::now() +
-                          std::chrono::milliseconds(static_cast<long>(options.timeout_seconds * 1000));
+    const ClockWatch watch;
+    const TimePoint deadline = Clock::now() + Ms(static_cast<long>(options.timeout_seconds * 1000));
     while (true) {
         const auto page = verb == "cancel" ? client.get("/v1/jobs") : client.get("/v1/status");
         if (!page) return fail(page.error());
@@ -107,7 +107,7 @@ int wait_for(const control::Client& client, const std::string& verb, const Contr
             complain(fmt::format("{} was begun, but is not done: {}", verb, cause));
             return exit_job_failed;
         }
-        if (std::chrono::steady_clock::now() >= deadline) {
+        if (Clock::now() >= deadline) {
             complain(fmt::format(
                 "{}{}{} was begun, but is not done after {} s; `emprops-worker status` shows how it stands",
                 verb, options.name.empty() ? "" : " ", options.name, options.timeout_seconds));

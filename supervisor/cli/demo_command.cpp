@@ -12,6 +12,7 @@
 #include "supervisor/base/exit_codes.h"
 #include "supervisor/base/log.h"
 #include "supervisor/base/log_format.h"
+#include "supervisor/base/timer.h"
 #include "supervisor/cli/common.h"
 #include "supervisor/cli/job_client.h"
 #include "supervisor/cli/version.h"
@@ -204,7 +205,7 @@ class Demo {
     DemoOptions options_;
     ScratchFolder scratch_;
     boost::asio::io_context& loop_;
-    boost::asio::steady_timer ready_;
+    Timer ready_;
     std::unique_ptr<local_hub::LocalHub> hub_;
     std::unique_ptr<Worker> worker_;
     std::unique_ptr<JobClient> client_;

@@ -6,7 +6,6 @@
 // submitting it again could run it twice. Event loop thread only; callbacks come from the loop.
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <deque>
 #include <functional>
 #include <map>
@@ -17,6 +16,7 @@
 #include "ipc/hub/messages.h"
 #include "ipc/result.h"
 #include "supervisor/base/time.h"
+#include "supervisor/base/timer.h"
 #include "supervisor/hub/link.h"
 
 namespace emprops::cli {
@@ -104,8 +104,8 @@ class JobClient {
     std::string client_id_;
     Limits limits_;
     std::unique_ptr<hub::Link> link_;
-    boost::asio::steady_timer timer_;
-    boost::asio::steady_timer acceptance_;
+    Timer timer_;
+    Timer acceptance_;
     std::function<void()> closed_;
     std::deque<Pending> pending_;
     std::map<std::string, Job> jobs_;

@@ -17,6 +17,8 @@
 #include "ipc/text/encoding.h"
 #include "supervisor/base/exit_codes.h"
 #include "supervisor/base/log_format.h"
+#include "supervisor/base/pause_watch.h"
+#include "supervisor/base/timer.h"
 #include "supervisor/cli/common.h"
 #include "supervisor/cli/job_client.h"
 #include "supervisor/cli/table.h"
@@ -164,7 +166,9 @@ int submit(const Common& common, const SubmitOptions& options) {
     int exit_code = exit_internal;
     std::unique_ptr<JobClient> client;
     std::unique_ptr<Signals> signals;
-    boost::asio::steady_timer limit(loop);
+    // What this command waits for runs on in its own time, also while this one stands still.
+    const PauseWatch pauses(loop.get_executor(), [](Ms) {});
+    Timer limit(loop);
     const auto leave = [&](int code) {
         exit_code = code;
         limit.cancel();

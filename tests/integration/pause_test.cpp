@@ -115,5 +115,37 @@ INSTANTIATE_TEST_SUITE_P(Order, PauseTest, testing::Values(Wakes::first, Wakes::
                                                                : "SupervisorWakesLast";
                          });
 
+/// A command that waits is no different: with `--timeout 4` it still sees the end of a job of 7 s.
+TEST(PausedCommand, ItsTimeoutDoesNotCountAPause) {
+    TestHub hub;
+    TestWorker worker({hub.url(),
+                       "[connectors.sim]\ncommand = [\"emprops-connector-simulation\"]\n"
+                       "env = {SIMULATION_JOB_TYPE = \"sim\", SIMULATION_PROCESSING_TIME = \"7\", "
+                       "SIMULATION_STEPS = \"70\"}\n",
+                       {},
+                       {},
+                       {}});
+    worker.wait_state("sim", "ready");
+    const auto command = [&](std::vector<std::string> arguments) {
+        arguments.insert(arguments.begin(), worker_binary());
+        ChildOptions options;
+        options.argv = std::move(arguments);
+        options.working_directory = worker.dir().path().string();
+        return std::make_unique<ChildProcess>(std::move(options));
+    };
+    const auto submit = command(
+        {"submit", "--hub", hub.url(), "--type", "sim", "--payload", "{}", "--wait", "--timeout", "4"});
+    ASSERT_TRUE(wait_until([&] { return !worker.connector("sim").at("jobs").empty(); }));
+    const auto drain = command({"drain", "sim", "--wait", "--timeout", "4"});
+    ASSERT_TRUE(wait_until([&] { return worker.connector("sim").contains("takes_no_jobs_because"); }));
+    for (const auto* each : {&submit, &drain})
+        (*each)->signal(SIGSTOP);
+    std::this_thread::sleep_for(pause_length);
+    for (const auto* each : {&submit, &drain})
+        (*each)->signal(SIGCONT);
+    EXPECT_EQ(submit->wait(), (ExitStatus{0, 0})) << submit->stderr_text();
+    EXPECT_EQ(drain->wait(), (ExitStatus{0, 0})) << drain->stderr_text();
+}
+
 }  // namespace
 }  // namespace emprops::test

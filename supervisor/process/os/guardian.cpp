@@ -13,6 +13,7 @@
 #include <cstring>
 #include <exception>
 
+#include "ipc/time/clock.h"
 #include "supervisor/process/os/inherited.h"
 #include "supervisor/process/os/proc_tree.h"
 
@@ -29,7 +30,8 @@ constexpr timespec look_interval{5, 0};
 /// rounds; a process in uninterruptible sleep cannot be killed, hence the limit. Returns how many were found.
 std::size_t kill_descendants() {
     std::size_t killed = 0;
-    const auto deadline = std::chrono::steady_clock::now() + sweep_limit;
+    const ClockWatch watch;
+    const TimePoint deadline = Clock::now() + sweep_limit;
     for (;;) {
         std::size_t alive = 0;
         for (const pid_t pid : descendants_of(::getpid())) {
@@ -43,7 +45,7 @@ std::size_t kill_descendants() {
         while ((reaped = ::waitpid(-1, nullptr, WNOHANG)) > 0) {
         }
         const bool childless = reaped == -1 && errno == ECHILD;
-        if (childless || std::chrono::steady_clock::now() > deadline) return killed;
+        if (childless || Clock::now() > deadline) return killed;
         ::usleep(2000);
     }
 }
