@@ -1,8 +1,11 @@
 #include "connectors/comfyui/server/socket.h"
+#include "ipc/text/people.h"
 #include "ipc/text/percent.h"
+#include "ipc/time/clock.h"
 
 #include <algorithm>
 #include <atomic>
+#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -15,6 +18,7 @@
 #include <boost/beast/websocket/ssl.hpp>
 #include <optional>
 #include <thread>
+#include <utility>
 #include <variant>
 
 namespace emprops::comfyui {
@@ -29,8 +33,6 @@ namespace {
 
 // SaveImageWebsocket sends whole pictures and errors whole texts; the server has no limit of its own.
 constexpr std::size_t max_message = std::size_t{256} << 20;
-// The server never pings; its loop can be blocked by loading a model for long.
-constexpr std::chrono::seconds idle_limit{90};
 constexpr Ms first_pause{250}, longest_pause{15'000};
 
 using Plain = websocket::stream<beast::tcp_stream>;
@@ -42,12 +44,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
     using Ended = std::function<void(const std::string& reason, bool was_up)>;
 
     Connection(asio::io_context& io, asio::ssl::context& tls, const Settings& settings,
-               const std::string& client_id, SocketHandlers& handlers, Ended ended)
+               const std::string& client_id, Ms idle, SocketHandlers& handlers, Ended ended)
         : settings_(settings),
           client_id_(client_id),
+          idle_(idle),
           handlers_(handlers),
           ended_(std::move(ended)),
-          resolver_(io) {
+          resolver_(io),
+          idle_timer_(io) {
         if (settings_.server.tls()) {
             stream_.emplace<Secure>(io, tls);
         } else {
@@ -67,6 +71,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
         if (over_) return;
         over_ = true;
         resolver_.cancel();
+        idle_timer_.cancel();
         error_code ignored;
         tcp_layer().socket().shutdown(tcp::socket::shutdown_both, ignored);
         tcp_layer().close();
@@ -127,8 +132,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
         const std::string target =
             settings_.server.prefix + "/ws?clientId=" + text::percent_encode(client_id_);
         with_stream([&](auto& ws) {
-            websocket::stream_base::timeout limits{settings_.limits.connect, idle_limit, true};
-            ws.set_option(limits);
+            // Beast's own idle time would run on while this process does not.
+            ws.set_option(websocket::stream_base::timeout{settings_.limits.connect,
+                                                          websocket::stream_base::none(), false});
+            ws.control_callback([this](websocket::frame_type, beast::string_view) { heard_ = true; });
             ws.read_message_max(max_message);
             // No Origin: ComfyUI compares it with Host on loopback.
             ws.set_option(websocket::stream_base::decorator([this](websocket::request_type& request) {
@@ -154,6 +161,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
                 self->up_ = true;
                 self->handlers_.on_state(true, "");
                 self->read();
+                self->watch_idle();
             });
         });
     }
@@ -163,12 +171,26 @@ class Connection : public std::enable_shared_from_this<Connection> {
             // In pieces: a large picture on a slow line shows that it comes.
             ws.async_read_some(buffer_, 0, [self = shared_from_this()](error_code result, std::size_t count) {
                 if (self->failed(result, "reading")) return;
+                self->heard_ = true;
                 if (self->handlers_.on_bytes) self->handlers_.on_bytes(count);
                 bool whole = false;
                 self->with_stream([&](auto& stream) { whole = stream.is_message_done(); });
                 if (whole) self->deliver();
                 if (!self->over_) self->read();
             });
+        });
+    }
+
+    /// A server that said nothing for half of the time is asked for a pong, and has the other half for it.
+    void watch_idle() {
+        idle_timer_.expires_after(idle_ / 2);
+        idle_timer_.async_wait([self = shared_from_this()](error_code error) {
+            if (error || self->over_) return;
+            const bool asked = std::exchange(self->asked_, !std::exchange(self->heard_, false));
+            if (self->asked_ && asked)
+                return self->close("not a byte came for " + human_duration(self->idle_));
+            if (self->asked_) self->with_stream([&](auto& ws) { ws.async_ping({}, [self](error_code) {}); });
+            self->watch_idle();
         });
     }
 
@@ -184,22 +206,26 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
     const Settings& settings_;
     const std::string& client_id_;
+    const Ms idle_;
     SocketHandlers& handlers_;
     Ended ended_;
     tcp::resolver resolver_;
+    asio::basic_waitable_timer<Clock> idle_timer_;
     std::variant<std::monostate, Plain, Secure> stream_;
     beast::flat_buffer buffer_;
     const std::string hello_ = R"({"type":"feature_flags","data":{"supports_preview_metadata":true}})";
     bool up_ = false;
     bool over_ = false;
+    bool heard_ = false;  // since the idle time was looked at
+    bool asked_ = false;  // for a pong, when it was
 };
 
 }  // namespace
 
 class Socket::Impl {
   public:
-    Impl(const Settings& settings, std::string client_id, SocketHandlers handlers)
-        : settings_(settings), client_id_(std::move(client_id)), handlers_(std::move(handlers)) {
+    Impl(const Settings& settings, std::string client_id, SocketHandlers handlers, Ms idle)
+        : settings_(settings), client_id_(std::move(client_id)), idle_(idle), handlers_(std::move(handlers)) {
         error_code ignored;
         tls_.set_default_verify_paths(ignored);
         if (!settings_.ca_file.empty()) tls_.load_verify_file(settings_.ca_file, ignored);
@@ -233,7 +259,7 @@ class Socket::Impl {
     void connect() {
         if (stopping_) return;
         connection_ = std::make_shared<Connection>(
-            io_, tls_, settings_, client_id_, handlers_,
+            io_, tls_, settings_, client_id_, idle_, handlers_,
             [this](const std::string& reason, bool was_up) { ended(reason, was_up); });
         connection_->start();
     }
@@ -252,6 +278,7 @@ class Socket::Impl {
 
     const Settings& settings_;
     const std::string client_id_;
+    const Ms idle_;
     SocketHandlers handlers_;
     asio::io_context io_{1};
     asio::executor_work_guard<asio::io_context::executor_type> work_{asio::make_work_guard(io_)};
@@ -263,8 +290,8 @@ class Socket::Impl {
     std::thread thread_;
 };
 
-Socket::Socket(const Settings& settings, std::string client_id, SocketHandlers handlers)
-    : impl_(std::make_unique<Impl>(settings, std::move(client_id), std::move(handlers))) {}
+Socket::Socket(const Settings& settings, std::string client_id, SocketHandlers handlers, Ms idle)
+    : impl_(std::make_unique<Impl>(settings, std::move(client_id), std::move(handlers), idle)) {}
 Socket::~Socket() = default;
 void Socket::reconnect() {
     impl_->reconnect();

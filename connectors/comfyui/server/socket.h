@@ -20,8 +20,9 @@ struct SocketHandlers {
 
 class Socket {
   public:
-    /// Starts connecting. `settings` must outlive the object.
-    Socket(const Settings& settings, std::string client_id, SocketHandlers handlers);
+    /// Starts connecting. `settings` must outlive the object. `idle`: a server that gives no byte for so long, in
+    /// running time, is given up. It never pings by itself; its loop can be blocked by loading a model for long.
+    Socket(const Settings& settings, std::string client_id, SocketHandlers handlers, Ms idle = Ms{90'000});
     /// Closes and joins the thread.
     ~Socket();
     Socket(const Socket&) = delete;
