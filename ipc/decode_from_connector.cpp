@@ -21,6 +21,7 @@ Features to_features(const std::vector<std::string>& names) {
     features.ping = has("ping");
     features.status = has("status");
     features.resume = has("resume");
+    features.prepare = has("prepare");
     return features;
 }
 

@@ -42,6 +42,7 @@ Job read_job(FieldReader& in, const Envelope& envelope) {
     message.priority = in.integer("priority", Limits::min(), Limits::max(), 0);
     message.attempt = static_cast<int>(in.integer("attempt", 1, max_int, 1));
     message.resume = in.flag("resume", false);
+    message.prepare = in.flag("prepare", false);
     if (in.has("timeout_ms")) message.timeout = Ms(in.integer("timeout_ms", 0, max_ms));
     message.work_dir = in.text("work_dir", "");
     const auto payload = envelope.find("payload");
@@ -56,6 +57,7 @@ Job read_job(FieldReader& in, const Envelope& envelope) {
 std::optional<ToConnector> read(const std::string& type, FieldReader& in, const Envelope& envelope) {
     if (type == "hello") return read_hello(in);
     if (type == "job") return read_job(in, envelope);
+    if (type == "begin") return Begin{in.nonempty_text("job_id")};
     if (type == "cancel") {
         Cancel message;
         message.job_id = in.nonempty_text("job_id");

@@ -48,6 +48,7 @@ Json names(const Features& features) {
     if (features.ping) out.push_back("ping");
     if (features.status) out.push_back("status");
     if (features.resume) out.push_back("resume");
+    if (features.prepare) out.push_back("prepare");
     return out;
 }
 
@@ -71,9 +72,11 @@ struct Encoder {
         Line line("job");
         line.add("job_id", m.job_id).add("job_type", m.job_type).add("priority", m.priority);
         line.add("attempt", m.attempt).add("resume", m.resume);
+        line.add_if(m.prepare, "prepare", true);
         if (m.timeout) line.add("timeout_ms", m.timeout->count());
         return line.add("work_dir", m.work_dir).add_raw("payload", m.payload).end();
     }
+    std::string operator()(const Begin& m) const { return Line("begin").add("job_id", m.job_id).end(); }
     std::string operator()(const Cancel& m) const {
         return Line("cancel").add("job_id", m.job_id).add("reason", m.reason).end();
     }

@@ -77,13 +77,17 @@ struct Job {
     std::string job_id;
     std::string job_type;
     std::int64_t priority = 0;
-    int attempt = 1;      // 1-based, on this worker
-    bool resume = false;  // an earlier process of this connector held this job
+    int attempt = 1;       // 1-based, on this worker
+    bool resume = false;   // an earlier process of this connector held this job
+    bool prepare = false;  // not to be begun before `begin`
     std::optional<Ms> timeout;
     std::string work_dir;  // scratch folder of this job, removed at its end
     RawJson payload;
 };
 
+struct Begin {
+    std::string job_id;
+};
 struct Cancel {
     std::string job_id;
     std::string reason;
@@ -96,7 +100,7 @@ struct Shutdown {
     Ms grace{10'000};
 };
 
-using ToConnector = std::variant<Hello, Job, Cancel, Ping, Drain, Shutdown>;
+using ToConnector = std::variant<Hello, Job, Begin, Cancel, Ping, Drain, Shutdown>;
 
 // ---- connector -> supervisor ---------------------------------------------------------------------------
 
@@ -105,11 +109,12 @@ struct Features {
     bool ping = false;
     bool status = false;
     bool resume = false;
+    bool prepare = false;
     bool operator==(const Features&) const = default;
 };
 
 /// The names of Features.
-inline constexpr const char* feature_names[] = {"cancel", "ping", "status", "resume"};
+inline constexpr const char* feature_names[] = {"cancel", "ping", "status", "resume", "prepare"};
 
 struct Ready {
     int protocol = protocol_version;

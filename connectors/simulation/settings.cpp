@@ -85,6 +85,7 @@ const SettingRows<Settings>& setting_rows() {
         row(&S::concurrency, "concurrency", "Old name of `[connectors.NAME] concurrency`, which wins.")
             .within(1, 1000),
         row(&S::resume, "resume", "Declare the feature `resume`: jobs of a dead process are given again."),
+        row(&S::prepare, "prepare", "Declare the feature `prepare`: the next job comes while one runs."),
         row(&S::start_fault, "start_fault", "What goes wrong at the start; see Faults of the start.")
             .seldom(),
         row(&S::start_fault_file, "start_fault_file", "The fault happens only while this file exists.")

@@ -21,6 +21,7 @@ struct Settings {
     std::int64_t steps = 5;
     std::int64_t concurrency = 1;
     bool resume = false;
+    bool prepare = false;
 
     // For tests of supervision.
     std::string start_fault;

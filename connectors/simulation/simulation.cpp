@@ -111,10 +111,12 @@ Features Simulation::features() const {
     Features features;
     features.status = true;
     features.resume = settings_.resume;
+    features.prepare = settings_.prepare;
     return features;
 }
 
 RawResult Simulation::process_job_raw(const Job& job, JobContext& context) {
+    if (!context.wait_turn()) throw JobFailure("cancelled", context.cancel_reason());
     note_start(settings_.journal, job);
     const std::string tag = std::string(" [version: ") + simulation::version + "]";
     context.progress(0, "Starting " + settings_.job_type + " job" + tag, "started",

@@ -35,6 +35,7 @@ std::string shown(const ipc::ToConnector& message) {
         copy.priority = job->priority;
         copy.attempt = job->attempt;
         copy.resume = job->resume;
+        copy.prepare = job->prepare;
         copy.timeout = job->timeout;
         copy.work_dir = job->work_dir;
         copy.payload = hidden(job->payload);

@@ -560,6 +560,47 @@ TEST(Simulation, AResumedJobGoesOnAfterItsLastFinishedStep) {
         EXPECT_THAT(message.dump(), Not(HasSubstr("Step 1/3")));
 }
 
+// ---- jobs that are prepared
+
+const char* const ahead = R"(,"prepare":true)";
+
+TEST(Sdk, APreparedJobBeginsWithItsTurn) {
+    Peer peer(Json{{"prepare", true}});
+    EXPECT_EQ(peer.ready()["features"], Json::array({"cancel", "ping", "status", "prepare"}));
+    peer.job("running", endless);
+    peer.job("next", quick.dump(), ahead);
+    peer.job("third", quick.dump(), ahead);
+    const Json refused = peer.next("failed");
+    EXPECT_EQ(refused["job_id"], "third") << "one is prepared at a time";
+    EXPECT_EQ(refused["error"]["code"], "not_started");
+    for (const Json& message : peer.seen)
+        EXPECT_NE(message.value("job_id", ""), "next")
+            << "nothing is said of it before its turn: " << message;
+
+    peer.send({{"type", "cancel"}, {"job_id", "running"}, {"reason", "enough"}});
+    EXPECT_EQ(peer.next("failed")["job_id"], "running");
+    peer.send({{"type", "begin"}, {"job_id", "next"}});
+    EXPECT_EQ(peer.next("accepted")["job_id"], "next");
+    EXPECT_EQ(peer.next("result")["job_id"], "next");
+}
+
+TEST(Sdk, APreparedJobEndsWithItsCancelOrWithTheConnector) {
+    Peer peer(Json{{"prepare", true}});
+    peer.ready();
+    peer.job("running", endless);
+    peer.job("next", quick.dump(), ahead);
+    peer.send({{"type", "cancel"}, {"job_id", "next"}, {"reason", "another one takes it"}});
+    const Json cancelled = peer.next("failed");
+    EXPECT_EQ(cancelled["job_id"], "next");
+    EXPECT_EQ(cancelled["error"]["code"], "cancelled");
+    peer.send({{"type", "begin"}, {"job_id", "next"}});  // crosses the end: ignored
+    peer.job("last", quick.dump(), ahead);
+    peer.send({{"type", "shutdown"}, {"grace_ms", 5000}});
+    EXPECT_EQ(peer.next("failed")["error"]["code"], "drained");
+    EXPECT_EQ(peer.next("failed")["error"]["code"], "drained");
+    EXPECT_EQ(peer.wait(), (ExitStatus{0, 0}));
+}
+
 TEST(Simulation, StartFaultsHappenWhileTheirFileExists) {
     const test::TempDir folder;
     const std::string file = (folder.path() / "broken").string();

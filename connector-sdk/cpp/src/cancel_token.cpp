@@ -57,6 +57,24 @@ void CancelToken::on_cancel(std::function<void()> callback) {
         callbacks_.push_back(std::move(callback));
 }
 
+bool CancelToken::wait_turn() const {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return turn_ || fired_; });
+    observed_ = observed_ || fired_;
+    return !fired_;
+}
+
+void CancelToken::set_turn(bool come) {
+    std::lock_guard lock(mutex_);
+    turn_ = come;
+    changed_.notify_all();
+}
+
+bool CancelToken::has_turn() const {
+    std::lock_guard lock(mutex_);
+    return turn_;
+}
+
 void CancelToken::start(std::function<void()> callback) {
     if (joined_ || !callback) return;
     observed_ = true;

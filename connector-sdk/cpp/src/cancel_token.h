@@ -1,5 +1,5 @@
 #pragma once
-// The cancel state of one job. Thread-safe; owned by the job, shared with its context. Callbacks run on
+// The cancel state of one job, and whether its turn has come. Thread-safe; owned by the job, shared with its context. Callbacks run on
 // threads of their own, so that one that hangs delays neither pings nor other jobs.
 
 #include <chrono>
@@ -31,12 +31,17 @@ class CancelToken {
     std::string reason() const;
     bool wait(std::chrono::milliseconds duration) const;
     void on_cancel(std::function<void()> callback);
+    /// True when its turn has come, false when it is cancelled before.
+    bool wait_turn() const;
 
     /// For the SDK: without leaving a trace.
     bool fired() const;
     Cause cause() const;
     /// True if the job has seen (by asking or by a callback) that it is to stop.
     bool observed() const;
+    /// Of a job that is to be prepared first, and then at its begin.
+    void set_turn(bool come);
+    bool has_turn() const;
     /// Waits for callbacks that still run. No callback starts after it.
     void join();
 
@@ -46,6 +51,7 @@ class CancelToken {
     mutable std::mutex mutex_;
     mutable std::condition_variable changed_;
     bool fired_ = false;
+    bool turn_ = true;
     bool joined_ = false;
     mutable bool observed_ = false;
     Cause cause_ = Cause::cancel;

@@ -76,7 +76,9 @@ std::optional<ipc::JobError> stopped(const CancelToken& token) {
 
 }  // namespace
 
-RunningJob::RunningJob(const ipc::Job& job, JobOutlet& outlet) : job_(to_public(job)), outlet_(&outlet) {}
+RunningJob::RunningJob(const ipc::Job& job, JobOutlet& outlet) : job_(to_public(job)), outlet_(&outlet) {
+    token_.set_turn(!job.prepare);
+}
 
 void RunningJob::close() {
     std::lock_guard lock(mutex_);
@@ -86,6 +88,7 @@ void RunningJob::close() {
 
 void RunningJob::progress(std::optional<double> percent, const std::string& message,
                           const std::string& status, const Json& details) {
+    if (!token_.has_turn()) return;
     ipc::Progress progress;
     progress.job_id = job_.job_id;
     progress.progress = to_percent(percent);
@@ -112,6 +115,7 @@ void RunningJob::accepted() {
 }
 
 void RunningJob::send_droppable(std::string line) {
+    if (!token_.has_turn()) return;
     std::lock_guard lock(mutex_);
     if (outlet_ != nullptr) outlet_->send_droppable(std::move(line));
 }

@@ -30,6 +30,7 @@ class RunningJob : public JobContext {
         return token_.cancelled() && token_.cause() == CancelToken::Cause::gone;
     }
     bool wait_cancelled(std::chrono::milliseconds duration) override { return token_.wait(duration); }
+    bool wait_turn() override { return token_.wait_turn(); }
     void on_cancel(std::function<void()> callback) override { token_.on_cancel(std::move(callback)); }
     void service_request(const std::string& service, const std::string& request_type,
                          const Json& content) override;

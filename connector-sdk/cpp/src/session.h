@@ -65,10 +65,13 @@ class Session : public ConnectorContext {
     void on_overlong(std::string_view head, std::uint64_t size);
     void handle(ipc::Hello hello);
     void handle(const ipc::Job& job);
+    void handle(const ipc::Begin& begin);
     void handle(const ipc::Cancel& cancel);
     void handle(const ipc::Ping& ping);
     void handle(const ipc::Drain& drain);
     void handle(const ipc::Shutdown& shutdown);
+    /// Jobs that have begun, or the others.
+    std::size_t count(bool begun) const;
     void refuse(const std::string& job_id, const std::string& why);
     void start(const ipc::Job& job);
     void join_finished_threads();

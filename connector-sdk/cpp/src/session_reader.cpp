@@ -118,11 +118,19 @@ void Session::handle(const ipc::Job& job) {
         refuse(job.job_id, "the connector is not ready yet");
     } else if (draining_) {
         refuse(job.job_id, "the connector is leaving");
-    } else if (jobs_.size() >= concurrency_) {
+    } else if (job.prepare && count(false) > 0) {
+        refuse(job.job_id, "another job is being prepared");
+    } else if (!job.prepare && count(true) >= concurrency_) {
         refuse(job.job_id, "all " + std::to_string(concurrency_) + " slots of the connector are taken");
     } else {
         start(job);
     }
+}
+
+std::size_t Session::count(bool begun) const {
+    return static_cast<std::size_t>(std::count_if(jobs_.begin(), jobs_.end(), [&](const auto& each) {
+        return each.second->token().has_turn() == begun;
+    }));
 }
 
 void Session::refuse(const std::string& job_id, const std::string& why) {
@@ -134,7 +142,7 @@ void Session::start(const ipc::Job& job) {
     jobs_.emplace(job.job_id, run);
     threads_.emplace_back();
     JobThread& slot = threads_.back();
-    writer_.send(ipc::encode(ipc::Accepted{job.job_id}));
+    if (!job.prepare) writer_.send(ipc::encode(ipc::Accepted{job.job_id}));
     try {
         slot.thread = std::thread([this, run, &slot] { run_on_thread(*run, slot); });
     } catch (const std::system_error& error) {
@@ -150,6 +158,14 @@ void Session::join_finished_threads() {
         if (slot.done) slot.thread.join();
         return slot.done;
     });
+}
+
+void Session::handle(const ipc::Begin& begin) {
+    std::lock_guard lock(mutex_);
+    const auto found = jobs_.find(begin.job_id);
+    if (found == jobs_.end() || found->second->token().has_turn()) return;  // it has ended, or began
+    writer_.send(ipc::encode(ipc::Accepted{begin.job_id}));
+    found->second->token().set_turn(true);
 }
 
 void Session::handle(const ipc::Cancel& cancel) {

@@ -37,7 +37,7 @@ ipc::Ready describe(Connector& connector, const std::string& name, std::optional
     if (ready.capabilities.is_null()) ready.capabilities = Json::object();
     ready.concurrency = std::max(1, configured ? *configured : connector.concurrency());
     const Features features = connector.features();
-    ready.features = {features.cancel, true, features.status, features.resume};
+    ready.features = {features.cancel, true, features.status, features.resume, features.prepare};
     return ready;
 }
 

@@ -142,6 +142,7 @@ TEST(DecodeToConnector, HelloIsReadBackAndHasDefaults) {
 }
 
 TEST(DecodeToConnector, SmallMessagesAreReadBack) {
+    EXPECT_EQ(std::get<Begin>(to_connector(encode(ToConnector{Begin{"j"}}))).job_id, "j");
     EXPECT_EQ(std::get<Cancel>(to_connector(encode(ToConnector{Cancel{"j", "r"}}))).reason, "r");
     EXPECT_EQ(std::get<Ping>(to_connector(encode(ToConnector{Ping{~0ull}}))).id, ~0ull);
     EXPECT_EQ(std::get<Shutdown>(to_connector(encode(ToConnector{Shutdown{Ms(7)}}))).grace, Ms(7));

@@ -24,7 +24,8 @@ using testing::IsEmpty;
 
 const std::string source_dir = EMPROPS_SOURCE_DIR;
 
-const std::set<std::string> to_connector_types{"hello", "job", "cancel", "ping", "drain", "shutdown"};
+const std::set<std::string> to_connector_types{"hello", "job",   "begin",   "cancel",
+                                               "ping",  "drain", "shutdown"};
 const std::set<std::string> from_connector_types{
     "ready",  "init_failed",     "accepted", "progress", "result",          "failed",
     "status", "restart_service", "log",      "pong",     "service_request", "capabilities"};

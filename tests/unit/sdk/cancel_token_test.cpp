@@ -51,6 +51,20 @@ TEST(CancelToken, WakesAWaitingJob) {
     EXPECT_TRUE(waiting.get());
 }
 
+TEST(CancelToken, AJobThatIsPreparedWaitsForItsTurnOrItsCancel) {
+    CancelToken token;
+    EXPECT_TRUE(token.wait_turn()) << "unless it is prepared first, it is its turn from the beginning";
+    token.set_turn(false);
+    auto waiting = std::async(std::launch::async, [&] { return token.wait_turn(); });
+    token.set_turn(true);
+    EXPECT_TRUE(waiting.get());
+    token.set_turn(false);
+    auto cancelled = std::async(std::launch::async, [&] { return token.wait_turn(); });
+    token.cancel("", Cause::leave);
+    EXPECT_FALSE(cancelled.get());
+    EXPECT_TRUE(token.observed());
+}
+
 TEST(CancelToken, RunsEachCallbackOnceOnAnotherThread) {
     CancelToken token;
     std::atomic<int> calls{0};

@@ -68,6 +68,9 @@ struct Features {
     bool cancel = true;   ///< process_job() looks at JobContext::cancelled()
     bool status = false;  ///< set_status() is called; no jobs come before the first available status
     bool resume = false;  ///< process_job() can take over a job whose earlier process died (Job::resume)
+    /// process_job() may be called while other jobs have all slots: it prepares its job and then calls
+    /// JobContext::wait_turn().
+    bool prepare = false;
 };
 
 /// One job. Valid while process_job() runs.
@@ -107,6 +110,11 @@ class JobContext {
     virtual std::string cancel_reason() const = 0;
     /// Sleeps; returns true at once when the job is cancelled, false when the time is over.
     virtual bool wait_cancelled(std::chrono::milliseconds duration) = 0;
+    /// With Features::prepare: everything before this call may be done while another job runs; nothing that
+    /// takes from that one (memory of the GPU, a place in a queue) may be. True, at once or when the slot is free:
+    /// the job begins now. False: it was cancelled meanwhile. Progress, service_request() and accepted() before it
+    /// say nothing to anybody.
+    virtual bool wait_turn() { return true; }
     /// `callback` runs once when the job is cancelled (at once if it already is), on another thread, and may
     /// still run while process_job() returns: capture values or shared_ptrs, or use CancelGuard
     /// (cancel_guard.h), which makes captures by reference safe.
