@@ -141,10 +141,12 @@ SettingRows<Limits> limit_rows() {
 SettingRows<Settings> watching_rows() {
     using S = Settings;
     return {
-        row(&S::poll_interval, "polling_interval", "How often a prompt is asked for.")
+        row(&S::poll_interval, "polling_interval",
+            "How often a prompt is asked for; a running one that the WebSocket tells of, a twentieth as often.")
             .at_least(above_zero)
             .seldom(),
-        row(&S::status_interval, "status_interval", "How often ComfyUI's health is looked at.")
+        row(&S::status_interval, "status_interval",
+            "How often ComfyUI's health is looked at; while a prompt runs and the WebSocket tells of it, every 24th time.")
             .at_least(above_zero)
             .seldom(),
         row(&S::stuck_timeout, "stuck_timeout",

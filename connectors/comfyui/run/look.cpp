@@ -14,6 +14,9 @@ Action Look::next(const std::string& prompt_id, TimePoint now) const {
         case Step::history:
             if (now < at_) return Wait{at_};
             break;
+        case Step::queue_alone:
+            if (now < at_) return Wait{at_};
+            return AskQueue{};
         case Step::queue:
             return AskQueue{};
         case Step::history_again:

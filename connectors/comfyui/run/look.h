@@ -28,12 +28,17 @@ class Look {
         step_ = Step::history;
         at_ = at;
     }
+    /// Likewise, of a prompt that runs and is heard: the queue alone says that it does.
+    void begin_with_queue(TimePoint at) {
+        step_ = Step::queue_alone;
+        at_ = at;
+    }
     /// The look that has not begun comes at `at` at the latest.
     void come_by(TimePoint at) { at_ = std::min(at_, at); }
     /// Goes on with the newest of the history.
     void ask_recent() { step_ = Step::recent; }
     /// It has asked, and has not found an answer yet: no time limit may cut in.
-    bool has_begun() const { return step_ != Step::history; }
+    bool has_begun() const { return step_ != Step::history && step_ != Step::queue_alone; }
 
     Action next(const std::string& prompt_id, TimePoint now) const;
     /// nullopt: it has more to ask. Else this look is over, and the next one is due when begin() said.
@@ -41,7 +46,7 @@ class Look {
     std::optional<Found> on_queue(const Queue& queue, const std::string& prompt_id);
 
   private:
-    enum class Step { history, queue, history_again, recent };
+    enum class Step { history, queue_alone, queue, history_again, recent };
 
     Step step_ = Step::history;
     TimePoint at_;

@@ -9,6 +9,7 @@ namespace emprops::comfyui {
 namespace {
 
 constexpr Ms retry_pause{1'000};
+constexpr int looks_left_out = 20;  // of a prompt that runs and is heard
 constexpr Ms first_look_without_socket{500};
 
 }  // namespace
@@ -196,6 +197,9 @@ void Run::found_while_following(const Found& found, TimePoint now) {
             return carry_out(judge_.vanished(submission_, cancelled_), now);
         case Where::running:
             if (submission_.place.directed() && hearing_.is_deaf(now)) asides_.push_back(Reconnect{});
+            // Its events tell; the look is only for the case that they do not.
+            if (submission_.place.directed() && hearing_.up())
+                look_.begin_with_queue(now + rules_.poll_interval * looks_left_out);
             break;
         case Where::pending:
         case Where::unclear:

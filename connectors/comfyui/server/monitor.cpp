@@ -13,6 +13,7 @@ namespace {
 constexpr Ms probe_timeout{20'000};       // ComfyUI's Python can be held up for long; slow is not dead
 constexpr Ms suspicious_interval{1'000};  // a restart must not be missed
 constexpr Ms queue_interval{15'000};
+constexpr int looks_left_out = 24;        // while a prompt of ours runs and is heard
 constexpr Ms capabilities_limit{60'000};  // for all requests together
 constexpr std::size_t max_models_per_folder = 200;
 
@@ -100,16 +101,26 @@ void Monitor::socket(const std::string& why_not) {
 
 void Monitor::run() {
     while (!stop_) {
-        probe();
+        const TimePoint now = Clock::now();
+        const bool asks = !quiet(now);
+        if (asks) looked_at_ = now;
+        if (asks) probe();
         check_disk();
-        look_at_queue();
+        if (asks) look_at_queue();
         std::unique_lock lock(mutex_);
         const Ms usual = pace_.pause(settings_.status_interval, Clock::now());
         const Ms pause =
             health_.suspicious() || orphans_.any_unwanted() ? std::min(suspicious_interval, usual) : usual;
         condition_.wait_for(lock, pause, [this] { return stop_ || hurry_; });
-        hurry_ = false;
     }
+}
+
+/// While a prompt of ours runs and the WebSocket tells of it, ComfyUI lives and has no time for questions.
+bool Monitor::quiet(TimePoint now) {
+    const bool heard = !running_.empty() && boxes_.socket_up() && boxes_.waits_for(running_);
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(hurry_, false) || health_.suspicious() || orphans_.any_unwanted()) return false;
+    return heard && now - looked_at_ < settings_.status_interval * looks_left_out;
 }
 
 void Monitor::probe() {
@@ -215,7 +226,10 @@ void Monitor::look_at_queue() {
     }
     const auto answer = api_.queue();
     const auto* queue = std::get_if<Queue>(&answer);
+    running_.clear();
     if (queue == nullptr || stop_) return;
+    if (queue->running.size() == 1 && boxes_.waits_for(queue->running.front().prompt_id))
+        running_ = queue->running.front().prompt_id;
     // Another instance may have resumed the job that this prompt was sent for.
     const auto has_job = [&](const QueueItem& item) {
         const std::string job = item.mark.is_object() && item.mark.value("job_id", Json()).is_string()

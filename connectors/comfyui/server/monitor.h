@@ -38,6 +38,7 @@ class Monitor {
 
   private:
     void run();
+    bool quiet(TimePoint now);
     void probe();
     void refresh_capabilities(const Json& system_stats);
     void check_disk();
@@ -54,6 +55,8 @@ class Monitor {
     Api api_;
     ProbePace pace_;
     TimePoint capabilities_at_, queue_at_;
+    TimePoint looked_at_;
+    std::string running_;  // a prompt of ours that the last queue showed as the running one; "": none
     Json last_capabilities_;
 
     std::mutex mutex_;  // guards what follows
