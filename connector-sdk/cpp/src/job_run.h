@@ -31,6 +31,7 @@ class RunningJob : public JobContext {
     }
     bool wait_cancelled(std::chrono::milliseconds duration) override { return token_.wait(duration); }
     bool wait_turn() override { return token_.wait_turn(); }
+    bool has_turn() const override { return token_.has_turn(); }
     void on_cancel(std::function<void()> callback) override { token_.on_cancel(std::move(callback)); }
     void service_request(const std::string& service, const std::string& request_type,
                          const Json& content) override;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "connectors/comfyui/job/groundwork.h"
 #include "connectors/comfyui/job/job_run.h"
 #include "connectors/comfyui/job/raise.h"
 #include "connectors/comfyui/text/api_key.h"
@@ -14,7 +15,9 @@ Json process(const Shared& shared, const Job& job, JobContext& context) {
     payload->extra_data_text = with_api_key(payload->extra_data_text, shared.settings.api_key_comfy_org);
     auto rules = output_rules(shared.settings.outputs, payload->outputs);
     if (!rules.ok()) raise_invalid(rules.error());
-    return JobRun(shared, job, context, std::move(*payload), std::move(*rules)).go();
+    Groundwork ground(shared, job, context, std::move(*payload), std::move(*rules));
+    ground.prepare();
+    return JobRun(ground).go();
 }
 
 }  // namespace emprops::comfyui

@@ -6,42 +6,28 @@
 #include "connectors/comfyui/job/raise.h"
 #include "connectors/comfyui/job/result.h"
 #include "connectors/comfyui/run/failures.h"
-#include "connectors/comfyui/transfer/inputs.h"
 #include "ipc/overload.h"
-#include "ipc/web/digest.h"
 
 namespace emprops::comfyui {
 namespace {}  // namespace
 
-JobRun::JobRun(const Shared& shared, const Job& job, JobContext& context, Payload payload,
-               OutputSettings rules)
-    : shared_(shared),
-      job_(job),
-      context_(context),
-      registration_(shared.boxes, job.job_id),
-      lease_(shared.work_dir, job.job_id, [this](Ms time) { return context_.wait_cancelled(time); }),
-      mark_{shared.names.space(), shared.connector, shared.instance, job.job_id,
-            sha256_hex(job.payload_text)},
-      api_(shared.settings, [this] { return scope_.cancelled(); }),
-      scope_{shared, job, context, std::move(payload), std::move(rules), api_,
-             // Once the prompt is being taken back, the requests for that must go through.
-             [this] { return context_.cancelled() && !withdrawing_; },
-             [this](Ms time, const Failure& setback) {
-                 report_.waiting(setback.message, time);
-                 return context_.wait_cancelled(time);
-             },
-             input_subfolder(shared.names.space(), job.job_id)},
-      notes_(job.work_dir),
-      report_(scope_.payload.nodes, shared.settings.previews, shared.times,
-              [this](double percent, const std::string& message, const Json& details) {
-                  context_.progress(percent, message, "processing", details);
-              }),
+JobRun::JobRun(Groundwork& ground)
+    : shared_(ground.shared),
+      job_(ground.job),
+      context_(ground.context),
+      registration_(ground.registration),
+      mark_(ground.mark),
+      withdrawing_(ground.withdrawing),
+      api_(ground.api),
+      scope_(ground.scope),
+      notes_(job_.work_dir),
+      report_(ground.report),
       run_(
           this->rules(), scope_.payload.nodes,
           [this](int n) { return shared_.names.prompt(job_.job_id, mark_.payload, n); }, Clock::now()),
-      pictures_(scope_.payload.nodes, shared.settings.websocket_nodes, max_picture_bytes),
+      pictures_(scope_.payload.nodes, shared_.settings.websocket_nodes, max_picture_bytes),
       mail_(*registration_.box(), run_, pictures_, report_),
-      sending_(scope_, mark_, report_),
+      sending_(ground.sending),
       picture_wait_(scope_, pictures_, mail_),
       failing_(scope_) {
     registration_.add_prompt(run_.prompt_id());

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "connectors/comfyui/job/failing.h"
+#include "connectors/comfyui/job/groundwork.h"
 #include "connectors/comfyui/job/job.h"
 #include "connectors/comfyui/job/mail.h"
 #include "connectors/comfyui/job/picture_wait.h"
@@ -22,7 +23,8 @@ namespace emprops::comfyui {
 
 class JobRun {
   public:
-    JobRun(const Shared& shared, const Job& job, JobContext& context, Payload payload, OutputSettings rules);
+    /// It is the job's turn. `ground` outlives it.
+    explicit JobRun(Groundwork& ground);
     JobRun(const JobRun&) = delete;
     JobRun& operator=(const JobRun&) = delete;
 
@@ -46,19 +48,18 @@ class JobRun {
     const Shared& shared_;
     const Job& job_;
     JobContext& context_;
-    const Registration registration_;
-    const Lease lease_;
-    const OwnMark mark_;
-    bool withdrawing_ = false;
+    const Registration& registration_;
+    const OwnMark& mark_;
+    bool& withdrawing_;
     std::optional<int> begun_;  // the submission of which the supervisor knows that ComfyUI has begun it
-    Api api_;
-    const JobScope scope_;
+    Api& api_;
+    const JobScope& scope_;
     WorkNotes notes_;
-    Report report_;
+    Report& report_;
     Run run_;
     SocketPictures pictures_;  // over the WebSocket only
     Mail mail_;
-    Sending sending_;
+    Sending& sending_;
     const PictureWait picture_wait_;
     const Failing failing_;
 };

@@ -115,6 +115,8 @@ class JobContext {
     /// the job begins now. False: it was cancelled meanwhile. Progress, service_request() and accepted() before it
     /// say nothing to anybody.
     virtual bool wait_turn() { return true; }
+    /// False: wait_turn() would wait.
+    virtual bool has_turn() const { return true; }
     /// `callback` runs once when the job is cancelled (at once if it already is), on another thread, and may
     /// still run while process_job() returns: capture values or shared_ptrs, or use CancelGuard
     /// (cancel_guard.h), which makes captures by reference safe.
