@@ -59,6 +59,7 @@ struct HubSettings {
     Duration reconnect_min = 1s;
     Duration reconnect_max = 10s;
     Duration keepalive_interval = 10s;
+    Duration claim_ahead = 10s;
     bool cancel_watch = true;
     Duration cancel_poll = 2s;
     Bytes send_limit = 16 * MiB;

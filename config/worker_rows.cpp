@@ -112,6 +112,11 @@ Rows<HubSettings> hub_rows() {
             "silence.")
             .within(1, 25)
             .seldom(),
+        row(&H::claim_ahead, "claim_ahead",
+            "A connector that can prepare jobs gets its next one when the running one will probably end within this, "
+            "by its progress; from the local hub at any time, since that one takes it back for nothing. 0: never.")
+            .within(0, day)
+            .seldom(),
         row(&H::cancel_watch, "cancel_watch",
             "Ask the Hub, over a second connection, whether running jobs were cancelled or taken away."),
         row(&H::cancel_poll, "cancel_poll", "How often each running job is asked for.")

@@ -34,7 +34,8 @@ Json with_job_types(const Json& capabilities, const std::vector<std::string>& jo
 // What a connector says, in the words of the Hub.
 std::string encode_progress(const Stamp& stamp, const ipc::Progress& progress);
 /// Progress -1 with status "heartbeat": keeps the Hub from giving the job away after 30 s.
-std::string encode_keepalive(const Stamp& stamp, std::string_view job_id);
+/// `waits`: the job has not begun, and says so.
+std::string encode_keepalive(const Stamp& stamp, std::string_view job_id, bool waits = false);
 /// The error is "[code] message".
 std::string encode_fail(const Stamp& stamp, std::string_view job_id, const ipc::JobError& error,
                         bool begun = true);
@@ -53,6 +54,7 @@ std::string encode(const CancelJob& message);
 // ---- Hub -> worker, client, monitor
 
 std::string encode(const Welcome& message);
+std::string encode(const ReturnJob& message);
 std::string encode(const WorkerRegistered& message);
 std::string encode(const NotificationsSubscribed& message);
 std::string encode(const HeartbeatAck& message);

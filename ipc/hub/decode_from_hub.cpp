@@ -118,7 +118,10 @@ HubFrame decode_hub_frame(std::string_view text) {
     const ipc::Envelope& envelope = *scan.envelope;
     const auto type = text_of(envelope.fields, "type");
     if (!type || type->empty()) return BadFrame{"message without a type"};
-    if (*type == "connection_established") return Welcome{};
+    if (*type == "connection_established") {
+        const auto takes = envelope.fields.find("takes_jobs_back");
+        return Welcome{{}, 0, takes != envelope.fields.end() && *takes == Json(true)};
+    }
     if (*type == "job_available") return decode_offer(envelope);
     if (*type == "job_assigned") return decode_assignment(envelope);
     if (*type == "chunked_message") return decode_chunk(envelope);
@@ -133,10 +136,12 @@ HubFrame decode_hub_frame(std::string_view text) {
         return classify_error(*error);
     }
     std::string job_id = text_or_empty(envelope.fields, "job_id");
-    if (*type == "job_completed_ack" || *type == "job_failed_ack" || *type == "cancel_job") {
+    if (*type == "job_completed_ack" || *type == "job_failed_ack" || *type == "cancel_job" ||
+        *type == "return_job") {
         if (job_id.empty()) return bad(*type, "no job_id");
         if (*type == "job_completed_ack") return CompletedAck{std::move(job_id)};
         if (*type == "job_failed_ack") return FailedAck{std::move(job_id)};
+        if (*type == "return_job") return ReturnJob{std::move(job_id)};
         return CancelJob{std::move(job_id), text_or_empty(envelope.fields, "reason")};
     }
     return ignored(*type);

@@ -87,6 +87,11 @@ std::vector<std::string> texts_in(const Json& object, const char* key) {
     return texts;
 }
 
+bool flag(const Json& object, const char* key, bool missing) {
+    const auto found = object.find(key);
+    return found != object.end() && found->is_boolean() ? found->get<bool>() : missing;
+}
+
 FailJob fail_job(Fields& fields, const Json& object) {
     FailJob fail;
     fail.job_id = fields.text("job_id");
@@ -97,12 +102,8 @@ FailJob fail_job(Fields& fields, const Json& object) {
     const auto code = object.find("error_code");
     fail.error_code =
         code != object.end() && code->is_string() ? code->get<std::string>() : code_in(fail.error);
-    const auto flag = [&](const char* key, bool& value) {
-        const auto found = object.find(key);
-        if (found != object.end() && found->is_boolean()) value = found->get<bool>();
-    };
-    flag("retryable", fail.retryable);
-    flag("begun", fail.begun);
+    fail.retryable = flag(object, "retryable", true);
+    fail.begun = flag(object, "begun", true);
     return fail;
 }
 
@@ -116,6 +117,7 @@ JobProgress job_progress(Fields& fields, const ipc::Envelope& envelope) {
     progress.status = fields.text("status", "processing");
     progress.message = fields.text_or_null("message");
     progress.connector_details = object_text(envelope, "connector_details", "null", fields);
+    progress.begun = flag(envelope.fields, "begun", true);
     return progress;
 }
 
@@ -132,10 +134,13 @@ std::optional<FromWorker> from_worker(std::string_view type, Fields& fields, con
     }
     if (type == "worker_heartbeat")
         return WorkerHeartbeat{stamp_of(object), fields.text_or_null("status", "idle")};
-    if (type == "worker_status")
-        return WorkerStatus{stamp_of(object), fields.text_or_null("status", "idle"),
-                            fields.object_or_null("capabilities"),
-                            fields.object_or_null("connector_statuses")};
+    if (type == "worker_status") {
+        WorkerStatus message{stamp_of(object), fields.text_or_null("status", "idle"),
+                             fields.object_or_null("capabilities"),
+                             fields.object_or_null("connector_statuses")};
+        if (object.contains("ahead_job_types")) message.ahead_job_types = texts_in(object, "ahead_job_types");
+        return message;
+    }
     if (type == "claim_job")
         return ClaimJob{stamp_of(object), fields.text("job_id"), texts_in(object, "earlier_worker_ids")};
     if (type == "update_job_progress") return job_progress(fields, envelope);

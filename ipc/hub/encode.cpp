@@ -85,6 +85,7 @@ std::string encode(const WorkerStatus& message) {
     if (to_monitor || !message.capabilities.is_null()) out["capabilities"] = message.capabilities;
     if (to_monitor || !message.connector_statuses.is_null())
         out["connector_statuses"] = message.connector_statuses;
+    if (message.ahead_job_types) out["ahead_job_types"] = *message.ahead_job_types;
     return message_text(std::move(out));
 }
 
@@ -97,12 +98,13 @@ std::string encode(const ClaimJob& message) {
 }
 
 std::string encode(const JobProgress& message) {
-    return message_text(begin("update_job_progress", message.stamp),
-                        {{"job_id", message.job_id},
-                         {"progress", std::clamp(message.progress, -1, 100)},
-                         {"status", message.status},
-                         {"message", or_null(message.message)}},
-                        "connector_details", message.connector_details);
+    Members more{{"job_id", message.job_id},
+                 {"progress", std::clamp(message.progress, -1, 100)},
+                 {"status", message.status},
+                 {"message", or_null(message.message)}};
+    if (!message.begun) more["begun"] = false;
+    return message_text(begin("update_job_progress", message.stamp), more, "connector_details",
+                        message.connector_details);
 }
 
 std::string encode(const CompleteJob& message) {
@@ -150,7 +152,10 @@ std::string encode_progress(const Stamp& stamp, const ipc::Progress& progress) {
     return encode(message);
 }
 
-std::string encode_keepalive(const Stamp& stamp, std::string_view job_id) {
+std::string encode_keepalive(const Stamp& stamp, std::string_view job_id, bool waits) {
+    if (waits)
+        return encode(
+            JobProgress{stamp, std::string(job_id), -1, "waiting", "waits for the slot", "null", false});
     return encode(JobProgress{stamp, std::string(job_id), -1, "heartbeat"});
 }
 
@@ -202,7 +207,14 @@ std::string encode(const CancelJob& message) {
 // ---- Hub -> worker
 
 std::string encode(const Welcome& message) {
-    return message_text(begin("connection_established", message.timestamp), {{"message", message.message}});
+    Members out = begin("connection_established", message.timestamp);
+    out["message"] = message.message;
+    if (message.takes_jobs_back) out["takes_jobs_back"] = true;
+    return message_text(std::move(out));
+}
+
+std::string encode(const ReturnJob& message) {
+    return message_text(begin("return_job"), {{"job_id", message.job_id}});
 }
 
 std::string encode(const WorkerRegistered& message) {

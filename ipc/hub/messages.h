@@ -48,6 +48,9 @@ struct WorkerStatus {
     Json capabilities = nullptr;        ///< object, or null: not said
     Json connector_statuses = nullptr;  ///< likewise
     std::string message_id = {};        ///< set in what monitors get; there null is said
+    /// To the local hub: types of which it takes one job to prepare, although no slot is free for them. Nullopt: not
+    /// said, what was said before holds.
+    std::optional<std::vector<std::string>> ahead_job_types = {};
 };
 struct ClaimJob {
     Stamp stamp;
@@ -63,6 +66,7 @@ struct JobProgress {  // update_job_progress; clients get it as well
     std::string status = "processing";
     std::optional<std::string> message = {};
     std::string_view connector_details = "null";  ///< an object or null
+    bool begun = true;  ///< for the local hub; false: the job waits for its slot at this worker
 };
 struct CompleteJob {  // clients get it as well
     Stamp stamp;
@@ -148,6 +152,12 @@ using FromMonitor = std::variant<Subscribe, GetSystemStatus, StayAlive>;
 struct Welcome {  // connection_established
     std::string message = {};
     double timestamp = 0;  ///< 0: left out, as to workers
+    /// A job that has not begun goes back for nothing here, and is asked for (ReturnJob). The local hub says it.
+    bool takes_jobs_back = false;
+};
+/// Somebody else would begin this job at once: fail_job with `begun: false` if it has not begun. The local hub says it.
+struct ReturnJob {
+    std::string job_id;
 };
 struct WorkerRegistered {
     Stamp stamp;
@@ -269,8 +279,8 @@ struct BadFrame {
     std::string reason;
 };
 
-using HubFrame = std::variant<Welcome, Offer, Assignment, CompletedAck, FailedAck, CancelJob, JobStatus,
-                              Chunk, HubError, Ignored, BadFrame>;
+using HubFrame = std::variant<Welcome, Offer, Assignment, CompletedAck, FailedAck, CancelJob, ReturnJob,
+                              JobStatus, Chunk, HubError, Ignored, BadFrame>;
 using ClientFrame = std::variant<Welcome, JobAccepted, JobProgress, CompleteJob, AttemptFailed, JobStatus,
                                  HubError, Ignored, BadFrame>;
 

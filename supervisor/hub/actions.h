@@ -73,10 +73,13 @@ using jobs::NotDelivered;
 using jobs::PlaceReleased;
 using jobs::PlaceWanted;
 using jobs::Readopted;
+using jobs::ReturnWanted;
+using jobs::TakesBack;
 
-using Action = std::variant<Connect, Send, Disconnect, OpenWatch, SendWatch, CloseWatch, OpenBulk, SendBulk,
-                            CloseBulk, PlaceWanted, PlaceReleased, Assigned, Readopted, JobConfirmed,
-                            JobCancelled, JobWithdrawn, Delivered, NotDelivered, AuthRefused, Note>;
+using Action =
+    std::variant<Connect, Send, Disconnect, OpenWatch, SendWatch, CloseWatch, OpenBulk, SendBulk, CloseBulk,
+                 PlaceWanted, PlaceReleased, TakesBack, ReturnWanted, Assigned, Readopted, JobConfirmed,
+                 JobCancelled, JobWithdrawn, Delivered, NotDelivered, AuthRefused, Note>;
 using Actions = std::vector<Action>;
 
 }  // namespace emprops::hub

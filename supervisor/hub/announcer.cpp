@@ -66,7 +66,17 @@ Announcer::Wish Announcer::wish(TimePoint now, const Situation& situation) {
             ++allowed;
         if (slots > 0 && allowed != wish.allowed.end() && *allowed == type) free.push_back(type);
     }
-    wish.idle = !situation.hold && capacity.idle() && !free.empty();
+    if (!situation.hold && !capacity.draining) {
+        const Types ahead = both({capacity.ahead.begin(), capacity.ahead.end()}, wish.allowed);
+        if (situation.takes_back) {
+            wish.ahead = ahead;
+        } else {  // it offers to idle workers only
+            Types more;
+            std::set_union(free.begin(), free.end(), ahead.begin(), ahead.end(), std::back_inserter(more));
+            free = std::move(more);
+        }
+    }
+    wish.idle = !situation.hold && !capacity.draining && !free.empty();
     wish.types = wish.idle ? std::move(free) : both(types_, wish.allowed);
     return wish;
 }
@@ -80,6 +90,7 @@ void Announcer::tell(TimePoint now, Types types, bool idle) {
 
 Announcement::Registration Announcer::on_connected(TimePoint now, const Situation& situation) {
     types_.clear();
+    ahead_.clear();
     quiet_.reset();
     Wish want = wish(now, situation);
     if (!want.idle) want.types = want.allowed;
@@ -116,7 +127,8 @@ bool Announcer::nothing_new(TimePoint now, const Situation& situation) const {
     const auto due = [now](const std::optional<TimePoint>& at) { return at && *at <= now; };
     return quiet_ && situation.shared && situation.shared == quiet_->shared && !situation.outcomes &&
            situation.claim == quiet_->claim && situation.ending == quiet_->ending &&
-           situation.hold == quiet_->hold && !due(status_owed_) && !due(registration_owed_);
+           situation.hold == quiet_->hold && situation.takes_back == quiet_->takes_back &&
+           !due(status_owed_) && !due(registration_owed_);
 }
 
 Announcement Announcer::decide(TimePoint now, const Situation& situation) {
@@ -146,6 +158,7 @@ Announcement Announcer::look(TimePoint now, const Situation& situation) {
     if (waits_for_outcomes(now, situation)) {
         want.idle = want.idle && idle_;
         want.types = both(types_, want.idle ? want.types : want.allowed);
+        want.ahead = both(ahead_, want.ahead);
     }
     if (narrows_too_soon(now, want)) {
         want.idle = false;
@@ -167,15 +180,16 @@ Announcement Announcer::look(TimePoint now, const Situation& situation) {
     const bool due = status_owed_ && *status_owed_ <= now;
     if (want.types != types_ || (registration_owed_ && *registration_owed_ <= now)) {
         announcement.registration = Announcement::Registration{want.types, want.idle};
-        if (!want.idle) announcement.status = false;
+        if (!want.idle || want.ahead != ahead_) announcement.status = want.idle;
         registration_owed_.reset();
         last_registration_ = now;
-    } else if (due || want.idle != idle_) {
+    } else if (due || want.idle != idle_ || want.ahead != ahead_) {
         announcement.status = want.idle;
     } else {
         return announcement;
     }
     tell(now, want.types, want.idle);
+    ahead_ = std::move(want.ahead);
     status_owed_.reset();
     last_status_ = now;
     return announcement;

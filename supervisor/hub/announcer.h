@@ -39,7 +39,9 @@ class Announcer {
         bool outcomes = false;  ///< outcomes leave in this batch
         bool claim = false;     ///< a claim is outstanding: nothing may say idle, the status is held
         bool ending = false;    ///< a job has ended, its outcome follows: what it freed is told with it
-        bool hold = false;      ///< outcomes of an earlier connection are not settled: stay busy
+        bool takes_back =
+            false;          ///< the Hub takes back what has not begun: it is told apart what is taken ahead
+        bool hold = false;  ///< outcomes of an earlier connection are not settled: stay busy
     };
 
     /// A new connection: nothing has been told. Returns the registration to begin with; it is busy, the
@@ -57,6 +59,8 @@ class Announcer {
     TimePoint last_status() const { return last_status_; }
     bool told_idle() const { return idle_; }
     const std::vector<std::string>& told_types() const { return types_; }
+    /// To be said with each status, where the Hub takes jobs back.
+    const std::vector<std::string>& told_ahead() const { return ahead_; }
     /// Job types kept in mind beyond those that are told: bounded.
     std::size_t remembered_types() const { return lost_.size() + returned_at_.size(); }
     /// When something that is held back by time may be told.
@@ -66,6 +70,7 @@ class Announcer {
     struct Wish {
         std::vector<std::string> allowed;  ///< may be named at all
         std::vector<std::string> types;    ///< to be named
+        std::vector<std::string> ahead;    ///< to be named apart
         bool idle = false;
     };
     Wish wish(TimePoint now, const Situation& situation);
@@ -77,6 +82,7 @@ class Announcer {
     void tell(TimePoint now, std::vector<std::string> types, bool idle);
 
     std::vector<std::string> types_;
+    std::vector<std::string> ahead_;
     bool idle_ = false;
     std::optional<TimePoint> status_owed_;
     std::optional<TimePoint> registration_owed_;

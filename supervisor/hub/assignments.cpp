@@ -31,10 +31,11 @@ void Assignments::adopt(TimePoint now, jobs::LedgerEntry entry) {
     job.number = assignment.number;
     job.claimed_as = std::move(claimed_as);
     job.resumable = entry.resumable;
+    job.waits = !entry.begun;
     running_.adopt(now, assignment.job_id, std::move(job));
 }
 
-void Assignments::begin(TimePoint now, Assignment assignment, TimePoint offered_at) {
+void Assignments::begin(TimePoint now, Assignment assignment, TimePoint offered_at, bool waits) {
     jobs::LinkMetrics& counters = wire_.counters();
     ++counters.assignments;
     counters.last_offer_to_assignment = std::chrono::duration_cast<Ms>(now - offered_at);
@@ -46,7 +47,7 @@ void Assignments::begin(TimePoint now, Assignment assignment, TimePoint offered_
     given.priority = assignment.priority;
     given.payload = std::move(*assignment.params);
     given.number = next_number_++;
-    running_.begin(now, given.job_id, given.job_type, given.number);
+    running_.begin(now, given.job_id, given.job_type, given.number, waits);
     wire_.act(Assigned{std::move(given), wire_.worker_id()});
 }
 

@@ -25,7 +25,7 @@ class Assignments {
 
     void adopt(TimePoint now, jobs::LedgerEntry entry);
     /// The Hub gave it to us, and its place is reserved.
-    void begin(TimePoint now, Assignment assignment, TimePoint offered_at);
+    void begin(TimePoint now, Assignment assignment, TimePoint offered_at, bool waits = false);
     /// The Hub gave it to us, and it is not begun here: it goes back.
     void refuse(TimePoint now, const std::string& job_id, const std::string& job_type, const char* code,
                 const std::string& why);

@@ -59,8 +59,8 @@ void Claims::send(Claim claim, const std::vector<std::string>& earlier_ids) {
     wire_.send(encode(ClaimJob{wire_.stamp(), claim_->job_id, earlier_ids}));
 }
 
-void Claims::claim(TimePoint now, const Offer& offer, bool has_place) {
-    send({offer.job_id, offer.job_type, now, now, false, has_place}, {});
+void Claims::claim(TimePoint now, const Offer& offer, bool has_place, bool ahead) {
+    send({offer.job_id, offer.job_type, now, now, false, has_place, ahead}, {});
 }
 
 void Claims::claim_again(TimePoint now, const std::string& job_id, const std::string& job_type,

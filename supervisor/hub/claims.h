@@ -27,6 +27,7 @@ class Claims {
         TimePoint last_sign;    ///< sent, or the last chunk of the answer
         bool readopt = false;   ///< the job runs here already and has its place
         bool has_place = true;  ///< one was reserved for it
+        bool ahead = false;     ///< a place without a slot
     };
     /// An offer to be claimed, or an assignment that came without a claim.
     using Wish = std::variant<Offer, Assignment>;
@@ -44,7 +45,7 @@ class Claims {
     void want_place(Wish wish);
     std::optional<Wish> take_wish(const std::string& job_id);
 
-    void claim(TimePoint now, const Offer& offer, bool has_place);
+    void claim(TimePoint now, const Offer& offer, bool has_place, bool ahead = false);
     /// Of a job that runs here; `earlier_ids`: under which we held it before.
     void claim_again(TimePoint now, const std::string& job_id, const std::string& job_type,
                      const std::vector<std::string>& earlier_ids);

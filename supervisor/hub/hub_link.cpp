@@ -85,8 +85,11 @@ class HubLink final : public jobs::JobLink {
             }
         });
     }
-    void place(const std::string& job_id, bool granted) override {
-        input([=, this](TimePoint now) { session_.place(now, job_id, granted); });
+    void place(const std::string& job_id, jobs::Place place) override {
+        input([=, this](TimePoint now) { session_.place(now, job_id, place); });
+    }
+    void begun(const std::string& job_id, std::uint64_t number) override {
+        input([=, this](TimePoint now) { session_.begun(now, job_id, number); });
     }
     void ran_again() override {
         input([this](TimePoint) { session_.ran_again(); });

@@ -25,14 +25,16 @@ void Intake::on_offer(TimePoint now, const Offer& offer, bool holds, bool draini
     claims_.claim(now, offer, false);
 }
 
-void Intake::on_place(TimePoint now, const std::string& job_id, bool granted) {
+void Intake::on_place(TimePoint now, const std::string& job_id, jobs::Place place) {
+    const bool granted = place != jobs::Place::none;
+    const bool ahead = place == jobs::Place::ahead;
     auto wish = claims_.take_wish(job_id);
     if (!wish) {  // the connection has ended meanwhile
         if (granted) wire_.act(PlaceReleased{job_id});
     } else if (const auto* offer = std::get_if<Offer>(&*wish)) {
-        if (granted) claims_.claim(now, *offer, true);
+        if (granted) claims_.claim(now, *offer, true, ahead);
     } else if (auto& assignment = std::get<Assignment>(*wish); granted) {
-        assignments_.begin(now, std::move(assignment), now);
+        assignments_.begin(now, std::move(assignment), now, ahead);
     } else {
         refuse(now, job_id, assignment.job_type, ipc::code::not_started,
                "it was assigned without a claim, and no slot is free for job type \"" + assignment.job_type +
@@ -88,7 +90,7 @@ void Intake::on_assigned(TimePoint now, Assignment assignment) {
     const bool runs = assignments_.running().find(job_id) != nullptr;
     const bool ended = assignments_.outbox().find(job_id) != nullptr;
     if (claim && claim->has_place && !runs && !ended && assignment.params)
-        return assignments_.begin(now, std::move(assignment), claim->offered_at);
+        return assignments_.begin(now, std::move(assignment), claim->offered_at, claim->ahead);
     if (claim) claims_.release(*claim);
 
     if (runs) {

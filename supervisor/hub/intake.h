@@ -28,7 +28,7 @@ class Intake {
     void on_claim_not_idle(TimePoint now, const std::string& job_id);
     void on_assigned(TimePoint now, Assignment assignment);
     /// The answer to PlaceWanted.
-    void on_place(TimePoint now, const std::string& job_id, bool granted);
+    void on_place(TimePoint now, const std::string& job_id, jobs::Place place);
     /// A claim that is not answered is given up.
     void on_time(TimePoint now);
 

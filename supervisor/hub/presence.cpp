@@ -84,10 +84,12 @@ Announcement Presence::withdraw(TimePoint now, const Situation& situation) {
     return told;
 }
 
-void Presence::announce(const Announcement& told) {
+void Presence::announce(const Announcement& told, bool takes_back) {
     if (told.registration) register_as(*told.registration);
-    if (told.status)
-        wire_.send(encode(WorkerStatus{wire_.stamp(), *told.status ? idle_status : busy_status}));
+    if (!told.status) return;
+    WorkerStatus status{wire_.stamp(), *told.status ? idle_status : busy_status};
+    if (takes_back) status.ahead_job_types = announcer_.told_ahead();
+    wire_.send(encode(status));
 }
 
 void Presence::heartbeat(TimePoint now, const Situation& situation, std::size_t running) {

@@ -34,7 +34,8 @@ class Presence {
     /// In this order, with the outcomes of the batch in between: withdraws what must not be offered any more,
     /// then says what else has changed.
     Announcement withdraw(TimePoint now, const Situation& situation);
-    void announce(const Announcement& announcement);
+    /// `takes_back`: see Situation.
+    void announce(const Announcement& announcement, bool takes_back = false);
     /// At its time.
     void heartbeat(TimePoint now, const Situation& situation, std::size_t running);
     /// It is due now.

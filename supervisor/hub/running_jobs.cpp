@@ -11,6 +11,15 @@ constexpr double progress_burst = 20;
 constexpr double progress_per_second = 10;
 constexpr std::size_t most_taken = 4096;
 
+ipc::Progress started(const std::string& job_id) {
+    ipc::Progress progress;
+    progress.job_id = job_id;
+    progress.progress = 0;
+    progress.status = "started";
+    progress.message = "Starting job";
+    return progress;
+}
+
 }  // namespace
 
 void RunningJobs::adopt(TimePoint now, const std::string& job_id, RunningJob job) {
@@ -21,20 +30,23 @@ void RunningJobs::adopt(TimePoint now, const std::string& job_id, RunningJob job
 }
 
 void RunningJobs::begin(TimePoint now, const std::string& job_id, const std::string& job_type,
-                        std::uint64_t number) {
+                        std::uint64_t number, bool waits) {
     RunningJob job;
     job.job_type = job_type;
     job.number = number;
     job.claimed_as.insert(wire_.worker_id());
     job.assigned_at = job.last_progress = job.tokens_at = now;
+    job.waits = waits;
     jobs_.emplace(job_id, std::move(job));
+    wire_.send(waits ? encode_keepalive(wire_.stamp(), job_id, true)
+                     : encode_progress(wire_.stamp(), started(job_id)),
+               true);
+}
 
-    ipc::Progress started;
-    started.job_id = job_id;
-    started.progress = 0;
-    started.status = "started";
-    started.message = "Starting job";
-    wire_.send(encode_progress(wire_.stamp(), started), true);
+void RunningJobs::begun(TimePoint now, const std::string& job_id, std::uint64_t number) {
+    const auto job = jobs_.find(job_id);
+    if (job == jobs_.end() || job->second.number != number) return;
+    if (std::exchange(job->second.waits, false)) report(now, job_id, number, started(job_id));
 }
 
 std::optional<RunningJob> RunningJobs::end(const std::string& job_id, std::uint64_t number) {
@@ -116,7 +128,7 @@ void RunningJobs::send_held_progress(TimePoint now, RunningJob& job) {
 }
 
 void RunningJobs::send_keepalive(TimePoint now, const std::string& job_id, RunningJob& job) {
-    wire_.send(encode_keepalive(wire_.stamp(), job_id), true);
+    wire_.send(encode_keepalive(wire_.stamp(), job_id, job.waits), true);
     job.last_progress = now;
 }
 

@@ -26,6 +26,7 @@ struct RunningJob {
     bool fenced = true;       ///< false: not known to be ours on this connection
     bool recovered = false;   ///< of an earlier process and not confirmed yet
     bool resumable = true;
+    bool waits = false;  ///< it has not begun, and the Hub is told so
     TimePoint unfenced_since;
     std::optional<ipc::Progress> held_progress;  ///< the newest that could not be sent yet
     double progress_tokens = 20;
@@ -39,8 +40,11 @@ class RunningJobs {
 
     /// A job that ran when an earlier process of ours ended: not known to be ours until confirm().
     void adopt(TimePoint now, const std::string& job_id, RunningJob job);
-    /// The Hub has given it to us: it is told that the job has begun.
-    void begin(TimePoint now, const std::string& job_id, const std::string& job_type, std::uint64_t number);
+    /// The Hub has given it to us: it is told that the job has begun, or that it waits for its slot.
+    void begin(TimePoint now, const std::string& job_id, const std::string& job_type, std::uint64_t number,
+               bool waits = false);
+    /// It waits no more.
+    void begun(TimePoint now, const std::string& job_id, std::uint64_t number);
     /// The job is over here, in whichever way. Nothing when it does not run under this number.
     std::optional<RunningJob> end(const std::string& job_id, std::uint64_t number);
     /// The Hub has given it away, or it was cancelled: why its outcome is unwanted is remembered.

@@ -60,7 +60,7 @@ void Session::handle(TimePoint now, HubFrame frame) {
     const bool understood = !std::holds_alternative<BadFrame>(frame);
     if (understood && !std::holds_alternative<HubError>(frame) && connection_.on_welcome(now))
         assignments_.on_welcomed(now);
-    std::visit(Overload{[&](Welcome&) {},
+    std::visit(Overload{[&](Welcome& welcome) { on_greeting(welcome.takes_jobs_back); },
                         [&](Offer& offer) {
                             ++wire_.counters().offers;
                             intake_.on_offer(now, offer, holds(now), room_.capacity->draining);
@@ -69,6 +69,10 @@ void Session::handle(TimePoint now, HubFrame frame) {
                         [&](CompletedAck& ack) { assignments_.outbox().on_ack(ack.job_id); },
                         [&](FailedAck& ack) { assignments_.on_failed_ack(now, ack.job_id); },
                         [&](CancelJob& cancel) { inquiry_.on_cancelled(now, cancel.job_id, cancel.reason); },
+                        [&](ReturnJob& wanted) {
+                            if (const RunningJob* job = assignments_.running().find(wanted.job_id))
+                                wire_.act(ReturnWanted{wanted.job_id, job->number});
+                        },
                         [&](JobStatus& status) {
                             wire_.note(Note::Level::debug,
                                        "the Hub sent the status of job " + status.job_id + " unasked");
@@ -83,6 +87,12 @@ void Session::handle(TimePoint now, HubFrame frame) {
                         },
                         [&](BadFrame& bad) { wire_.on_bad_frame("", bad.reason); }},
                frame);
+}
+
+void Session::on_greeting(bool takes_back) {
+    if (takes_back_ == takes_back) return;
+    takes_back_ = takes_back;
+    wire_.act(TakesBack{takes_back});
 }
 
 void Session::on_chunk(TimePoint now, Chunk chunk) {
@@ -209,6 +219,7 @@ Announcer::Situation Session::situation(TimePoint now) const {
     situation.claim = claims_.outstanding().has_value();
     situation.ending = room_.outcome_coming && !outcome_came_;
     situation.hold = holds(now);
+    situation.takes_back = takes_back_.value_or(false);
     return situation;
 }
 
@@ -233,7 +244,7 @@ void Session::talk(TimePoint now) {
         assignments_.release_unfenced(now, settings_.watch_enabled() ? settings_.fence_patience : Ms(0));
         const Announcement told = presence_.withdraw(now, situation(now));
         assignments_.outbox().flush(now);
-        presence_.announce(told);
+        presence_.announce(told, takes_back_.value_or(false));
         assignments_.outbox().keep_alive(now);
         assignments_.running().keep_alive(now);
     }

@@ -76,8 +76,12 @@ class Session {
 
     // ---- from the worker
     /// The answer to PlaceWanted.
-    void place(TimePoint now, const std::string& job_id, bool granted) {
-        intake_.on_place(now, job_id, granted);
+    void place(TimePoint now, const std::string& job_id, jobs::Place place) {
+        intake_.on_place(now, job_id, place);
+    }
+    /// A job whose place was ahead has begun.
+    void begun(TimePoint now, const std::string& job_id, std::uint64_t number) {
+        assignments_.running().begun(now, job_id, number);
     }
     /// The `capabilities` of register_worker, without supported_job_types: the fixed part merged with each
     /// connector's keys (merge_capabilities() of presence.h).
@@ -120,6 +124,7 @@ class Session {
 
   private:
     void handle(TimePoint now, HubFrame frame);
+    void on_greeting(bool takes_back);
     void on_chunk(TimePoint now, Chunk chunk);
     void on_dropped(std::vector<std::string> sentences);
     void on_error(TimePoint now, const HubError& error);
@@ -140,6 +145,7 @@ class Session {
     ChunkAssembly assembly_;
     jobs::Room room_;  ///< of the last batch
     TimePoint last_batch_{};
+    std::optional<bool> takes_back_;  ///< the Hub takes jobs that have not begun back; as told last
     bool outcome_came_ = false;  ///< in this batch: what it freed is told now, whatever else is on its way
 };
 

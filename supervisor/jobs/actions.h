@@ -30,16 +30,29 @@ struct GiveJob {
     ipc::Job job;
 };
 
+/// To the fleet: send `begin`; the job was given with `prepare`. When that cannot be done, call
+/// Dispatcher::not_begun.
+struct BeginJob {
+    process::InstanceId instance;
+    std::string job_id;
+};
+
+/// To the Hub side: a job that was claimed ahead has begun.
+struct TellBegun {
+    std::string job_id;
+    std::uint64_t number = 0;
+};
+
 /// To the fleet: send `cancel`. Only for instances that declared the feature, or where a protocol error left
-/// open whether the job still runs (a connector ignores a cancel for a job it does not hold).
+/// open whether the job still runs, or that prepare the job (a connector ignores a cancel for a job it does not hold).
 struct CancelJob {
     process::InstanceId instance;
     std::string job_id;
     std::string reason;
 };
 
-/// To the fleet: the assignment has ended and its slot is free, but the instance may still run the job (it
-/// broke the protocol). It counts as running nothing for it; its folder stays, and its answer passes, until
+/// To the fleet: the assignment has ended, or the job was prepared and is taken back; its slot is free, but the
+/// instance may still be at the job (it broke the protocol, or has not answered its cancel). It counts as running nothing for it; its folder stays, and its answer passes, until
 /// JobEnded.
 struct JobUnanswered {
     process::InstanceId instance;
@@ -116,8 +129,8 @@ struct CapacityChanged {
     std::shared_ptr<const Capacity> capacity;
 };
 
-using Action = std::variant<RecordJob, GiveJob, CancelJob, JobUnanswered, JobEnded, ReplaceInstance,
-                            StopInstance, JudgeService, ReportProgress, ForwardServiceRequest, Finished,
-                            Undelivered, CapacityChanged, Note>;
+using Action = std::variant<RecordJob, GiveJob, BeginJob, TellBegun, CancelJob, JobUnanswered, JobEnded,
+                            ReplaceInstance, StopInstance, JudgeService, ReportProgress,
+                            ForwardServiceRequest, Finished, Undelivered, CapacityChanged, Note>;
 
 }  // namespace emprops::jobs

@@ -17,6 +17,7 @@ enum class JobState {
     left,       ///< an earlier worker process ran it; the Hub has not said yet whose it is
     held,       ///< no instance can take it yet
     recording,  ///< an instance is chosen, the ledger writes
+    prepared,   ///< given to a connector, which has not been told to begin it
     running,    ///< given to a connector
     resuming,   ///< its process died, waits for the next one
     stopping,   ///< its assignment has ended; the connector has not let go of it yet
@@ -29,14 +30,18 @@ struct ActiveJob {
     std::string claimed_as;
     JobState state = JobState::held;
     TimePoint assigned_at;
-    std::optional<process::InstanceId> instance;  ///< recording, running, stopping
-    bool outcome_at_ledger = false;               ///< its outcome was made, and is not on disk yet
-    int deaths = 0;                               ///< processes that died with it during this assignment
+    std::optional<process::InstanceId> instance;  ///< recording, prepared, running, stopping
+    bool ahead = false;                           ///< of these, the first two: it has no slot there yet
+    bool not_ahead = false;   ///< it is not prepared any more: that did not go well, or its process ended
+    bool told_ahead = false;  ///< the Hub knows that it waits for its slot
+    bool outcome_at_ledger = false;  ///< its outcome was made, and is not on disk yet
+    int deaths = 0;                  ///< processes that died with it during this assignment
 
     struct Record {
         int unanswered = 0;                    ///< RecordJob actions without recorded() yet
         std::optional<std::string> connector;  ///< named in the newest of them
         bool with_payload = false;             ///< left: the ledger has its payload, so it can be resumed
+        bool begun = false;                    ///< as noted in the newest of them
     } record;
 
     /// held, resuming, and until the job begins: when waiting ends, and with which error.
@@ -60,6 +65,8 @@ struct ActiveJob {
         bool resumed = false;  ///< it goes on with the work of a dead process
         std::optional<TimePoint> last_progress_at;
         ipc::Progress progress;
+        std::optional<TimePoint> percent_at;  ///< when it last said how far it is
+        int percent = 0;
     } run;
 
     /// stopping
@@ -75,7 +82,9 @@ struct ActiveJob {
         return state != JobState::stopping && state != JobState::left && state != JobState::ended;
     }
     /// A connector has it.
-    bool given() const { return state == JobState::running || state == JobState::stopping; }
+    bool given() const { return begun() || state == JobState::prepared; }
+    /// A connector has been told to begin it.
+    bool begun() const { return state == JobState::running || state == JobState::stopping; }
     bool waits() const { return state == JobState::held || state == JobState::resuming; }
     const std::string& id() const { return assignment.job_id; }
     /// The connector that it is bound to or waits for; empty: none.

@@ -22,6 +22,7 @@ std::shared_ptr<const Capacity> CapacityTeller::capacity() const {
     if (healthy_) return capacity;
     Capacity full = *capacity;
     full.free_slots.clear();
+    full.ahead.clear();
     return std::make_shared<const Capacity>(std::move(full));
 }
 

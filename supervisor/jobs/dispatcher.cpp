@@ -19,8 +19,10 @@ Dispatcher::Dispatcher(const DispatcherSettings& settings)
 
 /// After every event: whoever waits gets what became free, then the claims, and the Hub hears what is left.
 void Dispatcher::settle(TimePoint now) {
-    ending_.stop_processes_that_ignore_cancels();
+    ending_.stop_processes_that_ignore_cancels(now);
+    ahead_.mark(now, records_.book, records_.pool);
     placing_.settle(now);
+    if (ahead_.goes_back()) ending_.give_back_ahead(now);
     capacity_.tell();
 }
 
@@ -43,7 +45,7 @@ void Dispatcher::instance_changed(TimePoint now, const process::InstanceId& id,
     const bool came_back = info.available && !instance->info.available;
     instance->set(info);
     instance->note_service(now, hold_);
-    if (!info.available) placing_.take_back_promised(now, id);
+    if (!info.available) placing_.take_back_promised(now, id, false);
     if (came_back) instance->refusals.began_one();  // refusals while its service was away say nothing of it
     settle(now);
 }
@@ -52,7 +54,7 @@ void Dispatcher::instance_leaving(TimePoint now, const process::InstanceId& id) 
     Instance* instance = records_.pool.find(id);
     if (instance == nullptr) return;
     instance->leaving = true;
-    placing_.take_back_promised(now, id);
+    placing_.take_back_promised(now, id, true);
     settle(now);
 }
 
@@ -60,7 +62,7 @@ void Dispatcher::instance_gone(TimePoint now, const process::InstanceId& id,
                                const process::DeathReport& report) {
     const Instance* found = records_.pool.find(id);
     if (found == nullptr) return;
-    placing_.take_back_promised(now, id);
+    placing_.take_back_promised(now, id, true);
     const Instance instance = *found;
     for (const std::string& job_id : instance.unanswered)
         records_.actions.push_back(JobEnded{id, job_id});
@@ -84,6 +86,11 @@ void Dispatcher::not_given(TimePoint now, const process::InstanceId& id, const s
     settle(now);
 }
 
+void Dispatcher::not_begun(TimePoint now, const process::InstanceId& id, const std::string& job_id) {
+    messages_.not_begun(now, id, job_id);
+    settle(now);
+}
+
 void Dispatcher::accepted(TimePoint now, const process::InstanceId& id, const ipc::Accepted& message) {
     messages_.accepted(now, id, message);
     settle(now);
@@ -91,9 +98,12 @@ void Dispatcher::accepted(TimePoint now, const process::InstanceId& id, const ip
 
 void Dispatcher::progress(TimePoint now, const process::InstanceId& id, const ipc::Progress& message) {
     const ActiveJob* job = records_.book.given(id, message.job_id);
+    const Instance* instance = records_.pool.find(id);
     const bool begins = job != nullptr && !job->run.started;
+    // A word of any of its jobs ends what it refused.
+    const bool refuses = instance != nullptr && instance->refusals.one_at_a_time();
     messages_.progress(now, id, message);
-    if (begins) settle(now);
+    if (begins || refuses || (message.progress && ahead_.follows_progress())) settle(now);
 }
 
 void Dispatcher::result(TimePoint now, const process::InstanceId& id, ipc::JobResult message) {
@@ -122,7 +132,8 @@ void Dispatcher::protocol_error(TimePoint now, const process::InstanceId& id,
 
 bool Dispatcher::reserve(TimePoint now, const std::string& job_id, const std::string& job_type) {
     if (records_.book.live(job_id) != nullptr || records_.pool.has_reservation(job_id)) return true;
-    if (!capacity_.open() || !placing_.reserve(job_id, job_type)) return false;
+    if (!capacity_.open()) return false;
+    if (!placing_.reserve(job_id, job_type) && !placing_.reserve_ahead(job_id, job_type)) return false;
     settle(now);
     return true;
 }
@@ -138,6 +149,7 @@ void Dispatcher::assigned(TimePoint now, Assignment assignment, const std::strin
         return;
     }
     ++records_.stats.assigned;
+    const bool ahead = records_.pool.reserved_ahead(assignment.job_id);
     Instance* reserved = records_.pool.end_reservation(assignment.job_id);
     if (const ActiveJob* running = records_.book.live(assignment.job_id)) {
         const std::uint64_t old_number = running->assignment.number;
@@ -150,6 +162,7 @@ void Dispatcher::assigned(TimePoint now, Assignment assignment, const std::strin
         return settle(now);
     }
     const ActiveJob& job = records_.book.add(now, std::move(assignment), claimed_as);
+    records_.book.tell_ahead(job, ahead);
     if (const JobHistory::Poison* poison = records_.history.poison(job.id()))
         ending_.fail(now, job, poison_error(*poison));
     else if (records_.drains.gives_back(Drains::whole_worker))
@@ -168,9 +181,16 @@ void Dispatcher::confirmed(TimePoint now, std::uint64_t number) {
     const ActiveJob* job = records_.book.find(number);
     if (job == nullptr || job->state != JobState::left) return;
     ++records_.stats.assigned;
-    records_.history.attempts_at_least(job->id(), job->run.attempt);
+    records_.history.attempts_at_least(job->id(), job->run.attempt - (job->record.begun ? 0 : 1));
     const std::string connector = job->record.connector.value_or("");
     const Ms window = job->waiting.window;
+    if (!job->record.begun) {
+        if (job->record.with_payload && !records_.drains.gives_back(Drains::whole_worker))
+            records_.book.hold_left(*job, now + hold_);
+        else
+            ending_.give_back_unbegun(now, *job, never_begun_error());
+        return settle(now);
+    }
     const bool resumable = job->record.with_payload;
     records_.book.resume_left(now, *job,
                               resumable ? lost_error(connector, window) : not_resumable_error(connector));
@@ -178,6 +198,18 @@ void Dispatcher::confirmed(TimePoint now, std::uint64_t number) {
         ending_.give_back(now, *job, "this worker is leaving");
     else if (!resumable || connector.empty() || window <= Ms::zero())
         ending_.end_waiting(now, *job);
+    settle(now);
+}
+
+void Dispatcher::claim_ahead(TimePoint now, Ahead::Rule rule, Ms within) {
+    ahead_.set(rule, within);
+    settle(now);
+}
+
+void Dispatcher::return_wanted(TimePoint now, const std::string& job_id) {
+    const ActiveJob* job = records_.book.live(job_id);
+    if (job == nullptr || !job->ahead) return;
+    ending_.give_back_unbegun(now, *job, another_begins_error());
     settle(now);
 }
 
@@ -249,6 +281,7 @@ std::optional<TimePoint> Dispatcher::next_wakeup() const {
     Earliest next;
     next.add(placing_.next_wakeup());
     next.add(records_.drains.next_wakeup());
+    next.add(ahead_.next_wakeup());
     for (const auto& [number, job] : records_.book.all())
         next.add(next_limit(job, job.instance ? records_.pool.find(*job.instance) : nullptr));
     return next.at();

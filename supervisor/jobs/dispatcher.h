@@ -29,6 +29,7 @@
 #include "config/settings.h"
 #include "supervisor/base/time.h"
 #include "supervisor/jobs/actions.h"
+#include "supervisor/jobs/ahead.h"
 #include "supervisor/jobs/capacity_teller.h"
 #include "supervisor/jobs/ending.h"
 #include "supervisor/jobs/messages.h"
@@ -78,6 +79,9 @@ class Dispatcher {
     void not_given(TimePoint now, const process::InstanceId& id, const std::string& job_id,
                    const std::string& why = {});
 
+    /// The fleet could not send a BeginJob.
+    void not_begun(TimePoint now, const process::InstanceId& id, const std::string& job_id);
+
     void accepted(TimePoint now, const process::InstanceId& id, const ipc::Accepted& message);
     void progress(TimePoint now, const process::InstanceId& id, const ipc::Progress& message);
     void result(TimePoint now, const process::InstanceId& id, ipc::JobResult message);
@@ -95,6 +99,12 @@ class Dispatcher {
     /// Reserves a slot for a claim. False: no free slot of that type, draining, or unhealthy. A job that is
     /// running here (the Hub offers it again) needs no slot: true.
     bool reserve(TimePoint now, const std::string& job_id, const std::string& job_type);
+    /// The reservation of this job has no slot: the job is to be prepared and waits for one.
+    bool reserved_ahead(const std::string& job_id) const { return records_.pool.reserved_ahead(job_id); }
+    /// What may be claimed ahead, by the Hub that we are connected with and `within` (ahead.h).
+    void claim_ahead(TimePoint now, Ahead::Rule rule, Ms within);
+    /// The Hub would give the job to somebody who begins it at once: it goes back if it has not begun.
+    void return_wanted(TimePoint now, const std::string& job_id);
     /// The claim was refused or given up. Without a reservation: nothing happens.
     void release(TimePoint now, const std::string& job_id);
     /// The Hub gave the job to us, claimed or not. A job that runs here is adopted: the work goes on under
@@ -171,6 +181,7 @@ class Dispatcher {
     void settle(TimePoint now);
 
     Ms hold_;
+    Ahead ahead_;
     Records records_;
     CapacityTeller capacity_{records_};
     Placing placing_;

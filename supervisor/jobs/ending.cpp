@@ -72,7 +72,9 @@ void Ending::fail(TimePoint now, const ActiveJob& job, ipc::JobError error, bool
 }
 
 void Ending::fail_and_abandon(TimePoint now, const ActiveJob& job, Cause cause, ipc::JobError error) {
-    if (job.state != JobState::running) return fail(now, job, std::move(error));
+    const bool begun = job.state != JobState::prepared;
+    if (!begun) placing_.withdraw(job, error.message);
+    if (job.state != JobState::running) return fail(now, job, std::move(error), begun);
     abandon(now, job, cause, error.message);
     capacity_.tell();
     finish(now, job, Failed{std::move(error)});
@@ -90,13 +92,14 @@ void Ending::end_undelivered(TimePoint now, const ActiveJob& job, UndeliveredCod
 // ---- making connectors let go
 
 void Ending::let_go(const ActiveJob& job) {
-    if (job.given()) records_.actions.push_back(JobEnded{*job.instance, job.id()});
+    if (job.given() && job.instance) records_.actions.push_back(JobEnded{*job.instance, job.id()});
     placing_.unbind(job);
     records_.book.remove(job);
 }
 
 /// The job is gone afterwards unless it was running.
 void Ending::abandon(TimePoint now, const ActiveJob& job, Cause cause, const std::string& reason) {
+    if (job.state == JobState::prepared) placing_.withdraw(job, reason);
     if (job.state != JobState::running) return let_go(job);
     const Instance& instance = *records_.pool.find(*job.instance);
     const bool hung_alone = cause == Cause::hung && instance.held == 1;
@@ -108,16 +111,17 @@ void Ending::abandon(TimePoint now, const ActiveJob& job, Cause cause, const std
             job, cause, attached ? std::nullopt : std::optional(now + instance.policy.cancel_timeout), false);
     } else {
         records_.book.stop(job, cause, std::nullopt, !attached);
-        stop_processes_that_ignore_cancels();
+        stop_processes_that_ignore_cancels(now);
     }
 }
 
-void Ending::stop_processes_that_ignore_cancels() {
+void Ending::stop_processes_that_ignore_cancels(TimePoint now) {
     for (const auto& [id, instance] : records_.pool.instances()) {
         if (instance.stopping || instance.held == 0) continue;
         const ActiveJob* last = records_.book.ends_process(id);
         if (last == nullptr) continue;
         records_.pool.find(id)->stopping = true;
+        placing_.take_back_promised(now, id, true);
         records_.actions.push_back(stop_for(*last, instance));
     }
 }
@@ -255,6 +259,24 @@ void Ending::give_back_drained(TimePoint now) {
                 now, *records_.book.find(number),
                 all ? "this worker is leaving" : "connector " + who + " of this worker is being drained");
     }
+}
+
+void Ending::give_back_ahead(TimePoint now) {
+    for (const std::uint64_t number : records_.book.without_slot()) {
+        const ActiveJob& job = *records_.book.find(number);
+        if (!job.ahead) continue;
+        const std::string& connector = job.instance->connector;
+        const bool all = records_.drains.drained(Drains::whole_worker);
+        if (!all && !records_.drains.drained(connector)) continue;
+        give_back_unbegun(now, job,
+                          drained_error(all ? "this worker is leaving"
+                                            : "connector " + connector + " of this worker is being drained"));
+    }
+}
+
+void Ending::give_back_unbegun(TimePoint now, const ActiveJob& job, ipc::JobError error) {
+    if (job.state == JobState::prepared) placing_.withdraw(job, error.message);
+    fail(now, job, std::move(error), false);
 }
 
 void Ending::give_back(TimePoint now, const ActiveJob& job, const std::string& who) {

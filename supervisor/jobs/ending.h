@@ -41,10 +41,14 @@ class Ending {
     void check_limits(TimePoint now, const ActiveJob& job);
     /// Gives the jobs back whose drain is over.
     void give_back_drained(TimePoint now);
+    /// Gives back what is bound ahead to whoever takes nothing new: the Hub takes it back for nothing.
+    void give_back_ahead(TimePoint now);
+    /// Ends a job that has not begun, for nothing. The job is gone afterwards.
+    void give_back_unbegun(TimePoint now, const ActiveJob& job, ipc::JobError error);
     void give_back(TimePoint now, const ActiveJob& job, const std::string& who);
     /// Fails a job that has waited long enough. The job is gone afterwards.
     void end_waiting(TimePoint now, const ActiveJob& job);
-    void stop_processes_that_ignore_cancels();
+    void stop_processes_that_ignore_cancels(TimePoint now);
 
   private:
     void abandon(TimePoint now, const ActiveJob& job, Cause cause, const std::string& reason);

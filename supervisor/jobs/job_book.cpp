@@ -6,8 +6,8 @@
 namespace emprops::jobs {
 
 const char* to_string(JobState state) {
-    static constexpr const char* names[] = {"left",     "held",     "recording", "running",
-                                            "resuming", "stopping", "ended"};
+    static constexpr const char* names[] = {"left",    "held",     "recording", "prepared",
+                                            "running", "resuming", "stopping",  "ended"};
     return names[static_cast<int>(state)];
 }
 
@@ -39,7 +39,7 @@ const ActiveJob* JobBook::given(const process::InstanceId& id, const std::string
 }
 
 const ActiveJob* JobBook::only_given(const process::InstanceId& id) const {
-    const auto here = [&](const ActiveJob& job) { return job.given() && job.instance == id; };
+    const auto here = [&](const ActiveJob& job) { return job.begun() && job.instance == id; };
     const ActiveJob* one = first(here);
     const ActiveJob* other = first([&](const ActiveJob& job) { return here(job) && &job != one; });
     return other == nullptr ? one : nullptr;
@@ -59,7 +59,7 @@ bool JobBook::bound(const process::InstanceId& id, const std::string& job_id) co
 int JobBook::given_before(const ActiveJob& job) const {
     return static_cast<int>(std::count_if(jobs_.begin(), jobs_.end(), [&](const auto& entry) {
         const ActiveJob& other = entry.second;
-        return other.given() && other.instance == job.instance && other.run.order < job.run.order;
+        return other.begun() && other.instance == job.instance && other.run.order < job.run.order;
     }));
 }
 
@@ -70,10 +70,17 @@ std::vector<std::uint64_t> JobBook::waiting() const {
     return numbers;
 }
 
+std::vector<std::uint64_t> JobBook::without_slot() const {
+    std::vector<std::uint64_t> numbers;
+    for (const auto& [number, job] : jobs_)
+        if (job.waits() || job.ahead) numbers.push_back(number);
+    return numbers;
+}
+
 const ActiveJob* JobBook::ends_process(const process::InstanceId& id) const {
     const ActiveJob* last = nullptr;
     for (const auto& [number, job] : jobs_) {
-        if (job.instance != id) continue;
+        if (job.instance != id || job.ahead) continue;
         if (job.state != JobState::stopping || !job.stop.may_end_process) return nullptr;
         last = &job;
     }
@@ -112,7 +119,7 @@ std::vector<JobView> JobBook::views_of(Test test) const {
         view.instance = job.instance;
         view.attempt = job.run.attempt;
         view.assigned_at = job.assigned_at;
-        if (job.given()) view.given_at = job.run.given_at;
+        if (job.begun()) view.given_at = job.run.given_at;
         view.last_progress_at = job.run.last_progress_at;
         view.progress = job.run.progress;
     }
@@ -143,6 +150,7 @@ void JobBook::add_left(UnfinishedRecord record, Ms window) {
     job.state = JobState::left;
     job.record.connector = record.note.connector;
     job.record.with_payload = record.note.with_payload;
+    job.record.begun = record.note.begun;
     job.run.attempt = record.note.attempt;
     job.waiting.window = window;
 }
@@ -166,9 +174,10 @@ void JobBook::adopt(const ActiveJob& job, Assignment assignment, const std::stri
     jobs_.insert(std::move(node));
 }
 
-void JobBook::record_asked(const ActiveJob& job, const std::string& connector) {
+void JobBook::record_asked(const ActiveJob& job, const std::string& connector, bool begun) {
     ActiveJob& mine = change(job);
     mine.record.connector = connector;
+    mine.record.begun = begun;
     ++mine.record.unanswered;
 }
 
@@ -176,24 +185,47 @@ const ActiveJob* JobBook::recorded(std::uint64_t number) {
     const auto found = jobs_.find(number);
     if (found == jobs_.end() || found->second.record.unanswered == 0) return nullptr;
     ActiveJob& job = found->second;
-    return --job.record.unanswered == 0 && job.state == JobState::recording ? &job : nullptr;
+    const bool waits = job.state == JobState::recording || (job.state == JobState::prepared && !job.ahead);
+    return --job.record.unanswered == 0 && waits ? &job : nullptr;
 }
 
-void JobBook::promise(const ActiveJob& job, const process::InstanceId& id) {
+void JobBook::promise(const ActiveJob& job, const process::InstanceId& id, bool ahead) {
     ActiveJob& mine = change(job);
     mine.instance = id;
+    mine.ahead = ahead;
     mine.state = JobState::recording;
 }
 
 void JobBook::give(TimePoint now, const ActiveJob& job, int attempt) {
     ActiveJob& mine = change(job);
-    mine.state = JobState::running;
     mine.run.attempt = attempt;
+    mine.run.resumed = mine.waiting.resume_on.has_value();
+    mine.waiting.resume_on.reset();
+    begin(now, job);
+}
+
+void JobBook::prepare(const ActiveJob& job, int attempt) {
+    ActiveJob& mine = change(job);
+    mine.state = JobState::prepared;
+    mine.run.attempt = attempt;
+    mine.run.resumed = false;
+    mine.waiting.until.reset();
+}
+
+void JobBook::begin(TimePoint now, const ActiveJob& job) {
+    ActiveJob& mine = change(job);
+    mine.state = JobState::running;
     mine.run.order = ++last_given_;
     mine.run.given_at = mine.run.last_sign = now;
     mine.run.started = false;
-    mine.run.resumed = mine.waiting.resume_on.has_value();
-    mine.waiting.resume_on.reset();
+    mine.run.percent_at.reset();
+}
+
+void JobBook::hold_left(const ActiveJob& job, TimePoint until) {
+    ActiveJob& mine = change(job);
+    mine.state = JobState::held;
+    mine.told_ahead = true;
+    mine.waiting.until = until;
 }
 
 void JobBook::sign_of_life(TimePoint now, const ActiveJob& job) {
@@ -209,6 +241,9 @@ void JobBook::progress(TimePoint now, const ActiveJob& job, const ipc::Progress&
     ActiveJob& mine = change(job);
     mine.run.last_progress_at = now;
     mine.run.progress = progress;
+    if (!progress.progress) return;
+    mine.run.percent_at = now;
+    mine.run.percent = *progress.progress;
 }
 
 void JobBook::not_run(const ActiveJob& job) {
@@ -265,6 +300,7 @@ void JobBook::remove(const ActiveJob& job) {
     }
     mine.state = JobState::ended;
     mine.instance.reset();
+    mine.ahead = false;
     mine.waiting = {};
     mine.assignment.payload = {};
 }

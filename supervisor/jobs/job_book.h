@@ -3,8 +3,9 @@
 // which state follows which, and nothing of why. Pure; owned by the dispatcher.
 //
 //   add --> held --promise--> recording --give--> running --stop--> stopping --remove--> gone, or `ended` until
-//            ^  <---wait_again---'  <---wait_again---'  '--remove----------------^       outcome_recorded
-//            '-- resuming <--lost-----------------------'
+//            ^  <---wait_again---' |<---wait_again---' ^ '--remove----------------^       outcome_recorded
+//            |                     '--prepare--> prepared (turn, begin)
+//            '-- resuming <--lost-- running
 //   add_left --> left --resume_left--> resuming
 //
 // A reference to a record is valid until remove().
@@ -29,7 +30,7 @@ class JobBook {
     const ActiveJob* left(const std::string& job_id) const;
     /// The job of this id that the instance was given and has not let go of.
     const ActiveJob* given(const process::InstanceId& id, const std::string& job_id) const;
-    /// The only job that it was given; nullptr also if there are several.
+    /// The only job that it runs; nullptr also if there are several.
     const ActiveJob* only_given(const process::InstanceId& id) const;
     /// Numbers of the jobs that are bound to it.
     std::vector<std::uint64_t> on(const process::InstanceId& id) const;
@@ -38,6 +39,8 @@ class JobBook {
     /// other: what it says of this job it says knowing those.
     int given_before(const ActiveJob& job) const;
     std::vector<std::uint64_t> waiting() const;
+    /// Numbers of those that would begin if there were a slot: waiting(), and those bound to an instance ahead.
+    std::vector<std::uint64_t> without_slot() const;
     /// If the process holds only jobs for which it may be stopped: the newest of them. Null: it must not be stopped.
     const ActiveJob* ends_process(const process::InstanceId& id) const;
     /// It was asked to stop a job, and did not within its time.
@@ -54,11 +57,19 @@ class JobBook {
     void resume_left(TimePoint now, const ActiveJob& job, ipc::JobError error);
     /// The Hub assigned it once more: it goes on under the new number.
     void adopt(const ActiveJob& job, Assignment assignment, const std::string& claimed_as);
-    void record_asked(const ActiveJob& job, const std::string& connector);
+    void record_asked(const ActiveJob& job, const std::string& connector, bool begun);
     /// Nullptr: nothing is to be done; else the job may be given now.
     const ActiveJob* recorded(std::uint64_t number);
-    void promise(const ActiveJob& job, const process::InstanceId& id);
+    void promise(const ActiveJob& job, const process::InstanceId& id, bool ahead = false);
     void give(TimePoint now, const ActiveJob& job, int attempt);
+    void prepare(const ActiveJob& job, int attempt);
+    /// It has a slot where it is bound; it begins when that is recorded.
+    void turn(const ActiveJob& job) { change(job).ahead = false; }
+    void begin(TimePoint now, const ActiveJob& job);
+    void not_ahead(const ActiveJob& job) { change(job).not_ahead = true; }
+    void tell_ahead(const ActiveJob& job, bool told) { change(job).told_ahead = told; }
+    /// An earlier process of ours has not begun it.
+    void hold_left(const ActiveJob& job, TimePoint until);
     void sign_of_life(TimePoint now, const ActiveJob& job);
     void drop_payload(const ActiveJob& job) { change(job).assignment.payload = {}; }
     void progress(TimePoint now, const ActiveJob& job, const ipc::Progress& progress);
@@ -73,7 +84,10 @@ class JobBook {
     void stop(const ActiveJob& job, ActiveJob::Stop::Cause cause, std::optional<TimePoint> answer_until,
               bool may_end_process);
     void cancel_ignored(const ActiveJob& job);
-    void unbind(const ActiveJob& job) { change(job).instance.reset(); }
+    void unbind(const ActiveJob& job) {
+        change(job).instance.reset();
+        change(job).ahead = false;
+    }
     void finished(const ActiveJob& job) { change(job).outcome_at_ledger = true; }
     void outcome_recorded(std::uint64_t number);
     void remove(const ActiveJob& job);

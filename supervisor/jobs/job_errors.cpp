@@ -161,6 +161,15 @@ ipc::JobError not_started_error(int times, Ms waited, const std::string& last_me
                     ", at last with the words: " + (last_message.empty() ? "nothing" : last_message));
 }
 
+ipc::JobError another_begins_error() {
+    return make(code::not_started,
+                "the job waited for its slot here, and another worker can begin it at once");
+}
+
+ipc::JobError never_begun_error() {
+    return make(code::not_started, "the worker process ended before the job began");
+}
+
 ipc::JobError lost_error(const std::string& connector, Ms window) {
     return make(code::lost,
                 "the worker was ended while connector " + connector +

@@ -39,6 +39,10 @@ ipc::JobError drained_error(const std::string& what);
 ipc::JobError unavailable_error(const std::string& job_type, Ms waited, const std::string& why);
 /// Every connector that was asked refused the job.
 ipc::JobError not_started_error(int times, Ms waited, const std::string& last_message);
+/// It has not begun, and somebody else begins it at once.
+ipc::JobError another_begins_error();
+/// An earlier worker process was to begin it.
+ipc::JobError never_begun_error();
 /// A job that an earlier worker process held.
 ipc::JobError lost_error(const std::string& connector, Ms window);
 /// Likewise, and its connector cannot resume jobs.

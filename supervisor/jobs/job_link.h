@@ -33,6 +33,19 @@ struct PlaceWanted {
     std::string job_type;
     bool operator==(const PlaceWanted&) const = default;
 };
+/// How the other side treats a job that has not begun. `for_nothing`: it takes it back as it went, and asks for it
+/// (ReturnWanted) when somebody else could begin it, so that jobs may be claimed ahead at any time. Told when it is
+/// known, and when it changes.
+struct TakesBack {
+    bool for_nothing = false;
+    bool operator==(const TakesBack&) const = default;
+};
+/// Somebody else could begin this job at once: give it back, not begun, if it has not begun.
+struct ReturnWanted {
+    std::string job_id;
+    std::uint64_t number = 0;
+    bool operator==(const ReturnWanted&) const = default;
+};
 /// Nothing comes of the claim: the place that was granted is free again.
 struct PlaceReleased {
     std::string job_id;
@@ -97,8 +110,9 @@ struct AuthRefused {
     bool operator==(const AuthRefused&) const = default;
 };
 
-using LinkEvent = std::variant<PlaceWanted, PlaceReleased, Assigned, Readopted, JobConfirmed, JobCancelled,
-                               JobWithdrawn, Delivered, NotDelivered, AuthRefused, Note>;
+using LinkEvent =
+    std::variant<PlaceWanted, PlaceReleased, TakesBack, ReturnWanted, Assigned, Readopted, JobConfirmed,
+                 JobCancelled, JobWithdrawn, Delivered, NotDelivered, AuthRefused, Note>;
 
 struct LinkCallbacks {
     std::function<void(LinkEvent)> on_event;
@@ -114,7 +128,11 @@ struct LedgerEntry {
     std::vector<std::string> claimed_as;  ///< its claim tokens
     std::optional<Outcome> outcome;       ///< set: it ended, the outcome waits for delivery
     bool resumable = false;               ///< without outcome: worth claiming again if it was taken back
+    bool begun = true;                    ///< without outcome: false: it waits for its slot, as it did before
 };
+
+/// What is there for a job that may be claimed. `ahead`: no slot, but it would be prepared until there is one.
+enum class Place { none, slot, ahead };
 
 class JobLink {
   public:
@@ -132,7 +150,9 @@ class JobLink {
     /// What room() says has changed (an instance became ready, died, a slot was freed, draining began).
     virtual void room_changed() = 0;
     /// The answer to PlaceWanted.
-    virtual void place(const std::string& /*job_id*/, bool /*granted*/) {}
+    virtual void place(const std::string& /*job_id*/, Place /*place*/) {}
+    /// A job whose place was ahead has begun. Until then it waits for its slot, which the other side is told.
+    virtual void begun(const std::string& /*job_id*/, std::uint64_t /*number*/) {}
     /// Keeps the job ours, as far as the link has not done it.
     virtual void report_progress(const std::string& job_id, std::uint64_t number,
                                  const ipc::Progress& progress) = 0;

@@ -205,7 +205,7 @@ struct Ledger::State {
                 continue;
             }
             const AssignmentNote note{record.claimed_as, record.connector, record.attempt,
-                                      record.payload.has_value()};
+                                      record.payload.has_value(), record.begun};
             if (record.outcome) {
                 core->outcomes[number] = true;
                 loaded.finished.push_back(
@@ -336,6 +336,7 @@ void Ledger::record_assignment(const Assignment& assignment, AssignmentNote note
     }
     record.connector = std::move(note.connector);
     record.attempt = note.attempt;
+    record.begun = note.begun;
     LedgerRecord whole = record;
     if (note.with_payload) whole.payload = assignment.payload;
     state_->write(std::move(whole), without_change(std::move(done)));

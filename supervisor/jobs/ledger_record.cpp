@@ -105,18 +105,20 @@ Result<LedgerRecord> decode_object(std::string_view text) {
     if (record.job_id.empty() || record.number == 0) return bad("it names no job or no number");
 
     const std::string state = ipc::text_or_empty(fields, "state");
+    const auto word = fields.find("begun");
+    const bool begun = word == fields.end() || *word != Json(false);
     if (state == "assigned") {
         if (const auto payload = scanned.envelope->find("payload"))
             record.payload = ipc::RawJson{std::string(*payload)};
         else if (record.data)
             record.payload.emplace();
+        record.begun = begun;
     } else if (state == "completed") {
         const auto result = scanned.envelope->find("result");
         if (!result && !record.data) return bad("it is completed and has no result");
         record.outcome = Completed{{std::string(result.value_or(""))}};
     } else if (state == "failed") {
-        const auto begun = fields.find("begun");
-        record.outcome = Failed{error_of(fields), begun == fields.end() || *begun != Json(false)};
+        record.outcome = Failed{error_of(fields), begun};
     } else {
         return bad("its state \"" + state + "\" is not known");
     }
@@ -154,6 +156,8 @@ std::string encode_record(const LedgerRecord& record) {
     if (failed != nullptr) {
         add(out, "error", error_text(failed->error));
         if (!failed->begun) add(out, "begun", "false");
+    } else if (!completed && !record.begun) {
+        add(out, "begun", "false");
     }
     if (record.data) {
         add(out, "data",

@@ -9,7 +9,8 @@
 // `payload` (only for connectors that resume) and `result` come last and hold the bytes of the Hub and the connector as
 // they were; above 64 KiB, or with a line break, they are a file beside it:
 //   "data":{"name":"4294967297-17.data","bytes":70000,"crc32c":"9ae0daaf"}
-//   state "assigned":  the job was about to be given to a connector, or runs there; perhaps `payload`
+//   state "assigned":  the job was about to be given to a connector, or runs there; perhaps `payload`; with
+//                      "begun":false it waits for its slot
 //   state "completed": `result`
 //   state "failed":    `error` {code, message, retryable, details}
 // Unknown members are ignored.
@@ -48,6 +49,7 @@ struct LedgerRecord {
     std::vector<std::string> claimed_as;
     std::string connector;
     int attempt = 1;
+    bool begun = true;  ///< of one that has not ended: it was begun, or is about to be
     std::optional<ipc::RawJson> payload;
     std::optional<std::variant<Completed, Failed>> outcome;  ///< empty: not ended yet
     std::optional<DataName> data;  ///< where the payload or result lies that is empty here

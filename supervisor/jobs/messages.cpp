@@ -33,16 +33,23 @@ void Messages::not_given(TimePoint now, const process::InstanceId& id, const std
     records_.book.remove(*job);
 }
 
+void Messages::not_begun(TimePoint now, const process::InstanceId& id, const std::string& job_id) {
+    const ActiveJob* job = records_.book.given(id, job_id);
+    if (job == nullptr || job->state != JobState::running || job->run.started) return;
+    placing_.withdraw(*job, "it cannot be begun here");
+    placing_.not_prepared(now, *job);
+}
+
 void Messages::accepted(TimePoint now, const process::InstanceId& id, const ipc::Accepted& message) {
     const ActiveJob* job = of_sender(id, message.job_id, "accepted");
-    if (job == nullptr) return;
+    if (job == nullptr || !job->begun()) return;
     sign_of_life(now, *job);
     records_.blame.begun({id.connector, id.index, true}, message.job_id);
 }
 
 void Messages::progress(TimePoint now, const process::InstanceId& id, const ipc::Progress& message) {
     const ActiveJob* job = of_sender(id, message.job_id, "progress");
-    if (job == nullptr) return;
+    if (job == nullptr || !job->begun()) return;
     sign_of_life(now, *job);
     if (!job->live()) return;
     records_.book.progress(now, *job, message);
@@ -66,6 +73,7 @@ void Messages::failed(TimePoint now, const process::InstanceId& id, const ipc::F
     if (answered(id, message.job_id)) return;
     const ActiveJob* job = of_sender(id, message.job_id, "a failure");
     if (job == nullptr) return;
+    if (job->state == JobState::prepared && not_prepared(now, *job, message.error)) return;
     const bool refused = message.error.code == ipc::code::not_started && !job->run.started;
     if (job->live() && refused) return handed_back(now, *job, message.error);
     if (!refused) records_.pool.find(id)->refusals.began_one();
@@ -75,7 +83,7 @@ void Messages::failed(TimePoint now, const process::InstanceId& id, const ipc::F
 
 void Messages::service_request(const process::InstanceId& id, const ipc::ServiceRequest& message) {
     const ActiveJob* job = of_sender(id, message.job_id, "a service request");
-    if (job == nullptr) return;
+    if (job == nullptr || !job->begun()) return;
     records_.blame.sent({id.connector, id.index, true}, message.job_id);
     if (job->live())
         records_.actions.push_back(
@@ -130,6 +138,20 @@ bool Messages::answered(const process::InstanceId& id, const std::string& job_id
                   process::to_string(id) + " has answered a run that had ended already; nothing is reported");
     instance->refusals.began_one();  // perhaps that run was why it refused others
     records_.actions.push_back(JobEnded{id, job_id});
+    return true;
+}
+
+/// It will not prepare the job, or leaves before its begin: the job waits for a slot.
+bool Messages::not_prepared(TimePoint now, const ActiveJob& job, const ipc::JobError& error) {
+    const bool refused = error.code == ipc::code::not_started;
+    if (!refused && error.code != ipc::code::drained) return false;
+    const process::InstanceId id = *job.instance;
+    if (refused) records_.pool.find(id)->refuses_ahead = true;
+    records_.actions.push_back(JobEnded{id, job.id()});
+    placing_.not_prepared(now, job);
+    records_.note(Note::Level::info, id.connector, job.id(),
+                  process::to_string(id) + " does not prepare it: " + process::cut(error.message) +
+                      (refused ? "; it is not asked for that again" : ""));
     return true;
 }
 

@@ -19,6 +19,7 @@ class Messages {
     // See the events of the same names of the dispatcher.
     void not_given(TimePoint now, const process::InstanceId& id, const std::string& job_id,
                    const std::string& why);
+    void not_begun(TimePoint now, const process::InstanceId& id, const std::string& job_id);
     void accepted(TimePoint now, const process::InstanceId& id, const ipc::Accepted& message);
     void progress(TimePoint now, const process::InstanceId& id, const ipc::Progress& message);
     void result(TimePoint now, const process::InstanceId& id, ipc::JobResult message);
@@ -32,6 +33,7 @@ class Messages {
     /// The job of this message; nullptr: its sender does not hold it, which is counted and said.
     const ActiveJob* of_sender(const process::InstanceId& id, const std::string& job_id, const char* what);
     void sign_of_life(TimePoint now, const ActiveJob& job);
+    bool not_prepared(TimePoint now, const ActiveJob& job, const ipc::JobError& error);
     void handed_back(TimePoint now, const ActiveJob& job, const ipc::JobError& error);
     bool answered(const process::InstanceId& id, const std::string& job_id);
 

@@ -9,6 +9,18 @@ namespace {
 /// So many runs without an answer, each with its scratch folder, are enough of one process.
 constexpr std::size_t most_unanswered = 100;
 
+ipc::Job message_for(const ActiveJob& job, const Instance& instance) {
+    ipc::Job message;
+    message.job_id = job.assignment.job_id;
+    message.job_type = job.assignment.job_type;
+    message.priority = job.assignment.priority;
+    message.attempt = job.run.attempt;
+    message.resume = job.run.resumed;
+    if (instance.policy.job_timeout > config::off) message.timeout = instance.policy.job_timeout;
+    message.payload = job.assignment.payload;
+    return message;
+}
+
 }  // namespace
 
 // ---- claims and new assignments
@@ -24,6 +36,13 @@ bool Placing::reserve(const std::string& job_id, const std::string& job_type) {
     return only_unanswered(job_id, job_type) && records_.pool.reserve(job_id, job_type, {});
 }
 
+bool Placing::reserve_ahead(const std::string& job_id, const std::string& job_type) {
+    return !records_.history.runs_alone(job_id) &&
+           records_.pool.reserve_ahead(job_id, job_type, [&](const Instance& instance) {
+               return !records_.holds(instance.id, job_id);
+           });
+}
+
 void Placing::place(TimePoint now, const ActiveJob& job, Instance* reserved) {
     if (reserved != nullptr &&
         (records_.holds(reserved->id, job.id()) || records_.drains.gives_back(reserved->id.connector) ||
@@ -31,7 +50,8 @@ void Placing::place(TimePoint now, const ActiveJob& job, Instance* reserved) {
         reserved = nullptr;
     Instance* instance = reserved != nullptr ? reserved : find_place(job);
     if (instance != nullptr) return bind(now, job, *instance);
-    record(job, "", false);
+    if (Instance* ahead = find_ahead(job)) return bind(now, job, *ahead, true);
+    record(job, "", false, false);
     records_.book.wait_again(job, now + hold_);
     records_.note(Note::Level::warn, "", job.id(), "waits for a connector: " + why_not(job));
 }
@@ -39,10 +59,11 @@ void Placing::place(TimePoint now, const ActiveJob& job, Instance* reserved) {
 void Placing::record_again(const ActiveJob& job) {
     const Instance* instance = job.instance ? records_.pool.find(*job.instance) : nullptr;
     record(job, instance != nullptr ? instance->id.connector : job.record.connector.value_or(""),
-           job.waiting.resume_on || (instance != nullptr && instance->info.features.resume));
+           job.waiting.resume_on || (instance != nullptr && instance->info.features.resume),
+           job.record.begun);
 }
 
-void Placing::record(const ActiveJob& job, const std::string& connector, bool with_payload) {
+void Placing::record(const ActiveJob& job, const std::string& connector, bool with_payload, bool begun) {
     RecordJob record;
     record.assignment.job_id = job.assignment.job_id;
     record.assignment.job_type = job.assignment.job_type;
@@ -51,41 +72,57 @@ void Placing::record(const ActiveJob& job, const std::string& connector, bool wi
     if (with_payload) record.assignment.payload = job.assignment.payload;
     if (!job.claimed_as.empty()) record.note.claimed_as.push_back(job.claimed_as);
     record.note.connector = connector;
-    record.note.attempt = job.state == JobState::running ? job.run.attempt : job.run.attempt + 1;
+    record.note.attempt = job.given() ? job.run.attempt : job.run.attempt + 1;
     record.note.with_payload = with_payload;
-    records_.book.record_asked(job, connector);
+    record.note.begun = begun;
+    records_.book.record_asked(job, connector, begun);
     records_.actions.push_back(std::move(record));
 }
 
-void Placing::bind(TimePoint now, const ActiveJob& job, Instance& instance) {
-    ++instance.held;
-    if (records_.history.runs_alone(job.id())) instance.alone = true;
-    if (job.record.connector != instance.id.connector)
-        record(job, instance.id.connector, instance.info.features.resume);
-    records_.book.promise(job, instance.id);
+void Placing::bind(TimePoint now, const ActiveJob& job, Instance& instance, bool ahead) {
+    ++(ahead ? instance.ahead : instance.held);
+    if (!ahead && records_.history.runs_alone(job.id())) instance.alone = true;
+    if (job.record.connector != instance.id.connector || job.record.begun == ahead)
+        record(job, instance.id.connector, instance.info.features.resume, !ahead);
+    records_.book.promise(job, instance.id, ahead);
     if (job.record.unanswered == 0) give(now, job);
 }
 
 void Placing::give(TimePoint now, const ActiveJob& job) {
+    if (job.ahead) return prepare(job);
+    if (job.state == JobState::prepared) {
+        records_.book.begin(now, job);
+        begun(job, "begun by ");
+        records_.actions.push_back(BeginJob{*job.instance, job.id()});
+        return;
+    }
     const Instance& instance = *records_.pool.find(*job.instance);
     records_.book.give(now, job, records_.history.begin_attempt(job.id()));
-    ipc::Job message;
-    message.job_id = job.assignment.job_id;
-    message.job_type = job.assignment.job_type;
-    message.priority = job.assignment.priority;
-    message.attempt = job.run.attempt;
-    message.resume = job.run.resumed;
-    if (instance.policy.job_timeout > config::off) message.timeout = instance.policy.job_timeout;
-    message.payload = job.assignment.payload;
+    ipc::Job message = message_for(job, instance);
+    if (message.resume) ++records_.stats.resumed;
+    begun(job, job.run.resumed ? "resumed by " : "given to ");
+    records_.actions.push_back(GiveJob{instance.id, std::move(message)});
+}
+
+void Placing::begun(const ActiveJob& job, const std::string& how) {
+    const process::InstanceId& id = *job.instance;
     ++records_.stats.given;
-    if (message.resume)
-        ++records_.stats.resumed;
-    else
-        records_.blame.given({instance.id.connector, instance.id.index, true}, job.id());
-    records_.note(Note::Level::info, instance.id.connector, job.id(),
-                  std::string(message.resume ? "resumed by " : "given to ") +
-                      process::to_string(instance.id) +
-                      (message.attempt > 1 ? ", attempt " + std::to_string(message.attempt) : ""));
+    if (!job.run.resumed) records_.blame.given({id.connector, id.index, true}, job.id());
+    if (job.told_ahead) records_.actions.push_back(TellBegun{job.id(), job.assignment.number});
+    records_.book.tell_ahead(job, false);
+    records_.note(Note::Level::info, id.connector, job.id(),
+                  how + process::to_string(id) +
+                      (job.run.attempt > 1 ? ", attempt " + std::to_string(job.run.attempt) : ""));
+}
+
+/// Its message is the one of a job that begins, but for the word that it does not.
+void Placing::prepare(const ActiveJob& job) {
+    const Instance& instance = *records_.pool.find(*job.instance);
+    records_.book.prepare(job, records_.history.begin_attempt(job.id()));
+    ipc::Job message = message_for(job, instance);
+    message.prepare = true;
+    records_.note(Note::Level::debug, instance.id.connector, job.id(),
+                  "prepared by " + process::to_string(instance.id) + ", waits for the slot");
     records_.actions.push_back(GiveJob{instance.id, std::move(message)});
 }
 
@@ -95,10 +132,11 @@ void Placing::unbind(const ActiveJob& job) {
     if (!job.instance) return;
     const process::InstanceId id = *job.instance;
     records_.blame.ended({id.connector, id.index, true}, job.id(), false);
+    const bool ahead = job.ahead;
     records_.book.unbind(job);
     Instance* instance = records_.pool.find(id);
     if (instance == nullptr) return;
-    --instance->held;
+    --(ahead ? instance->ahead : instance->held);
     if (instance->held == 0) instance->alone = false;
     instance->overdue = instance->info.features.cancel && records_.book.ignores_cancel(id);
 }
@@ -109,13 +147,35 @@ void Placing::take_back(TimePoint now, const ActiveJob& job) {
     records_.book.wait_again(job, now + hold_);
 }
 
-void Placing::take_back_promised(TimePoint now, const process::InstanceId& id) {
+void Placing::take_back_promised(TimePoint now, const process::InstanceId& id, bool ends) {
     for (const std::uint64_t number : records_.book.on(id)) {
         const ActiveJob& job = *records_.book.find(number);
-        if (job.state != JobState::recording) continue;
-        unbind(job);
+        if (job.state == JobState::prepared) {
+            if (ends) records_.book.not_ahead(job);
+            records_.history.undo_attempt(job.id());
+            records_.book.not_run(job);
+            withdraw(job, "another process is to begin it");
+        } else if (job.state == JobState::recording) {
+            unbind(job);
+        } else {
+            continue;
+        }
         records_.book.wait_again(job, now + hold_);
     }
+}
+
+void Placing::withdraw(const ActiveJob& job, const std::string& reason) {
+    const process::InstanceId id = *job.instance;
+    records_.actions.push_back(CancelJob{id, job.id(), reason});
+    records_.actions.push_back(JobUnanswered{id, job.id()});
+    records_.pool.find(id)->unanswered.insert(job.id());
+    unbind(job);
+}
+
+void Placing::not_prepared(TimePoint now, const ActiveJob& job) {
+    records_.book.not_ahead(job);
+    records_.history.undo_attempt(job.id());
+    take_back(now, job);
 }
 
 // ---- waiting
@@ -136,10 +196,47 @@ void Placing::settle(TimePoint now) {
 void Placing::place_waiting(TimePoint now) {
     records_.pool.end_pauses(now);
     records_.pool.count_waiting({});
-    for (const std::uint64_t number : records_.book.waiting()) {
+    for (const std::uint64_t number : records_.book.without_slot()) {
         const ActiveJob& job = *records_.book.find(number);
-        if (Instance* instance = find_place(job)) bind(now, job, *instance);
+        if (job.ahead && records_.pool.find(*job.instance)->free_slots() > 0) turn(now, job);
     }
+    for (const std::uint64_t number : records_.book.without_slot())
+        place_waiting_one(now, *records_.book.find(number));
+}
+
+/// No job waits behind a busy instance while another one has a slot: one that is bound ahead moves there.
+void Placing::place_waiting_one(TimePoint now, const ActiveJob& job) {
+    Instance* instance = find_place(job);
+    if (!job.ahead) {
+        if (instance != nullptr) return bind(now, job, *instance);
+        if (Instance* ahead = find_ahead(job)) bind(now, job, *ahead, true);
+        return;
+    }
+    if (instance == nullptr) return;
+    if (job.state == JobState::prepared) {
+        records_.history.undo_attempt(job.id());
+        records_.book.not_run(job);
+        withdraw(job, "another instance begins it at once");
+    } else {
+        unbind(job);
+    }
+    bind(now, job, *instance);
+}
+
+void Placing::turn(TimePoint now, const ActiveJob& job) {
+    Instance& instance = *records_.pool.find(*job.instance);
+    --instance.ahead;
+    ++instance.held;
+    records_.book.turn(job);
+    record(job, instance.id.connector, instance.info.features.resume, true);
+    if (job.record.unanswered == 0) give(now, job);
+}
+
+/// Only a job that was claimed for that: for any other one the Hub takes it that it runs.
+Instance* Placing::find_ahead(const ActiveJob& job) {
+    if (!job.told_ahead || job.not_ahead || records_.history.runs_alone(job.id())) return nullptr;
+    const auto not_here = [&](const Instance& instance) { return !records_.holds(instance.id, job.id()); };
+    return records_.pool.choose_ahead(job.assignment.job_type, not_here, true);
 }
 
 Instance* Placing::find_place(const ActiveJob& job) {

@@ -20,6 +20,13 @@ int Instance::free_slots() const {
     return std::max(0, slots() - held - reserved - awaited);
 }
 
+bool Instance::can_prepare() const {
+    if (!info.features.prepare || refuses_ahead || ahead > 0) return false;
+    if (!serving() || overdue || alone || paused_until || refusals.one_at_a_time() || replacement_asked)
+        return false;
+    return held > 0 && held + reserved >= slots() && unanswered.empty();
+}
+
 void Instance::note_service(TimePoint now, Ms patience) {
     if (!info.service_back_at || *info.service_back_at - now <= patience)
         gives_back_at.reset();
@@ -37,7 +44,10 @@ Instance& Pool::put(const process::InstanceId& id, const process::InstanceInfo& 
 }
 
 void Instance::set(const process::InstanceInfo& offer) {
-    if (offer.offers != info.offers) refusals.offers_anew();
+    if (offer.offers != info.offers) {
+        refusals.offers_anew();
+        refuses_ahead = false;
+    }
     if (offer.job_types != info.job_types) ++types_version;
     info = offer;
     // The capabilities can be large, and nothing here asks for them.
@@ -106,8 +116,29 @@ bool Pool::reserve(const std::string& job_id, const std::string& job_type, const
     Instance* instance = choose(job_type, filter);
     if (instance == nullptr) return false;
     ++instance->reserved;
-    reservations_[job_id] = {job_type, instance->id};
+    reservations_[job_id] = {job_type, instance->id, false, true};
     return true;
+}
+
+Instance* Pool::choose_ahead(const std::string& job_type, const Filter& filter, bool claimed) {
+    for (auto& [id, instance] : instances_) {
+        const bool takes = claimed ? instance.can_prepare() : open(instance) && instance.takes_ahead();
+        if (takes && instance.has_type(job_type) && filter(instance)) return &instance;
+    }
+    return nullptr;
+}
+
+bool Pool::reserve_ahead(const std::string& job_id, const std::string& job_type, const Filter& filter) {
+    Instance* instance = choose_ahead(job_type, filter);
+    if (instance == nullptr) return false;
+    ++instance->ahead;
+    reservations_[job_id] = {job_type, instance->id, true, false};
+    return true;
+}
+
+bool Pool::reserved_ahead(const std::string& job_id) const {
+    const auto found = reservations_.find(job_id);
+    return found != reservations_.end() && found->second.ahead;
 }
 
 bool Pool::has_reservation(const std::string& job_id) const {
@@ -119,24 +150,27 @@ Instance* Pool::end_reservation(const std::string& job_id) {
     if (it == reservations_.end()) return nullptr;
     Instance* instance = it->second.instance ? find(*it->second.instance) : nullptr;
     const std::string job_type = it->second.job_type;
+    const bool slot = it->second.slot;
     reservations_.erase(it);
     if (instance == nullptr) return nullptr;
-    --instance->reserved;
+    --(slot ? instance->reserved : instance->ahead);
     // A drain that began after the claim does not count. But the service may be gone, or the slots may be fewer.
     return instance->free_slots() > 0 && instance->has_type(job_type) ? instance : nullptr;
 }
 
 void Pool::rebind_reservations() {
     for (auto& [job_id, reservation] : reservations_) {
-        if (reservation.instance) {
+        if (reservation.instance && reservation.slot) {
             Instance* bound = find(*reservation.instance);
             if (bound->serving()) continue;
             --bound->reserved;
             reservation.instance.reset();
         }
         if (Instance* instance = choose(reservation.job_type)) {
+            if (reservation.instance) --find(*reservation.instance)->ahead;  // it had none
             ++instance->reserved;
             reservation.instance = instance->id;
+            reservation.slot = true;
         }
     }
 }
@@ -145,7 +179,10 @@ void Pool::count_waiting(const std::vector<std::string>& job_types) {
     for (auto& [id, instance] : instances_)
         instance.awaited = 0;
     for (const std::string& job_type : job_types) {
-        if (Instance* instance = choose(job_type)) ++instance->awaited;
+        if (Instance* instance = choose(job_type))
+            ++instance->awaited;
+        else if (Instance* full = choose_ahead(job_type, [](const Instance&) { return true; }))
+            full->ahead_allowed = false;
     }
 }
 
@@ -171,7 +208,8 @@ std::shared_ptr<const Capacity> Pool::capacity() const {
         4;  // slots are taken and given back: the same few capacities come again
     Parts parts;
     for (const auto& [id, instance] : instances_)
-        if (open(instance)) parts.emplace_back(id, instance.types_version, instance.free_slots());
+        if (open(instance))
+            parts.emplace_back(id, instance.types_version, instance.free_slots(), instance.takes_ahead());
     for (const auto& [of, capacity] : known_capacities_)
         if (of == parts) return capacity;
     if (known_capacities_.size() == most_known) known_capacities_.pop_front();
@@ -189,8 +227,11 @@ Capacity Pool::build_capacity() const {
         for (const std::string& type : own) {
             types.insert(types.end(), type);
             if (free > 0) capacity.free_slots[type] += free;
+            if (instance.takes_ahead()) capacity.ahead.insert(type);
         }
     }
+    for (const auto& [type, free] : capacity.free_slots)
+        capacity.ahead.erase(type);
     capacity.job_types.assign(types.begin(), types.end());
     return capacity;
 }

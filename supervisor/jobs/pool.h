@@ -38,6 +38,9 @@ struct Instance {
     int held = 0;                           ///< jobs bound to it, also those that nobody waits for any more
     int reserved = 0;                       ///< claims bound to it
     int awaited = 0;                        ///< jobs that wait for a slot and are counted against its own
+    int ahead = 0;                          ///< jobs without a slot: bound to it, or claimed for it
+    bool ahead_allowed = false;             ///< it may get one (ahead.h)
+    bool refuses_ahead = false;             ///< it said `not_started` to one
     Refusals refusals;
 
     /// Runs that have ended for us, but of which it has not said its one `result` or `failed`: it may hold
@@ -51,6 +54,10 @@ struct Instance {
     /// Jobs that it gets at a time.
     int slots() const { return refusals.slots(info.concurrency); }
     int free_slots() const;
+    /// All its slots are taken, and it can prepare one job more.
+    bool can_prepare() const;
+    /// And such a one may be claimed for it.
+    bool takes_ahead() const { return ahead_allowed && can_prepare(); }
     /// It answered `not_started` while it held `others` jobs that it was given before.
     void refused(TimePoint now, int others, std::string what) {
         refusals.refused(now, others, info.concurrency, std::move(what));
@@ -86,8 +93,15 @@ class Pool {
     /// Whether one that takes jobs of this type, full or not, passes `filter`.
     bool serves(const std::string& job_type, const Filter& filter) const;
 
+    /// Likewise among those whose slots are all taken: the one that gets it to prepare. `claimed`: it has been
+    /// claimed for that, and what no longer may be claimed does not matter.
+    Instance* choose_ahead(const std::string& job_type, const Filter& filter, bool claimed = false);
+
     bool reserve(const std::string& job_id, const std::string& job_type, const Filter& filter);
+    bool reserve_ahead(const std::string& job_id, const std::string& job_type, const Filter& filter);
     bool has_reservation(const std::string& job_id) const;
+    /// There is one, which was made without a slot.
+    bool reserved_ahead(const std::string& job_id) const;
     /// Ends the reservation; the instance it was bound to if that can still take the job.
     Instance* end_reservation(const std::string& job_id);
     std::size_t reservations() const { return reservations_.size(); }
@@ -95,7 +109,8 @@ class Pool {
     void rebind_reservations();
 
     /// Counts a waiting job of each of these types against the free slots of its type, instead of the ones
-    /// that were counted before; with none, those are free for whoever waits.
+    /// that were counted before; with none, those are free for whoever waits. Where there is no free one, nothing
+    /// is to be claimed ahead of it.
     void count_waiting(const std::vector<std::string>& job_types);
 
     /// Pauses that are over at `now` end. The earliest end of the others.
@@ -113,11 +128,13 @@ class Pool {
     struct Reservation {
         std::string job_type;
         std::optional<process::InstanceId> instance;
+        bool ahead = false;  ///< made without a slot
+        bool slot = true;    ///< it takes one of the instance
     };
     std::size_t rank(const std::string& connector) const;
 
-    /// What a capacity is made of: who is open, with which list of types, how many free slots.
-    using Parts = std::vector<std::tuple<process::InstanceId, std::uint64_t, int>>;
+    /// What a capacity is made of: who is open, with which list of types, how many free slots, one ahead.
+    using Parts = std::vector<std::tuple<process::InstanceId, std::uint64_t, int, bool>>;
     Capacity build_capacity() const;
 
     mutable std::deque<std::pair<Parts, std::shared_ptr<const Capacity>>> known_capacities_;

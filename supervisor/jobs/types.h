@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -48,6 +49,7 @@ struct AssignmentNote {
     std::string connector;                ///< may be empty (no instance yet)
     int attempt = 1;                      ///< the attempt that is about to run
     bool with_payload = false;            ///< also keep the payload (the connector can resume)
+    bool begun = true;                    ///< false: no connector was told to begin it
 };
 
 /// What the ledger holds of an assignment that had not ended when an earlier worker process did.
@@ -63,6 +65,9 @@ struct Capacity {
     std::vector<std::string> job_types;
     /// Slots free and not reserved by a claim, per job type; only positive ones.
     std::map<std::string, int> free_slots;
+    /// Types of which one job may be claimed, to be prepared, although none of their slots is free. At the EmProps
+    /// Hub as long as a slot will probably be free soon.
+    std::set<std::string> ahead;
     bool draining = false;  ///< nothing is claimed any more; job_types is empty then
 
     bool idle() const { return !free_slots.empty() && !draining; }

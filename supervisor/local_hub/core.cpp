@@ -51,7 +51,7 @@ Actions Core::connected(ConnectionId connection, Role role, const std::string& i
     Turn turn{now, out};
     const auto welcome = [&](const char* kind, double timestamp) {
         const auto text = fmt::format("Welcome {} {}! Connected to Redis Hub", kind, id);
-        turn.send(connection, encode(hub::Welcome{text, timestamp}));
+        turn.send(connection, encode(hub::Welcome{text, timestamp, role == Role::worker}));
     };
     switch (role) {
         case Role::worker:

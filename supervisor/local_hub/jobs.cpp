@@ -109,12 +109,21 @@ void Jobs::report_progress(const std::string& job_id, int progress,
     job.message = message;
 }
 
+void Jobs::set_waits(const std::string& job_id, bool waits) {
+    active_.at(job_id).waits = waits;
+    if (waits)
+        waiting_.insert(job_id);
+    else
+        waiting_.erase(job_id);
+}
+
 /// Forgets who runs it.
 void Jobs::release(Active& active) {
     if (active.holder) held_[*active.holder].erase(active.job.id);
     active.holder.reset();
     active.lost_at.reset();
     active.lost_by_restart = false;
+    set_waits(active.job.id, false);
     claimed_.erase(active.job.id);
 }
 
@@ -214,12 +223,13 @@ std::vector<std::pair<std::string, Attempt>> Jobs::overdue(TimePoint now) const 
         if (active.lost_at && now - *active.lost_at >= policy_.requeue_after) {
             overdue.emplace_back(job_id, Attempt{.worker_id = worker,
                                                  .error = fmt::format("worker {} was lost", worker),
-                                                 .counts = !active.lost_by_restart});
+                                                 .counts = !active.lost_by_restart && !active.waits});
         } else if (active.holder && now - active.last_sign >= policy_.stale_claim_after) {
             overdue.emplace_back(job_id,
                                  Attempt{.worker_id = worker,
                                          .error = fmt::format("worker {} sent no progress for {}", worker,
-                                                              human_duration(policy_.stale_claim_after))});
+                                                              human_duration(policy_.stale_claim_after)),
+                                         .counts = !active.waits});
         }
     }
     return overdue;

@@ -49,6 +49,7 @@ class Jobs {
         TimePoint last_sign;                 ///< claim or last progress
         std::optional<TimePoint> lost_at;    ///< since when it has no holder
         bool lost_by_restart = false;        ///< this hub was away, not the worker: no attempt is counted
+        bool waits = false;                  ///< its worker has not begun it: no attempt is counted either
     };
 
     Jobs(Store& store, Offers& offers, const Policy& policy)
@@ -73,6 +74,11 @@ class Jobs {
     /// This worker runs it, whoever did before.
     void adopt(const std::string& job_id, ConnectionId worker, const Now& now);
     void report_progress(const std::string& job_id, int progress, const std::optional<std::string>& message);
+
+    /// Its worker says whether it has begun it.
+    void set_waits(const std::string& job_id, bool waits);
+    /// The claimed jobs that their workers have not begun.
+    const std::set<std::string>& waiting() const { return waiting_; }
 
     /// The end of a job: `changed` is what it becomes, with its final status.
     Result<Changed> finish(Job changed, const std::string_view* result, const Now& now);
@@ -107,6 +113,7 @@ class Jobs {
     const Policy& policy_;
     std::unordered_map<std::string, Active> active_;
     std::set<std::string> claimed_;
+    std::set<std::string> waiting_;
     std::map<ConnectionId, std::set<std::string>> held_;  // by holder
     std::map<JobStatus, std::uint64_t> finished_;
     TimePoint last_trim_{};

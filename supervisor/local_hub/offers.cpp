@@ -12,24 +12,31 @@ void Offers::remove(const Job& job) {
 
 void Offers::make(const Workers& workers, TimePoint now, const Fits& fits, const Send& send) {
     if (queue_.empty()) return;
-    struct Waiting {
-        const Worker* worker;
-        State* state;
-    };
     std::vector<Waiting> idle;
+    std::vector<Waiting> ahead;
     for (const auto& [connection, worker] : workers.all()) {
-        if (!worker.available() || !worker.idle()) continue;
+        if (!worker.available() || (!worker.idle() && worker.ahead.empty())) continue;
         auto& state = workers_[connection];
-        if (!state.open) idle.push_back({&worker, &state});
+        if (state.open) continue;
+        if (worker.idle()) idle.push_back({&worker, &state});
+        std::set<std::string> types;
+        for (const auto& type : worker.ahead)
+            if (!workers.idle_takes(type)) types.insert(type);
+        if (!types.empty()) ahead.push_back({&worker, &state, std::move(types)});
     }
-    std::sort(idle.begin(), idle.end(), [](const Waiting& a, const Waiting& b) {
+    offer(std::move(idle), now, fits, send);
+    std::erase_if(ahead, [](const Waiting& each) { return each.state->open.has_value(); });
+    offer(std::move(ahead), now, fits, send);
+}
+
+void Offers::offer(std::vector<Waiting> waiting, TimePoint now, const Fits& fits, const Send& send) {
+    std::sort(waiting.begin(), waiting.end(), [](const Waiting& a, const Waiting& b) {
         return a.state->last_offered < b.state->last_offered;
     });
-    for (const Waiting& waiting : idle) {
-        const Worker* const worker =
-            waiting.worker;  // names that a lambda may take: clang 14 wants no bindings
-        State* const state = waiting.state;
-        const auto job_id = queue_.first(worker->job_types, [&](const std::string& id) {
+    for (const Waiting& each : waiting) {
+        const Worker* const worker = each.worker;  // names that a lambda may take: clang 14 wants no bindings
+        State* const state = each.state;
+        const auto job_id = queue_.first(each.types(), [&](const std::string& id) {
             return !offered_to_.contains(id) && !paused_.contains(id) && !state->declined.contains(id) &&
                    fits(id, *worker);
         });

@@ -28,7 +28,8 @@ class Offers {
     /// The job waits, but is offered to nobody before this.
     void pause(const std::string& job_id, TimePoint until) { paused_[job_id] = until; }
 
-    /// Offers every idle worker something, if there is a job for it. `fits`: may the job go to this worker?
+    /// Offers every idle worker something, if there is a job for it, and what nobody can begin to workers that would
+    /// prepare it. `fits`: may the job go to this worker?
     /// `send` makes the offer and says how large its payload is; nothing: it could not be made, and is not
     /// tried again with this worker for a while.
     using Fits = std::function<bool(const std::string& job_id, const Worker& worker)>;
@@ -53,6 +54,16 @@ class Offers {
         std::string job_id;
         TimePoint until;  ///< the job is offered to nobody else before this
     };
+    struct State;
+    /// A worker without an open offer, and the types of the offer that it may get.
+    struct Waiting {
+        const Worker* worker;
+        State* state;
+        std::set<std::string> ahead = {};
+        const std::set<std::string>& types() const { return ahead.empty() ? worker->job_types : ahead; }
+    };
+    void offer(std::vector<Waiting> waiting, TimePoint now, const Fits& fits, const Send& send);
+
     struct State {  // of one worker
         std::optional<Offer> open;
         std::uint64_t last_offered = 0;  ///< running number of its last offer: the longest waiting is next

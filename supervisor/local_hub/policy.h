@@ -19,6 +19,7 @@ struct Policy {
     Ms offer_hold{3'000};          ///< an offered job is offered to nobody else for this long ...
     Ms offer_hold_per_mib{1'000};  ///< ... and longer for a large payload, which takes time to travel
     Ms offer_again_after{10'000};  ///< an offer that was not taken is not made to the same worker before this
+    Ms return_again_after{3'000};  ///< a job that waits elsewhere is asked back again
     Ms retry_pause{1'000};         ///< after a job's first failure; twice as long after each further one ...
     Ms longest_retry_pause{30'000};  ///< ... up to this
     Ms stats_when_changed{1'000};

@@ -88,6 +88,12 @@ void WorkerDesk::make_offers(Turn& turn) {
     offers_.make(workers_, turn.now.steady, fits, [&](const std::string& job_id, const Worker& worker) {
         return offer(job_id, worker, turn);
     });
+    for (const auto& job_id : moves_.wanted(workers_, offers_, jobs_, turn.now.steady, fits))
+        ask_back(job_id, turn);
+}
+
+void WorkerDesk::ask_back(const std::string& job_id, Turn& turn) const {
+    turn.send(*jobs_.find(job_id)->holder, encode(hub::ReturnJob{job_id}));
 }
 
 std::optional<std::size_t> WorkerDesk::offer(const std::string& job_id, const Worker& worker, Turn& turn) {
@@ -128,7 +134,11 @@ bool WorkerDesk::refused_for_bulk(const Worker& worker, const hub::FromWorker& m
 void WorkerDesk::set_status(const Worker& worker, const std::optional<std::string>& status, Turn& turn) {
     if (!status || status->empty()) return;
     workers_.set_status(worker.connection, *status);
-    if (!worker.idle()) offers_.withdraw(worker.connection);  // it does not want the offer: others may
+    if (const auto open = offers_.open_to(worker.connection); open && !worker.idle()) {
+        // It does not want the offer: others may. Unless it was one to prepare.
+        const auto* offered = jobs_.find(*open);
+        if (!offered || !worker.ahead.contains(offered->job.type)) offers_.withdraw(worker.connection);
+    }
     if (*status == hub::leaving_status) give_back(worker, turn);
 }
 
@@ -157,6 +167,8 @@ void WorkerDesk::handle(const Worker& worker, const hub::WorkerHeartbeat& messag
 }
 
 void WorkerDesk::handle(const Worker& worker, const hub::WorkerStatus& message, Turn& turn) {
+    if (const auto& ahead = message.ahead_job_types)
+        workers_.set_ahead(worker.connection, {ahead->begin(), ahead->end()});
     set_status(worker, message.status, turn);
     audience_.show_worker_status(worker.id, worker.status, message.capabilities, message.connector_statuses,
                                  turn);
@@ -184,7 +196,8 @@ void WorkerDesk::handle(const Worker& worker, const hub::ClaimJob& message, Turn
     const bool again = pending && !claimed->job.worker_id.empty() &&
                        (claimed->job.worker_id == worker.id ||
                         std::find(earlier.begin(), earlier.end(), claimed->job.worker_id) != earlier.end());
-    if (!worker.idle() && !again)
+    const bool ahead = pending && worker.ahead.contains(claimed->job.type);
+    if (!worker.idle() && !again && !ahead)
         return turn.refuse(worker.connection, hub::not_idle_text(message.job_id, worker.id));
     const auto failed = [&](std::string_view reason) {
         turn.refuse(worker.connection, hub::claim_failed_text(message.job_id), Json{{"reason", reason}});
@@ -195,7 +208,9 @@ void WorkerDesk::handle(const Worker& worker, const hub::ClaimJob& message, Turn
     const auto taken = jobs_.claim(message.job_id, worker.connection, worker.id, turn.now);
     if (!taken.ok()) return failed(taken.error().message);
     offers_.withdraw(worker.connection);  // it took another job than the offered one: that one is free again
-    workers_.set_status(worker.connection, "working");
+    // What it takes beside this one it says next.
+    if (worker.idle()) workers_.set_status(worker.connection, working_status);
+    workers_.set_ahead(worker.connection, {});
     const auto& job = claimed->job;
     const auto now = turn.now.epoch_seconds;
     auto text = hub::encode_assignment({now, worker.id}, job.id, job.type, job.priority, *payload);
@@ -218,6 +233,7 @@ void WorkerDesk::handle(const Worker& worker, const hub::JobProgress& message, T
     if (reported->job.status != JobStatus::claimed) return;
     if (!may_report(*reported, worker, message.stamp.worker_id, turn.now)) return;
     jobs_.adopt(message.job_id, worker.connection, turn.now);
+    jobs_.set_waits(message.job_id, !message.begun);
     jobs_.report_progress(message.job_id, message.progress, message.message);
     auto forwarded = message;
     forwarded.stamp.timestamp = turn.now.epoch_seconds;

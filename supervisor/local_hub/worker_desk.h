@@ -8,6 +8,7 @@
 #include "ipc/hub/messages.h"
 #include "supervisor/local_hub/audience.h"
 #include "supervisor/local_hub/jobs.h"
+#include "supervisor/local_hub/moves.h"
 #include "supervisor/local_hub/offers.h"
 #include "supervisor/local_hub/workers.h"
 
@@ -49,6 +50,7 @@ class WorkerDesk {
     void tell_if_cancelled(const Worker& worker, const std::string& job_id, Turn& turn);
     Result<> end_attempt(const std::string& job_id, const Attempt& attempt, Turn& turn);
     void take_back_lost(Turn& turn);
+    void ask_back(const std::string& job_id, Turn& turn) const;
     std::optional<std::size_t> offer(const std::string& job_id, const Worker& worker, Turn& turn);
 
     const Policy& policy_;
@@ -56,6 +58,7 @@ class WorkerDesk {
     Offers& offers_;
     Jobs& jobs_;
     const Audience& audience_;
+    Moves moves_{policy_};
     std::string last_store_failure_;
 };
 

@@ -87,6 +87,18 @@ void Workers::set_status(ConnectionId connection, const std::string& status) {
     if (status == hub::leaving_status) worker.leaving = true;
 }
 
+void Workers::set_ahead(ConnectionId connection, std::set<std::string> types) {
+    workers_.at(connection).ahead = std::move(types);
+}
+
+bool Workers::idle_takes(const std::string& job_type) const {
+    return std::any_of(workers_.begin(), workers_.end(), [&](const auto& entry) {
+        const auto& worker = entry.second;
+        const bool may_be_idle = worker.idle() || worker.status == working_status;
+        return worker.available() && may_be_idle && worker.job_types.contains(job_type);
+    });
+}
+
 void Workers::heartbeat(ConnectionId connection, const Now& now) {
     workers_.at(connection).last_heartbeat = now.epoch_seconds;
 }
@@ -98,7 +110,7 @@ void Workers::worked(ConnectionId connection) {
         return;
     }
     ++worker.jobs_processed;
-    if (worker.status == "working") worker.status = hub::idle_status;
+    if (worker.status == working_status) worker.status = hub::idle_status;
 }
 
 bool Workers::tell_cancelled(ConnectionId connection, const std::string& job_id) {

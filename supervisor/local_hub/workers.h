@@ -15,6 +15,9 @@
 
 namespace emprops::local_hub {
 
+/// Of a worker that has claimed a job and said nothing since.
+inline constexpr const char* working_status = "working";
+
 /// A connected worker. Its capabilities live as long as its connection: it registers anew on each one.
 struct Worker {
     ConnectionId connection = 0;
@@ -26,6 +29,7 @@ struct Worker {
     bool leaving = false;
     std::string status = "idle";  ///< the Hub takes a worker for idle before it registers
     std::set<std::string> job_types;
+    std::set<std::string> ahead;  ///< types of which it would prepare a job, although it has no slot for them
     Json capabilities;
     TimePoint last_sign;  ///< last message of any kind
     double connected_at = 0;
@@ -65,6 +69,9 @@ class Workers {
     void enroll(ConnectionId connection, const hub::RegisterWorker& message, const Now& now);
     /// An empty status changes nothing; "leaving" marks the worker, too.
     void set_status(ConnectionId connection, const std::string& status);
+    void set_ahead(ConnectionId connection, std::set<std::string> types);
+    /// Whether somebody takes jobs of this type at once, or has not said yet whether it does.
+    bool idle_takes(const std::string& job_type) const;
     void heartbeat(ConnectionId connection, const Now& now);
     /// A job of it has ended: counted, and a worker that never says "idle" itself is idle again, as at the Hub.
     void worked(ConnectionId connection);

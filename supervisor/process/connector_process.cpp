@@ -94,7 +94,8 @@ Result<> ConnectorProcess::give(const ipc::Job& job) {
     // The fields around the payload are small: 1 KiB and the two texts of the client cover them.
     const std::size_t size = job.payload.text.size() + job.job_id.size() + job.job_type.size() + 1024;
     const Error busy{"busy", "too much waits for the stdin of " + to_string(id_)};
-    if (!connected() || !child_.io()->fits(size) || !jobs_.add(job.job_id, job.work_dir)) return busy;
+    if (!connected() || !child_.io()->fits(size) || !jobs_.add(job.job_id, job.work_dir, job.prepare))
+        return busy;
     try {
         if (send(job)) return Ok{};
     } catch (const std::bad_alloc&) {
@@ -104,6 +105,10 @@ Result<> ConnectorProcess::give(const ipc::Job& job) {
     }
     jobs_.remove(job.job_id);
     return busy;
+}
+
+bool ConnectorProcess::begin(const std::string& job_id) {
+    return jobs_.holds(job_id) && send(ipc::Begin{job_id}) && jobs_.begin(job_id);
 }
 
 bool ConnectorProcess::job_ended(const std::string& job_id) {

@@ -61,6 +61,8 @@ class ConnectorProcess {
     /// Errors: "busy" (too much waits for its stdin, or it holds a job of this id already), "no_memory" (for the
     /// payload).
     Result<> give(const ipc::Job& job);
+    /// A job that was given to be prepared. False: that cannot be told to it.
+    bool begin(const std::string& job_id);
     const HeldJobs& jobs() const { return jobs_; }
     /// Nobody waits for the job any more; its one answer may still come. False: it ran no such job.
     bool job_unanswered(const std::string& job_id) { return jobs_.unanswered(job_id); }

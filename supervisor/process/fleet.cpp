@@ -125,6 +125,11 @@ Result<> Fleet::give_job(const InstanceId& id, ipc::Job job) {
     return instance->give_job(id, job);
 }
 
+bool Fleet::begin_job(const InstanceId& id, const std::string& job_id) {
+    Instance* instance = instances_.find(id);
+    return instance != nullptr && instance->begin_job(id, job_id);
+}
+
 bool Fleet::cancel_job(const InstanceId& id, const std::string& job_id, const std::string& reason) {
     Instance* instance = instances_.find(id);
     return instance != nullptr && instance->cancel_job(id, job_id, reason);

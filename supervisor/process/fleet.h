@@ -47,6 +47,9 @@ class Fleet {
     /// or there is no memory for its payload: "no_memory"); nothing was sent then. The instance holds the job until
     /// job_ended.
     Result<> give_job(const InstanceId& id, ipc::Job job);
+    /// Sends `begin` for a job that was given to be prepared; from here on it counts as running. False: the instance
+    /// does not take it.
+    bool begin_job(const InstanceId& id, const std::string& job_id);
     /// Sends `cancel` if the instance holds the job; false otherwise. Whether it listens to cancels is the
     /// caller's to know (features.cancel).
     bool cancel_job(const InstanceId& id, const std::string& job_id, const std::string& reason);

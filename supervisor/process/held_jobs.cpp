@@ -5,6 +5,19 @@
 
 namespace emprops::process {
 
+bool HeldJobs::add(const std::string& job_id, const std::string& work_dir, bool prepared) {
+    const auto [job, fresh] = jobs_.try_emplace(job_id);
+    if (!fresh) return false;
+    job->second.work_dir = work_dir;
+    job->second.prepared = prepared;
+    return true;
+}
+
+bool HeldJobs::begin(std::string_view job_id) {
+    Job* job = find(job_id);
+    return job != nullptr && std::exchange(job->prepared, false);
+}
+
 HeldJobs::Job* HeldJobs::find(std::string_view job_id) {
     const auto found = jobs_.find(job_id);
     return found == jobs_.end() ? nullptr : &found->second;
@@ -16,23 +29,23 @@ void HeldJobs::remove(std::string_view job_id) {
 
 bool HeldJobs::unanswered(std::string_view job_id) {
     Job* job = find(job_id);
-    return job != nullptr && !std::exchange(job->unanswered, true);
+    return job != nullptr && !std::exchange(job->unanswered, true) && !job->prepared;
 }
 
 bool HeldJobs::runs(std::string_view job_id) const {
     const auto found = jobs_.find(job_id);
-    return found != jobs_.end() && !found->second.unanswered;
+    return found != jobs_.end() && found->second.runs();
 }
 
 int HeldJobs::running() const {
     return static_cast<int>(
-        std::count_if(jobs_.begin(), jobs_.end(), [](const auto& each) { return !each.second.unanswered; }));
+        std::count_if(jobs_.begin(), jobs_.end(), [](const auto& each) { return each.second.runs(); }));
 }
 
-std::vector<std::string> HeldJobs::ids(bool unanswered) const {
+std::vector<std::string> HeldJobs::ids(bool others) const {
     std::vector<std::string> ids;
     for (const auto& [job_id, job] : jobs_) {
-        if (job.unanswered == unanswered) ids.push_back(job_id);
+        if (job.runs() != others) ids.push_back(job_id);
     }
     return ids;
 }

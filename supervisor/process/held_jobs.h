@@ -12,21 +12,19 @@ namespace emprops::process {
 
 class HeldJobs {
   public:
-    /// False: it holds a job of this id already.
-    bool add(const std::string& job_id, const std::string& work_dir = {}) {
-        const auto [entry, added] = jobs_.try_emplace(job_id);
-        if (added) entry->second.work_dir = work_dir;
-        return added;
-    }
+    /// False: it holds a job of this id already. `prepared`: it does not run before begin().
+    bool add(const std::string& job_id, const std::string& work_dir = {}, bool prepared = false);
+    /// False: it was not prepared.
+    bool begin(std::string_view job_id);
     void remove(std::string_view job_id);
     bool holds(std::string_view job_id) const { return jobs_.find(job_id) != jobs_.end(); }
     /// Nobody waits for the job any more; its one answer may still come. False: it runs no such job.
     bool unanswered(std::string_view job_id);
-    /// Held, and somebody waits for it.
+    /// Held and begun, and somebody waits for it.
     bool runs(std::string_view job_id) const;
     int running() const;
-    /// Those that somebody waits for, or the others.
-    std::vector<std::string> ids(bool unanswered = false) const;
+    /// Those that run, or the others.
+    std::vector<std::string> ids(bool others = false) const;
 
     /// Whether a message about the job means anything. `ends`: it is the last one about it.
     bool said(std::string_view job_id, bool ends);
@@ -52,10 +50,12 @@ class HeldJobs {
         bool requested = false;
         bool ended = false;        // it has said result or failed
         bool failed_here = false;  // see failed_here()
+        bool prepared = false;
         bool unanswered = false;
         bool fractions = false;
         int most_percent = 0;
         std::string work_dir;
+        bool runs() const { return !prepared && !unanswered; }
     };
     Job* find(std::string_view job_id);
 

@@ -97,11 +97,24 @@ Result<> Instance::give_job(const InstanceId& id, ipc::Job& job) {
     if (member == nullptr || run == nullptr || run->phase() != Run::Phase::up)
         return Error{"leaving", name_ + " is leaving"};
     if (const Result<> given = members_.give(*member, job, Clock::now()); !given) return given;
+    if (!job.prepare) count_job(id.generation);
+    return Ok{};
+}
+
+bool Instance::begin_job(const InstanceId& id, const std::string& job_id) {
+    Member* member = members_.find(id.generation);
+    const Run* run = life_.find(id.generation);
+    if (member == nullptr || run == nullptr || run->phase() != Run::Phase::up) return false;
+    if (!member->process().begin(job_id)) return false;
+    count_job(id.generation);
+    return true;
+}
+
+void Instance::count_job(std::uint64_t generation) {
     ++counters_.jobs_given;
-    life_.job_given(id.generation);
+    life_.job_given(generation);
     companion_.job_given();
     changed();
-    return Ok{};
 }
 
 bool Instance::cancel_job(const InstanceId& id, const std::string& job_id, const std::string& reason) {

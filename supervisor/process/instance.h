@@ -46,6 +46,7 @@ class Instance : public ConnectorProcess::Owner, public Companion::Owner {
 
     // See Fleet.
     Result<> give_job(const InstanceId& id, ipc::Job& job);
+    bool begin_job(const InstanceId& id, const std::string& job_id);
     bool cancel_job(const InstanceId& id, const std::string& job_id, const std::string& reason);
     void job_unanswered(const InstanceId& id, const std::string& job_id);
     void job_ended(const InstanceId& id, const std::string& job_id);
@@ -82,6 +83,7 @@ class Instance : public ConnectorProcess::Owner, public Companion::Owner {
     bool connector_hopeless(TimePoint now) const;
     bool waits_to_start() const;
     void carry_out(Actions actions);
+    void count_job(std::uint64_t generation);
     void spawn();
     void pass_on(const InstanceId& id, ipc::FromConnector message);
     void on_ready(Member& member, ipc::Ready ready);

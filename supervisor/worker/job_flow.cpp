@@ -45,7 +45,8 @@ void JobFlow::adopt(jobs::Loaded left) {
         jobs::LedgerEntry entry;
         entry.assignment = record.assignment;
         entry.claimed_as = record.note.claimed_as;
-        entry.resumable = record.note.with_payload;
+        entry.resumable = record.note.with_payload && record.note.begun;
+        entry.begun = record.note.begun;
         link_->adopt(std::move(entry));
         const Ms window = roster_.policy(record.note.connector).resume_window;
         dispatcher_.left(std::move(record), window);
@@ -55,7 +56,15 @@ void JobFlow::adopt(jobs::Loaded left) {
 void JobFlow::configure(const config::Settings& settings) {
     roster_.configure(settings);
     change().set_connector_order(Clock::now(), roster_.names());
+    claim_ahead_ = settings.hub.claim_ahead;
+    claim_ahead(Clock::now());
     fleet_->configure(settings.connectors);
+}
+
+void JobFlow::claim_ahead(TimePoint now) {
+    using Rule = jobs::Ahead::Rule;
+    const bool known = takes_back_ && claim_ahead_ > Ms::zero();
+    change().claim_ahead(now, known ? (*takes_back_ ? Rule::always : Rule::soon) : Rule::never, claim_ahead_);
 }
 
 jobs::Dispatcher& JobFlow::change() {
@@ -112,6 +121,11 @@ void JobFlow::perform(TimePoint now, jobs::Action& action) {
                        const bool lasts = code == "work_dir" || code == "no_memory";
                        change().not_given(now, a.instance, job_id, lasts ? given.error().message : "");
                    },
+                   [&](jobs::BeginJob& a) {
+                       if (!fleet_->begin_job(a.instance, a.job_id))
+                           change().not_begun(now, a.instance, a.job_id);
+                   },
+                   [&](jobs::TellBegun& a) { link_->begun(a.job_id, a.number); },
                    [&](jobs::CancelJob& a) { fleet_->cancel_job(a.instance, a.job_id, a.reason); },
                    [&](jobs::JobUnanswered& a) { fleet_->job_unanswered(a.instance, a.job_id); },
                    [&](jobs::JobEnded& a) { fleet_->job_ended(a.instance, a.job_id); },
@@ -218,8 +232,17 @@ void JobFlow::on_link_event(jobs::LinkEvent event) {
     std::visit(
         Overload{
             [&](jobs::PlaceWanted& a) {
-                link_->place(a.job_id, change().reserve(now, a.job_id, a.job_type));
+                const bool granted = change().reserve(now, a.job_id, a.job_type);
+                const bool ahead = dispatcher_.reserved_ahead(a.job_id);
+                link_->place(a.job_id, ahead     ? jobs::Place::ahead
+                                       : granted ? jobs::Place::slot
+                                                 : jobs::Place::none);
             },
+            [&](jobs::TakesBack& a) {
+                takes_back_ = a.for_nothing;
+                claim_ahead(now);
+            },
+            [&](jobs::ReturnWanted& a) { change().return_wanted(now, a.job_id); },
             [&](jobs::PlaceReleased& a) { change().release(now, a.job_id); },
             [&](jobs::Assigned& a) { change().assigned(now, std::move(a.assignment), a.claimed_as); },
             [&](jobs::Readopted& a) { ledger_.add_claim(a.number, a.claimed_as, [](const Result<>&) {}); },

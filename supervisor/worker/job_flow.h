@@ -58,6 +58,7 @@ class JobFlow final : public process::FleetListener {
 
   private:
     void turn();
+    void claim_ahead(TimePoint now);
     void rearm_wake(TimePoint now);
     void perform(Roster::Action& action);
     void perform(TimePoint now, jobs::Action& action);
@@ -75,6 +76,8 @@ class JobFlow final : public process::FleetListener {
     Timer wake_;
     std::optional<TimePoint> wake_at_;
     bool refused_ = false;
+    Ms claim_ahead_{0};
+    std::optional<bool> takes_back_;  // nobody has said it yet
     Lifetime lifetime_;
 };
 

@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+#include <utility>
+
 #include "tests/support/comfyui_double.h"
 #include "tests/support/job_client.h"
 #include "tests/support/supervision_bench.h"
@@ -39,7 +42,10 @@ struct World {
         options.toml = "[hub]\nreconnect_min = \"100ms\"\nreconnect_max = \"500ms\"\n" + worker_settings +
                        "\n[connectors.simulation]\nenv = {SIMULATION_JOURNAL = \"" +
                        (dir / "journal").string() + "\"}\n[connectors.comfyui.settings]\nserver_url = \"" +
-                       comfy.url() + "\"\npolling_interval = \"200ms\"\nstatus_interval = \"200ms\"\n" +
+                       comfy.url() + "\"\n" +
+                       (comfyui_settings.find("polling_interval") == std::string::npos
+                            ? "polling_interval = \"200ms\"\nstatus_interval = \"200ms\"\n"
+                            : "") +
                        comfyui_settings;
         worker = std::make_unique<TestWorker>(options);
         worker->wait_state("simulation", "ready");
@@ -57,6 +63,71 @@ struct World {
     std::unique_ptr<TestWorker> worker;
     std::unique_ptr<JobClient> client;
 };
+
+TEST(ComfyUiEndToEnd, TheInputsOfTheNextJobAreThereBeforeTheRunningPromptEndsAndItsPromptIsSentAfterIt) {
+    World world;
+    world.comfy.add_script(slow(3s));
+    const auto running = world.submit(graph());
+    ASSERT_TRUE(world.runs_one()) << world.worker->log();
+    Json workflow = Json::parse(load_workflow("load_scale_invert_save"));
+    workflow["1"]["inputs"]["image"] = {{"$input", "photo"}};
+    const auto next = world.submit(
+        {{"workflow", workflow}, {"inputs", {{"photo", {{"data", "cGljdHVyZQ=="}, {"filename", "p.png"}}}}}});
+    EXPECT_TRUE(wait_until([&] { return !world.comfy.uploads().empty(); })) << world.worker->log();
+    EXPECT_THAT(world.comfy.running(), SizeIs(1));
+    EXPECT_THAT(world.comfy.pending(), testing::IsEmpty());
+    EXPECT_THAT(world.comfy.posts(), SizeIs(1)) << "it is not queued in ComfyUI";
+    EXPECT_EQ(world.client->completed(running, Ms(20'000)).at("status"), "success");
+    EXPECT_EQ(world.client->completed(next, Ms(20'000)).at("status"), "success");
+    EXPECT_THAT(world.comfy.uploads(), SizeIs(1)) << "once";
+    EXPECT_EQ(world.comfy.posts().at(1)["prompt"]["1"]["inputs"]["image"],
+              world.comfy.uploads().at(0).subfolder + "/0-p.png");
+}
+
+TEST(ComfyUiEndToEnd, AWaitingJobWithABadInputFailsAtOnceAndOneThatIsCancelledLeavesNothing) {
+    World world;
+    world.comfy.add_script(endless_script());
+    const auto running = world.submit(graph());
+    ASSERT_TRUE(world.runs_one()) << world.worker->log();
+    const auto bad =
+        world.submit({{"workflow", graph()}, {"inputs", {{"photo", {{"url", "file:///etc/passwd"}}}}}});
+    EXPECT_THAT(world.client->failed(bad), HasSubstr("invalid_payload"));
+    const auto waits = [&](const std::string& job) {
+        world.client->hub.receive([&](const Json& message) {
+            return message.value("job_id", "") == job &&
+                   message.value("message", Json()) == "waits for the slot";
+        });
+    };
+    const auto next = world.submit(graph());
+    waits(next);
+    world.client->hub.send({{"type", "cancel_job"}, {"job_id", next}});
+    ASSERT_EQ(wait_job_status(world.hub, next, "cancelled", Ms(10'000)), "cancelled");
+    const auto third = world.submit(graph());
+    waits(third);
+    world.client->hub.send({{"type", "cancel_job"}, {"job_id", running}});
+    EXPECT_EQ(world.client->completed(third, Ms(20'000)).at("status"), "success");
+    EXPECT_THAT(world.comfy.posts(), SizeIs(2));
+}
+
+/// With its own intervals (3 s, 5 s) ComfyUI would be asked once in 30 s; here they are shorter by 30.
+TEST(ComfyUiEndToEnd, WhileAPromptRunsAndTheSocketTellsOfItComfyUiIsLeftInPeace) {
+    World world("polling_interval = \"100ms\"\nstatus_interval = \"166ms\"\n");
+    world.comfy.add_script(slow(30s));
+    const auto job = world.submit(graph());
+    ASSERT_TRUE(world.runs_one()) << world.worker->log();
+    std::size_t before = 0;
+    const auto quiet = [&] {  // its first looks are over
+        const std::size_t was = std::exchange(before, world.comfy.requests().size());
+        std::this_thread::sleep_for(1s);
+        return was != 0 && world.comfy.requests().size() - before <= 2;
+    };
+    EXPECT_TRUE(wait_until(quiet, Ms(20'000)));
+    before = world.comfy.requests().size();
+    std::this_thread::sleep_for(6s);
+    const auto requests = world.comfy.requests();
+    EXPECT_LE(requests.size() - before, 7u) << "one a second, and one more";
+    world.client->hub.send({{"type", "cancel_job"}, {"job_id", job}});
+}
 
 TEST(ComfyUiEndToEnd, AKilledConnectorCostsNothingTheSimulationGoesOnAndThePromptRunsOnce) {
     World world;

@@ -53,7 +53,8 @@ class HubLinkTest : public testing::Test {
         jobs::LinkCallbacks callbacks;
         callbacks.on_event = [this](jobs::LinkEvent action) {
             if (auto* wish = std::get_if<PlaceWanted>(&action))
-                link->place(wish->job_id, desk.reserve(wish->job_type));
+                link->place(wish->job_id,
+                            desk.reserve(wish->job_type) ? jobs::Place::slot : jobs::Place::none);
             if (std::holds_alternative<PlaceReleased>(action)) ++desk.free;
             if (auto* note = std::get_if<Note>(&action)) notes += note->text + "\n";
             if (auto* refused = std::get_if<AuthRefused>(&action)) auth_refused = *refused;

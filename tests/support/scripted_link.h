@@ -66,10 +66,10 @@ class ScriptedLink final : public jobs::JobLink {
     void room_changed() override {
         later([this] { pull(); });
     }
-    void place(const std::string& job_id, bool granted) override {
+    void place(const std::string& job_id, jobs::Place place) override {
         const std::string token = pulled_.at(job_id);
         pulled_.erase(job_id);
-        if (!granted) return give_back(job_id, token);
+        if (place == jobs::Place::none) return give_back(job_id, token);
         queue_.held[token] = job_id;
         queue_.log.push_back("take " + job_id + " " + token);
         jobs::Assignment assignment;

@@ -10,7 +10,7 @@ namespace {
 
 struct PresenceTest : MachineTest {
     Presence presence{settings, wire};
-    jobs::Capacity capacity{{"sim"}, {{"sim", 2}}, false};
+    jobs::Capacity capacity{{"sim"}, {{"sim", 2}}, {}, false};
 
     PresenceTest() { usable(); }
     Presence::Situation situation(bool claim = false) const {

@@ -27,12 +27,14 @@ struct CountingDesk {
             if (count > 0) now_free.free_slots[type] = count;
         }
     }
-    bool reserve(const std::string& job_id, const std::string& job_type) {
+    jobs::Place reserve(const std::string& job_id, const std::string& job_type) {
+        if (now_free.draining) return jobs::Place::none;
         const auto slot = now_free.free_slots.find(job_type);
-        if (slot == now_free.free_slots.end() || now_free.draining) return false;
-        if (--slot->second == 0) now_free.free_slots.erase(slot);
+        const bool ahead = slot == now_free.free_slots.end();
+        if (ahead && now_free.ahead.erase(job_type) == 0) return jobs::Place::none;
+        if (!ahead && --slot->second == 0) now_free.free_slots.erase(slot);
         reserved[job_id] = job_type;
-        return true;
+        return ahead ? jobs::Place::ahead : jobs::Place::slot;
     }
     void release(const std::string& job_id) {
         const auto job = reserved.find(job_id);
@@ -45,6 +47,7 @@ struct CountingDesk {
 
 class SessionTest : public testing::Test {
   protected:
+    std::optional<bool> takes_back;  ///< what the session has said of the Hub
     SessionTest() {
         settings.id_base = "w";
         desk.offer_types({{"sim", 1}});
@@ -80,6 +83,10 @@ class SessionTest : public testing::Test {
     void perform(Words& words, Action& action) {
         if (auto* a = std::get_if<PlaceWanted>(&action))
             return session().place(now, a->job_id, desk.reserve(a->job_id, a->job_type));
+        if (auto* a = std::get_if<TakesBack>(&action)) {
+            takes_back = a->for_nothing;
+            return;
+        }
         if (auto* a = std::get_if<PlaceReleased>(&action)) return desk.release(a->job_id);
         if (auto* a = std::get_if<Note>(&action)) {
             notes.push_back(std::string(to_string(a->level)) + ": " + a->text);

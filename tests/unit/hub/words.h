@@ -64,6 +64,7 @@ inline std::string word_of(const Action& action) {
     if (auto* a = std::get_if<PlaceWanted>(&action)) return "place? " + a->job_id + " " + a->job_type;
     if (auto* a = std::get_if<PlaceReleased>(&action)) return "release " + a->job_id;
     if (auto* a = std::get_if<Assigned>(&action)) return "assigned " + id(a->assignment);
+    if (auto* a = std::get_if<ReturnWanted>(&action)) return "return? " + id(*a);
     if (auto* a = std::get_if<Readopted>(&action)) return "readopted " + id(*a);
     if (auto* a = std::get_if<JobConfirmed>(&action)) return "confirmed " + id(*a);
     if (auto* a = std::get_if<JobCancelled>(&action)) return "cancelled " + id(*a);

@@ -26,6 +26,9 @@ inline std::string describe(const Capacity& capacity) {
     text += " free";
     for (const auto& [type, count] : capacity.free_slots)
         text += " " + type + ":" + std::to_string(count);
+    if (!capacity.ahead.empty()) text += " ahead";
+    for (const std::string& type : capacity.ahead)
+        text += " " + type;
     return text;
 }
 
@@ -35,12 +38,18 @@ inline std::string describe(const Action& action) {
         std::string operator()(const RecordJob& a) {
             return "record " + a.assignment.job_id + " on " +
                    (a.note.connector.empty() ? "-" : a.note.connector) +
-                   (a.note.with_payload ? " with payload" : "");
+                   (a.note.with_payload ? " with payload" : "") +
+                   (a.note.begun || a.note.connector.empty() ? "" : " not begun");
         }
         std::string operator()(const GiveJob& a) {
             return "give " + a.job.job_id + " to " + process::to_string(a.instance) + " attempt " +
-                   std::to_string(a.job.attempt) + (a.job.resume ? " resume" : "");
+                   std::to_string(a.job.attempt) + (a.job.resume ? " resume" : "") +
+                   (a.job.prepare ? " prepare" : "");
         }
+        std::string operator()(const BeginJob& a) {
+            return "begin " + a.job_id + " at " + process::to_string(a.instance);
+        }
+        std::string operator()(const TellBegun& a) { return "begun " + a.job_id; }
         std::string operator()(const CancelJob& a) {
             return "cancel " + a.job_id + " at " + process::to_string(a.instance);
         }

@@ -17,8 +17,10 @@ using process::StopReason;
 /// Plays the fleet, the Hub and the ledger, badly, and checks every action against the rules.
 class World {
   public:
-    World(unsigned seed, int connectors, std::size_t job_ids, std::vector<int> menu)
-        : random_(seed), menu_(std::move(menu)), job_ids_(job_ids) {
+    /// `unclaimed`: one in so many jobs comes without a claim.
+    World(unsigned seed, int connectors, std::size_t job_ids, std::vector<int> menu, Ahead::Rule rule,
+          std::size_t unclaimed = 6)
+        : random_(seed), menu_(std::move(menu)), job_ids_(job_ids), unclaimed_(unclaimed) {
         DispatcherSettings settings;
         settings.history_size = 64;
         for (int i = 0; i < connectors; ++i) {
@@ -29,10 +31,12 @@ class World {
             kind.concurrency = 1 + i % 3;
             kind.features.cancel = i % 4 != 3;
             kind.features.resume = i % 3 == 0;
+            kind.features.prepare = i % 4 != 2;
             kinds_.push_back(kind);
             settings.connector_order.push_back(kind.name);
         }
         dispatcher_ = std::make_unique<Dispatcher>(settings);
+        dispatcher_->claim_ahead(now_, rule, 60s);
         policy_.job_timeout = 5min;
         policy_.no_progress_timeout = 2min;
     }
@@ -74,6 +78,7 @@ class World {
                 if (auto job = any_held()) {
                     ipc::Progress progress;
                     progress.job_id = job->second;
+                    if (pick(3)) progress.progress = static_cast<int>(pick(100));
                     dispatcher_->progress(now_, job->first, progress);
                 }
                 break;
@@ -98,6 +103,9 @@ class World {
             case 15:
                 answer_ledger();
                 break;
+            case 16:
+                if (!live_.empty()) dispatcher_->return_wanted(now_, live_.rbegin()->second);
+                break;
         }
         perform();
         if (pick(3)) answer_ledger();
@@ -113,7 +121,7 @@ class World {
             die(one, StopReason::worker_leaving);
             perform();
         }
-        for (const std::string& claim : std::set<std::string>(claims_))
+        for (const auto& [claim, type] : std::map<std::string, std::string>(claims_))
             dispatcher_->release(now_, claim);
         claims_.clear();
         for (int i = 0; i < 100; ++i) {
@@ -148,6 +156,7 @@ class World {
         perform();
     }
     std::uint64_t assignments() const { return number_; }
+    std::uint64_t times_prepared() const { return times_prepared_; }
     Stats stats() const { return dispatcher_->stats(); }
     TimePoint now() const { return now_; }
 
@@ -207,17 +216,17 @@ class World {
     void offer() {
         const std::string job_id = "j" + std::to_string(pick(job_ids_));
         const std::string type = pick(4) ? "t" + std::to_string(pick(3)) : "shared";
-        if (pick(6) == 0)
+        if (pick(unclaimed_) == 0)
             assign(job_id, type);  // never claimed
         else if (dispatcher_->reserve(now_, job_id, type))
-            claims_.insert(job_id);
+            claims_[job_id] = type;
     }
     void answer_claim() {
         if (claims_.empty()) return;
-        const std::string job_id = *claims_.begin();
+        const auto [job_id, type] = *claims_.begin();
         claims_.erase(job_id);
         if (pick(3))
-            assign(job_id, "t" + std::to_string(pick(3)));
+            assign(job_id, pick(3) ? type : "t" + std::to_string(pick(3)));
         else
             dispatcher_->release(now_, job_id);
     }
@@ -274,6 +283,10 @@ class World {
              actions = dispatcher_->take_actions()) {
             for (const Action& action : actions)
                 std::visit([this](const auto& one) { on(one); }, action);
+            for (const auto& [id, job_id] : std::exchange(refused_, {}))
+                dispatcher_->not_given(now_, id, job_id);
+            for (const auto& [id, job_id] : std::exchange(not_begun_, {}))
+                dispatcher_->not_begun(now_, id, job_id);
         }
     }
     void on(const RecordJob& action) { records_.push_back(action.assignment.number); }
@@ -282,15 +295,32 @@ class World {
         ASSERT_NE(instance, instances_.end()) << "given to a process that is gone";
         EXPECT_FALSE(instance->second.leaving || instance->second.stopped);
         EXPECT_TRUE(held_.insert({action.instance, action.job.job_id}).second) << "given twice";
-        int held = 0;
-        for (const auto& [id, job_id] : held_)
-            held += id == action.instance && !unanswered_.contains({id, job_id});
-        EXPECT_LE(held, instance->second.info.concurrency);
+        if (action.job.prepare) {
+            EXPECT_TRUE(instance->second.info.features.prepare);
+            prepared_.insert({action.instance, action.job.job_id});
+            ++times_prepared_;
+        }
+        check_slots(action.instance);
         if (pick(30) == 0) {
             held_.erase({action.instance, action.job.job_id});
+            prepared_.erase({action.instance, action.job.job_id});
             refused_.push_back({action.instance, action.job.job_id});
         }
     }
+    void check_slots(const InstanceId& id) {
+        EXPECT_LE(running_on(id), instances_.at(id).info.concurrency);
+        EXPECT_LE(std::count_if(prepared_.begin(), prepared_.end(),
+                                [&](const auto& job) { return job.first == id; }),
+                  1)
+            << "one is prepared at a time";
+    }
+    void on(const BeginJob& action) {
+        ASSERT_TRUE(instances_.contains(action.instance));
+        EXPECT_EQ(prepared_.erase({action.instance, action.job_id}), 1u) << "it was not prepared there";
+        check_slots(action.instance);
+        if (pick(30) == 0) not_begun_.push_back({action.instance, action.job_id});
+    }
+    void on(const TellBegun& action) { EXPECT_TRUE(live_.contains(action.number)); }
     void on(const CancelJob& action) {
         const std::pair<InstanceId, std::string> job{action.instance, action.job_id};
         EXPECT_TRUE(held_.contains(job) ||
@@ -299,6 +329,8 @@ class World {
     void on(const JobUnanswered& action) {
         EXPECT_TRUE(held_.contains({action.instance, action.job_id}));
         EXPECT_TRUE(unanswered_.insert({action.instance, action.job_id}).second);
+        // What is taken back while it is prepared is no second one, but nothing comes beside it.
+        prepared_.erase({action.instance, action.job_id});
     }
     void on(const ReplaceInstance& action) {
         const auto instance = instances_.find(action.instance);
@@ -314,6 +346,7 @@ class World {
     }
     void on(const JobEnded& action) {
         unanswered_.erase({action.instance, action.job_id});
+        prepared_.erase({action.instance, action.job_id});
         EXPECT_EQ(held_.erase({action.instance, action.job_id}), 1u) << "ended " << action.job_id << " twice";
     }
     void on(const StopInstance& action) {
@@ -343,10 +376,6 @@ class World {
     }
 
     void check() {
-        for (const auto& [id, job_id] : std::exchange(refused_, {})) {
-            dispatcher_->not_given(now_, id, job_id);
-            perform();
-        }
         // Stopped processes end after a while.
         for (auto it = instances_.begin(); it != instances_.end(); ++it) {
             if (!(it->second.stopped || it->second.leaving) || pick(3)) continue;
@@ -355,7 +384,8 @@ class World {
             perform();
             break;
         }
-        EXPECT_EQ(dispatcher_->capacity(), told_) << "the Hub believes something else";
+        EXPECT_EQ(dispatcher_->capacity(), told_) << "the Hub believes something else: " << describe(told_)
+                                                  << " and not " << describe(dispatcher_->capacity());
         const std::vector<JobView> jobs = dispatcher_->running();
         EXPECT_EQ(jobs.size(), live_.size());
         for (const auto& [type, count] : told_.free_slots) {
@@ -375,13 +405,14 @@ class World {
 
     int running_on(const InstanceId& id) const {
         return static_cast<int>(std::count_if(held_.begin(), held_.end(), [&](const auto& job) {
-            return job.first == id && !unanswered_.contains(job);
+            return job.first == id && !unanswered_.contains(job) && !prepared_.contains(job);
         }));
     }
 
     std::mt19937 random_;
     std::vector<int> menu_;  // the events to choose from, as numbered in step()
     std::size_t job_ids_;    // few: the same job comes again and again, and becomes poison
+    std::size_t unclaimed_;
     std::unique_ptr<Dispatcher> dispatcher_;
     config::SupervisionSettings policy_;
     std::vector<Kind> kinds_;
@@ -389,9 +420,12 @@ class World {
     std::map<InstanceId, Running> instances_;
     std::set<std::pair<InstanceId, std::string>> held_;
     std::set<std::pair<InstanceId, std::string>> unanswered_;  // of these
+    std::set<std::pair<InstanceId, std::string>> prepared_;    // likewise
     std::vector<std::pair<InstanceId, std::string>> refused_;
+    std::vector<std::pair<InstanceId, std::string>> not_begun_;
+    std::uint64_t times_prepared_ = 0;
     std::map<std::uint64_t, std::string> live_;
-    std::set<std::string> claims_;
+    std::map<std::string, std::string> claims_;  // job id, type
     std::vector<std::uint64_t> records_;
     std::vector<std::uint64_t> written_;  // outcomes
     Capacity told_;
@@ -402,18 +436,36 @@ class World {
 TEST(Invariants, HoldInThousandsOfRandomHistories) {
     for (unsigned seed = 1; seed <= 150 && !::testing::Test::HasFailure(); ++seed) {
         SCOPED_TRACE("seed " + std::to_string(seed));
-        std::vector<int> everything(16);
+        std::vector<int> everything(17);
         std::iota(everything.begin(), everything.end(), 0);
-        World world(seed, 1 + static_cast<int>(seed % 6), 40, everything);
+        World world(seed, 1 + static_cast<int>(seed % 6), 40, everything, Ahead::Rule(seed % 3));
         for (int i = 0; i < 250; ++i)
             world.step();
         world.wind_down();
     }
 }
 
+TEST(Invariants, HoldWhereJobsAreClaimedAhead) {
+    std::uint64_t prepared = 0;
+    for (unsigned seed = 1; seed <= 100 && !::testing::Test::HasFailure(); ++seed) {
+        SCOPED_TRACE("seed " + std::to_string(seed));
+        World world(seed, 1 + static_cast<int>(seed % 5), 1000,
+                    {4, 4, 4, 5, 5, 6, 6, 7, 7, 7, 7, 7, 8, 9, 10, 11, 11, 11, 12, 13, 15, 16, 3},
+                    seed % 4 == 0 ? Ahead::Rule::soon : Ahead::Rule::always, 50);
+        for (int i = 0; i < 400; ++i) {
+            world.step();
+            if (i % 10 == 0) world.restart_what_is_down();
+        }
+        world.wind_down();
+        prepared += world.times_prepared();
+    }
+    EXPECT_GT(prepared, 200u);
+}
+
 TEST(Invariants, ADayOfEightCrashingConnectorsEndsEachAssignmentOnce) {
     // Mostly work: claims, assignments, progress, results; and a crash now and then.
-    World world(4711, 8, 1'000'000, {2, 2, 3, 4, 4, 4, 5, 5, 5, 7, 7, 7, 8, 8, 9, 10, 11, 11, 11, 12, 13});
+    World world(4711, 8, 1'000'000, {2, 2, 3, 4, 4, 4, 5, 5, 5, 7, 7, 7, 8, 8, 9, 10, 11, 11, 11, 12, 13},
+                Ahead::Rule::soon);
     const TimePoint end = world.now() + 24h;
     while (world.now() < end && !::testing::Test::HasFailure()) {
         for (int i = 0; i < 10; ++i)

@@ -119,6 +119,23 @@ TEST(Refusal, OfAnIdleOneIsAskedAgainAfterOneSecondDoublingToThirty) {
     EXPECT_EQ(desk.events(), Lines({"give j2 to a attempt 1"})) << "from the beginning";
 }
 
+TEST(Refusal, AWordOfAnotherJobEndsItAndTheHubHearsOfTheSlotAtOnce) {
+    Desk desk;
+    const auto a = desk.ready("a", {"t"}, 3);
+    desk.assign("j1");
+    desk.progress(a, "j1");
+    desk.breaks(a, "j1");  // it may run on, but counts as none
+    desk.assign("j2");
+    desk.progress(a, "j2");
+    desk.assign("j3");
+    desk.result(a, "j2");
+    desk.refuses(a, "j3");
+    desk.pass(1s);
+    desk.progress(a, "j3");
+    EXPECT_EQ(desk.free(), 2);
+    EXPECT_EQ(desk.events().back(), "types t free t:2");
+}
+
 TEST(Refusal, OfManyJobsAtOnceIsOneRefusalOfAnIdleOne) {
     Desk desk;
     const auto a = desk.ready("a", {"t"}, 3);

@@ -41,9 +41,9 @@ TEST(Ending, ACancelIsSentAndItsTimeRuns) {
     EXPECT_EQ(job.stop.answer_until, it.now + it.policy.cancel_timeout);
     it.now += it.policy.cancel_timeout;
     it.ending.check_limits(it.now, job);
-    it.ending.stop_processes_that_ignore_cancels();
+    it.ending.stop_processes_that_ignore_cancels(it.now);
     EXPECT_EQ(it.events(), Lines({"stop a cancel_ignored"}));
-    it.ending.stop_processes_that_ignore_cancels();
+    it.ending.stop_processes_that_ignore_cancels(it.now);
     EXPECT_EQ(it.events(), Lines()) << "once";
 }
 

@@ -55,8 +55,8 @@ TEST(JobBook, AJobIsHeldPromisedGivenAndGone) {
 TEST(JobBook, OnlyTheAnswerToTheNewestRecordLetsAJobBeGiven) {
     Book book;
     const ActiveJob& job = book.assign("j1", 7);
-    book.record_asked(job, "");
-    book.record_asked(job, "a");
+    book.record_asked(job, "", true);
+    book.record_asked(job, "a", true);
     book.promise(job, a);
     EXPECT_EQ(book.recorded(7), nullptr);
     EXPECT_EQ(book.recorded(7), &job);
@@ -68,7 +68,7 @@ TEST(JobBook, OnlyTheAnswerToTheNewestRecordLetsAJobBeGiven) {
 TEST(JobBook, AnAdoptedJobGoesOnUnderItsNewNumber) {
     Book book;
     const ActiveJob& job = book.run("j1", 7);
-    book.record_asked(job, "a");
+    book.record_asked(job, "a", true);
     book.adopt(job, {"j1", "t", 1, {}, 9}, "w-2");
     EXPECT_EQ(book.find(7), nullptr);
     ASSERT_EQ(book.find(9), &job);

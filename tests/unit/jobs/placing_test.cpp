@@ -111,7 +111,7 @@ TEST(Placing, WhatWasPromisedToALeavingInstanceWaitsAgain) {
     Instance& a = it.ready("a", 2);
     const ActiveJob& promised = it.place("j1");
     const ActiveJob& given = it.run("j2", a);
-    it.placing.take_back_promised(it.now, a.id);
+    it.placing.take_back_promised(it.now, a.id, true);
     EXPECT_EQ(promised.state, JobState::held);
     EXPECT_EQ(given.state, JobState::running);
     EXPECT_EQ(a.held, 1);

@@ -239,6 +239,8 @@ class Day {
         }
     }
     void on(RecordJob& action) { dispatcher_->recorded(now_, action.assignment.number); }
+    void on(BeginJob&) {}  // no Hub is told of here, so nothing is claimed ahead
+    void on(TellBegun&) {}
     void on(GiveJob& action) {
         Connector& connector = connectors_.at(action.instance.connector);
         const std::string job_id = action.job.job_id;

@@ -14,6 +14,20 @@ struct JobsHeld : testing::Test {
     HeldJobs jobs;
 };
 
+TEST_F(JobsHeld, APreparedJobRunsFromItsBegin) {
+    EXPECT_TRUE(jobs.add("j", "", true));
+    EXPECT_TRUE(jobs.holds("j"));
+    EXPECT_FALSE(jobs.runs("j"));
+    EXPECT_THAT(jobs.ids(), ElementsAre("a"));
+    EXPECT_THAT(jobs.ids(true), ElementsAre("j"));
+    EXPECT_TRUE(jobs.begin("j"));
+    EXPECT_FALSE(jobs.begin("j"));
+    EXPECT_EQ(jobs.running(), 2);
+    EXPECT_TRUE(jobs.add("k", "", true));
+    EXPECT_FALSE(jobs.unanswered("k")) << "it did not run";
+    EXPECT_FALSE(jobs.begin("unknown"));
+}
+
 TEST_F(JobsHeld, AJobIsHeldOnceAndUntilItIsRemoved) {
     EXPECT_FALSE(jobs.add("a"));
     EXPECT_TRUE(jobs.holds("a"));

@@ -25,9 +25,11 @@ struct ListeningLink final : jobs::JobLink {
     void start() override {}
     void stop(std::function<void()> done) override { done(); }
     void room_changed() override { heard.push_back("room"); }
-    void place(const std::string& job_id, bool granted) override {
-        heard.push_back((granted ? "place for " : "no place for ") + job_id);
+    void place(const std::string& job_id, jobs::Place place) override {
+        const char* words[] = {"no place for ", "place for ", "place ahead for "};
+        heard.push_back(words[static_cast<int>(place)] + job_id);
     }
+    void begun(const std::string& job_id, std::uint64_t) override { heard.push_back("begun " + job_id); }
     void report_progress(const std::string& job_id, std::uint64_t, const ipc::Progress&) override {
         heard.push_back("progress " + job_id);
     }

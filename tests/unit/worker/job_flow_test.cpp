@@ -91,6 +91,7 @@ TEST_F(JobFlowTest, ACancelledJobIsForgotten) {
 }
 
 TEST_F(JobFlowTest, AJobOfAnEarlierProcessIsLostUnlessItCanBeResumed) {
+    ready();
     assign("j1");
     const std::uint64_t number = ledger->first_number();
     while (ledger->stats().writes == 0) {
@@ -102,6 +103,20 @@ TEST_F(JobFlowTest, AJobOfAnEarlierProcessIsLostUnlessItCanBeResumed) {
     EXPECT_TRUE(flow->quiet()) << "whose it is the other side must say first";
     flow->on_link_event(jobs::JobConfirmed{"j1", number});
     until("deliver j1 lost");
+}
+
+TEST_F(JobFlowTest, AJobOfAnEarlierProcessThatNobodyBeganGoesBack) {
+    assign("j1");
+    const std::uint64_t number = ledger->first_number();
+    while (ledger->stats().writes == 0) {
+        io.restart();
+        ASSERT_GT(io.run_one_for(20s), 0u);
+    }
+    restart();
+    EXPECT_EQ(link.heard.back(), "adopt j1");
+    EXPECT_TRUE(flow->quiet()) << "whose it is the other side must say first";
+    flow->on_link_event(jobs::JobConfirmed{"j1", number});
+    until("deliver j1 not_started");
 }
 
 TEST_F(JobFlowTest, ATokenThatIsRefusedForGoodIsRemembered) {

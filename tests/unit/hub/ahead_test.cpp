@@ -1,0 +1,123 @@
+// Jobs that are claimed while all slots are taken: what the Hub is told of them, at the two kinds of Hub.
+#include "tests/unit/hub/session_fixture.h"
+
+namespace emprops::hub {
+namespace {
+
+class AheadTest : public SessionTest {
+  protected:
+    static std::string local_welcome() {
+        return R"({"type":"connection_established","message":"hi","takes_jobs_back":true})";
+    }
+    void connect_to(const std::string& greeting) {
+        session().start(now);
+        run();
+        session().on_connected(now);
+        run();
+        frame(greeting);
+    }
+    /// The slot runs a job; `ahead` says whether one more may be claimed.
+    Words full(bool ahead) {
+        desk.now_free.free_slots.clear();
+        desk.now_free.ahead.clear();
+        if (ahead) desk.now_free.ahead = {"sim"};
+        return run();
+    }
+    ipc::Json last_frame() const { return ipc::Json::parse(frames.back()); }
+};
+
+TEST_F(AheadTest, TheHubSaysWhetherItTakesJobsBack) {
+    connect_to(welcome());
+    EXPECT_EQ(takes_back, false);
+    disconnect();
+    session().on_connected(now);
+    run();
+    frame(local_welcome());
+    EXPECT_EQ(takes_back, true) << "another hub has taken the address";
+}
+
+TEST_F(AheadTest, AtTheEmPropsHubItIsIdleForAJobAhead) {
+    connect_to(welcome());
+    get_job("j1");
+    EXPECT_THAT(full(true), ElementsAre("status idle"));
+    EXPECT_FALSE(last_frame().contains("ahead_job_types"));
+    EXPECT_THAT(frame(offer("j2")), ElementsAre("claim j2"));
+    const Words words = frame(assigned("j2"));
+    EXPECT_THAT(words, ElementsAre("progress j2 -1", "assigned j2#2", "status busy"));
+    EXPECT_EQ(ipc::Json::parse(frames[frames.size() - 2])["message"], "waits for the slot");
+    EXPECT_THAT(full(false), IsEmpty());
+    EXPECT_THAT(full(true), ElementsAre("status idle"));
+    EXPECT_THAT(full(false), ElementsAre("status busy")) << "the estimate was wrong";
+}
+
+TEST_F(AheadTest, AtTheLocalHubItSaysApartWhatItTakesAhead) {
+    connect_to(local_welcome());
+    get_job("j1");
+    EXPECT_THAT(full(true), ElementsAre("status busy"));
+    EXPECT_EQ(last_frame()["ahead_job_types"], ipc::Json::array({"sim"}));
+    EXPECT_THAT(full(true), IsEmpty()) << "once";
+    frame(offer("j2"));
+    frame(assigned("j2"));
+    EXPECT_EQ(last_frame()["ahead_job_types"], ipc::Json::array());
+    const auto end = completed("j1");
+    desk.now_free.ahead = {"sim"};
+    session().begun(now, "j2", numbers["j2"]);
+    session().deliver(now, end);
+    EXPECT_THAT(run(), ElementsAre("progress j2 0", "progress j1 100", "complete j1", "status busy"));
+    EXPECT_EQ(last_frame()["ahead_job_types"], ipc::Json::array({"sim"}));
+}
+
+TEST_F(AheadTest, WhileItWaitsItsSignsOfLifeSaySo) {
+    connect_to(local_welcome());
+    get_job("j1");
+    full(true);
+    frame(offer("j2"));
+    frame(assigned("j2"));
+    frames.clear();
+    pass(std::chrono::seconds(11));
+    std::map<std::string, ipc::Json> signs;
+    for (const auto& text : frames) {
+        const auto sent = ipc::Json::parse(text);
+        if (sent["type"] == "update_job_progress") signs[sent["job_id"]] = sent;
+    }
+    EXPECT_EQ(signs["j2"]["message"], "waits for the slot");
+    EXPECT_EQ(signs["j2"]["begun"], false);
+    EXPECT_FALSE(signs["j1"].contains("begun"));
+    session().begun(now, "j2", numbers["j2"]);
+    EXPECT_THAT(run(), ElementsAre("progress j2 0"));
+    EXPECT_FALSE(last_frame().contains("begun"));
+    session().begun(now, "j2", numbers["j2"]);
+    EXPECT_THAT(run(), IsEmpty());
+}
+
+TEST_F(AheadTest, AfterAReconnectItStillWaits) {
+    connect_to(local_welcome());
+    get_job("j1");
+    full(true);
+    frame(offer("j2"));
+    frame(assigned("j2"));
+    disconnect();
+    pass(std::chrono::seconds(2));
+    session().on_connected(now);
+    run();
+    frame(local_welcome());
+    EXPECT_EQ(last_frame()["ahead_job_types"], ipc::Json())
+        << "nothing is taken ahead now: nothing is said of it";
+    frames.clear();
+    pass(std::chrono::seconds(30));
+    bool waits = false;
+    for (const auto& text : frames)
+        waits = waits || (text.find("\"j2\"") != std::string::npos &&
+                          text.find("waits for the slot") != std::string::npos);
+    EXPECT_TRUE(waits);
+}
+
+TEST_F(AheadTest, TheHubAsksForAJobAndTheWorkerDecides) {
+    connect_to(local_welcome());
+    get_job("j1");
+    EXPECT_THAT(frame(R"({"type":"return_job","job_id":"j1"})"), ElementsAre("return? j1#1"));
+    EXPECT_THAT(frame(R"({"type":"return_job","job_id":"unknown"})"), IsEmpty());
+}
+
+}  // namespace
+}  // namespace emprops::hub
