@@ -65,8 +65,12 @@ struct ActiveJob {
         bool resumed = false;  ///< it goes on with the work of a dead process
         std::optional<TimePoint> last_progress_at;
         ipc::Progress progress;
-        std::optional<TimePoint> percent_at;  ///< when it last said how far it is
-        int percent = 0;
+        /// How far it was, as it said first and last since its begin.
+        struct Mark {
+            TimePoint at;
+            int percent = 0;
+        };
+        std::optional<Mark> first_mark, last_mark;
     } run;
 
     /// stopping

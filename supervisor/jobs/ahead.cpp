@@ -4,10 +4,20 @@
 
 namespace emprops::jobs {
 
+namespace {
+
+/// What it says at its begin comes all at once, and tells nothing of its pace.
+constexpr Ms shortest_measure{1'000};
+
+}  // namespace
+
 std::optional<TimePoint> probable_end(const ActiveJob& job) {
-    if (job.state != JobState::running || !job.run.percent_at || job.run.percent <= 0) return std::nullopt;
-    const auto took = *job.run.percent_at - job.run.given_at;
-    return *job.run.percent_at + took * (100 - job.run.percent) / job.run.percent;
+    const auto& first = job.run.first_mark;
+    const auto& last = job.run.last_mark;
+    if (job.state != JobState::running || !first || last->percent <= first->percent) return std::nullopt;
+    const auto took = last->at - first->at;
+    if (took < shortest_measure) return std::nullopt;
+    return last->at + took * (100 - last->percent) / (last->percent - first->percent);
 }
 
 void Ahead::mark(TimePoint now, const JobBook& book, Pool& pool) {

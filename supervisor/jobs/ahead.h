@@ -15,7 +15,7 @@
 
 namespace emprops::jobs {
 
-/// When a running job will probably be over, by the share that it has done since its begin; nothing: it does not say.
+/// When a running job will probably be over, by its pace since it first said how far it is; nothing: it is not known.
 std::optional<TimePoint> probable_end(const ActiveJob& job);
 
 class Ahead {

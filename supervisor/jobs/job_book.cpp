@@ -218,7 +218,8 @@ void JobBook::begin(TimePoint now, const ActiveJob& job) {
     mine.run.order = ++last_given_;
     mine.run.given_at = mine.run.last_sign = now;
     mine.run.started = false;
-    mine.run.percent_at.reset();
+    mine.run.first_mark.reset();
+    mine.run.last_mark.reset();
 }
 
 void JobBook::hold_left(const ActiveJob& job, TimePoint until) {
@@ -242,8 +243,9 @@ void JobBook::progress(TimePoint now, const ActiveJob& job, const ipc::Progress&
     mine.run.last_progress_at = now;
     mine.run.progress = progress;
     if (!progress.progress) return;
-    mine.run.percent_at = now;
-    mine.run.percent = *progress.progress;
+    const ActiveJob::Run::Mark mark{now, *progress.progress};
+    if (!mine.run.first_mark || mark.percent < mine.run.first_mark->percent) mine.run.first_mark = mark;
+    mine.run.last_mark = mark;
 }
 
 void JobBook::not_run(const ActiveJob& job) {

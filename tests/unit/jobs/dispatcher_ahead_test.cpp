@@ -228,6 +228,7 @@ TEST(DispatcherAhead, WhatIsPendingKeepsItAwayAndSendsItBack) {
         Desk& desk = at.desk;
         const auto a = desk.ready("a", {"t"}, 1, prepares);
         at.take("j1");
+        desk.progress(a, "j1", 0);
         desk.now += 1s;
         desk.progress(a, "j1", 50);
         at.take("j2");
@@ -332,6 +333,7 @@ TEST(DispatcherAhead, AtAHubThatKeepsWhatItGaveOnlyWhileTheRunningJobEndsSoon) {
     const auto a = desk.ready("a", {"t"}, 1, prepares);
     at.take("j1");
     EXPECT_FALSE(at.ahead()) << "nothing is known of its end";
+    desk.progress(a, "j1", 0);
     desk.now += 10s;
     desk.progress(a, "j1", 10);  // 90 s more
     EXPECT_FALSE(at.ahead());
@@ -352,6 +354,25 @@ TEST(DispatcherAhead, AtAHubThatKeepsWhatItGaveOnlyWhileTheRunningJobEndsSoon) {
     desk.assign("j2");
     EXPECT_EQ(desk.dispatcher.jobs().back().state, JobState::prepared)
         << "what is claimed is prepared, late or not";
+}
+
+TEST(DispatcherAhead, WhatIsSaidAllAtOnceTellsNothingOfThePace) {
+    At at(Rule::soon);
+    Desk& desk = at.desk;
+    const auto a = desk.ready("a", {"t"}, 1, prepares);
+    at.take("j1");
+    desk.progress(a, "j1", 3);  // the first step begins
+    EXPECT_FALSE(at.ahead());
+    desk.now += 1ms;
+    desk.progress(a, "j1", 60);  // its inputs are there
+    EXPECT_FALSE(at.ahead());
+    desk.now += 100s;
+    desk.progress(a, "j1", 60);
+    EXPECT_FALSE(at.ahead()) << "at this pace 70 s more";
+    desk.progress(a, "j1", 1);  // another run of it
+    desk.now += 2s;
+    desk.progress(a, "j1", 50);
+    EXPECT_TRUE(at.ahead()) << "2 s more, at the pace since then";
 }
 
 }  // namespace
