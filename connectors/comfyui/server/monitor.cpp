@@ -13,7 +13,7 @@ namespace {
 constexpr Ms probe_timeout{20'000};       // ComfyUI's Python can be held up for long; slow is not dead
 constexpr Ms suspicious_interval{1'000};  // a restart must not be missed
 constexpr Ms queue_interval{15'000};
-constexpr int looks_left_out = 24;        // while a prompt of ours runs and is heard
+constexpr int probes_left_out = 24;       // while a prompt of ours runs and is heard
 constexpr Ms capabilities_limit{60'000};  // for all requests together
 constexpr std::size_t max_models_per_folder = 200;
 
@@ -120,7 +120,7 @@ bool Monitor::quiet(TimePoint now) {
     const bool heard = !running_.empty() && boxes_.socket_up() && boxes_.waits_for(running_);
     const std::lock_guard lock(mutex_);
     if (std::exchange(hurry_, false) || health_.suspicious() || orphans_.any_unwanted()) return false;
-    return heard && now - looked_at_ < settings_.status_interval * looks_left_out;
+    return heard && now - looked_at_ < settings_.status_interval * probes_left_out;
 }
 
 void Monitor::probe() {
