@@ -172,6 +172,8 @@ struct Conversation : std::enable_shared_from_this<Conversation<Ws>> {
 void HubDouble::State::accept() {
     acceptor.async_accept([self = shared_from_this()](error_code error, tcp::socket socket) {
         if (error || self->owner == nullptr) return;
+        error_code ignored;
+        socket.set_option(tcp::no_delay(true), ignored);
         auto peer = std::make_shared<Peer>();
         self->peers.push_back(peer);
         std::weak_ptr<State> weak = self;

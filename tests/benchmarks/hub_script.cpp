@@ -1,0 +1,80 @@
+#include "tests/benchmarks/hub_script.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include "ipc/hub/chunking.h"
+#include "ipc/hub/codec.h"
+
+namespace emprops::bench {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+double now_seconds() {
+    return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+HubScript::HubScript() : hub_(io_) {
+    hub_.on_frame = [this](test::HubDouble::Peer& peer, const std::string& frame) {
+        frames_.push_back(frame);
+        peer.frames.clear();
+        if (frame.find("register_worker") != std::string::npos) {
+            hub::WorkerRegistered registered;
+            registered.stamp.timestamp = now_seconds();
+            peer.send(hub::encode(registered));
+        }
+    };
+}
+
+std::string HubScript::url() const {
+    return "ws://127.0.0.1:" + std::to_string(hub_.port());
+}
+
+bool HubScript::heard(const std::string& text) const {
+    return std::any_of(frames_.begin(), frames_.end(),
+                       [&](const std::string& frame) { return frame.find(text) != std::string::npos; });
+}
+
+void HubScript::wait(const std::string& what, const std::function<bool()>& condition) {
+    if (!test::until(io_, condition, std::chrono::seconds(60)))
+        throw std::runtime_error("the worker did not send " + what + "; it sent " +
+                                 (frames_.empty() ? "nothing" : frames_.back().substr(0, 500)));
+}
+
+void HubScript::wait_worker() {
+    wait("a status", [this] { return heard("register_worker") && heard("simulation"); });
+}
+
+void HubScript::rest(std::chrono::milliseconds time) {
+    io_.restart();
+    io_.run_for(time);
+}
+
+double HubScript::run_job(const std::string& payload) {
+    const auto worker = hub_.peer("/ws/worker/");
+    if (!worker) throw std::runtime_error("no worker is connected");
+    const std::string job_id = "job-00000000-0000-4000-8000-" + std::to_string(100'000'000'000 + ++jobs_);
+    frames_.clear();
+    for (auto& frame : hub::to_frames(hub::encode_offer(now_seconds(), job_id, "simulation", 0, payload),
+                                      "job_available", job_id))
+        worker->send(std::move(frame));
+    wait("claim_job", [this] { return heard("\"claim_job\""); });
+    const auto assigned = SteadyClock::now();
+    for (auto& frame :
+         hub::to_frames(hub::encode_assignment({now_seconds(), ""}, job_id, "simulation", 0, payload),
+                        "job_assigned", job_id))
+        worker->send(std::move(frame));
+    wait("complete_job", [this] { return heard("\"complete_job\"") || heard("\"fail_job\""); });
+    const double took = std::chrono::duration<double, std::milli>(SteadyClock::now() - assigned).count();
+    if (heard("\"fail_job\"")) throw std::runtime_error("the job failed: " + frames_.back());
+    hub::CompletedAck ack;
+    ack.job_id = job_id;
+    worker->send(hub::encode(ack));
+    return took;
+}
+
+}  // namespace emprops::bench
