@@ -1,7 +1,8 @@
 #include "supervisor/base/turn.h"
 
-#include <boost/asio/post.hpp>
 #include <utility>
+
+#include "supervisor/base/loop.h"
 
 namespace emprops {
 
@@ -10,7 +11,7 @@ Turn::Turn(boost::asio::any_io_executor executor, std::function<void()> work)
 
 void Turn::request() {
     if (std::exchange(requested_, true)) return;
-    boost::asio::post(executor_, lifetime_.guard([this] {
+    later(executor_, lifetime_.guard([this] {
         requested_ = false;
         const auto work = work_;  // outlives us
         work();

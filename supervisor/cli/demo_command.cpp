@@ -12,6 +12,7 @@
 #include "supervisor/base/exit_codes.h"
 #include "supervisor/base/log.h"
 #include "supervisor/base/log_format.h"
+#include "supervisor/base/loop.h"
 #include "supervisor/base/timer.h"
 #include "supervisor/cli/common.h"
 #include "supervisor/cli/job_client.h"
@@ -81,7 +82,7 @@ class Demo {
             worker_->on_stop_signal(name);
         });
         wait_for_connectors(100);
-        loop_.run();
+        run_loop(loop_);
         return exit_code_;
     }
 

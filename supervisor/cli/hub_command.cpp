@@ -5,6 +5,7 @@
 
 #include "supervisor/base/exit_codes.h"
 #include "supervisor/base/log.h"
+#include "supervisor/base/loop.h"
 #include "supervisor/base/pause_watch.h"
 #include "supervisor/base/privacy.h"
 #include "supervisor/cli/common.h"
@@ -45,7 +46,7 @@ int run_hub(const Common& common) {
         pauses.reset();
         signals.reset();  // the loop ends when the last connection has
     });
-    loop.run();
+    run_loop(loop);
     close_logging();
     return exit_ok;
 }

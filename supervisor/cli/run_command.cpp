@@ -8,6 +8,7 @@
 
 #include "supervisor/base/exit_codes.h"
 #include "supervisor/base/log.h"
+#include "supervisor/base/loop.h"
 #include "supervisor/base/memory.h"
 #include "supervisor/base/privacy.h"
 #include "supervisor/cli/common.h"
@@ -54,7 +55,7 @@ int serve(config::Loaded loaded, config::LoadRequest request) {
             const Signals signals(
                 loop, [&](const std::string& name) { worker.on_stop_signal(name); },
                 [&] { worker.on_reload_signal(); });
-            loop.run();
+            run_loop(loop);
         }
     }
     close_logging();

@@ -17,6 +17,7 @@
 #include "ipc/text/encoding.h"
 #include "supervisor/base/exit_codes.h"
 #include "supervisor/base/log_format.h"
+#include "supervisor/base/loop.h"
 #include "supervisor/base/pause_watch.h"
 #include "supervisor/base/timer.h"
 #include "supervisor/cli/common.h"
@@ -242,7 +243,7 @@ int submit(const Common& common, const SubmitOptions& options) {
         return exit_usage;
     }
     client->connect();
-    loop.run();
+    run_loop(loop);
     return exit_code;
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "ipc/web/digest.h"
+#include "supervisor/base/alarm.h"
 #include "supervisor/base/lifetime.h"
 #include "supervisor/base/timer.h"
 #include "supervisor/base/turn.h"
@@ -63,7 +64,7 @@ class HubLink final : public jobs::JobLink {
           session_(session_settings(settings_), system_sources(*worker_, *bulk_)),
           executor_(executor),
           end_of_batch_(executor, [this] { advance(); }),
-          wakeup_(executor),
+          wakeup_(executor, [this] { input([this](TimePoint now) { session_.on_time(now); }); }),
           connect_at_(executor),
           watch_at_(executor) {}
 
@@ -240,13 +241,8 @@ class HubLink final : public jobs::JobLink {
 
     void arm_wakeup() {
         const auto at = session_.next_wakeup();
-        if (!at) {
-            wakeup_.cancel();
-            return;
-        }
         // Never below a millisecond: a mistake in a due time must not become a busy loop.
-        const auto wait = std::max(std::chrono::duration_cast<Ms>(*at - Clock::now()) + Ms(1), Ms(1));
-        later(wakeup_, wait, [this] { input([this](TimePoint now) { session_.on_time(now); }); });
+        wakeup_.set(at ? std::optional(std::max(*at, Clock::now()) + Ms(1)) : std::nullopt);
     }
 
     void report_stopped() {
@@ -263,7 +259,7 @@ class HubLink final : public jobs::JobLink {
     Session session_;  // asks worker_ and bulk_ how much waits there
     asio::any_io_executor executor_;
     Turn end_of_batch_;
-    Timer wakeup_;
+    Alarm wakeup_;
     Timer connect_at_;
     Timer watch_at_;
     std::function<void()> stopped_;

@@ -2,15 +2,15 @@
 
 #include <algorithm>
 #include <boost/asio/execution/outstanding_work.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
 #include <map>
 #include <optional>
 #include <system_error>
 #include <utility>
 
+#include "supervisor/base/alarm.h"
+#include "supervisor/base/loop.h"
 #include "supervisor/base/privacy.h"
-#include "supervisor/base/timer.h"
 #include "supervisor/jobs/ledger_desk.h"
 #include "supervisor/jobs/ledger_folder.h"
 #include "supervisor/jobs/ledger_found.h"
@@ -59,7 +59,10 @@ class Ledger::Core : public std::enable_shared_from_this<Core> {
         : folder(options.state_dir / "ledger", options.durability == Durability::disk),
           options_(options),
           executor_(std::move(executor)),
-          timer_(executor_) {}
+          alarm_(executor_, [this] {
+              const auto living = shared_from_this();
+              on_news();
+          }) {}
 
     /// Until nothing is on its way to the disk, or it refuses. Blocking; without the thread.
     void settle() {
@@ -82,7 +85,7 @@ class Ledger::Core : public std::enable_shared_from_this<Core> {
         });
     }
     void finish() {
-        timer_.cancel();
+        alarm_.set({});
         if (!thread_) return;
         thread_->finish();
         for (journal::TaskDone& done : thread_->take_done())
@@ -144,34 +147,19 @@ class Ledger::Core : public std::enable_shared_from_this<Core> {
     void after_turn() {
         for (journal::Task& task : desk->take_tasks(Clock::now()))
             thread_->queue(std::move(task));
-        arm(desk->next_wakeup());
+        alarm_.set(desk->next_wakeup());
         start_problem.clear();
         if (problem().empty() != told_healthy_) {
-            asio::post(executor_, [weak = weak_from_this()] {
+            later(executor_, [weak = weak_from_this()] {
                 if (const auto core = weak.lock()) core->tell();
             });
         }
         hand_out_answers();
     }
-    void arm(std::optional<TimePoint> when) {
-        if (when == armed_) return;
-        armed_ = when;
-        if (!when) {
-            timer_.cancel();
-            return;
-        }
-        timer_.expires_at(*when);
-        timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
-            const auto core = weak.lock();
-            if (error || !core) return;
-            core->armed_.reset();
-            core->on_news();
-        });
-    }
     void hand_out_answers() {
         auto answers = desk->take_answers();
         if (answers.empty()) return;
-        asio::post(executor_, [answers = std::move(answers)]() mutable {
+        later(executor_, [answers = std::move(answers)]() mutable {
             for (LedgerDesk::Answer& each : answers)
                 each.done(std::move(each.result), std::move(each.change));
         });
@@ -179,8 +167,7 @@ class Ledger::Core : public std::enable_shared_from_this<Core> {
 
     const LedgerOptions options_;
     const asio::any_io_executor executor_;
-    Timer timer_;
-    std::optional<TimePoint> armed_;
+    Alarm alarm_;
     Health on_health_;
     bool told_healthy_ = true;
     std::optional<LedgerThread> thread_;

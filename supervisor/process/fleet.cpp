@@ -27,7 +27,7 @@ Fleet::Fleet(boost::asio::any_io_executor executor, ProcessHost& host, FleetList
     : around_(executor, host, with_random(std::move(options)), listener),
       instances_(around_),
       escapes_(host, Clock::now()),
-      timer_(executor),
+      alarm_(executor, [this] { on_time(); }),
       review_turn_(executor, [this] { review(); }) {
     around_.changed = [this] { changed(); };
     around_.sweep_repeatedly = [this](const std::string& marker) {
@@ -63,13 +63,10 @@ void Fleet::arm() {
     Earliest first;
     first.add(escapes_.next_wakeup());
     instances_.for_each([&](const Instance& instance) { first.add(instance.next_wakeup()); });
-    timer_.expires_at(*first.at());
-    timer_.async_wait(lifetime_.guard([this](const boost::system::error_code& error) {
-        if (!error) on_timer();
-    }));
+    alarm_.set(first.at());
 }
 
-void Fleet::on_timer() {
+void Fleet::on_time() {
     const TimePoint now = Clock::now();
     instances_.for_each([&](Instance& instance) { instance.tick(now); });
     escapes_.tick(now);

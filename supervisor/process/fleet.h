@@ -16,8 +16,7 @@
 #include "config/settings.h"
 #include "ipc/messages.h"
 #include "ipc/result.h"
-#include "supervisor/base/lifetime.h"
-#include "supervisor/base/timer.h"
+#include "supervisor/base/alarm.h"
 #include "supervisor/base/turn.h"
 #include "supervisor/process/escapes.h"
 #include "supervisor/process/fleet_listener.h"
@@ -108,18 +107,17 @@ class Fleet {
     void changed();
     void review();
     void arm();
-    void on_timer();
+    void on_time();
     void finish_shutdown();
 
     Surroundings around_;
     Instances instances_;
     Escapes escapes_;
-    Timer timer_;
+    Alarm alarm_;
     Turn review_turn_;
     bool leaving_ = false;
     bool stuck_said_ = false;
     std::function<void()> done_;
-    Lifetime lifetime_;
 };
 
 }  // namespace emprops::process

@@ -13,7 +13,7 @@ JobFlow::JobFlow(boost::asio::any_io_executor executor, Roster& roster, jobs::Le
       ledger_(ledger),
       after_turn_(std::move(after_turn)),
       turn_(executor, [this] { turn(); }),
-      wake_(executor) {
+      wake_(executor, [this] { change().on_time(Clock::now()); }) {
     ledger_.on_health(lifetime_.guard([this](bool healthy, const std::string& reason) {
         change().set_healthy(Clock::now(), healthy, reason);
     }));
@@ -78,24 +78,8 @@ void JobFlow::turn() {
         perform(action);
     for (auto& action : dispatcher_.take_actions())
         perform(now, action);
-    rearm_wake(now);
+    wake_.set(dispatcher_.next_wakeup());
     after_turn_();
-}
-
-void JobFlow::rearm_wake(TimePoint now) {
-    const auto next = dispatcher_.next_wakeup();
-    if (next == wake_at_) return;
-    wake_at_ = next;
-    if (!next) {
-        wake_.cancel();
-        return;
-    }
-    wake_.expires_after(*next > now ? *next - now : Clock::duration::zero());
-    wake_.async_wait(lifetime_.guard([this](boost::system::error_code ec) {
-        if (ec) return;
-        wake_at_.reset();
-        change().on_time(Clock::now());
-    }));
 }
 
 // ---- what is to be done

@@ -10,8 +10,8 @@
 #include <optional>
 #include <string>
 
+#include "supervisor/base/alarm.h"
 #include "supervisor/base/lifetime.h"
-#include "supervisor/base/timer.h"
 #include "supervisor/base/turn.h"
 #include "supervisor/jobs/dispatcher.h"
 #include "supervisor/jobs/job_link.h"
@@ -59,7 +59,6 @@ class JobFlow final : public process::FleetListener {
   private:
     void turn();
     void claim_ahead(TimePoint now);
-    void rearm_wake(TimePoint now);
     void perform(Roster::Action& action);
     void perform(TimePoint now, jobs::Action& action);
     void record(jobs::RecordJob& request);
@@ -73,8 +72,7 @@ class JobFlow final : public process::FleetListener {
     jobs::JobLink* link_ = nullptr;
     jobs::Dispatcher dispatcher_;
     Turn turn_;
-    Timer wake_;
-    std::optional<TimePoint> wake_at_;
+    Alarm wake_;
     bool refused_ = false;
     Ms claim_ahead_{0};
     std::optional<bool> takes_back_;  // nobody has said it yet

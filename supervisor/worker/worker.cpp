@@ -8,6 +8,7 @@
 
 #include "ipc/overload.h"
 #include "ipc/text/people.h"
+#include "supervisor/base/alarm.h"
 #include "supervisor/base/exit_codes.h"
 #include "supervisor/base/lifetime.h"
 #include "supervisor/base/log.h"
@@ -60,7 +61,7 @@ class Worker::Impl {
           on_end_(std::move(on_end)),
           roster_(machine(options_.version)),
           leaving_(jobs::drain_mode(settings().worker.drain_mode)),
-          leaving_wake_(loop),
+          leaving_wake_(loop.get_executor(), [this] { after_turn(); }),
           look_at_(loop) {}
 
     Result<> start();
@@ -88,7 +89,7 @@ class Worker::Impl {
     std::function<void(int)> on_end_;
     Roster roster_;
     Leaving leaving_;
-    Timer leaving_wake_;
+    Alarm leaving_wake_;
     LogTails tails_;
     std::unique_ptr<jobs::Ledger> ledger_;
     std::unique_ptr<local_hub::LocalHub> local_hub_;
@@ -282,12 +283,7 @@ void Worker::Impl::after_turn() {
 void Worker::Impl::carry_out() {
     for (const auto& action : leaving_.take_actions())
         perform(action);
-    const auto next = leaving_.next_wakeup();
-    if (!next || leaving_wake_.expiry() == *next) return;
-    leaving_wake_.expires_at(*next);
-    leaving_wake_.async_wait(lifetime_.guard([this](boost::system::error_code ec) {
-        if (!ec) after_turn();
-    }));
+    leaving_wake_.set(leaving_.next_wakeup());
 }
 
 void Worker::Impl::perform(const Leaving::Action& action) {
@@ -304,7 +300,7 @@ void Worker::Impl::perform(const Leaving::Action& action) {
 }
 
 void Worker::Impl::stop() {
-    leaving_wake_.cancel();
+    leaving_wake_.set({});
     notice_.reset();
     if (const auto waiting = link_->metrics().outbox_depth; waiting > 0) {
         logger("worker")->warn(
