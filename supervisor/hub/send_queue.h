@@ -27,6 +27,8 @@ class SendQueue {
         taken_ = 0;
         return true;
     }
+    /// A frame is not whole yet.
+    bool has_begun() const { return !current_.empty(); }
     /// The next part of the frame that has begun.
     std::string_view part(std::size_t most) const { return std::string_view(current_).substr(taken_, most); }
     bool is_last(std::string_view part) const { return taken_ + part.size() == current_.size(); }

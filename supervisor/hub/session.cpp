@@ -97,9 +97,6 @@ void Session::on_greeting(bool takes_back) {
 
 void Session::on_chunk(TimePoint now, Chunk chunk) {
     if (chunk.original_type == "job_assigned") claims_.on_sign(now, chunk.job_id);
-    if (chunk.original_type == "job_available" &&
-        (!claims_.hears(now, chunk.job_id) || assignments_.outbox().find(chunk.job_id) != nullptr))
-        return;  // it would not be answered: spare the memory
     const std::string type = chunk.original_type;
     const std::string job_id = chunk.job_id;
     ChunkAssembly::Outcome outcome = assembly_.add(now, std::move(chunk));
@@ -108,6 +105,7 @@ void Session::on_chunk(TimePoint now, Chunk chunk) {
     HubFrame whole = decode_hub_frame(*outcome.message);
     if (std::holds_alternative<Chunk>(whole)) whole = BadFrame{"a chunked message inside a chunked message"};
     if (const auto* bad = std::get_if<BadFrame>(&whole)) whole = unreadable(type, job_id, bad->reason);
+    if (std::holds_alternative<Assignment>(whole)) outcome.message.reset();  // it has taken its part
     handle(now, std::move(whole));
 }
 

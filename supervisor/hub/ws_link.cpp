@@ -1,9 +1,6 @@
 // The WebSocket connection: Beast and TLS live here and in dialer.cpp, and nowhere else in the hub link.
 // Callbacks, not coroutines: each step names the next one, and g++ 12 miscompiles too many co_await patterns.
 
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
-
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl.hpp>
@@ -23,11 +20,10 @@
 #include "supervisor/base/time.h"
 #include "supervisor/base/timer.h"
 #include "supervisor/hub/dialer.h"
-#include "supervisor/hub/line_meter.h"
 #include "supervisor/hub/link.h"
 #include "supervisor/hub/refused_link.h"
-#include "supervisor/hub/send_queue.h"
 #include "supervisor/hub/tls_context.h"
+#include "supervisor/hub/ws_writer.h"
 
 namespace emprops::hub {
 namespace {
@@ -39,18 +35,13 @@ namespace websocket = beast::websocket;
 namespace ssl = asio::ssl;
 using beast::error_code;
 
-using PlainStream = websocket::stream<beast::tcp_stream>;
-using TlsStream = websocket::stream<beast::ssl_stream<beast::tcp_stream>>;
+using PlainStream = websocket::stream<BatchStream<beast::tcp_stream>>;
+using TlsStream = websocket::stream<BatchStream<beast::ssl_stream<beast::tcp_stream>>>;
 
 /// How long a close may take: what is queued, the close frame, the peer's answer.
 constexpr Ms close_timeout{2000};
 /// After a failed write the reason for it may still arrive as a close frame (1009: too large).
 constexpr Ms last_words{500};
-/// A message leaves in fragments of this size, with pings and pongs in between: a third of a second at 50
-/// kB/s.
-constexpr std::size_t fragment_bytes = 16 * 1024;
-/// How soon the kernel is looked at again when it holds as much as it may.
-constexpr Ms kernel_look{20};
 /// What is read at once; a part of a message is a sign of life.
 constexpr std::size_t read_at_once = 256 * 1024;
 /// What may wait to be written, at least (see Link::queued_bytes).
@@ -83,10 +74,10 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
           handlers_(std::move(handlers)),
           tls_(std::move(tls)),
           deadline_(executor),
-          pace_(executor),
           watch_(executor),
-          meter_(settings_.idle_timeout, Clock::now()),
           ws_(executor, std::forward<StreamArgs>(stream_args)...),
+          writer_(ws_, settings_.idle_timeout,
+                  {[this](const error_code& error) { write_failed(error); }, [this] { send_close(); }}),
           dialer_(std::make_shared<Dialer>(socket(), target_, std::move(proxy), settings_.connect_timeout)) {}
 
     void start() override {
@@ -98,20 +89,19 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
 
     void send(std::string text, bool first) override {
         if (finished_ || closing_) return;
-        if (queue_.bytes() + text.size() > std::max(least_queue_limit, 4 * settings_.send_limit))
-            return finish("the Hub takes too little of what it is sent: " + std::to_string(queue_.bytes()) +
+        if (writer_.bytes() + text.size() > std::max(least_queue_limit, 4 * settings_.send_limit))
+            return finish("the Hub takes too little of what it is sent: " + std::to_string(writer_.bytes()) +
                           " bytes wait to be written");
-        queue_.push(std::move(text), first);
-        if (open_ && !writing_) write_next();
+        writer_.push(std::move(text), first);
     }
 
     void close(std::string reason) override {
         if (finished_ || closing_) return;
         closing_ = true;
         close_reason_ = std::string(text::cut(reason, 120));
-        if (!open_) return finish(close_reason_);
+        if (!writer_.is_open()) return finish(close_reason_);
         arm(close_timeout, close_reason_);
-        if (!writing_) write_next();
+        writer_.close();
     }
 
     void drop() override {
@@ -119,7 +109,7 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
         finish("dropped");
     }
 
-    std::size_t queued_bytes() const override { return queue_.bytes(); }
+    std::size_t queued_bytes() const override { return writer_.bytes(); }
 
   private:
     /// What there is to say about a connection that does not come about.
@@ -130,6 +120,7 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
     };
 
     beast::tcp_stream& socket() { return beast::get_lowest_layer(ws_); }
+    auto& layer() { return ws_.next_layer().next_layer(); }  // below the batches
 
     void arm(Ms timeout, std::string reason) {
         deadline_.expires_after(timeout);
@@ -149,11 +140,10 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
         if (finished_) return;
         finished_ = true;
         deadline_.cancel();
-        pace_.cancel();
         watch_.cancel();
         dialer_->stop();
         socket().close();
-        queue_.clear();
+        writer_.stop();
         // Posted: handlers are never called from inside connect(), send() or close().
         if (handlers_.on_closed)
             asio::post(deadline_.get_executor(), [self = this->shared_from_this(), reason] {
@@ -167,7 +157,7 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
     void start_tls() {
         if constexpr (is_tls) {
             attempt_.step = "no TLS connection to " + target_.authority();
-            auto& stream = ws_.next_layer();
+            auto& stream = layer();
             if (settings_.tls_verify) {
                 expect_host(stream.native_handle(), target_.host);
                 stream.set_verify_callback([this](bool accepted, ssl::verify_context& context) {
@@ -175,15 +165,14 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
                     return accepted;
                 });
             }
-            stream.async_handshake(ssl::stream_base::client,
-                                   [self = this->shared_from_this()](error_code error) {
-                                       if (self->finished_) return;
-                                       if (!error) return self->start_websocket();
-                                       self->finish(self->attempt_.step + ": " +
-                                                    tls_failure(self->settings_, self->target_,
-                                                                self->ws_.next_layer().native_handle(), error,
-                                                                self->attempt_.certificate_names));
-                                   });
+            stream.async_handshake(
+                ssl::stream_base::client, [self = this->shared_from_this()](error_code error) {
+                    if (self->finished_) return;
+                    if (!error) return self->start_websocket();
+                    self->finish(self->attempt_.step + ": " +
+                                 tls_failure(self->settings_, self->target_, self->layer().native_handle(),
+                                             error, self->attempt_.certificate_names));
+                });
         } else {
             start_websocket();
         }
@@ -197,14 +186,14 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
         timeouts.idle_timeout = websocket::stream_base::none();
         timeouts.keep_alive_pings = false;
         ws_.set_option(timeouts);
-        ws_.control_callback(
-            [this](websocket::frame_type, beast::string_view) { meter_.heard(Clock::now()); });
+        ws_.control_callback([this](websocket::frame_type, beast::string_view) { writer_.heard(); });
         ws_.set_option(websocket::stream_base::decorator(
             [headers = settings_.headers](websocket::request_type& request) {
                 request.set(http::field::user_agent, "emprops-worker");
                 for (const auto& [name, value] : headers)
                     request.set(name, value);
             }));
+        writer_.start(this->weak_from_this());
         ws_.read_message_max(settings_.receive_limit);
         ws_.write_buffer_bytes(fragment_bytes);
         ws_.text(true);
@@ -223,12 +212,11 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
         if (broken) return finish(attempt_.step + ": " + no_http(settings_, target_, error.message()));
         if (failed(error)) return;
         deadline_.cancel();
-        open_ = true;
-        meter_ = LineMeter(settings_.idle_timeout, Clock::now());
+        attempt_.step = "writing to the Hub failed";
+        writer_.open();
         read_next();
         watch_life();
         if (handlers_.on_connected) handlers_.on_connected();
-        if (open_ && !writing_ && !finished_) write_next();
     }
 
     HttpAnswer answer_in_words() const {
@@ -258,7 +246,7 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
                             [self = this->shared_from_this()](error_code error, std::size_t) {
                                 if (self->finished_) return;
                                 if (error) return self->finish(self->read_failure(error));
-                                self->meter_.heard(Clock::now());
+                                self->writer_.heard();
                                 if (self->ws_.is_message_done()) self->received();
                                 if (!self->finished_) self->read_next();
                             });
@@ -281,22 +269,11 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
         if (buffer_.capacity() > keep_buffer_bytes) buffer_ = beast::flat_buffer();
     }
 
-    /// Bytes that the kernel has taken from us and the other side has not confirmed.
-    std::size_t in_kernel() {
-        int bytes = 0;
-        if (::ioctl(socket().socket().native_handle(), SIOCOUTQ, &bytes) != 0 || bytes < 0) return 0;
-        return static_cast<std::size_t>(bytes);
-    }
-
-    /// Looks at what the other side has taken since.
-    void measure() { meter_.look(Clock::now(), in_kernel(), writing_); }
-
     void watch_life() {
         watch_.expires_after(std::clamp<Ms>(settings_.idle_timeout / 8, Ms(10), Ms(1000)));
         watch_.async_wait([self = this->shared_from_this()](error_code error) {
             if (error || self->finished_ || self->closing_) return;
-            self->measure();
-            switch (self->meter_.verdict(Clock::now())) {
+            switch (self->writer_.verdict()) {
                 case Liveness::Verdict::dead:
                     return self->finish("no sign of life from the Hub for " +
                                         human_duration(self->settings_.idle_timeout));
@@ -330,44 +307,7 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
         return "reading from the Hub failed: " + error.message();
     }
 
-    void write_next() {
-        if (finished_ || !open_) return;
-        if (!queue_.begin()) {
-            if (closing_) send_close();
-            return;
-        }
-        writing_ = true;
-        write_part();
-    }
-
-    /// One part, when the kernel holds little enough of what went before.
-    void write_part() {
-        if (finished_) return;
-        if (!meter_.has_room()) measure();
-        if (!meter_.has_room()) {
-            pace_.expires_after(kernel_look);
-            pace_.async_wait([self = this->shared_from_this()](error_code error) {
-                if (!error) self->write_part();
-            });
-            return;
-        }
-        const std::string_view part = queue_.part(fragment_bytes);
-        ws_.async_write_some(queue_.is_last(part), asio::buffer(part.data(), part.size()),
-                             [self = this->shared_from_this(), size = part.size()](
-                                 error_code error, std::size_t) { self->on_written(error, size); });
-    }
-
-    void on_written(const error_code& error, std::size_t size) {
-        if (finished_) return;
-        if (error) {
-            writing_ = false;
-            return arm(last_words, "writing to the Hub failed: " + error.message());
-        }
-        meter_.wrote(size);
-        if (!queue_.took(size)) return write_part();
-        writing_ = false;
-        write_next();
-    }
+    void write_failed(const error_code& error) { arm(last_words, attempt_.step + ": " + error.message()); }
 
     void send_close() {
         websocket::close_reason reason(websocket::close_code::normal);
@@ -381,17 +321,13 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
     Link::Handlers handlers_;
     std::shared_ptr<ssl::context> tls_;
     Timer deadline_;
-    Timer pace_;   ///< until the kernel has room
     Timer watch_;  ///< the next look at the signs of life
-    LineMeter meter_;
-    SendQueue queue_;
     Ws ws_;
+    WsWriter<Ws> writer_;
     std::shared_ptr<Dialer> dialer_;
     Attempt attempt_;
     beast::flat_buffer buffer_;
     std::string close_reason_;
-    bool open_ = false;
-    bool writing_ = false;
     bool pinging_ = false;
     bool closing_ = false;
     bool finished_ = false;

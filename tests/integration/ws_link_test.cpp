@@ -57,6 +57,7 @@ TEST_F(WsLinkTest, TheHeadersOfTheConfigurationAreSent) {
 TEST_F(WsLinkTest, ASignOfLifeOvertakesWhatHasNotBegunAndNothingElse) {
     connect();
     link->send("begun " + std::string(4 << 20, 'x'));
+    ASSERT_TRUE(until(io, [&] { return link->queued_bytes() < 4 << 20; }));
     link->send("result 1");
     link->send("result 2");
     link->send_first("sign of life 1");
@@ -80,6 +81,7 @@ TEST_F(WsLinkTest, OnASlowLinePongsGetBetweenTheFragmentsAndTheLineIsNotCut) {
     connect(relay.port());
     const auto peer = hub.peer("/ws/worker/");
     link->send("large " + std::string(800'000, 'x'));
+    ASSERT_TRUE(until(io, [&] { return link->queued_bytes() < 800'000; }));
     link->send("later");
     link->send_first("sign of life");
     ASSERT_TRUE(until(io, [&] { return link->queued_bytes() < 700'000; }));

@@ -1,0 +1,200 @@
+#pragma once
+// What leaves through one WebSocket over a BatchStream: frames wait in a SendQueue, those of one turn of the loop leave in
+// one write, and the kernel holds no more than a slow line carries in a few seconds (LineMeter). Owned by the connection;
+// event loop thread only. Only ws_link.cpp includes it.
+
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/ssl/ssl_stream.hpp>
+#include <boost/beast/websocket.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "supervisor/base/loop.h"
+#include "supervisor/base/timer.h"
+#include "supervisor/hub/batch_stream.h"
+#include "supervisor/hub/line_meter.h"
+#include "supervisor/hub/send_queue.h"
+
+namespace emprops::hub {
+
+/// A message leaves in fragments of this size, with pings and pongs in between: a third of a second at 50 kB/s.
+inline constexpr std::size_t fragment_bytes = 16 * 1024;
+/// How soon the kernel is looked at again when it holds as much as it may.
+inline constexpr Ms kernel_look{20};
+
+template <class Ws>
+class WsWriter {
+    static constexpr bool is_plain =
+        std::is_same_v<typename Ws::next_layer_type::next_layer_type, boost::beast::tcp_stream>;
+
+  public:
+    using error_code = boost::system::error_code;
+    /// Called from the event loop, not from inside push(), open() or close().
+    struct Events {
+        std::function<void(const error_code&)> on_failed;
+        std::function<void()> on_all_written;  ///< after close()
+    };
+
+    /// `ws` outlives it. Before open() only what the WebSocket says by itself leaves (its handshake).
+    WsWriter(Ws& ws, Ms idle_timeout, Events events)
+        : ws_(ws),
+          events_(std::move(events)),
+          idle_timeout_(idle_timeout),
+          meter_(idle_timeout, Clock::now()),
+          pace_(ws.get_executor()) {
+        batch().on_written([this] { flush(); });
+    }
+
+    /// `owner` is kept while something is on its way.
+    void start(std::weak_ptr<void> owner) {
+        owner_ = std::move(owner);
+        error_code unknown;  // take_at_once() must not wait
+        socket().non_blocking(true, unknown);
+    }
+    void open() {
+        meter_ = LineMeter(idle_timeout_, Clock::now());
+        open_ = true;
+        write_soon();
+    }
+    void push(std::string frame, bool first) {
+        queue_.push(std::move(frame), first);
+        write_soon();
+    }
+    /// What is queued leaves, then on_all_written() is called.
+    void close() {
+        closing_ = true;
+        write_soon();
+    }
+    /// At once: nothing more is written or told; bytes() stays.
+    void stop() {
+        open_ = false;
+        stopped_ = true;
+        pace_.cancel();
+        queue_.clear();
+    }
+
+    bool is_open() const { return open_; }
+    /// Not taken by the socket yet.
+    std::size_t bytes() const { return queue_.bytes() + ws_.next_layer().waiting_bytes() + leaving_.size(); }
+
+    void heard() { meter_.heard(Clock::now()); }
+    Liveness::Verdict verdict() {
+        measure();
+        return meter_.verdict(Clock::now());
+    }
+
+  private:
+    auto& batch() { return ws_.next_layer(); }
+    auto& socket() { return boost::beast::get_lowest_layer(ws_).socket(); }
+
+    /// Behind what runs now: what is pushed until then leaves together.
+    void write_soon() {
+        if (!open_ || std::exchange(write_comes_, true)) return;
+        later(ws_.get_executor(), [this, owner = owner_.lock()] {
+            write_comes_ = false;
+            write();
+        });
+    }
+
+    /// As much as the kernel may hold; goes on when that has left.
+    void write() {
+        while (open_ && leaving_.empty()) {
+            if (!meter_.has_room()) measure();
+            if (!meter_.has_room()) return write_when_there_is_room();
+            while (open_ && batch().waiting_bytes() < fragment_bytes &&
+                   (queue_.has_begun() || queue_.begin()))
+                write_part();
+            if (batch().waiting_bytes() == 0) {
+                if (std::exchange(closing_, false)) events_.on_all_written();
+                return;
+            }
+            flush();
+        }
+    }
+
+    void write_when_there_is_room() {
+        pace_.expires_after(kernel_look);
+        pace_.async_wait([this, owner = owner_.lock()](const error_code& error) {
+            if (!error) write();
+        });
+    }
+
+    void write_part() {
+        const std::string_view part = queue_.part(fragment_bytes);
+        error_code error;  // the WebSocket is ending
+        ws_.write_some(queue_.is_last(part), boost::asio::buffer(part.data(), part.size()), error);
+        if (error) return fail(error);
+        queue_.took(part.size());
+        batched_bytes_ += part.size();
+    }
+
+    /// Gives the kernel what waits; what it does not take at once follows.
+    void flush() {
+        if (!leaving_.empty() || stopped_) return;
+        batch().take(leaving_);
+        leaving_bytes_ = std::exchange(batched_bytes_, 0);
+        const std::size_t taken = take_at_once();
+        if (taken == leaving_.size()) return left();
+        boost::asio::async_write(
+            batch().next_layer(), boost::asio::buffer(leaving_.data() + taken, leaving_.size() - taken),
+            [this, owner = owner_.lock()](const error_code& error, std::size_t) { on_flushed(error); });
+    }
+
+    /// Without TLS most leaves so, without a turn of the loop.
+    std::size_t take_at_once() {
+        error_code not_now;  // an error comes again
+        if constexpr (is_plain) return socket().send(boost::asio::buffer(leaving_), 0, not_now);
+        return 0;
+    }
+
+    void on_flushed(const error_code& error) {
+        if (stopped_) return;
+        if (error) return fail(error);
+        left();
+        flush();
+        write();
+    }
+
+    void fail(const error_code& error) {
+        open_ = false;
+        events_.on_failed(error);
+    }
+
+    void left() {
+        meter_.wrote(leaving_bytes_);
+        leaving_.clear();
+    }
+
+    /// Looks at what the other side has taken since.
+    void measure() {
+        int in_kernel = 0;  // taken from us, not confirmed
+        if (::ioctl(socket().native_handle(), SIOCOUTQ, &in_kernel) != 0 || in_kernel < 0) in_kernel = 0;
+        meter_.look(Clock::now(), static_cast<std::size_t>(in_kernel),
+                    !leaving_.empty() || queue_.has_begun());
+    }
+
+    Ws& ws_;
+    Events events_;
+    std::weak_ptr<void> owner_;
+    const Ms idle_timeout_;
+    LineMeter meter_;
+    Timer pace_;  ///< until the kernel has room
+    SendQueue queue_;
+    std::string leaving_;  ///< the kernel takes it
+    // Of frames alone: that a ping was taken says nothing of the other side.
+    std::size_t batched_bytes_ = 0;  ///< in the batch
+    std::size_t leaving_bytes_ = 0;  ///< in leaving_
+    bool open_ = false;
+    bool write_comes_ = false;
+    bool closing_ = false;
+    bool stopped_ = false;
+};
+
+}  // namespace emprops::hub
