@@ -1,15 +1,21 @@
 #include "supervisor/process/pipes/child_io.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
+#include <cerrno>
+#include <climits>
 #include <new>
 #include <optional>
+#include <vector>
 
 #include "ipc/line_framer.h"
+#include "supervisor/base/loop.h"
 #include "supervisor/base/timer.h"
 #include "supervisor/process/pipes/write_queue.h"
 
@@ -20,6 +26,10 @@ using boost::system::error_code;
 
 namespace {
 constexpr std::size_t block_bytes = std::size_t{64} << 10;
+/// Of what waits for stdin, in one turn of the loop.
+constexpr std::size_t write_at_once = std::size_t{256} << 10;
+/// What Linux lets any user have, if nobody has changed it (/proc/sys/fs/pipe-max-size).
+constexpr int wide_pipe_bytes = 1 << 20;
 constexpr std::size_t stderr_line_bytes = std::size_t{16} << 10;
 }  // namespace
 
@@ -70,7 +80,7 @@ class ChildIo::Impl : public std::enable_shared_from_this<Impl> {
     bool send(std::string line, bool job) {
         if (!stdin_open_ || closing_stdin_) return false;
         queue_.push(std::move(line), job, Clock::now());
-        write();
+        write_soon();
         return true;
     }
 
@@ -88,7 +98,7 @@ class ChildIo::Impl : public std::enable_shared_from_this<Impl> {
         ::shutdown(stdin_.native_handle(), SHUT_WR);
         error_code ignored;
         stdin_.close(ignored);
-        if (!writing_) queue_.clear();
+        queue_.clear();
     }
 
     void finish(Ms limit, std::function<void()> done) {
@@ -192,36 +202,51 @@ class ChildIo::Impl : public std::enable_shared_from_this<Impl> {
         done();
     }
 
-    void write() {
-        if (writing_ || !stdin_open_ || queue_.empty()) return;
-        writing_ = true;
-        const std::string_view next = queue_.next();
-        stdin_.async_write_some(asio::buffer(next.data(), next.size()),
-                                [self = shared_from_this()](error_code error, std::size_t count) {
-                                    self->on_written(error, count);
-                                });
-        watch_stall();
+    /// Behind what runs now: lines that are given together leave in one write.
+    void write_soon() {
+        if (write_comes_) return;
+        write_comes_ = true;
+        later(stdin_.get_executor(), [self = shared_from_this()] {
+            self->write_comes_ = false;
+            self->write();
+        });
     }
 
-    void on_written(error_code error, std::size_t count) {
-        writing_ = false;
-        if (!stdin_open_) {
-            queue_.clear();
-            return;
+    void write() {
+        if (!stdin_open_ || queue_.empty()) return;
+        std::vector<iovec> parts;
+        for (const std::string_view line : queue_.next(write_at_once)) {
+            parts.push_back({const_cast<char*>(line.data()), line.size()});
+            if (parts.size() == IOV_MAX) break;
         }
-        if (error) {
+        const ssize_t count = ::writev(stdin_.native_handle(), parts.data(), static_cast<int>(parts.size()));
+        if (count < 0 && errno != EAGAIN && errno != EINTR) {
             close_stdin();
-            tell(events_.on_stdin_closed);
-            return;
+            return tell(events_.on_stdin_closed);
         }
-        queue_.consume(count, Clock::now());
+        if (count > 0) queue_.consume(static_cast<std::size_t>(count), Clock::now());
         if (!queue_.empty()) {
-            write();
-            return;
+            if (queue_.bytes() > block_bytes) widen();
+            return write_when_there_is_room();
         }
         stall_timer_.cancel();
         watching_stall_ = false;
         if (closing_stdin_) close_stdin();
+    }
+
+    /// A large job is written in a few steps, where the system allows it; once.
+    void widen() {
+        if (!std::exchange(widened_, true)) ::fcntl(stdin_.native_handle(), F_SETPIPE_SZ, wide_pipe_bytes);
+    }
+
+    void write_when_there_is_room() {
+        watch_stall();
+        write_comes_ = true;
+        stdin_.async_wait(asio::posix::stream_descriptor::wait_write,
+                          [self = shared_from_this()](error_code error) {
+                              self->write_comes_ = false;
+                              if (!error) self->write();
+                          });
     }
 
     void watch_stall() {
@@ -250,7 +275,8 @@ class ChildIo::Impl : public std::enable_shared_from_this<Impl> {
     WriteQueue queue_;
     bool stdin_open_ = true;
     bool closing_stdin_ = false;
-    bool writing_ = false;
+    bool write_comes_ = false;
+    bool widened_ = false;
     bool watching_stall_ = false;
     bool closed_ = false;
     std::function<void()> done_;

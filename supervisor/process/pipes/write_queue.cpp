@@ -11,9 +11,8 @@ void WriteQueue::push(std::string line, bool job, TimePoint now) {
 }
 
 void WriteQueue::drop_jobs() {
-    // The first line may be on its way in a write that is still outstanding, even when no byte is known to be
-    // sent.
-    for (std::size_t index = lines_.size(); index-- > 1;) {
+    const std::size_t begun = sent_ > 0 ? 1 : 0;
+    for (std::size_t index = lines_.size(); index-- > begun;) {
         if (!lines_[index].job) continue;
         bytes_ -= lines_[index].text.size();
         lines_.erase(lines_.begin() + static_cast<std::ptrdiff_t>(index));
@@ -26,19 +25,29 @@ void WriteQueue::clear() {
     sent_ = 0;
 }
 
-std::string_view WriteQueue::next() const {
-    return lines_.empty() ? std::string_view{} : std::string_view(lines_.front().text).substr(sent_);
+std::vector<std::string_view> WriteQueue::next(std::size_t most_bytes) const {
+    std::vector<std::string_view> batch;
+    std::size_t bytes = 0;
+    for (const Line& line : lines_) {
+        if (bytes >= most_bytes) break;
+        batch.push_back(std::string_view(line.text).substr(batch.empty() ? sent_ : 0));
+        bytes += batch.back().size();
+    }
+    return batch;
 }
 
 void WriteQueue::consume(std::size_t bytes, TimePoint now) {
-    if (bytes == 0 || lines_.empty()) return;
-    bytes = std::min(bytes, lines_.front().text.size() - sent_);
+    if (bytes == 0) return;
     waiting_since_ = now;
-    sent_ += bytes;
-    bytes_ -= bytes;
-    if (sent_ < lines_.front().text.size()) return;
-    lines_.pop_front();
-    sent_ = 0;
+    while (bytes > 0 && !lines_.empty()) {
+        const std::size_t taken = std::min(bytes, lines_.front().text.size() - sent_);
+        bytes -= taken;
+        bytes_ -= taken;
+        sent_ += taken;
+        if (sent_ < lines_.front().text.size()) return;
+        lines_.pop_front();
+        sent_ = 0;
+    }
 }
 
 }  // namespace emprops::process

@@ -6,6 +6,7 @@
 #include <deque>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "supervisor/base/time.h"
 
@@ -26,8 +27,8 @@ class WriteQueue {
 
     bool empty() const { return lines_.empty(); }
     std::size_t bytes() const { return bytes_; }
-    /// What to send next.
-    std::string_view next() const;
+    /// What to send next: as many lines as make up `most_bytes`, at least one if there is one.
+    std::vector<std::string_view> next(std::size_t most_bytes) const;
     /// `bytes` of next() were taken.
     void consume(std::size_t bytes, TimePoint now);
     /// Since when nothing was taken; only meaningful while not empty.

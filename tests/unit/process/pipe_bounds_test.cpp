@@ -1,5 +1,6 @@
 // The bounds of the pipes: write queue, progress coalescer, line limiter, states of a progress bar.
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "supervisor/process/pipes/line_limiter.h"
@@ -11,6 +12,8 @@ namespace emprops::process {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::IsEmpty;
 
 TEST(WriteQueue, TakesOneMessageOfAnySizeAndThenUpToItsLimit) {
     WriteQueue queue(100);
@@ -26,15 +29,29 @@ TEST(WriteQueue, GivesLinesInOrderAndContinuesWithinALine) {
     WriteQueue queue(100);
     queue.push("first\n", true, {});
     queue.push("second\n", false, {});
-    EXPECT_EQ(queue.next(), "first\n");
+    EXPECT_THAT(queue.next(1), ElementsAre("first\n"));
     queue.consume(2, {});
-    EXPECT_EQ(queue.next(), "rst\n");
+    EXPECT_THAT(queue.next(1), ElementsAre("rst\n"));
     queue.consume(4, {});
-    EXPECT_EQ(queue.next(), "second\n");
+    EXPECT_THAT(queue.next(1), ElementsAre("second\n"));
     EXPECT_EQ(queue.bytes(), 7u);
     queue.consume(7, {});
     EXPECT_TRUE(queue.empty());
-    EXPECT_EQ(queue.next(), "");
+    EXPECT_THAT(queue.next(1), IsEmpty());
+}
+
+TEST(WriteQueue, GivesSeveralLinesAtOnceAndKnowsWhereInThemItWasLeft) {
+    WriteQueue queue(100);
+    for (const char* line : {"first\n", "second\n", "third\n"})
+        queue.push(line, false, {});
+    EXPECT_THAT(queue.next(7), ElementsAre("first\n", "second\n"))
+        << "the limit is passed by one line at most";
+    queue.consume(9, {});
+    EXPECT_THAT(queue.next(100), ElementsAre("ond\n", "third\n"));
+    queue.drop_jobs();
+    queue.consume(10, {});
+    EXPECT_TRUE(queue.empty());
+    EXPECT_EQ(queue.bytes(), 0u);
 }
 
 TEST(WriteQueue, DropsJobsThatWereNotBegunAndKeepsTheRest) {
@@ -44,9 +61,8 @@ TEST(WriteQueue, DropsJobsThatWereNotBegunAndKeepsTheRest) {
     queue.push("drain\n", false, {});
     queue.consume(1, {});
     queue.drop_jobs();
-    EXPECT_EQ(queue.next(), "egun\n");
+    EXPECT_THAT(queue.next(100), ElementsAre("egun\n", "drain\n"));
     queue.consume(5, {});
-    EXPECT_EQ(queue.next(), "drain\n");
     EXPECT_EQ(queue.bytes(), 6u);
 }
 
