@@ -35,7 +35,8 @@ bool has_no_folder_sync(int number) {
 
 class OpenFile : public journal::File {
   public:
-    OpenFile(fs::path path, int fd, bool sync) : path_(std::move(path)), fd_(fd), sync_(sync) {}
+    OpenFile(fs::path path, int fd, bool sync)
+        : path_(std::move(path)), fd_(fd), identity_(FileIdentity::of(fd)), sync_(sync) {}
     ~OpenFile() override { ::close(fd_); }
     OpenFile(const OpenFile&) = delete;
     OpenFile& operator=(const OpenFile&) = delete;
@@ -54,10 +55,7 @@ class OpenFile : public journal::File {
         if (sync_ && ::fdatasync(fd_) != 0) return disk_error("sync", path_, errno);
         return Ok{};
     }
-    bool is_in_place() const override {
-        const auto named = FileIdentity::of(path_);
-        return named && named == FileIdentity::of(fd_);
-    }
+    bool is_in_place() const override { return identity_ && identity_ == FileIdentity::of(path_); }
     std::optional<std::string> read(std::uint64_t offset, std::size_t size) const override {
         std::string content(size, '\0');
         std::size_t filled = 0;
@@ -76,6 +74,7 @@ class OpenFile : public journal::File {
   private:
     const fs::path path_;
     const int fd_;
+    const std::optional<FileIdentity> identity_;
     const bool sync_;
 };
 

@@ -7,7 +7,15 @@ namespace emprops::jobs {
 
 LedgerThread::LedgerThread(journal::Disk& disk, boost::asio::any_io_executor executor,
                            std::function<void()> on_news)
-    : disk_(disk), executor_(std::move(executor)), on_news_(std::move(on_news)), thread_([this] { run(); }) {}
+    : disk_(disk), executor_(std::move(executor)), on_news_(std::move(on_news)) {
+    ::sem_init(&woken_, 0, 0);
+    thread_ = std::thread([this] { run(); });
+}
+
+LedgerThread::~LedgerThread() {
+    finish();
+    ::sem_destroy(&woken_);
+}
 
 void LedgerThread::finish() {
     if (!thread_.joinable()) return;
@@ -15,7 +23,7 @@ void LedgerThread::finish() {
         const std::lock_guard lock(mutex_);
         ending_ = true;
     }
-    woken_.notify_one();
+    ::sem_post(&woken_);
     thread_.join();
 }
 
@@ -29,16 +37,17 @@ void LedgerThread::queue(journal::Task task) {
         const std::lock_guard lock(mutex_);
         queue_.push_back(std::move(task));
     }
-    woken_.notify_one();
+    ::sem_post(&woken_);
 }
 
 void LedgerThread::run() {
     for (;;) {
+        while (::sem_wait(&woken_) != 0) {  // interrupted by a signal
+        }
         std::vector<journal::Task> tasks;
         bool ending = false;
         {
-            std::unique_lock lock(mutex_);
-            woken_.wait(lock, [this] { return ending_ || !queue_.empty(); });
+            const std::lock_guard lock(mutex_);
             tasks.swap(queue_);
             ending = ending_;
         }

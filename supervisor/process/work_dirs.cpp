@@ -15,7 +15,6 @@
 #include "ipc/web/digest.h"
 #include "supervisor/base/log.h"
 #include "supervisor/process/os/remove_tree.h"
-#include "supervisor/process/os/unique_fd.h"
 
 namespace emprops::process {
 
@@ -131,8 +130,8 @@ Result<fs::path> WorkDirs::make_job(const std::string& connector, int index, con
                                     const std::optional<UserIds>& user) {
     // The usual case first, for each job: all is as it should be. Whatever is not, the long way finds and mends.
     if (!user) {
-        const UniqueFd jobs = open_existing(fs::absolute(root_), {instance_name(connector, index), "jobs"});
-        if (jobs && ::mkdirat(jobs.get(), job_name(job_id).c_str(), 0700) == 0)
+        const int jobs = open_jobs(instance_name(connector, index));
+        if (jobs >= 0 && ::mkdirat(jobs, job_name(job_id).c_str(), 0700) == 0)
             return job(connector, index, job_id);
     }
     const auto folder =
@@ -163,10 +162,24 @@ Result<> WorkDirs::make_jobs(const std::string& connector, int index, const std:
     return Ok{};
 }
 
+/// -1: there is none that may be entered.
+int WorkDirs::open_jobs(const std::string& instance) {
+    JobsFolder& kept = jobs_[instance];
+    const fs::path root = fs::absolute(root_);
+    if (kept.fd && kept.identity == FileIdentity::of(root / instance / "jobs")) return kept.fd.get();
+    kept.fd = open_existing(root, {instance, "jobs"});
+    kept.identity = kept.fd ? FileIdentity::of(kept.fd.get()) : std::nullopt;
+    return kept.fd.get();
+}
+
 // ---- removal ----------------------------------------------------------------------------------------------
 
 void WorkDirs::remove_job(const std::string& connector, int index, const std::string& job_id) {
-    take_away(instance_name(connector, index), {"jobs"}, job_name(job_id));
+    const std::string name = instance_name(connector, index);
+    // Most are empty: those need no thread.
+    const int jobs = open_jobs(name);
+    if (jobs < 0 || ::unlinkat(jobs, job_name(job_id).c_str(), AT_REMOVEDIR) == 0) return;
+    take_away(name, {"jobs"}, job_name(job_id));
 }
 
 void WorkDirs::remove_leftovers(const std::string& connector, int index) {
@@ -186,7 +199,6 @@ void WorkDirs::take_away(const std::string& instance, std::vector<std::string> p
                          const std::string& name) {
     parts.insert(parts.begin(), instance);
     const UniqueFd source = open_existing(fs::absolute(root_), parts);
-    // Most are empty: those need no thread.
     if (!source || ::unlinkat(source.get(), name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return;
     // Out of the way first: the same job may come again before the removal is done.
     const UniqueFd target = open_existing(fs::absolute(root_), {instance});

@@ -7,11 +7,14 @@
 #include <boost/asio/thread_pool.hpp>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "ipc/result.h"
+#include "supervisor/base/file_identity.h"
+#include "supervisor/process/os/unique_fd.h"
 #include "supervisor/process/os/user_ids.h"
 
 namespace emprops::process {
@@ -46,11 +49,18 @@ class WorkDirs {
     void remove_leftovers(const std::string& connector, int index);
 
   private:
+    /// The folder `jobs` of an instance stays open; which one that is, is looked at each time.
+    struct JobsFolder {
+        UniqueFd fd;
+        std::optional<FileIdentity> identity;
+    };
+    int open_jobs(const std::string& instance);
     void take_away(const std::string& instance, std::vector<std::string> parts, const std::string& name);
     void remove_later(const std::string& instance, const std::string& doomed);
     void removal_failed(const std::filesystem::path& folder, const std::string& why);
 
     std::filesystem::path root_;
+    std::map<std::string, JobsFolder> jobs_;  ///< by name of the instance
     std::uint64_t removed_ = 0;
     std::atomic<bool> complained_ = false;
     boost::asio::thread_pool remover_{1};
