@@ -22,7 +22,8 @@ class Line {
         return wanted ? add(name, value) : *this;
     }
     Line& add_raw(const char* name, const RawJson& value) {
-        const bool broken = value.text.find_first_of("\r\n") != std::string::npos;
+        const bool broken =
+            value.text.find('\n') != std::string::npos || value.text.find('\r') != std::string::npos;
         return add_text(name, broken ? on_one_line(value.text) : value.text);
     }
 

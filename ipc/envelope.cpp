@@ -3,21 +3,12 @@
 #include <algorithm>
 
 #include "ipc/json_scanner.h"
+#include "ipc/json_string.h"
 
 namespace emprops::ipc {
 namespace {
 
 using nlohmann::json;
-
-/// The code unit of the escape `\uXXXX` at `at`, or -1 if no such escape stands there. The text was scanned.
-int unit_at(std::string_view text, std::size_t at) {
-    if (at + 6 > text.size() || text[at] != '\\' || text[at + 1] != 'u') return -1;
-    int unit = 0;
-    for (const char c : text.substr(at + 2, 4)) {
-        unit = unit * 16 + (c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
-    }
-    return unit;
-}
 
 /// `text` (valid JSON) with lone surrogate escapes turned into U+FFFD: JSON allows them, no decoder can hold
 /// them.
@@ -44,15 +35,11 @@ std::string without_lone_surrogates(std::string_view text) {
 
 /// DOM of a scanned value; discarded only for a number that no double can hold.
 json to_dom(std::string_view value) {
+    if (value.front() == '"') return unescaped(value);
     if (value.find("\\ud") == std::string_view::npos && value.find("\\uD") == std::string_view::npos) {
         return json::parse(value.begin(), value.end(), nullptr, false);
     }
     return json::parse(without_lone_surrogates(value), nullptr, false);
-}
-
-std::string unescape(std::string_view quoted) {
-    if (quoted.find('\\') == std::string_view::npos) return std::string(quoted.substr(1, quoted.size() - 2));
-    return to_dom(quoted).get<std::string>();
 }
 
 /// Reads the members of one object into an envelope. One instance per text.
@@ -101,7 +88,7 @@ class EnvelopeReader {
         if (!scanner_.skip_value(1)) return scanner_.fail_within(name.size() <= 64 ? name : "a member");
         const std::string_view value = scanner_.slice(value_at);
         if (is_opaque(name)) {
-            keep_opaque(unescape(name), value);
+            keep_opaque(unescaped(name), value);
             return true;
         }
         fields_bytes_ += scanner_.offset() - name_at;
@@ -115,7 +102,7 @@ class EnvelopeReader {
             offset_ = value_at;
             return scanner_.fail("a member holds a number that is too large for a double");
         }
-        envelope_.fields[unescape(name)] = std::move(dom);
+        envelope_.fields[unescaped(name)] = std::move(dom);
         return true;
     }
 
@@ -123,7 +110,7 @@ class EnvelopeReader {
         // A name can be huge; only one that could match is unescaped (an escape makes it at most six times
         // longer).
         return std::any_of(opaque_keys_.begin(), opaque_keys_.end(), [&](std::string_view key) {
-            return quoted.size() <= key.size() * 6 + 2 && unescape(quoted) == key;
+            return quoted.size() <= key.size() * 6 + 2 && unescaped(quoted) == key;
         });
     }
 
@@ -165,6 +152,26 @@ ScanOutcome scan_envelope(std::string_view text, std::initializer_list<std::stri
     return EnvelopeReader(text, opaque_keys, limits).read();
 }
 
+Envelope scan_beginning(std::string_view cut_off) {
+    Envelope envelope;
+    JsonScanner scanner(cut_off, 1);
+    scanner.skip_space();
+    if (!scanner.take('{')) return envelope;
+    do {
+        scanner.skip_space();
+        std::string_view name;
+        if (!scanner.skip_name(name)) break;
+        scanner.skip_space();
+        const std::size_t value_at = scanner.offset();
+        // A number that ends with the text may go on behind it.
+        if (!scanner.skip_value(1) || scanner.at_end()) break;
+        json dom = to_dom(scanner.slice(value_at));
+        if (!dom.is_discarded()) envelope.fields[unescaped(name)] = std::move(dom);
+        scanner.skip_space();
+    } while (scanner.take(','));
+    return envelope;
+}
+
 std::optional<ScanError> check_json(std::string_view text, const ScanLimits& limits) {
     JsonScanner scanner(text, limits.max_depth);
     bool good = scanner.skip_value();
@@ -181,8 +188,10 @@ std::optional<ScanError> check_json(std::string_view text, const ScanLimits& lim
 
 std::string on_one_line(std::string_view json) {
     std::string line(json);
-    std::replace_if(
-        line.begin(), line.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+    for (const char each : {'\n', '\r'}) {
+        for (std::size_t at = 0; (at = line.find(each, at)) != std::string::npos;)
+            line[at] = ' ';
+    }
     return line;
 }
 

@@ -51,6 +51,10 @@ struct ScanOutcome {
 ScanOutcome scan_envelope(std::string_view text, std::initializer_list<std::string_view> opaque_keys,
                           const ScanLimits& limits = {});
 
+/// The members at the beginning of an object that is cut off somewhere: those that are whole, and small values (no objects or
+/// arrays). Nothing is checked that stands behind them.
+Envelope scan_beginning(std::string_view cut_off);
+
 /// Checks one JSON value of any kind (syntax, UTF-8, depth); nullopt when it is fine.
 std::optional<ScanError> check_json(std::string_view text, const ScanLimits& limits = {});
 

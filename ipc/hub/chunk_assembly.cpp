@@ -35,21 +35,15 @@ ChunkAssembly::Outcome ChunkAssembly::add(TimePoint now, Chunk chunk) {
         return outcome;
     }
     message.last_chunk = now;
-    const std::size_t size = cost(chunk.content);
-    if (message.pieces.try_emplace(chunk.chunk_id, std::move(chunk.content)).second) {
-        message.bytes += size;
-        bytes_ += size;
-    }
-    make_room(chunk.message_id, outcome.dropped);
-    it = messages_.find(chunk.message_id);
-    if (it == messages_.end() || it->second.pieces.size() < it->second.total) return outcome;
+    const std::string message_id = chunk.message_id;
+    const std::size_t size = keep(message, std::move(chunk));
+    message.bytes += size;
+    bytes_ += size;
+    make_room(message_id, outcome.dropped);
+    it = messages_.find(message_id);
+    if (it == messages_.end() || it->second.next < it->second.total) return outcome;
 
-    std::string whole;
-    whole.reserve(it->second.bytes);
-    for (auto& [id, piece] : it->second.pieces) {
-        whole += piece;
-        piece = std::string();  // never both copies of a large message
-    }
+    std::string whole = std::move(it->second.text);
     if (!it->second.hash.empty() && md5_hex(whole) != it->second.hash) {
         outcome.dropped.push_back("chunked " + it->second.about + ": the hash does not match its content");
     } else {
@@ -57,6 +51,27 @@ ChunkAssembly::Outcome ChunkAssembly::add(TimePoint now, Chunk chunk) {
     }
     erase(it);
     return outcome;
+}
+
+std::size_t ChunkAssembly::keep(Message& message, Chunk chunk) const {
+    if (chunk.chunk_id < message.next) return 0;
+    const std::size_t size = cost(chunk.content);
+    if (chunk.chunk_id > message.next)
+        return message.pieces.try_emplace(chunk.chunk_id, std::move(chunk.content)).second ? size : 0;
+    if (message.next == 0) {
+        // All but the last have the same number of characters; what is reserved and not used costs nothing.
+        const std::uint64_t most = max_bytes_ / std::max<std::size_t>(size, 1);
+        message.text.reserve(std::min(chunk.total_chunks, most) * chunk.content.size());
+    }
+    message.text += chunk.content;
+    ++message.next;
+    for (auto early = message.pieces.find(message.next); early != message.pieces.end();
+         early = message.pieces.find(message.next)) {
+        message.text += early->second;
+        message.pieces.erase(early);  // never both copies of a large message
+        ++message.next;
+    }
+    return size;
 }
 
 void ChunkAssembly::make_room(const std::string& keep, std::vector<std::string>& dropped) {
@@ -86,7 +101,7 @@ std::vector<std::string> ChunkAssembly::expire(TimePoint now) {
         const auto next = std::next(it);
         if (now - it->second.last_chunk >= timeout_) {
             dropped.push_back("chunked " + it->second.about + ": " +
-                              std::to_string(it->second.pieces.size()) + " of " +
+                              std::to_string(it->second.next + it->second.pieces.size()) + " of " +
                               std::to_string(it->second.total) + " chunks came, then nothing for " +
                               human_duration(timeout_));
             erase(it);

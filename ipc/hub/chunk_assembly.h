@@ -42,7 +42,9 @@ class ChunkAssembly {
 
   private:
     struct Message {
-        std::map<std::uint64_t, std::string> pieces;
+        std::string text;  ///< of the first `next` pieces
+        std::uint64_t next = 0;
+        std::map<std::uint64_t, std::string> pieces;  ///< that came before their turn
         std::uint64_t total = 0;
         std::string hash;
         std::string about;  ///< "job_assigned of job 1", for people
@@ -51,6 +53,8 @@ class ChunkAssembly {
     };
     using Messages = std::map<std::string, Message>;
     void erase(Messages::iterator it);
+    /// How many bytes it takes; 0: the piece is there already.
+    std::size_t keep(Message& message, Chunk chunk) const;
     void make_room(const std::string& keep, std::vector<std::string>& dropped);
 
     std::size_t max_bytes_;

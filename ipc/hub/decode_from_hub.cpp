@@ -6,6 +6,7 @@
 #include "ipc/envelope.h"
 #include "ipc/hub/codec.h"
 #include "ipc/hub/errors.h"
+#include "ipc/json_string.h"
 #include "ipc/json_text.h"
 
 namespace emprops::hub {
@@ -55,6 +56,14 @@ HubFrame decode_assignment(const ipc::Envelope& envelope) {
     return assignment;
 }
 
+/// All that is wanted of an offer stands before its payload, in the first piece.
+HubFrame decode_offer_piece(const Chunk& chunk, std::string_view content) {
+    constexpr std::size_t enough_bytes = 16 * 1024;
+    if (chunk.chunk_id > 0) return Ignored{"chunked_message", true};
+    const std::string beginning = ipc::unescaped_beginning(content.substr(0, enough_bytes));
+    return decode_offer(ipc::scan_beginning(beginning));
+}
+
 HubFrame decode_chunk(const ipc::Envelope& envelope) {
     Chunk chunk;
     chunk.message_id = text_or_empty(envelope.fields, "message_id");
@@ -71,9 +80,8 @@ HubFrame decode_chunk(const ipc::Envelope& envelope) {
     auto content = envelope.find("content");
     if (!content) content = envelope.find("chunk_data");  // the older name
     if (!content || content->empty() || content->front() != '"') return bad("chunked_message", "no content");
-    Json text = Json::parse(*content, nullptr, false);  // a string: no depth to fear
-    if (!text.is_string()) return bad("chunked_message", "content is no text");
-    chunk.content = std::move(text.get_ref<std::string&>());
+    if (chunk.original_type == "job_available") return decode_offer_piece(chunk, *content);
+    chunk.content = ipc::unescaped(*content);
     return chunk;
 }
 

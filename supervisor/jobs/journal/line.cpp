@@ -4,6 +4,7 @@
 #include <boost/crc.hpp>
 #include <charconv>
 #include <cstdio>
+#include <cstring>
 #include <optional>
 
 namespace emprops::jobs::journal {
@@ -13,6 +14,22 @@ constexpr std::string_view before_sum = R"({"crc32c":")";
 constexpr std::size_t sum_digits = 8;
 constexpr std::string_view after_sum = R"(",)";
 constexpr std::size_t covered_from = before_sum.size() + sum_digits + after_sum.size();
+
+#if defined(__x86_64__)
+/// The instruction is made for this sum; payloads of megabytes go through it.
+__attribute__((target("sse4.2"))) std::uint32_t checksum_by_instruction(std::string_view bytes) {
+    std::uint64_t sum = 0xFFFFFFFF;
+    std::uint64_t word = 0;
+    for (; bytes.size() >= sizeof word; bytes.remove_prefix(sizeof word)) {
+        std::memcpy(&word, bytes.data(), sizeof word);
+        sum = __builtin_ia32_crc32di(sum, word);
+    }
+    auto last = static_cast<std::uint32_t>(sum);
+    for (const char byte : bytes)
+        last = __builtin_ia32_crc32qi(last, static_cast<unsigned char>(byte));
+    return ~last;
+}
+#endif
 
 /// Takes `word` off the front.
 bool take(std::string_view& text, std::string_view word) {
@@ -73,6 +90,9 @@ std::optional<Line> next_line(std::string_view segment, std::size_t offset, std:
 }  // namespace
 
 std::uint32_t checksum(std::string_view bytes) {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("sse4.2")) return checksum_by_instruction(bytes);
+#endif
     boost::crc_optimal<32, 0x1EDC6F41, 0xFFFFFFFF, 0xFFFFFFFF, true, true> crc;
     crc.process_bytes(bytes.data(), bytes.size());
     return crc.checksum();

@@ -147,5 +147,27 @@ TEST(Chunks, WhatAHubCutsAWorkerJoins) {
     EXPECT_EQ(assembly.bytes(), 0U);
 }
 
+TEST(Chunks, AnOfferIsKnownByItsFirstPieceAndTheOthersAreNotRead) {
+    const std::string payload = R"({"text":")" + std::string(40'000, 'x') + R"(\n\"\u00e4"})";
+    const auto frames =
+        to_frames(encode_offer(1, "job-1", "a \"type\"", 3, payload), "job_available", "job-1", 20'000);
+    ASSERT_EQ(frames.size(), 3u);
+    const auto offer = decode_hub_frame(frames[0]);
+    ASSERT_TRUE(std::holds_alternative<Offer>(offer));
+    EXPECT_EQ(std::get<Offer>(offer).job_id, "job-1");
+    EXPECT_EQ(std::get<Offer>(offer).job_type, "a \"type\"");
+    EXPECT_EQ(std::get<Offer>(offer).bad, "");
+    for (const std::size_t other : {1u, 2u})
+        EXPECT_TRUE(std::get<Ignored>(decode_hub_frame(frames[other])).known);
+}
+
+TEST(Chunks, AnOfferWhosePiecesBeginWithThePayloadIsNamed) {
+    const std::string text = R"({"type":"job_available","job_request_payload":{"a":")" +
+                             std::string(100, 'x') + R"("},"job_id":"j","job_type":"t"})";
+    const auto frame = decode_hub_frame(to_frames(text, "job_available", "j", 60)[0]);
+    ASSERT_TRUE(std::holds_alternative<BadFrame>(frame));
+    EXPECT_THAT(std::get<BadFrame>(frame).reason, testing::HasSubstr("job_available: no job_id"));
+}
+
 }  // namespace
 }  // namespace emprops::hub

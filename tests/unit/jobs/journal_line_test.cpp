@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <boost/crc.hpp>
 #include <nlohmann/json.hpp>
 
 namespace emprops::jobs::journal {
@@ -38,6 +39,14 @@ std::vector<std::uint64_t> sequences(const Scan& scan) {
 TEST(JournalLine, TheChecksumIsCrc32C) {
     EXPECT_EQ(checksum("123456789"), 0xE3069283u);  // RFC 3720, appendix B.4 has the polynomial's vectors
     EXPECT_EQ(checksum(std::string(32, '\0')), 0x8A9136AAu);
+    // However it is computed here: the same of any length, as another machine would.
+    std::string text;
+    for (int i = 0; i < 300; ++i) {
+        boost::crc_optimal<32, 0x1EDC6F41, 0xFFFFFFFF, 0xFFFFFFFF, true, true> bytewise;
+        bytewise.process_bytes(text.data(), text.size());
+        EXPECT_EQ(checksum(text), bytewise.checksum()) << i;
+        text += static_cast<char>(i * 37);
+    }
     EXPECT_EQ(checksum_text(0xAB), "000000ab");
 }
 
