@@ -53,16 +53,22 @@ ChunkAssembly::Outcome ChunkAssembly::add(TimePoint now, Chunk chunk) {
     return outcome;
 }
 
+/// All pieces but the last have the same number of characters, and mostly of bytes.
+void ChunkAssembly::make_room_in(Message& message, const Chunk& chunk) const {
+    constexpr std::uint64_t most_ahead_bytes = 16u << 20;
+    const std::size_t needed = message.text.size() + chunk.content.size();
+    if (needed <= message.text.capacity()) return;
+    const std::uint64_t left = std::min<std::uint64_t>(chunk.total_chunks - message.next, max_bytes_);
+    const std::uint64_t wanted = message.next == 0 ? left * chunk.content.size() : 2 * message.text.size();
+    message.text.reserve(std::clamp<std::uint64_t>(wanted, needed, needed + most_ahead_bytes));
+}
+
 std::size_t ChunkAssembly::keep(Message& message, Chunk chunk) const {
     if (chunk.chunk_id < message.next) return 0;
     const std::size_t size = cost(chunk.content);
     if (chunk.chunk_id > message.next)
         return message.pieces.try_emplace(chunk.chunk_id, std::move(chunk.content)).second ? size : 0;
-    if (message.next == 0) {
-        // All but the last have the same number of characters; what is reserved and not used costs nothing.
-        const std::uint64_t most = max_bytes_ / std::max<std::size_t>(size, 1);
-        message.text.reserve(std::min(chunk.total_chunks, most) * chunk.content.size());
-    }
+    make_room_in(message, chunk);
     message.text += chunk.content;
     ++message.next;
     for (auto early = message.pieces.find(message.next); early != message.pieces.end();

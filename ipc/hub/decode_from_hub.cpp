@@ -59,9 +59,12 @@ HubFrame decode_assignment(const ipc::Envelope& envelope) {
 /// All that is wanted of an offer stands before its payload, in the first piece.
 HubFrame decode_offer_piece(const Chunk& chunk, std::string_view content) {
     constexpr std::size_t enough_bytes = 16 * 1024;
-    if (chunk.chunk_id > 0) return Ignored{"chunked_message", true};
+    if (chunk.chunk_id > 0) return chunk;
     const std::string beginning = ipc::unescaped_beginning(content.substr(0, enough_bytes));
-    return decode_offer(ipc::scan_beginning(beginning));
+    HubFrame offer = decode_offer(ipc::scan_beginning(beginning));
+    if (const auto* bad = std::get_if<BadFrame>(&offer))
+        return unreadable("job_available", chunk.job_id, bad->reason);
+    return offer;
 }
 
 HubFrame decode_chunk(const ipc::Envelope& envelope) {

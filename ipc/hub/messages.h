@@ -190,7 +190,8 @@ struct FailedAck {  // job_failed_ack
     Stamp stamp = {};
     std::string error = {};
 };
-/// A piece of a message that is too long for one.
+/// A piece of a message that is too long for one. Of an offer the first piece is decoded as an Offer, and the others
+/// without their content: all that is wanted stands before the payload.
 struct Chunk {
     std::string message_id;
     std::string message_hash;  ///< md5 of the whole, hexadecimal

@@ -10,12 +10,13 @@ Turn::Turn(boost::asio::any_io_executor executor, std::function<void()> work)
     : executor_(std::move(executor)), work_(std::move(work)) {}
 
 void Turn::request() {
-    if (std::exchange(requested_, true)) return;
+    if (requested_) return;
     later(executor_, lifetime_.guard([this] {
         requested_ = false;
         const auto work = work_;  // outlives us
         work();
     }));
+    requested_ = true;
 }
 
 }  // namespace emprops

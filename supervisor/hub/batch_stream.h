@@ -1,16 +1,23 @@
 #pragma once
-// A layer between a WebSocket and its socket (or TLS): what is written stays in memory until it is taken away, so that the
-// frames of one turn leave in one write, whoever wrote them (the pongs, pings and the close frame that Beast sends by itself
-// are among them). Writing never blocks and never fails here; reading goes straight through. Owned by the connection; event
-// loop thread only.
+// A layer between a WebSocket and its socket (or TLS): what is written stays in memory until it is taken away, so that
+// the frames of one turn leave in one write, whoever wrote them (the pongs, pings and the close frame that Beast sends
+// by itself are among them). Reading goes straight through. Owned by the connection; event loop thread only.
+//
+// An asynchronous write is complete when its bytes have gone below: so Beast reads no further while a pong waits, and
+// ends no TLS before its close frame has left. A synchronous one only stores, never blocks and never fails. Both may be
+// mixed (Beast does not promise that, and does nothing against it): each frame is whole in memory after one call.
 
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/beast/core/role.hpp>
 #include <boost/beast/websocket/teardown.hpp>
 #include <boost/system/error_code.hpp>
+#include <cstdint>
+#include <deque>
 #include <functional>
+#include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -22,6 +29,7 @@ class BatchStream {
   public:
     using next_layer_type = Next;
     using executor_type = typename Next::executor_type;
+    using error_code = boost::system::error_code;
 
     template <class... Args>
     explicit BatchStream(Args&&... args) : next_(std::forward<Args>(args)...) {}
@@ -35,29 +43,44 @@ class BatchStream {
     std::size_t waiting_bytes() const { return waiting_.size(); }
     /// Into an empty string, whose memory serves again; in the order in which it was written.
     void take(std::string& into) { into.swap(waiting_); }
+    /// Of what was taken so many bytes more have gone below.
+    void gone(std::size_t bytes) {
+        gone_ += bytes;
+        while (!writes_.empty() && writes_.front().end <= gone_)
+            complete({});
+    }
+    /// Nothing more will go below.
+    void abandon() {
+        while (!writes_.empty())
+            complete(boost::asio::error::operation_aborted);
+    }
 
     template <class Buffers>
-    std::size_t write_some(const Buffers& buffers, boost::system::error_code& error) {
+    std::size_t write_some(const Buffers& buffers, error_code& error) {
         const std::size_t before = waiting_.size();
         const std::size_t size = boost::asio::buffer_size(buffers);
         waiting_.resize(before + size);
         boost::asio::buffer_copy(boost::asio::buffer(waiting_.data() + before, size), buffers);
+        written_ += size;
         error = {};
         return size;
     }
     template <class Buffers>
     std::size_t write_some(const Buffers& buffers) {
-        boost::system::error_code never;
+        error_code never;
         return write_some(buffers, never);
     }
     template <class Buffers, class Handler>
     auto async_write_some(const Buffers& buffers, Handler&& handler) {
-        return boost::asio::async_initiate<Handler, void(boost::system::error_code, std::size_t)>(
+        return boost::asio::async_initiate<Handler, void(error_code, std::size_t)>(
             [this](auto done, const Buffers& what) {
                 const std::size_t size = write_some(what);
-                boost::asio::post(next_.get_executor(), [done = std::move(done), size]() mutable {
-                    std::move(done)(boost::system::error_code(), size);
-                });
+                const auto kept = std::make_shared<decltype(done)>(std::move(done));
+                writes_.push_back({written_, [this, kept, size](const error_code& error) {
+                                       boost::asio::post(next_.get_executor(), [kept, size, error] {
+                                           std::move (*kept)(error, error ? 0 : size);
+                                       });
+                                   }});
                 if (tell_) tell_();
             },
             handler, buffers);
@@ -67,7 +90,7 @@ class BatchStream {
         return next_.async_read_some(buffers, std::forward<Handler>(handler));
     }
     template <class Buffers>
-    std::size_t read_some(const Buffers& buffers, boost::system::error_code& error) {
+    std::size_t read_some(const Buffers& buffers, error_code& error) {
         return next_.read_some(buffers, error);
     }
     template <class Buffers>
@@ -76,9 +99,21 @@ class BatchStream {
     }
 
   private:
+    struct Write {
+        std::uint64_t end = 0;  ///< written_ behind it
+        std::function<void(const error_code&)> done;
+    };
+    void complete(const error_code& error) {
+        const auto done = std::move(writes_.front().done);
+        writes_.pop_front();
+        done(error);
+    }
+
     Next next_;
     std::string waiting_;
     std::function<void()> tell_;
+    std::deque<Write> writes_;
+    std::uint64_t written_ = 0, gone_ = 0;  ///< bytes since the beginning
 };
 
 // How a WebSocket on this stream ends: as on the next one. Beast finds these by their names.

@@ -186,8 +186,8 @@ class HubLink final : public jobs::JobLink {
     }
 
     template <class Then>
-    void later(Timer& timer, Ms after, Then then) {
-        timer.expires_after(after);
+    void after(Timer& timer, Ms wait, Then then) {
+        timer.expires_after(wait);
         timer.async_wait(
             lifetime_.guard([then = std::move(then)](const boost::system::error_code& error) mutable {
                 if (!error) then();
@@ -195,7 +195,7 @@ class HubLink final : public jobs::JobLink {
     }
 
     void connect_worker(const Connect& connect) {
-        later(connect_at_, connect.after, [this, id = connect.worker_id] {
+        after(connect_at_, connect.after, [this, id = connect.worker_id] {
             // create() has seen this URL succeed; only the id differs.
             worker_->connect(*worker_target(settings_.hub, id), proxy_,
                              {[this] { input([this](TimePoint now) { session_.on_connected(now); }); },
@@ -212,7 +212,7 @@ class HubLink final : public jobs::JobLink {
     }
 
     void open_watch(const OpenWatch& open) {
-        later(watch_at_, open.after, [this, id = open.client_id] {
+        after(watch_at_, open.after, [this, id = open.client_id] {
             watch_->connect(*watch_target(settings_.hub, id), proxy_,
                             {[this] { input([this](TimePoint) { session_.on_watch_connected(); }); },
                              [this](std::string_view text) {

@@ -96,7 +96,9 @@ void Session::on_greeting(bool takes_back) {
 }
 
 void Session::on_chunk(TimePoint now, Chunk chunk) {
-    if (chunk.original_type == "job_assigned") claims_.on_sign(now, chunk.job_id);
+    // The assignment comes behind what is left of the offer.
+    claims_.on_sign(now, chunk.job_id);
+    if (chunk.original_type == "job_available") return;
     const std::string type = chunk.original_type;
     const std::string job_id = chunk.job_id;
     ChunkAssembly::Outcome outcome = assembly_.add(now, std::move(chunk));

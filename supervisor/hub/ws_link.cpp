@@ -125,7 +125,7 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
     void arm(Ms timeout, std::string reason) {
         deadline_.expires_after(timeout);
         deadline_.async_wait([self = this->shared_from_this(), reason = std::move(reason)](error_code error) {
-            if (!error) self->finish(reason);
+            if (!error) self->finish(self->closed_by_them() ? self->read_failure({}) : reason);
         });
     }
 
@@ -186,7 +186,10 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
         timeouts.idle_timeout = websocket::stream_base::none();
         timeouts.keep_alive_pings = false;
         ws_.set_option(timeouts);
-        ws_.control_callback([this](websocket::frame_type, beast::string_view) { writer_.heard(); });
+        ws_.control_callback([this](websocket::frame_type kind, beast::string_view) {
+            writer_.heard();
+            if (kind == websocket::frame_type::close) writer_.end();
+        });
         ws_.set_option(websocket::stream_base::decorator(
             [headers = settings_.headers](websocket::request_type& request) {
                 request.set(http::field::user_agent, "emprops-worker");
@@ -292,10 +295,11 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
         ws_.async_ping({}, [self = this->shared_from_this()](error_code) { self->pinging_ = false; });
     }
 
+    bool closed_by_them() const { return ws_.reason().code != websocket::close_code::none; }
     std::string read_failure(const error_code& error) const {
         if (closing_) return close_reason_;
         // Before the error: the close frame may have been read and its echo have failed.
-        if (error == websocket::error::closed || ws_.reason().code != websocket::close_code::none) {
+        if (error == websocket::error::closed || closed_by_them()) {
             return closed_by_hub(ws_.reason().code, {ws_.reason().reason.data(), ws_.reason().reason.size()});
         }
         if (error == websocket::error::message_too_big)

@@ -6,10 +6,8 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
-#include <boost/asio/ssl/stream.hpp>
-#include <boost/asio/write.hpp>
+#include <algorithm>
 #include <boost/beast/core.hpp>
-#include <boost/beast/ssl/ssl_stream.hpp>
 #include <boost/beast/websocket.hpp>
 #include <functional>
 #include <memory>
@@ -24,10 +22,13 @@
 
 namespace emprops::hub {
 
-/// A message leaves in fragments of this size, with pings and pongs in between: a third of a second at 50 kB/s.
+/// A message leaves in fragments of this size, two at once at most, with pings and pongs in between: two thirds of a
+/// second at 50 kB/s.
 inline constexpr std::size_t fragment_bytes = 16 * 1024;
 /// How soon the kernel is looked at again when it holds as much as it may.
 inline constexpr Ms kernel_look{20};
+/// In one turn of the loop; then others have theirs.
+inline constexpr std::size_t write_at_once = 256 * 1024;
 
 template <class Ws>
 class WsWriter {
@@ -64,25 +65,27 @@ class WsWriter {
         write_soon();
     }
     void push(std::string frame, bool first) {
-        queue_.push(std::move(frame), first);
         write_soon();
+        queue_.push(std::move(frame), first);
     }
     /// What is queued leaves, then on_all_written() is called.
     void close() {
-        closing_ = true;
         write_soon();
+        closing_ = true;
     }
+    /// The other side closes: no frame may follow our answer. bytes() stays.
+    void end() { ended_ = true; }
     /// At once: nothing more is written or told; bytes() stays.
     void stop() {
-        open_ = false;
-        stopped_ = true;
+        ended_ = stopped_ = true;
         pace_.cancel();
         queue_.clear();
+        batch().abandon();
     }
 
     bool is_open() const { return open_; }
-    /// Not taken by the socket yet.
-    std::size_t bytes() const { return queue_.bytes() + ws_.next_layer().waiting_bytes() + leaving_.size(); }
+    /// Of frames, not taken by the socket yet.
+    std::size_t bytes() const { return queue_.bytes() + batched_bytes_ + leaving_bytes_; }
 
     void heard() { meter_.heard(Clock::now()); }
     Liveness::Verdict verdict() {
@@ -96,21 +99,24 @@ class WsWriter {
 
     /// Behind what runs now: what is pushed until then leaves together.
     void write_soon() {
-        if (!open_ || std::exchange(write_comes_, true)) return;
+        if (!open_ || ended_ || write_comes_) return;
         later(ws_.get_executor(), [this, owner = owner_.lock()] {
             write_comes_ = false;
             write();
         });
+        write_comes_ = true;
     }
 
-    /// As much as the kernel may hold; goes on when that has left.
+    /// As much as the kernel may hold, but not all in one turn; goes on when that has left.
     void write() {
-        while (open_ && leaving_.empty()) {
+        for (std::size_t given = 0; open_ && !ended_ && leaving_.empty();) {
+            if (given >= write_at_once) return write_soon();
             if (!meter_.has_room()) measure();
             if (!meter_.has_room()) return write_when_there_is_room();
-            while (open_ && batch().waiting_bytes() < fragment_bytes &&
+            while (!ended_ && batch().waiting_bytes() < fragment_bytes &&
                    (queue_.has_begun() || queue_.begin()))
                 write_part();
+            given += batch().waiting_bytes();
             if (batch().waiting_bytes() == 0) {
                 if (std::exchange(closing_, false)) events_.on_all_written();
                 return;
@@ -140,44 +146,47 @@ class WsWriter {
         if (!leaving_.empty() || stopped_) return;
         batch().take(leaving_);
         leaving_bytes_ = std::exchange(batched_bytes_, 0);
-        const std::size_t taken = take_at_once();
-        if (taken == leaving_.size()) return left();
-        boost::asio::async_write(
-            batch().next_layer(), boost::asio::buffer(leaving_.data() + taken, leaving_.size() - taken),
-            [this, owner = owner_.lock()](const error_code& error, std::size_t) { on_flushed(error); });
+        gone_ = 0;
+        // Without TLS most leaves so, without a turn of the loop.
+        if constexpr (is_plain) {
+            error_code not_now;  // an error comes again
+            took(socket().send(boost::asio::buffer(leaving_), 0, not_now));
+        }
+        if (!leaving_.empty()) push_on();
     }
 
-    /// Without TLS most leaves so, without a turn of the loop.
-    std::size_t take_at_once() {
-        error_code not_now;  // an error comes again
-        if constexpr (is_plain) return socket().send(boost::asio::buffer(leaving_), 0, not_now);
-        return 0;
+    void push_on() {
+        batch().next_layer().async_write_some(
+            boost::asio::buffer(leaving_.data() + gone_, leaving_.size() - gone_),
+            [this, owner = owner_.lock()](const error_code& error, std::size_t size) {
+                if (stopped_) return;
+                if (error) return fail(error);
+                took(size);
+                if (!leaving_.empty()) return push_on();
+                flush();
+                write();
+            });
     }
 
-    void on_flushed(const error_code& error) {
-        if (stopped_) return;
-        if (error) return fail(error);
-        left();
-        flush();
-        write();
+    void took(std::size_t size) {
+        gone_ += size;
+        const std::size_t of_frames = std::min(size, leaving_bytes_);
+        leaving_bytes_ -= of_frames;
+        meter_.wrote(of_frames);
+        if (gone_ == leaving_.size()) leaving_.clear();
+        batch().gone(size);
     }
 
     void fail(const error_code& error) {
-        open_ = false;
+        ended_ = true;
         events_.on_failed(error);
-    }
-
-    void left() {
-        meter_.wrote(leaving_bytes_);
-        leaving_.clear();
     }
 
     /// Looks at what the other side has taken since.
     void measure() {
         int in_kernel = 0;  // taken from us, not confirmed
         if (::ioctl(socket().native_handle(), SIOCOUTQ, &in_kernel) != 0 || in_kernel < 0) in_kernel = 0;
-        meter_.look(Clock::now(), static_cast<std::size_t>(in_kernel),
-                    !leaving_.empty() || queue_.has_begun());
+        meter_.look(Clock::now(), static_cast<std::size_t>(in_kernel), bytes() > 0);
     }
 
     Ws& ws_;
@@ -187,13 +196,15 @@ class WsWriter {
     LineMeter meter_;
     Timer pace_;  ///< until the kernel has room
     SendQueue queue_;
-    std::string leaving_;  ///< the kernel takes it
+    std::string leaving_;   ///< the kernel takes it
+    std::size_t gone_ = 0;  ///< of leaving_
     // Of frames alone: that a ping was taken says nothing of the other side.
     std::size_t batched_bytes_ = 0;  ///< in the batch
-    std::size_t leaving_bytes_ = 0;  ///< in leaving_
+    std::size_t leaving_bytes_ = 0;  ///< in leaving_, not taken yet
     bool open_ = false;
     bool write_comes_ = false;
     bool closing_ = false;
+    bool ended_ = false;  ///< no frame is written any more
     bool stopped_ = false;
 };
 

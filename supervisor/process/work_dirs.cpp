@@ -168,7 +168,11 @@ int WorkDirs::open_jobs(const std::string& instance) {
     const fs::path root = fs::absolute(root_);
     if (kept.fd && kept.identity == FileIdentity::of(root / instance / "jobs")) return kept.fd.get();
     kept.fd = open_existing(root, {instance, "jobs"});
-    kept.identity = kept.fd ? FileIdentity::of(kept.fd.get()) : std::nullopt;
+    if (!kept.fd) {
+        jobs_.erase(instance);
+        return -1;
+    }
+    kept.identity = FileIdentity::of(kept.fd.get());
     return kept.fd.get();
 }
 
@@ -184,6 +188,7 @@ void WorkDirs::remove_job(const std::string& connector, int index, const std::st
 
 void WorkDirs::remove_leftovers(const std::string& connector, int index) {
     const std::string name = instance_name(connector, index);
+    jobs_.erase(name);
     take_away(name, {}, "jobs");
     std::error_code error;
     std::error_code stop;

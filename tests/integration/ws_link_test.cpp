@@ -110,6 +110,19 @@ TEST_F(WsLinkTest, ALineThatStandsStillInTheMiddleOfAFrameIsGivenUpAndSaysWhatWa
     EXPECT_GT(link->queued_bytes(), 100'000u);
 }
 
+/// RFC 6455 5.5.1: behind the answer to a close frame nothing is sent; what was not sent stays known.
+TEST_F(WsLinkTest, WhenTheHubClosesInTheMiddleOfAFrameTheRestOfItStays) {
+    test::FaultProxy relay(io, hub.port());
+    relay.faults.upload_per_second = 1'000'000;
+    connect(relay.port());
+    link->send(std::string(4'000'000, 'x'));
+    ASSERT_TRUE(until(io, [&] { return link->queued_bytes() < 3'800'000; }));
+    hub.peer("/ws/worker/")->close(1012, "restart");
+    ASSERT_TRUE(until(io, [&] { return !closed.empty(); }));
+    EXPECT_THAT(closed, HasSubstr("1012"));
+    EXPECT_GT(link->queued_bytes(), 1'000'000u);
+}
+
 TEST_F(WsLinkTest, AHubThatDoesNotReadDoesNotFillOurMemory) {
     settings.send_limit = 1 << 20;
     connect();

@@ -28,8 +28,8 @@ namespace {
 constexpr std::size_t block_bytes = std::size_t{64} << 10;
 /// Of what waits for stdin, in one turn of the loop.
 constexpr std::size_t write_at_once = std::size_t{256} << 10;
-/// What Linux lets any user have, if nobody has changed it (/proc/sys/fs/pipe-max-size).
-constexpr int wide_pipe_bytes = 1 << 20;
+/// Of 64 MiB that Linux gives the pipes of a user, if nobody has changed it (/proc/sys/fs/pipe-user-pages-soft).
+constexpr int wide_pipe_bytes = 256 << 10;
 constexpr std::size_t stderr_line_bytes = std::size_t{16} << 10;
 }  // namespace
 
@@ -79,8 +79,8 @@ class ChildIo::Impl : public std::enable_shared_from_this<Impl> {
 
     bool send(std::string line, bool job) {
         if (!stdin_open_ || closing_stdin_) return false;
-        queue_.push(std::move(line), job, Clock::now());
         write_soon();
+        queue_.push(std::move(line), job, Clock::now());
         return true;
     }
 
@@ -205,11 +205,11 @@ class ChildIo::Impl : public std::enable_shared_from_this<Impl> {
     /// Behind what runs now: lines that are given together leave in one write.
     void write_soon() {
         if (write_comes_) return;
-        write_comes_ = true;
         later(stdin_.get_executor(), [self = shared_from_this()] {
             self->write_comes_ = false;
             self->write();
         });
+        write_comes_ = true;
     }
 
     void write() {

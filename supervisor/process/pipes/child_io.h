@@ -1,7 +1,8 @@
 #pragma once
 // The pipes of one connector process: a line reader on stdout, a reader on stderr that always drains, a
-// bounded writer on stdin with a write deadline. Each turn of the loop handles at most one block (64 KiB) of
-// one pipe, so that a flood delays others but never stops them.
+// bounded writer on stdin with a write deadline. Each turn of the loop reads at most one block (64 KiB) of
+// one pipe and gives stdin no more than it takes at once (256 KiB), so that a flood delays others but never stops
+// them.
 //
 // Owned by its ConnectorProcess through a shared_ptr (outstanding operations keep it alive); event loop
 // thread only. No event is called from inside a call into this class, and none after close().
