@@ -16,9 +16,13 @@ double now_seconds() {
     return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
+double milliseconds_since(SteadyClock::time_point begin) {
+    return std::chrono::duration<double, std::milli>(SteadyClock::now() - begin).count();
+}
+
 }  // namespace
 
-HubScript::HubScript() : hub_(io_) {
+HubScript::HubScript(std::string job_type) : hub_(io_), job_type_(std::move(job_type)) {
     hub_.on_frame = [this](test::HubDouble::Peer& peer, const std::string& frame) {
         frames_.push_back(frame);
         peer.frames.clear();
@@ -46,7 +50,7 @@ void HubScript::wait(const std::string& what, const std::function<bool()>& condi
 }
 
 void HubScript::wait_worker() {
-    wait("a status", [this] { return heard("register_worker") && heard("simulation"); });
+    wait("a status", [this] { return heard("register_worker") && heard("\"" + job_type_ + "\""); });
 }
 
 void HubScript::rest(std::chrono::milliseconds time) {
@@ -54,26 +58,47 @@ void HubScript::rest(std::chrono::milliseconds time) {
     io_.run_for(time);
 }
 
-double HubScript::run_job(const std::string& payload) {
+std::shared_ptr<test::HubDouble::Peer> HubScript::worker() const {
     const auto worker = hub_.peer("/ws/worker/");
     if (!worker) throw std::runtime_error("no worker is connected");
-    const std::string job_id = "job-00000000-0000-4000-8000-" + std::to_string(100'000'000'000 + ++jobs_);
+    return worker;
+}
+
+void HubScript::give(const std::string& payload) {
+    job_id_ = "job-00000000-0000-4000-8000-" + std::to_string(100'000'000'000 + ++jobs_);
     frames_.clear();
-    for (auto& frame : hub::to_frames(hub::encode_offer(now_seconds(), job_id, "simulation", 0, payload),
-                                      "job_available", job_id))
-        worker->send(std::move(frame));
+    for (auto& frame : hub::to_frames(hub::encode_offer(now_seconds(), job_id_, job_type_, 0, payload),
+                                      "job_available", job_id_))
+        worker()->send(std::move(frame));
     wait("claim_job", [this] { return heard("\"claim_job\""); });
-    const auto assigned = SteadyClock::now();
+    assigned_ = SteadyClock::now();
     for (auto& frame :
-         hub::to_frames(hub::encode_assignment({now_seconds(), ""}, job_id, "simulation", 0, payload),
-                        "job_assigned", job_id))
-        worker->send(std::move(frame));
+         hub::to_frames(hub::encode_assignment({now_seconds(), ""}, job_id_, job_type_, 0, payload),
+                        "job_assigned", job_id_))
+        worker()->send(std::move(frame));
+}
+
+double HubScript::run_job(const std::string& payload) {
+    give(payload);
     wait("complete_job", [this] { return heard("\"complete_job\"") || heard("\"fail_job\""); });
-    const double took = std::chrono::duration<double, std::milli>(SteadyClock::now() - assigned).count();
+    const double took = milliseconds_since(assigned_);
     if (heard("\"fail_job\"")) throw std::runtime_error("the job failed: " + frames_.back());
     hub::CompletedAck ack;
-    ack.job_id = job_id;
-    worker->send(hub::encode(ack));
+    ack.job_id = job_id_;
+    worker()->send(hub::encode(ack));
+    return took;
+}
+
+double HubScript::fail_job(const std::string& payload, const std::function<void()>& damage) {
+    give(payload);
+    wait("progress of the connector", [this] { return heard("Starting simulation job"); });
+    const auto begin = SteadyClock::now();
+    damage();
+    wait("fail_job", [this] { return heard("\"fail_job\""); });
+    const double took = milliseconds_since(begin);
+    hub::FailedAck ack;
+    ack.job_id = job_id_;
+    worker()->send(hub::encode(ack));
     return took;
 }
 

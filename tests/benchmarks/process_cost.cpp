@@ -70,6 +70,16 @@ std::uint64_t wakeups(pid_t pid) {
     return sum;
 }
 
+pid_t child_of(pid_t pid) {
+    pid_t child = -1;
+    std::ifstream(proc(pid) / "task" / std::to_string(pid) / "children") >> child;
+    return child;
+}
+
+pid_t parent_of(pid_t pid) {
+    return static_cast<pid_t>(field(proc(pid) / "status", "PPid:"));
+}
+
 /// The tracing thread: ptrace belongs to the thread that has attached.
 struct SystemCallCount::State {
     std::atomic<bool> stopping = false;

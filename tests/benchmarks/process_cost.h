@@ -18,6 +18,11 @@ void reset_peak(pid_t pid);
 /// How often its threads have waited and were woken.
 std::uint64_t wakeups(pid_t pid);
 
+/// Its first child; -1 when it has none.
+pid_t child_of(pid_t pid);
+/// 0 when the process is gone.
+pid_t parent_of(pid_t pid);
+
 /// Counts the system calls of all threads that the process has now, from construction to stop(). The process is slowed down
 /// meanwhile: nothing else is to be measured in that time.
 class SystemCallCount {
