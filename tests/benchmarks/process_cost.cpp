@@ -42,17 +42,6 @@ std::uint64_t field(const fs::path& file, const std::string& name) {
 }  // namespace
 
 double cpu_ms(pid_t pid) {
-    double sum = 0;
-    for (const pid_t thread : threads_of(pid)) {
-        std::ifstream file(proc(pid) / "task" / std::to_string(thread) / "schedstat");
-        double nanoseconds = 0;
-        file >> nanoseconds;
-        sum += nanoseconds / 1e6;
-    }
-    return sum;
-}
-
-double cpu_of_all_ms(pid_t pid) {
     clockid_t clock{};
     timespec time{};
     if (::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &time) != 0) return 0;

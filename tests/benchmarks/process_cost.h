@@ -8,10 +8,8 @@
 
 namespace emprops::bench {
 
-/// CPU time of all threads that live, in milliseconds (/proc/PID/task/*/schedstat). A thread that has ended is not in it.
+/// CPU time of all its threads, those that have ended too (the process's CPU clock), in milliseconds.
 double cpu_ms(pid_t pid);
-/// The same with the threads that have ended; as the process's CPU clock has it.
-double cpu_of_all_ms(pid_t pid);
 /// Its share of the memory (PSS), in KiB; 0 where the kernel does not tell.
 std::uint64_t pss_kib(pid_t pid);
 /// The most that was resident since reset_peak(), in KiB.
