@@ -116,6 +116,16 @@ class BareClient {
     FrameReader reader_;
 };
 
+/// Columns of both rows. The last quarter is slower than the first where a cost grows with the prompts that were.
+void add_times(Report& report, const std::string& row, const std::vector<double>& times) {
+    const auto quarter = static_cast<std::ptrdiff_t>(times.size() / 4);
+    report.add(row, "time per prompt, ms", median(times));
+    report.add(row, "of 100 the slowest, ms", quantile(times, 0.99));
+    report.add(
+        row, "last quarter, first = 1",
+        median({times.end() - quarter, times.end()}) / median({times.begin(), times.begin() + quarter}));
+}
+
 /// The median time of one prompt.
 double ours(Report& report, const std::string& graph, int prompts) {
     const QuickComfy comfy(2 * prompts);
@@ -132,8 +142,7 @@ double ours(Report& report, const std::string& graph, int prompts) {
     std::vector<double> times;
     for (int i = 0; i < prompts; ++i)
         times.push_back(hub.run_job(graph));
-    report.add("worker", "time per prompt, ms", median(times));
-    report.add("worker", "of 100 the slowest, ms", quantile(times, 0.99));
+    add_times(report, "worker", times);
     report.add("worker", "CPU per prompt, ms", (cpu_ms(supervisor) - cpu) / prompts);
     report.add("worker", "its connector's, ms", (cpu_ms(connector) - connector_cpu) / prompts);
     SystemCallCount calls(connector);
@@ -160,8 +169,7 @@ double bare(Report& report, const std::string& graph, int prompts) {
         client.run(graph);
         times.push_back(std::chrono::duration<double, std::milli>(Clock::now() - sent).count());
     }
-    report.add("floor", "time per prompt, ms", median(times));
-    report.add("floor", "of 100 the slowest, ms", quantile(times, 0.99));
+    add_times(report, "floor", times);
     report.add("floor", "CPU per prompt, ms", (cpu() - begin) / prompts);
     return median(times);
 }
