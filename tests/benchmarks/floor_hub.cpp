@@ -96,6 +96,10 @@ class FloorHub {
             frame += object(line, "result");
             frame += '}';
             send(frame);
+        } else if (type == "failed") {
+            std::fprintf(stderr, "floor_hub: a job failed: %.*s\n", static_cast<int>(line.size()),
+                         line.data());
+            std::exit(2);
         }
     }
 
