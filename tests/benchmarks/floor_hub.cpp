@@ -24,7 +24,7 @@ namespace {
 class FloorHub {
   public:
     FloorHub(std::uint16_t port, const char* connector, int slots)
-        : child_(start_connector(connector, slots)), free_slots_(slots) {
+        : child_(start_connector(connector, slots)), slots_(slots) {
         const int listener = listen_loopback(port);
         std::printf("listens\n");
         std::fflush(stdout);
@@ -96,6 +96,8 @@ class FloorHub {
             frame += object(line, "result");
             frame += '}';
             send(frame);
+        } else if (type == "ready") {
+            free_slots_ = slots_;
         } else if (type == "failed") {
             std::fprintf(stderr, "floor_hub: a job failed: %.*s\n", static_cast<int>(line.size()),
                          line.data());
@@ -104,7 +106,7 @@ class FloorHub {
     }
 
     Connector child_;
-    int free_slots_, client_ = -1;
+    int slots_, free_slots_ = 0, client_ = -1;
     FrameReader frames_;
     std::deque<std::string> waiting_;  // lines for the connector
     std::string from_client_, to_client_, from_child_, to_child_;
