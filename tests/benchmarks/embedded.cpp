@@ -25,8 +25,8 @@ EmbeddedWorker::EmbeddedWorker(EmbeddedOptions options)
         const auto status = worker_.status();
         std::vector<pid_t> found;
         for (const auto& each : status.at("connectors")) {
-            const bool wanted =
-                std::find(options.ready.begin(), options.ready.end(), each.at("name")) != options.ready.end();
+            const bool wanted = std::find(options.ready.begin(), options.ready.end(),
+                                          each.at("name").get<std::string>()) != options.ready.end();
             if (wanted && each.at("state") == "ready") found.push_back(each.at("pid").get<pid_t>());
         }
         pid_ = status.at("worker").at("pid").get<pid_t>();
