@@ -12,8 +12,7 @@ namespace emprops {
 void run_loop(boost::asio::io_context& loop);
 
 /// Runs `work` in a later turn of the loop that `executor` belongs to, never inside this call; what is given first runs
-/// first, and before what was given to asio::post. Like that for a loop that is not run by run_loop(). The loop's own
-/// thread only: others use asio::post.
+/// first. Under a loop that is not run by run_loop() it is asio::post. The loop's own thread only: others use asio::post.
 void later(const boost::asio::any_io_executor& executor, std::function<void()> work);
 
 }  // namespace emprops

@@ -1,16 +1,16 @@
 #include "supervisor/base/pause_watch.h"
 
-#include <boost/asio/post.hpp>
 #include <utility>
 
 #include "ipc/text/people.h"
+#include "supervisor/base/loop.h"
 
 namespace emprops {
 
 PauseWatch::PauseWatch(boost::asio::any_io_executor executor, OnPause on_pause)
     : on_pause_(std::move(on_pause)), timer_(executor) {
     // In the loop: what blocks before it begins is no pause.
-    boost::asio::post(executor, lifetime_.guard([this] {
+    later(executor, lifetime_.guard([this] {
         watch_.emplace();
         wait();
     }));

@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
 #include <utility>
 
 #include "ipc/hub/codec.h"
 #include "ipc/overload.h"
 #include "ipc/text/people.h"
 #include "ipc/web/digest.h"
+#include "supervisor/base/loop.h"
 #include "supervisor/hub/url.h"
 
 namespace emprops::cli {
@@ -91,7 +91,7 @@ void JobClient::close(std::function<void()> done) {
     timer_.cancel();
     acceptance_.cancel();
     if (!linked_) {
-        if (done) boost::asio::post(timer_.get_executor(), std::move(done));
+        if (done) later(timer_.get_executor(), std::move(done));
         return;
     }
     closed_ = std::move(done);

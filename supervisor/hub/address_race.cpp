@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <boost/asio/error.hpp>
-#include <boost/asio/post.hpp>
 #include <utility>
 
 #include "ipc/text/people.h"
 #include "ipc/web/url.h"
+#include "supervisor/base/loop.h"
 
 namespace emprops::hub {
 
@@ -38,7 +38,7 @@ void AddressRace::start(Done done) {
     deadline_.async_wait([self = shared_from_this()](const error_code& error) {
         if (!error && self->done_) self->end(Socket(self->executor_), self->failures());
     });
-    asio::post(executor_, [self = shared_from_this()] {
+    later(executor_, [self = shared_from_this()] {
         if (!self->done_) return;
         if (self->attempts_.empty())
             return self->end(Socket(self->executor_), error_code(asio::error::host_not_found).message());

@@ -1,6 +1,5 @@
 #include "supervisor/hub/hub_link.h"
 
-#include <boost/asio/post.hpp>
 #include <chrono>
 #include <random>
 #include <type_traits>
@@ -9,6 +8,7 @@
 #include "ipc/web/digest.h"
 #include "supervisor/base/alarm.h"
 #include "supervisor/base/lifetime.h"
+#include "supervisor/base/loop.h"
 #include "supervisor/base/timer.h"
 #include "supervisor/base/turn.h"
 #include "supervisor/hub/link.h"
@@ -82,7 +82,7 @@ class HubLink final : public jobs::JobLink {
             session_.stop();
             if (!connected) {
                 worker_->drop();
-                asio::post(executor_, lifetime_.guard([this] { report_stopped(); }));
+                later(executor_, lifetime_.guard([this] { report_stopped(); }));
             }
         });
     }

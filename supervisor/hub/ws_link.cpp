@@ -2,7 +2,6 @@
 // Callbacks, not coroutines: each step names the next one, and g++ 12 miscompiles too many co_await patterns.
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
 #include <boost/asio/ssl.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
@@ -16,6 +15,7 @@
 
 #include "ipc/text/people.h"
 #include "ipc/text/utf8.h"
+#include "supervisor/base/loop.h"
 #include "supervisor/base/memory.h"
 #include "supervisor/base/time.h"
 #include "supervisor/base/timer.h"
@@ -146,7 +146,7 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
         writer_.stop();
         // Posted: handlers are never called from inside connect(), send() or close().
         if (handlers_.on_closed)
-            asio::post(deadline_.get_executor(), [self = this->shared_from_this(), reason] {
+            later(deadline_.get_executor(), [self = this->shared_from_this(), reason] {
                 const auto handlers = std::exchange(self->handlers_, {});
                 if (handlers.on_closed) handlers.on_closed(reason);
             });
@@ -351,9 +351,8 @@ class WsLink final : public Link {
         } else {
             auto tls = make_tls(settings_);
             if (!tls.ok()) {
-                asio::post(executor_, [closed = std::move(handlers.on_closed), why = tls.error().message] {
-                    closed(why);
-                });
+                later(executor_,
+                      [closed = std::move(handlers.on_closed), why = tls.error().message] { closed(why); });
                 return;
             }
             connection_ = std::make_shared<WsConnection<TlsStream>>(

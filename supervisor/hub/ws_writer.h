@@ -56,7 +56,7 @@ class WsWriter {
     /// `owner` is kept while something is on its way.
     void start(std::weak_ptr<void> owner) {
         owner_ = std::move(owner);
-        error_code unknown;  // take_at_once() must not wait
+        error_code unknown;  // flush() must not wait
         socket().non_blocking(true, unknown);
     }
     void open() {

@@ -1,8 +1,9 @@
 #include "supervisor/process/child.h"
 
-#include <boost/asio/post.hpp>
 #include <csignal>
 #include <utility>
+
+#include "supervisor/base/loop.h"
 
 namespace emprops::process {
 
@@ -120,7 +121,7 @@ void Child::on_exit(const ExitStatus& exit) {
 }
 
 void Child::detach() {
-    if (!ending_) boost::asio::post(around_.executor, lifetime_.guard([this] { read_to_end(); }));
+    if (!ending_) later(around_.executor, lifetime_.guard([this] { read_to_end(); }));
 }
 
 void Child::read_to_end() {
@@ -133,7 +134,7 @@ void Child::read_to_end() {
     if (io_)
         io_->finish(started_ ? read_after_exit : Ms{0}, ended);
     else
-        boost::asio::post(around_.executor, ended);
+        later(around_.executor, ended);
 }
 
 DeathReport Child::report() const {

@@ -44,7 +44,7 @@ ConnectorProcess::ConnectorProcess(Surroundings& around, Owner& owner, InstanceI
       said_(around, child_, speaker(id_, settings), counters, last_said),
       request_limit_(requests_per_second),
       progress_(progress_interval),
-      progress_timer_(around.executor) {}
+      progress_due_(around.executor, [this] { pass_due_progress(); }) {}
 
 Result<> ConnectorProcess::start(LaunchSpec spec) {
     return child_.start(std::move(spec), io_limits(), io_events());
@@ -280,7 +280,7 @@ void ConnectorProcess::on_progress(std::string_view job_id, std::string_view lin
     if (now)
         pass_progress(line);
     else
-        arm_progress_timer();
+        progress_due_.set(progress_.next_due());
 }
 
 /// A connector may send these messages as often as it likes: only so many in each second are passed on.
@@ -384,19 +384,10 @@ void ConnectorProcess::pass_last_progress(std::string_view job_id) {
     if (const auto last = progress_.finish(job_id)) pass_progress(*last);
 }
 
-void ConnectorProcess::arm_progress_timer() {
-    if (progress_timer_armed_) return;
-    const auto due = progress_.next_due();
-    if (!due) return;
-    progress_timer_armed_ = true;
-    progress_timer_.expires_at(*due);
-    progress_timer_.async_wait(lifetime_.guard([this](const boost::system::error_code& error) {
-        if (error) return;
-        progress_timer_armed_ = false;
-        for (const std::string& line : progress_.take_due(Clock::now()))
-            pass_progress(line);
-        arm_progress_timer();
-    }));
+void ConnectorProcess::pass_due_progress() {
+    for (const std::string& line : progress_.take_due(Clock::now()))
+        pass_progress(line);
+    progress_due_.set(progress_.next_due());
 }
 
 }  // namespace emprops::process

@@ -13,7 +13,7 @@
 
 #include "config/settings.h"
 #include "ipc/codec.h"
-#include "supervisor/base/timer.h"
+#include "supervisor/base/alarm.h"
 #include "supervisor/process/child.h"
 #include "supervisor/process/held_jobs.h"
 #include "supervisor/process/pipes/line_limiter.h"
@@ -106,7 +106,7 @@ class ConnectorProcess {
     bool about_held_job(std::string_view job_id, const char* type, bool ends);
     void pass_progress(std::string_view line);
     void pass_last_progress(std::string_view job_id);
-    void arm_progress_timer();
+    void pass_due_progress();
 
     Surroundings& around_;
     Owner& owner_;
@@ -119,12 +119,10 @@ class ConnectorProcess {
     LineLimiter request_limit_;  // service_request, restart_service
     std::set<std::string> told_;
     ProgressCoalescer progress_;
-    Timer progress_timer_;
-    bool progress_timer_armed_ = false;
+    Alarm progress_due_;
     HeldJobs jobs_;
     bool said_ready_ = false;
     std::string hint_;  // the last one before `ready` that was told
-    Lifetime lifetime_;
 };
 
 }  // namespace emprops::process

@@ -1,11 +1,11 @@
 #include "supervisor/process/instance.h"
 
-#include <boost/asio/post.hpp>
 #include <memory>
 #include <utility>
 
 #include "ipc/overload.h"
 #include "ipc/text/people.h"
+#include "supervisor/base/loop.h"
 #include "supervisor/base/note.h"
 #include "supervisor/process/child_environment.h"
 
@@ -292,7 +292,7 @@ bool Instance::waits_to_start() const {
 
 void Instance::on_companion_answers() {
     if (!waits_to_start()) return;
-    boost::asio::post(around_.executor, lifetime_.guard([this] {
+    later(around_.executor, lifetime_.guard([this] {
         if (!waits_to_start() || !companion_.may_start_connector()) return;
         const LogContext context({name_, 0, {}});
         logger("process")->info("{}: is started now, because its service answers", name_);

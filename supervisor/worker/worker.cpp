@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <boost/asio/post.hpp>
 #include <optional>
 
 #include "ipc/overload.h"
@@ -12,6 +11,7 @@
 #include "supervisor/base/exit_codes.h"
 #include "supervisor/base/lifetime.h"
 #include "supervisor/base/log.h"
+#include "supervisor/base/loop.h"
 #include "supervisor/base/pause_watch.h"
 #include "supervisor/base/privacy.h"
 #include "supervisor/base/timer.h"
@@ -316,7 +316,7 @@ void Worker::Impl::stop() {
 }
 
 void Worker::Impl::end(int exit_code) {
-    boost::asio::post(loop_, lifetime_.guard([this, exit_code] {
+    later(loop_, lifetime_.guard([this, exit_code] {
         control_.reset();
         pauses_.reset();
         look_at_.cancel();

@@ -7,7 +7,6 @@
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <climits>
 #include <new>
@@ -15,6 +14,7 @@
 #include <vector>
 
 #include "ipc/line_framer.h"
+#include "supervisor/base/alarm.h"
 #include "supervisor/base/loop.h"
 #include "supervisor/base/timer.h"
 #include "supervisor/process/pipes/write_queue.h"
@@ -41,11 +41,14 @@ class ChildIo::Impl : public std::enable_shared_from_this<Impl> {
           events_(std::move(events)),
           stdin_(executor, in.release()),
           stdout_(executor, out.release(), limits.max_line_bytes,
-                  limits.stdout_is_text ? ipc::Returns::end_lines : ipc::Returns::end_text),
-          stall_timer_(executor),
+                  limits.stdout_is_text ? ipc::Returns::end_lines : ipc::Returns::end_text,
+                  [this] { tell_state(stdout_, Pipe::out); }),
+          stall_(executor, [this] { on_stall(); }),
           finish_timer_(executor),
           queue_(limits.stdin_queue_bytes) {
-        if (err) stderr_.emplace(executor, err.release(), stderr_line_bytes, ipc::Returns::end_lines);
+        if (err)
+            stderr_.emplace(executor, err.release(), stderr_line_bytes, ipc::Returns::end_lines,
+                            [this] { tell_state(*stderr_, Pipe::err); });
         stdout_.sink.on_line = [this](std::string_view line) {
             stdout_.state.end();
             try {
@@ -93,7 +96,7 @@ class ChildIo::Impl : public std::enable_shared_from_this<Impl> {
     void close_stdin() {
         if (!stdin_open_) return;
         stdin_open_ = false;
-        stall_timer_.cancel();
+        stall_.set({});
         // An attached connector has one socket for both directions: its peer must see the end of this one.
         ::shutdown(stdin_.native_handle(), SHUT_WR);
         error_code ignored;
@@ -122,13 +125,14 @@ class ChildIo::Impl : public std::enable_shared_from_this<Impl> {
 
   private:
     struct Output {
-        Output(const asio::any_io_executor& executor, int fd, std::size_t limit, ipc::Returns returns)
-            : stream(executor, fd), framer(limit, returns), state_timer(executor) {}
+        Output(const asio::any_io_executor& executor, int fd, std::size_t limit, ipc::Returns returns,
+               std::function<void()> tell_state)
+            : stream(executor, fd), framer(limit, returns), state_due(executor, std::move(tell_state)) {}
         asio::posix::stream_descriptor stream;
         ipc::LineFramer framer;
         ipc::LineFramer::Sink sink;
         NewestState state;
-        Timer state_timer;
+        Alarm state_due;
         std::array<char, block_bytes> block;
         bool open = true;
         bool ending = false;
@@ -164,19 +168,18 @@ class ChildIo::Impl : public std::enable_shared_from_this<Impl> {
     }
 
     void on_state(Output& output, std::string_view text) {
-        if (!output.state.offer(text, Clock::now())) return;
-        output.state_timer.expires_at(output.state.due());
-        output.state_timer.async_wait([self = shared_from_this(), &output](error_code error) {
-            if (error) return;
-            const std::string newest = output.state.take();
-            if (!newest.empty())
-                self->tell(self->events_.on_state, newest, &output == &self->stdout_ ? Pipe::out : Pipe::err);
-        });
+        if (output.state.offer(text, Clock::now())) output.state_due.set(output.state.due());
+    }
+
+    void tell_state(Output& output, Pipe pipe) {
+        const auto living = shared_from_this();
+        const std::string newest = output.state.take();
+        if (!newest.empty()) tell(events_.on_state, newest, pipe);
     }
 
     static void close_output(Output& output) {
         output.open = false;
-        output.state_timer.cancel();
+        output.state_due.set({});
         error_code ignored;
         output.stream.close(ignored);
     }
@@ -184,7 +187,7 @@ class ChildIo::Impl : public std::enable_shared_from_this<Impl> {
     bool try_finish() {
         if (!done_ || stdout_.open || (stderr_ && stderr_->open)) return false;
         finish_timer_.cancel();
-        asio::post(stdin_.get_executor(), [self = shared_from_this()] { self->end(); });
+        later(stdin_.get_executor(), [self = shared_from_this()] { self->end(); });
         return true;
     }
 
@@ -229,8 +232,7 @@ class ChildIo::Impl : public std::enable_shared_from_this<Impl> {
             if (queue_.bytes() > block_bytes) widen();
             return write_when_there_is_room();
         }
-        stall_timer_.cancel();
-        watching_stall_ = false;
+        stall_.set({});
         if (closing_stdin_) close_stdin();
     }
 
@@ -250,19 +252,13 @@ class ChildIo::Impl : public std::enable_shared_from_this<Impl> {
     }
 
     void watch_stall() {
-        if (watching_stall_ || limits_.write_timeout <= Ms{0}) return;
-        watching_stall_ = true;
-        stall_timer_.expires_at(queue_.waiting_since() + limits_.write_timeout);
-        stall_timer_.async_wait([self = shared_from_this()](error_code error) {
-            if (error || self->closed_ || !self->stdin_open_ || self->queue_.empty()) return;
-            self->watching_stall_ = false;
-            if (Clock::now() - self->queue_.waiting_since() < self->limits_.write_timeout) {
-                self->watch_stall();
-                return;
-            }
-            self->close_stdin();
-            self->tell(self->events_.on_stalled);
-        });
+        if (limits_.write_timeout > Ms{0}) stall_.set(queue_.waiting_since() + limits_.write_timeout);
+    }
+
+    void on_stall() {
+        const auto living = shared_from_this();
+        close_stdin();
+        tell(events_.on_stalled);
     }
 
     IoLimits limits_;
@@ -270,14 +266,13 @@ class ChildIo::Impl : public std::enable_shared_from_this<Impl> {
     asio::posix::stream_descriptor stdin_;
     Output stdout_;
     std::optional<Output> stderr_;
-    Timer stall_timer_;
+    Alarm stall_;
     Timer finish_timer_;
     WriteQueue queue_;
     bool stdin_open_ = true;
     bool closing_stdin_ = false;
     bool write_comes_ = false;
     bool widened_ = false;
-    bool watching_stall_ = false;
     bool closed_ = false;
     std::function<void()> done_;
 };
