@@ -104,7 +104,7 @@ WorkDirs::~WorkDirs() {
 }
 
 fs::path WorkDirs::instance(const std::string& connector, int index) const {
-    return fs::absolute(root_) / instance_name(connector, index);
+    return root_ / instance_name(connector, index);
 }
 
 fs::path WorkDirs::job(const std::string& connector, int index, const std::string& job_id) const {
@@ -113,7 +113,7 @@ fs::path WorkDirs::job(const std::string& connector, int index, const std::strin
 
 Result<fs::path> WorkDirs::make_instance(const std::string& connector, int index,
                                          const std::optional<UserIds>& user) {
-    const auto folder = enter(fs::absolute(root_), {instance_name(connector, index)}, user);
+    const auto folder = enter(root_, {instance_name(connector, index)}, user);
     if (!folder) return folder.error();
     return instance(connector, index);
 }
@@ -121,31 +121,31 @@ Result<fs::path> WorkDirs::make_instance(const std::string& connector, int index
 Result<fs::path> WorkDirs::make_service(const std::string& connector, int index,
                                         const std::optional<UserIds>& user) {
     const std::string name = instance_name(connector, index) + "-service";
-    const auto folder = enter(fs::absolute(root_), {name}, user);
+    const auto folder = enter(root_, {name}, user);
     if (!folder) return folder.error();
-    return fs::absolute(root_) / name;
+    return root_ / name;
 }
 
 Result<fs::path> WorkDirs::make_job(const std::string& connector, int index, const std::string& job_id,
                                     const std::optional<UserIds>& user) {
     // The usual case first, for each job: all is as it should be. Whatever is not, the long way finds and mends.
-    if (!user) {
-        const int jobs = open_jobs(instance_name(connector, index));
-        if (jobs >= 0 && ::mkdirat(jobs, job_name(job_id).c_str(), 0700) == 0)
-            return job(connector, index, job_id);
-    }
-    const auto folder =
-        enter(fs::absolute(root_), {instance_name(connector, index), "jobs", job_name(job_id)}, user);
+    const std::string instance = instance_name(connector, index);
+    const std::string name = job_name(job_id);
+    const fs::path path = root_ / instance / "jobs" / name;
+    if (const int jobs = user ? -1 : open_jobs(instance);
+        jobs >= 0 && ::mkdirat(jobs, name.c_str(), 0700) == 0)
+        return path;
+    const auto folder = enter(root_, {instance, "jobs", name}, user);
     if (!folder) return folder.error();
-    return job(connector, index, job_id);
+    return path;
 }
 
 void WorkDirs::move_job(const std::string& connector, int from, int to, const std::string& job_id) {
     std::error_code error;
     if (from == to || !fs::exists(job(connector, from, job_id), error)) return;
     // The owner of the folders is set by make_job, which follows.
-    const auto source = enter(fs::absolute(root_), {instance_name(connector, from), "jobs"}, {}, false);
-    const auto target = enter(fs::absolute(root_), {instance_name(connector, to), "jobs"}, {}, false);
+    const auto source = enter(root_, {instance_name(connector, from), "jobs"}, {}, false);
+    const auto target = enter(root_, {instance_name(connector, to), "jobs"}, {}, false);
     if (!source || !target) return;
     const std::string name = job_name(job_id);
     ::renameat2(source->get(), name.c_str(), target->get(), name.c_str(), RENAME_NOREPLACE);
@@ -157,7 +157,7 @@ bool WorkDirs::missing(const std::string& connector, int index) const {
 }
 
 Result<> WorkDirs::make_jobs(const std::string& connector, int index, const std::optional<UserIds>& user) {
-    const auto folder = enter(fs::absolute(root_), {instance_name(connector, index), "jobs"}, user);
+    const auto folder = enter(root_, {instance_name(connector, index), "jobs"}, user);
     if (!folder) return folder.error();
     return Ok{};
 }
@@ -165,9 +165,8 @@ Result<> WorkDirs::make_jobs(const std::string& connector, int index, const std:
 /// -1: there is none that may be entered.
 int WorkDirs::open_jobs(const std::string& instance) {
     JobsFolder& kept = jobs_[instance];
-    const fs::path root = fs::absolute(root_);
-    if (kept.fd && kept.identity == FileIdentity::of(root / instance / "jobs")) return kept.fd.get();
-    kept.fd = open_existing(root, {instance, "jobs"});
+    if (kept.fd && kept.identity == FileIdentity::of(root_ / instance / "jobs")) return kept.fd.get();
+    kept.fd = open_existing(root_, {instance, "jobs"});
     if (!kept.fd) {
         jobs_.erase(instance);
         return -1;
@@ -179,11 +178,12 @@ int WorkDirs::open_jobs(const std::string& instance) {
 // ---- removal ----------------------------------------------------------------------------------------------
 
 void WorkDirs::remove_job(const std::string& connector, int index, const std::string& job_id) {
-    const std::string name = instance_name(connector, index);
+    const std::string instance = instance_name(connector, index);
+    const std::string name = job_name(job_id);
     // Most are empty: those need no thread.
-    const int jobs = open_jobs(name);
-    if (jobs < 0 || ::unlinkat(jobs, job_name(job_id).c_str(), AT_REMOVEDIR) == 0) return;
-    take_away(name, {"jobs"}, job_name(job_id));
+    const int jobs = open_jobs(instance);
+    if (jobs < 0 || ::unlinkat(jobs, name.c_str(), AT_REMOVEDIR) == 0) return;
+    take_away(instance, {"jobs"}, name);
 }
 
 void WorkDirs::remove_leftovers(const std::string& connector, int index) {
@@ -203,10 +203,10 @@ void WorkDirs::remove_leftovers(const std::string& connector, int index) {
 void WorkDirs::take_away(const std::string& instance, std::vector<std::string> parts,
                          const std::string& name) {
     parts.insert(parts.begin(), instance);
-    const UniqueFd source = open_existing(fs::absolute(root_), parts);
+    const UniqueFd source = open_existing(root_, parts);
     if (!source || ::unlinkat(source.get(), name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return;
     // Out of the way first: the same job may come again before the removal is done.
-    const UniqueFd target = open_existing(fs::absolute(root_), {instance});
+    const UniqueFd target = open_existing(root_, {instance});
     if (!target) return;
     const std::string doomed = ".removed-" + std::to_string(::getpid()) + "-" + std::to_string(++removed_);
     const auto move = [&] {
@@ -227,11 +227,11 @@ void WorkDirs::take_away(const std::string& instance, std::vector<std::string> p
 }
 
 void WorkDirs::remove_later(const std::string& instance, const std::string& doomed) {
-    boost::asio::post(remover_, [this, instance, doomed, root = fs::absolute(root_)] {
-        const UniqueFd folder = open_existing(root, {instance});
+    boost::asio::post(remover_, [this, instance, doomed] {
+        const UniqueFd folder = open_existing(root_, {instance});
         if (!folder) return;
         if (const Result<> gone = remove_tree(folder.get(), doomed); !gone)
-            removal_failed(root / instance, gone.error().message);
+            removal_failed(root_ / instance, gone.error().message);
     });
 }
 

@@ -21,7 +21,8 @@ namespace emprops::process {
 
 class WorkDirs {
   public:
-    explicit WorkDirs(const std::filesystem::path& state_dir) : root_(state_dir / "work") {}
+    explicit WorkDirs(const std::filesystem::path& state_dir)
+        : root_(std::filesystem::absolute(state_dir / "work")) {}
     /// Waits for removals that are under way.
     ~WorkDirs();
 
