@@ -54,7 +54,7 @@ ChunkAssembly::Outcome ChunkAssembly::add(TimePoint now, Chunk chunk) {
 }
 
 /// All pieces but the last have the same number of characters, and mostly of bytes.
-void ChunkAssembly::make_room_in(Message& message, const Chunk& chunk) const {
+void ChunkAssembly::reserve_for(Message& message, const Chunk& chunk) const {
     constexpr std::uint64_t most_ahead_bytes = 16u << 20;
     const std::size_t needed = message.text.size() + chunk.content.size();
     if (needed <= message.text.capacity()) return;
@@ -68,7 +68,7 @@ std::size_t ChunkAssembly::keep(Message& message, Chunk chunk) const {
     const std::size_t size = cost(chunk.content);
     if (chunk.chunk_id > message.next)
         return message.pieces.try_emplace(chunk.chunk_id, std::move(chunk.content)).second ? size : 0;
-    make_room_in(message, chunk);
+    reserve_for(message, chunk);
     message.text += chunk.content;
     ++message.next;
     for (auto early = message.pieces.find(message.next); early != message.pieces.end();

@@ -55,7 +55,7 @@ class ChunkAssembly {
     void erase(Messages::iterator it);
     /// How many bytes it takes; 0: the piece is there already.
     std::size_t keep(Message& message, Chunk chunk) const;
-    void make_room_in(Message& message, const Chunk& chunk) const;
+    void reserve_for(Message& message, const Chunk& chunk) const;
     void make_room(const std::string& keep, std::vector<std::string>& dropped);
 
     std::size_t max_bytes_;

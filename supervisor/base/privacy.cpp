@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -38,6 +39,14 @@ int open_own_file(const std::filesystem::path& file, int flags, mode_t mode) {
 std::string open_problem(int number) {
     if (number == ELOOP) return "it is a link, and no file of this worker is opened through one; remove it";
     return std::strerror(number);
+}
+
+int sync_folder(const std::filesystem::path& folder) {
+    const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return errno;
+    const int failed = ::fsync(fd) == 0 ? 0 : errno;
+    ::close(fd);
+    return failed;
 }
 
 bool means_no_locks(int number) {

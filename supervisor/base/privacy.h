@@ -28,6 +28,9 @@ int open_own_file(const std::filesystem::path& file, int flags, mode_t mode = 06
 /// What errno of that means, with the cure where there is one.
 std::string open_problem(int number);
 
+/// fsync(2) of a folder: the names in it survive a power cut. 0 or errno.
+int sync_folder(const std::filesystem::path& folder);
+
 /// Whether errno of a lock says that the file system has none, and not that somebody else holds it.
 bool means_no_locks(int number);
 /// What to do then: a sentence's end.

@@ -35,7 +35,7 @@ void Assignments::adopt(TimePoint now, jobs::LedgerEntry entry) {
     running_.adopt(now, assignment.job_id, std::move(job));
 }
 
-void Assignments::begin(TimePoint now, Assignment assignment, TimePoint offered_at, bool waits) {
+void Assignments::begin(TimePoint now, Assignment assignment, TimePoint offered_at, jobs::Place place) {
     jobs::LinkMetrics& counters = wire_.counters();
     ++counters.assignments;
     counters.last_offer_to_assignment = std::chrono::duration_cast<Ms>(now - offered_at);
@@ -47,7 +47,7 @@ void Assignments::begin(TimePoint now, Assignment assignment, TimePoint offered_
     given.priority = assignment.priority;
     given.payload = std::move(*assignment.params);
     given.number = next_number_++;
-    running_.begin(now, given.job_id, given.job_type, given.number, waits);
+    running_.begin(now, given.job_id, given.job_type, given.number, place == jobs::Place::ahead);
     wire_.act(Assigned{std::move(given), wire_.worker_id()});
 }
 

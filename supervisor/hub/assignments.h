@@ -14,6 +14,7 @@
 #include "supervisor/hub/session_settings.h"
 #include "supervisor/hub/wire.h"
 #include "supervisor/hub/withheld_jobs.h"
+#include "supervisor/jobs/job_link.h"
 #include "supervisor/jobs/types.h"
 
 namespace emprops::hub {
@@ -24,8 +25,8 @@ class Assignments {
     Assignments(const SessionSettings& settings, Wire& wire);
 
     void adopt(TimePoint now, jobs::LedgerEntry entry);
-    /// The Hub gave it to us, and its place is reserved.
-    void begin(TimePoint now, Assignment assignment, TimePoint offered_at, bool waits = false);
+    /// The Hub gave it to us, and this is reserved for it.
+    void begin(TimePoint now, Assignment assignment, TimePoint offered_at, jobs::Place place);
     /// The Hub gave it to us, and it is not begun here: it goes back.
     void refuse(TimePoint now, const std::string& job_id, const std::string& job_type, const char* code,
                 const std::string& why);

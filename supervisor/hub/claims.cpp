@@ -59,13 +59,13 @@ void Claims::send(Claim claim, const std::vector<std::string>& earlier_ids) {
     wire_.send(encode(ClaimJob{wire_.stamp(), claim_->job_id, earlier_ids}));
 }
 
-void Claims::claim(TimePoint now, const Offer& offer, bool has_place, bool ahead) {
-    send({offer.job_id, offer.job_type, now, now, false, has_place, ahead}, {});
+void Claims::claim(TimePoint now, const Offer& offer, jobs::Place place) {
+    send({offer.job_id, offer.job_type, now, now, false, place}, {});
 }
 
 void Claims::claim_again(TimePoint now, const std::string& job_id, const std::string& job_type,
                          const std::vector<std::string>& earlier_ids) {
-    send({job_id, job_type, now, now, true, false}, earlier_ids);
+    send({job_id, job_type, now, now, true, jobs::Place::none}, earlier_ids);
 }
 
 Claims::Refused Claims::on_refused(TimePoint now, const std::string& job_id) {
@@ -75,7 +75,7 @@ Claims::Refused Claims::on_refused(TimePoint now, const std::string& job_id) {
     wire_.note(Note::Level::debug, "the Hub refused the claim of job " + job_id);
     const bool ours = claim_->readopt;
     Refused refused;
-    refused.withheld = claim_->has_place;
+    refused.withheld = claim_->has_place();
     refused.job_type = claim_->job_type;
     refused.for_ever = settings_.exact_id && !ours && count >= refusals_before_fail;
     drop();
@@ -95,7 +95,7 @@ std::optional<Claims::Claim> Claims::on_assigned(const std::string& job_id) {
 }
 
 void Claims::release(const Claim& claim) {
-    if (claim.has_place) wire_.act(PlaceReleased{claim.job_id});
+    if (claim.has_place()) wire_.act(PlaceReleased{claim.job_id});
 }
 
 void Claims::forget_again(const std::string& job_id) {

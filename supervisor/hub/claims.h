@@ -13,6 +13,7 @@
 #include "supervisor/hub/refusal_cache.h"
 #include "supervisor/hub/session_settings.h"
 #include "supervisor/hub/wire.h"
+#include "supervisor/jobs/job_link.h"
 
 namespace emprops::hub {
 
@@ -24,10 +25,10 @@ class Claims {
         std::string job_id;
         std::string job_type;
         TimePoint offered_at;
-        TimePoint last_sign;    ///< sent, or the last chunk of the answer
-        bool readopt = false;   ///< the job runs here already and has its place
-        bool has_place = true;  ///< one was reserved for it
-        bool ahead = false;     ///< a place without a slot
+        TimePoint last_sign;                    ///< sent, or the last chunk of the answer
+        bool readopt = false;                   ///< the job runs here already and has its place
+        jobs::Place place = jobs::Place::none;  ///< what was reserved for it
+        bool has_place() const { return place != jobs::Place::none; }
     };
     /// An offer to be claimed, or an assignment that came without a claim.
     using Wish = std::variant<Offer, Assignment>;
@@ -45,7 +46,7 @@ class Claims {
     void want_place(Wish wish);
     std::optional<Wish> take_wish(const std::string& job_id);
 
-    void claim(TimePoint now, const Offer& offer, bool has_place, bool ahead = false);
+    void claim(TimePoint now, const Offer& offer, jobs::Place place);
     /// Of a job that runs here; `earlier_ids`: under which we held it before.
     void claim_again(TimePoint now, const std::string& job_id, const std::string& job_type,
                      const std::vector<std::string>& earlier_ids);

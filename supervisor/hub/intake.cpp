@@ -22,19 +22,18 @@ void Intake::on_offer(TimePoint now, const Offer& offer, bool holds, bool draini
     // Ignored, it would be offered to us first in every round; claimed, it can be failed with the reason.
     wire_.note(Note::Level::warn, "the offer of job " + offer.job_id + " cannot be read (" + offer.bad +
                                       "); claiming it to fail it");
-    claims_.claim(now, offer, false);
+    claims_.claim(now, offer, jobs::Place::none);
 }
 
 void Intake::on_place(TimePoint now, const std::string& job_id, jobs::Place place) {
     const bool granted = place != jobs::Place::none;
-    const bool ahead = place == jobs::Place::ahead;
     auto wish = claims_.take_wish(job_id);
     if (!wish) {  // the connection has ended meanwhile
         if (granted) wire_.act(PlaceReleased{job_id});
     } else if (const auto* offer = std::get_if<Offer>(&*wish)) {
-        if (granted) claims_.claim(now, *offer, true, ahead);
+        if (granted) claims_.claim(now, *offer, place);
     } else if (auto& assignment = std::get<Assignment>(*wish); granted) {
-        assignments_.begin(now, std::move(assignment), now, ahead);
+        assignments_.begin(now, std::move(assignment), now, place);
     } else {
         refuse(now, job_id, assignment.job_type, ipc::code::not_started,
                "it was assigned without a claim, and no slot is free for job type \"" + assignment.job_type +
@@ -89,8 +88,8 @@ void Intake::on_assigned(TimePoint now, Assignment assignment) {
     assignments_.withheld().forget(job_id);
     const bool runs = assignments_.running().find(job_id) != nullptr;
     const bool ended = assignments_.outbox().find(job_id) != nullptr;
-    if (claim && claim->has_place && !runs && !ended && assignment.params)
-        return assignments_.begin(now, std::move(assignment), claim->offered_at, claim->ahead);
+    if (claim && claim->has_place() && !runs && !ended && assignment.params)
+        return assignments_.begin(now, std::move(assignment), claim->offered_at, claim->place);
     if (claim) claims_.release(*claim);
 
     if (runs) {

@@ -72,9 +72,8 @@ void Ending::fail(TimePoint now, const ActiveJob& job, ipc::JobError error, bool
 }
 
 void Ending::fail_and_abandon(TimePoint now, const ActiveJob& job, Cause cause, ipc::JobError error) {
-    const bool begun = job.state != JobState::prepared;
-    if (!begun) placing_.withdraw(job, error.message);
-    if (job.state != JobState::running) return fail(now, job, std::move(error), begun);
+    if (job.state == JobState::prepared) return give_back_unbegun(now, job, std::move(error));
+    if (job.state != JobState::running) return fail(now, job, std::move(error));
     abandon(now, job, cause, error.message);
     capacity_.tell();
     finish(now, job, Failed{std::move(error)});

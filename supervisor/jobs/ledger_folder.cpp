@@ -148,11 +148,9 @@ Result<> LedgerFolder::replace(const std::string& name, std::string_view content
 
 Result<> LedgerFolder::sync_names() {
     if (!sync_folder_) return Ok{};
-    const int fd = ::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const int failed = fd >= 0 && ::fsync(fd) == 0 ? 0 : errno;
-    if (fd >= 0) ::close(fd);
+    const int failed = sync_folder(folder_);
     if (failed == 0) return Ok{};
-    if (fd < 0 || !has_no_folder_sync(failed)) return disk_error("sync", folder_, failed);
+    if (!has_no_folder_sync(failed)) return disk_error("sync", folder_, failed);
     sync_folder_ = false;
     warning_ = "the file system of " + folder_.string() + " cannot sync a folder (" + std::strerror(failed) +
                "): after a power cut the newest records may be missing; worker.state_dir names another disk, "

@@ -49,13 +49,6 @@ Result<std::string> set_aside(const fs::path& file, const fs::path& log) {
     }
 }
 
-void sync_folder(const fs::path& folder) {
-    const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return;
-    ::fsync(fd);  // some file systems cannot: then the name is as safe as that of any new file there
-    ::close(fd);
-}
-
 }  // namespace
 
 Result<std::unique_ptr<DatabaseFile>> DatabaseFile::open(const fs::path& path) {
@@ -200,7 +193,7 @@ Result<std::string> DatabaseFile::put_back() {
     if (failed)
         return Error{"database_failed", fmt::format("cannot rename {} to {}: {}", beside.string(),
                                                     path_.string(), failed.message())};
-    sync_folder(path_.parent_path());
+    sync_folder(path_.parent_path());  // where that fails, the name is as safe as that of any new file there
     // SQLite would remove the log by its name, which is now that of the new one.
     sqlite3_db_config(get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
     return aside.empty() ? std::string()

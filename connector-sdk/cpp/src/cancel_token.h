@@ -1,6 +1,6 @@
 #pragma once
-// The cancel state of one job, and whether its turn has come. Thread-safe; owned by the job, shared with its context. Callbacks run on
-// threads of their own, so that one that hangs delays neither pings nor other jobs.
+// The cancel state of one job, and whether its turn has come. Thread-safe; owned by the job, shared with its context.
+// Callbacks run on threads of their own, so that one that hangs delays neither pings nor other jobs.
 
 #include <chrono>
 #include <condition_variable>

@@ -9,8 +9,6 @@
 #include "ipc/overload.h"
 
 namespace emprops::comfyui {
-namespace {}  // namespace
-
 JobRun::JobRun(Groundwork& ground)
     : shared_(ground.shared),
       job_(ground.job),

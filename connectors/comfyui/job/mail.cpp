@@ -5,13 +5,6 @@
 #include "ipc/overload.h"
 
 namespace emprops::comfyui {
-namespace {
-
-TimePoint clock_now() {
-    return Clock::now();
-}
-
-}  // namespace
 
 Registration::Registration(Mailboxes& boxes, std::string job_id)
     : boxes_(boxes), job_id_(std::move(job_id)), box_(boxes.make_box()) {
@@ -25,7 +18,7 @@ Registration::~Registration() {
 
 void Mail::read(TimePoint until) {
     for (Letter& letter : box_.take(until)) {
-        const TimePoint now = clock_now();
+        const TimePoint now = Clock::now();
         std::visit(Overload{[&](const Event& event) { take(event, now); },
                             [&](const SocketUp& socket) {
                                 run_.on_socket(socket.up, now);
@@ -36,7 +29,7 @@ void Mail::read(TimePoint until) {
                             [&](const RawState& state) {
                                 const SocketMessage message = read_message(state.text);
                                 if (const auto* event = std::get_if<Event>(&message)) take(*event, now);
-                                const TimePoint done = clock_now();
+                                const TimePoint done = Clock::now();
                                 box_.state_read(since(now, done), done);
                             },
                             [&](const Missed&) { pictures_.on_missed(); }},

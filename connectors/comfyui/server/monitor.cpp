@@ -103,8 +103,10 @@ void Monitor::run() {
     while (!stop_) {
         const TimePoint now = Clock::now();
         const bool asks = !quiet(now);
-        if (asks) looked_at_ = now;
-        if (asks) probe();
+        if (asks) {
+            looked_at_ = now;
+            probe();
+        }
         check_disk();
         if (asks) look_at_queue();
         std::unique_lock lock(mutex_);

@@ -16,7 +16,7 @@ struct AssignmentsTest : MachineTest {
         given.job_id = job;
         given.job_type = "sim";
         given.params = ipc::RawJson{"{}"};
-        assignments.begin(now, std::move(given), now - Ms(70));
+        assignments.begin(now, std::move(given), now - Ms(70), jobs::Place::slot);
     }
     jobs::Outcome completed(std::uint64_t number, const std::string& job = "j1") const {
         return {job, number, jobs::Completed{ipc::RawJson{R"({"ok":1})"}}};

@@ -14,7 +14,7 @@ struct ClaimsTest : MachineTest {
     void claim(Claims& claims, const std::string& job = "j1") {
         claims.want_place(offer(job));
         ASSERT_TRUE(claims.take_wish(job));
-        claims.claim(now, offer(job), true);
+        claims.claim(now, offer(job), jobs::Place::slot);
         said();
     }
 };
@@ -27,7 +27,7 @@ TEST_F(ClaimsTest, AnOfferWaitsForAPlaceAndIsThenClaimed) {
     const auto wish = claims.take_wish("j1");
     ASSERT_TRUE(wish && std::holds_alternative<Offer>(*wish));
     EXPECT_FALSE(claims.take_wish("j1")) << "an answer is taken once";
-    claims.claim(now, std::get<Offer>(*wish), true);
+    claims.claim(now, std::get<Offer>(*wish), jobs::Place::slot);
     EXPECT_THAT(said(), ElementsAre("claim j1"));
     EXPECT_TRUE(claims.is_outstanding("j1"));
 }
@@ -50,7 +50,7 @@ TEST_F(ClaimsTest, OneAtATime) {
     EXPECT_TRUE(claims.defers(now, offer("j2"))) << "its place is being asked for";
     claims.take_wish("j1");
     EXPECT_FALSE(claims.defers(now, offer("j2"))) << "there was none";
-    claims.claim(now, offer("j1"), true);
+    claims.claim(now, offer("j1"), jobs::Place::slot);
     EXPECT_TRUE(claims.defers(now, offer("j2")));
 }
 
@@ -145,7 +145,7 @@ TEST_F(ClaimsTest, AnAssignmentEndsItsClaimAndForgetsItsRefusals) {
     EXPECT_FALSE(claims.on_assigned("j2"));
     const auto ended = claims.on_assigned("j1");
     ASSERT_TRUE(ended);
-    EXPECT_TRUE(ended->has_place);
+    EXPECT_TRUE(ended->has_place());
     EXPECT_FALSE(claims.outstanding());
     EXPECT_THAT(said(), IsEmpty()) << "the place is the job's now";
     claims.release(*ended);
