@@ -25,6 +25,14 @@ struct At {
         ASSERT_TRUE(claim(job_id));
         desk.assign(job_id);
     }
+    /// An instance of one slot that runs j1 and prepares j2; nothing of that is among the events.
+    process::InstanceId runs_and_prepares() {
+        const auto id = desk.ready("a", {"t"}, 1, prepares);
+        take("j1");
+        take("j2");
+        desk.forget();
+        return id;
+    }
     bool ahead() const { return desk.dispatcher.capacity().ahead.contains("t"); }
 };
 
@@ -121,10 +129,7 @@ TEST(DispatcherAhead, CancelsInBothOrders) {
     for (const bool running_first : {true, false}) {
         At at;
         Desk& desk = at.desk;
-        const auto a = desk.ready("a", {"t"}, 1, prepares);
-        at.take("j1");
-        at.take("j2");
-        desk.forget();
+        const auto a = at.runs_and_prepares();
         for (const std::string& job_id : running_first ? Lines{"j1", "j2"} : Lines{"j2", "j1"}) {
             EXPECT_TRUE(desk.dispatcher.cancel(desk.now, job_id, "enough"));
             desk.collect();
@@ -208,10 +213,7 @@ TEST(DispatcherAhead, WhatIsPendingKeepsItAwayAndSendsItBack) {
         for (const bool all : {true, false}) {
             At at;
             Desk& desk = at.desk;
-            desk.ready("a", {"t"}, 1, prepares);
-            at.take("j1");
-            at.take("j2");
-            desk.forget();
+            at.runs_and_prepares();
             if (all)
                 desk.dispatcher.drain(desk.now, DrainMode::graceful);
             else
@@ -242,10 +244,7 @@ TEST(DispatcherAhead, WhatIsPendingKeepsItAwayAndSendsItBack) {
     {  // recycling, a restart, new settings: its process leaves
         At at;
         Desk& desk = at.desk;
-        const auto a = desk.ready("a", {"t"}, 1, prepares);
-        at.take("j1");
-        at.take("j2");
-        desk.forget();
+        const auto a = at.runs_and_prepares();
         desk.dispatcher.instance_leaving(desk.now, a);
         desk.collect();
         EXPECT_THAT(desk.events(), testing::Contains("cancel j2 at a"));
@@ -256,10 +255,7 @@ TEST(DispatcherAhead, WhatIsPendingKeepsItAwayAndSendsItBack) {
     {  // its service restarts
         At at;
         Desk& desk = at.desk;
-        const auto a = desk.ready("a", {"t"}, 1, prepares);
-        at.take("j1");
-        at.take("j2");
-        desk.forget();
+        const auto a = at.runs_and_prepares();
         desk.available(a, false);
         EXPECT_THAT(desk.events(), testing::Contains("cancel j2 at a"));
         EXPECT_FALSE(at.ahead());
@@ -273,10 +269,7 @@ TEST(DispatcherAhead, WhatIsPendingKeepsItAwayAndSendsItBack) {
 TEST(DispatcherAhead, TheHubMayAskForItUntilItBegins) {
     At at;
     Desk& desk = at.desk;
-    const auto a = desk.ready("a", {"t"}, 1, prepares);
-    at.take("j1");
-    at.take("j2");
-    desk.forget();
+    const auto a = at.runs_and_prepares();
     desk.dispatcher.return_wanted(desk.now, "j1");
     desk.collect();
     EXPECT_EQ(desk.events(), Lines{}) << "it runs";
@@ -309,10 +302,7 @@ TEST(DispatcherAhead, WhatAnEarlierWorkerHadNotBegunIsNoResumedJob) {
 TEST(DispatcherAhead, WhenTheLedgerIsSlowItBeginsAfterIt) {
     At at;
     Desk& desk = at.desk;
-    const auto a = desk.ready("a", {"t"}, 1, prepares);
-    at.take("j1");
-    at.take("j2");
-    desk.forget();
+    const auto a = at.runs_and_prepares();
     desk.ledger_answers = false;
     desk.result(a, "j1");
     EXPECT_THAT(desk.events(), testing::Not(testing::Contains("begin j2 at a")));

@@ -41,6 +41,20 @@ struct JobFlowTest : FlowBench {
     void assign(const std::string& job_id) {
         flow->on_link_event(jobs::Assigned{{job_id, "t", 0, {"{}"}, ledger->first_number()}, "w-1"});
     }
+
+    /// The job is given to us, the worker ends without a word, and the other side says that the job is still ours.
+    void confirm_after_a_restart(const std::string& job_id) {
+        assign(job_id);
+        const std::uint64_t number = ledger->first_number();
+        while (ledger->stats().writes == 0) {
+            io.restart();
+            ASSERT_GT(io.run_one_for(20s), 0u);
+        }
+        restart();
+        EXPECT_EQ(link.heard.back(), "adopt " + job_id);
+        EXPECT_TRUE(flow->quiet()) << "whose it is the other side must say first";
+        flow->on_link_event(jobs::JobConfirmed{job_id, number});
+    }
 };
 
 TEST_F(JobFlowTest, WhatIsKnownOfAConnectorIsToldInOneTurn) {
@@ -92,30 +106,12 @@ TEST_F(JobFlowTest, ACancelledJobIsForgotten) {
 
 TEST_F(JobFlowTest, AJobOfAnEarlierProcessIsLostUnlessItCanBeResumed) {
     ready();
-    assign("j1");
-    const std::uint64_t number = ledger->first_number();
-    while (ledger->stats().writes == 0) {
-        io.restart();
-        ASSERT_GT(io.run_one_for(20s), 0u);
-    }
-    restart();
-    EXPECT_EQ(link.heard.back(), "adopt j1");
-    EXPECT_TRUE(flow->quiet()) << "whose it is the other side must say first";
-    flow->on_link_event(jobs::JobConfirmed{"j1", number});
+    confirm_after_a_restart("j1");
     until("deliver j1 lost");
 }
 
 TEST_F(JobFlowTest, AJobOfAnEarlierProcessThatNobodyBeganGoesBack) {
-    assign("j1");
-    const std::uint64_t number = ledger->first_number();
-    while (ledger->stats().writes == 0) {
-        io.restart();
-        ASSERT_GT(io.run_one_for(20s), 0u);
-    }
-    restart();
-    EXPECT_EQ(link.heard.back(), "adopt j1");
-    EXPECT_TRUE(flow->quiet()) << "whose it is the other side must say first";
-    flow->on_link_event(jobs::JobConfirmed{"j1", number});
+    confirm_after_a_restart("j1");
     until("deliver j1 not_started");
 }
 
