@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "tests/benchmarks/hub_script.h"
-#include "tests/benchmarks/process_cost.h"
+#include "tests/benchmarks/measure.h"
 #include "tests/benchmarks/report.h"
 #include "tests/benchmarks/wire.h"
 #include "tests/support/comfyui_double.h"
@@ -136,19 +136,13 @@ double ours(Report& report, const std::string& graph, int prompts) {
     worker.wait_state("comfyui", "ready");
     const pid_t supervisor = worker.supervisor_pid();
     const pid_t connector = worker.connector("comfyui").at("pid").get<pid_t>();
-    for (int i = 0; i < prompts / 10 + 1; ++i)
-        hub.run_job(graph);
-    const double cpu = cpu_ms(supervisor), connector_cpu = cpu_ms(connector);
+    hub.run_jobs(prompts / 10 + 1, graph);
     std::vector<double> times;
-    for (int i = 0; i < prompts; ++i)
-        times.push_back(hub.run_job(graph));
+    add_cpu(report, "worker", "prompt", prompts, supervisor, connector,
+            [&] { times = hub.run_jobs(prompts, graph); });
     add_times(report, "worker", times);
-    report.add("worker", "CPU per prompt, ms", (cpu_ms(supervisor) - cpu) / prompts);
-    report.add("worker", "its connector's, ms", (cpu_ms(connector) - connector_cpu) / prompts);
-    SystemCallCount calls(connector);
-    for (int i = 0; i < prompts / 4 + 1; ++i)
-        hub.run_job(graph);
-    report.add("worker", "connector's system calls", static_cast<double>(calls.stop()) / (prompts / 4 + 1));
+    add_system_calls(report, "worker", "connector's system calls", prompts / 4 + 1, connector,
+                     [&] { hub.run_jobs(prompts / 4 + 1, graph); });
     return median(times);
 }
 

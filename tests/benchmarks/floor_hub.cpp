@@ -58,24 +58,12 @@ class FloorHub {
         const std::string id(member(text.substr(0, 200), "message_id"));
         send(R"({"type":"job_accepted","timestamp":1796035324.5,"job_id":")" + id +
              R"(","status":"queued"})");
-        waiting_.push_back(R"({"type":"job","job_id":")" + id +
-                           R"(","job_type":"simulation","attempt":1,"work_dir":"/tmp","payload":)" +
-                           std::string(object(text, "payload")) + "}\n");
+        waiting_.push_back(job_line(id, object(text, "payload")));
     }
 
     void give(const std::string& line) {
         to_child_ += line;
-        tell(R"("progress":0,"status":"started","message":"Starting job")", member(line, "job_id"));
-    }
-
-    void tell(std::string_view members, std::string_view job_id) {
-        std::string frame =
-            R"({"type":"update_job_progress","timestamp":1796035324.5,"worker_id":"worker-11112222","job_id":")";
-        frame += job_id;
-        frame += "\",";
-        frame += members;
-        frame += '}';
-        send(frame);
+        send(progress_frame(member(line, "job_id"), starting_job));
     }
 
     void on_line(std::string_view line) {
@@ -84,18 +72,11 @@ class FloorHub {
         const std::string_view type = member(head, "type");
         const std::string_view job_id = member(head, "job_id");
         if (type == "progress") {
-            // As ours: of many in a row the first and the last ones.
-            if (member(line, "status") == "processing") return;
-            const std::size_t begin = line.find("\"progress\":");
-            tell(line.substr(begin, line.size() - 1 - begin), job_id);
+            const std::string_view told = told_progress(line);
+            if (!told.empty()) send(progress_frame(job_id, told));
         } else if (type == "result") {
             ++free_slots_;
-            std::string frame = R"({"type":"complete_job","timestamp":1796035324.5,"job_id":")";
-            frame += job_id;
-            frame += R"(","worker_id":"worker-11112222","result":)";
-            frame += object(line, "result");
-            frame += '}';
-            send(frame);
+            send(complete_frame(job_id, object(line, "result")));
         } else if (type == "ready") {
             free_slots_ = slots_;
         } else if (type == "failed") {

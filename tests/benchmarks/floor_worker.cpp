@@ -82,16 +82,11 @@ class Floor {
             send(R"({"type":"claim_job","timestamp":1796035324.5,"worker_id":"worker-11112222","job_id":")" +
                  std::string(member(head, "job_id")) + "\"}");
         } else if (type == "job_assigned") {
-            const std::string job_id(member(head, "job_id"));
-            job_id_ = job_id;
+            job_id_ = member(head, "job_id");
             send(
                 R"({"type":"worker_status","timestamp":1796035324.5,"worker_id":"worker-11112222","status":"busy"})");
-            progress(R"("progress":0,"status":"started","message":"Starting job")");
-            std::string line = R"({"type":"job","job_id":")" + job_id +
-                               R"(","job_type":"simulation","attempt":1,"work_dir":"/tmp","payload":)";
-            line += object(text, "params");
-            line += "}\n";
-            write_all(child_.in, line);
+            send(progress_frame(job_id_, starting_job));
+            write_all(child_.in, job_line(job_id_, object(text, "params")));
         }
     }
 
@@ -105,32 +100,14 @@ class Floor {
         }
     }
 
-    void progress(std::string_view members) {
-        std::string frame =
-            R"({"type":"update_job_progress","timestamp":1796035324.5,"worker_id":"worker-11112222","job_id":")";
-        frame += job_id_;
-        frame += "\",";
-        frame += members;
-        frame += '}';
-        send(frame);
-    }
-
     void on_line(std::string_view line) {
         if (!is_utf8(line)) std::exit(2);
         const std::string_view type = member(line.substr(0, 200), "type");
         if (type == "progress") {
-            // As ours: of many in a row the first and the last ones.
-            if (member(line, "status") == "processing") return;
-            const std::size_t begin = line.find("\"progress\":");
-            progress(line.substr(begin, line.size() - 1 - begin));
+            const std::string_view told = told_progress(line);
+            if (!told.empty()) send(progress_frame(job_id_, told));
         } else if (type == "result") {
-            std::string frame =
-                R"({"type":"complete_job","timestamp":1796035324.5,"worker_id":"worker-11112222","job_id":")";
-            frame += job_id_;
-            frame += R"(","result":)";
-            frame += object(line, "result");
-            frame += '}';
-            send(frame);
+            send(complete_frame(job_id_, object(line, "result")));
             send(
                 R"({"type":"worker_status","timestamp":1796035324.5,"worker_id":"worker-11112222","status":"idle"})");
         }

@@ -10,7 +10,7 @@
 
 #include "tests/benchmarks/embedded.h"
 #include "tests/benchmarks/load_client.h"
-#include "tests/benchmarks/process_cost.h"
+#include "tests/benchmarks/measure.h"
 #include "tests/benchmarks/report.h"
 #include "tests/benchmarks/workers.h"
 #include "tests/support/free_ports.h"
@@ -33,18 +33,13 @@ void measure(Report& report, const std::string& row, LoadClient& client, pid_t h
     load.jobs = jobs / 10 + load.in_flight;
     client.run(load);
     load.jobs = jobs;
-    const double cpu = cpu_ms(hub);
-    const double connector_cpu = cpu_ms(connector);
-    const LoadResult result = client.run(load);
+    LoadResult result;
+    add_cpu(report, row, "job", jobs, hub, connector, [&] { result = client.run(load); });
     report.add(row, "jobs/s", result.jobs_per_second);
-    report.add(row, "CPU per job, ms", (cpu_ms(hub) - cpu) / jobs);
-    report.add(row, "its connector's, ms", (cpu_ms(connector) - connector_cpu) / jobs);
     report.add(row, "submit to complete, ms", result.submit_to_complete_ms);
     report.add(row, "of 100 the slowest, ms", result.slowest_ms);
     load.jobs = jobs / 4;
-    SystemCallCount calls(hub);
-    client.run(load);
-    report.add(row, "system calls per job", static_cast<double>(calls.stop()) / load.jobs);
+    add_system_calls(report, row, "system calls per job", load.jobs, hub, [&] { client.run(load); });
 }
 
 void ours(Report& report, const std::string& durability, int slots, int jobs) {

@@ -78,6 +78,13 @@ void HubScript::give(const std::string& payload) {
         worker()->send(std::move(frame));
 }
 
+std::vector<double> HubScript::run_jobs(int count, const std::string& payload) {
+    std::vector<double> times;
+    for (int i = 0; i < count; ++i)
+        times.push_back(run_job(payload));
+    return times;
+}
+
 double HubScript::run_job(const std::string& payload) {
     give(payload);
     wait("complete_job", [this] { return heard("\"complete_job\"") || heard("\"fail_job\""); });

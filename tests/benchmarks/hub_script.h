@@ -24,6 +24,8 @@ class HubScript {
     double run_job(const std::string& payload);
     /// Gives a job, does `damage` when its connector has spoken, and waits for the failure: milliseconds from the damage.
     double fail_job(const std::string& payload, const std::function<void()>& damage);
+    /// So many, one after the other: the time of each.
+    std::vector<double> run_jobs(int count, const std::string& payload);
     /// Lets the connection live for so long.
     void rest(std::chrono::milliseconds time);
     /// Frames of the last job, in the order in which they came.

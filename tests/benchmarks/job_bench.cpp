@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/benchmarks/process_cost.h"
+#include "tests/benchmarks/measure.h"
 #include "tests/benchmarks/report.h"
 #include "tests/benchmarks/workers.h"
 
@@ -21,22 +21,14 @@ std::string payload(int steps) {
 
 void round(Report& report, Worker& worker, const std::string& name, int steps, int jobs) {
     const std::string row = name + ", " + std::to_string(steps) + (steps == 1 ? " step" : " steps");
-    for (int i = 0; i < jobs / 10 + 5; ++i)
-        worker.hub.run_job(payload(steps));
-    const double cpu = cpu_ms(worker.pid());
-    const double connector_cpu = worker.connector_pid() > 0 ? cpu_ms(worker.connector_pid()) : 0;
+    worker.hub.run_jobs(jobs / 10 + 5, payload(steps));
     std::vector<double> times;
-    for (int i = 0; i < jobs; ++i)
-        times.push_back(worker.hub.run_job(payload(steps)));
-    report.add(row, "CPU per job, ms", (cpu_ms(worker.pid()) - cpu) / jobs);
-    if (worker.connector_pid() > 0)
-        report.add(row, "its connector's, ms", (cpu_ms(worker.connector_pid()) - connector_cpu) / jobs);
+    add_cpu(report, row, "job", jobs, worker.pid(), worker.connector_pid(),
+            [&] { times = worker.hub.run_jobs(jobs, payload(steps)); });
     report.add(row, "assigned to complete, ms", median(times));
     report.add(row, "of 100 the slowest, ms", quantile(times, 0.99));
-    SystemCallCount calls(worker.pid());
-    for (int i = 0; i < jobs / 4; ++i)
-        worker.hub.run_job(payload(steps));
-    report.add(row, "system calls per job", static_cast<double>(calls.stop()) / (jobs / 4));
+    add_system_calls(report, row, "system calls per job", jobs / 4, worker.pid(),
+                     [&] { worker.hub.run_jobs(jobs / 4, payload(steps)); });
 }
 
 void show_frames() {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/benchmarks/measure.h"
 #include "tests/benchmarks/process_cost.h"
 #include "tests/benchmarks/report.h"
 #include "tests/benchmarks/workers.h"
@@ -27,14 +28,9 @@ void round(Report& report, Worker& worker, const std::string& name, const Size& 
     const std::string text = payload(size.bytes);
     const std::uint64_t idle = peak_kib(worker.pid());
     worker.hub.run_job(text);
-    const double cpu = cpu_ms(worker.pid());
-    const double connector_cpu = worker.connector_pid() > 0 ? cpu_ms(worker.connector_pid()) : 0;
     std::vector<double> times;
-    for (int i = 0; i < jobs; ++i)
-        times.push_back(worker.hub.run_job(text));
-    report.add(row, "CPU per job, ms", (cpu_ms(worker.pid()) - cpu) / jobs);
-    if (worker.connector_pid() > 0)
-        report.add(row, "its connector's, ms", (cpu_ms(worker.connector_pid()) - connector_cpu) / jobs);
+    add_cpu(report, row, "job", jobs, worker.pid(), worker.connector_pid(),
+            [&] { times = worker.hub.run_jobs(jobs, text); });
     report.add(row, "assigned to complete, ms", median(times));
     const auto grown = static_cast<double>(peak_kib(worker.pid()) - idle) * 1024;
     report.add(row, "peak memory above idle, payloads", grown / static_cast<double>(text.size()));

@@ -228,6 +228,30 @@ Connector start_connector(const char* program, int slots) {
     return child;
 }
 
+std::string progress_frame(std::string_view job_id, std::string_view members) {
+    std::string frame =
+        R"({"type":"update_job_progress","timestamp":1796035324.5,"worker_id":"worker-11112222","job_id":")";
+    return frame.append(job_id).append("\",").append(members).append("}");
+}
+
+std::string_view told_progress(std::string_view line) {
+    if (member(line, "status") == "processing") return {};
+    const std::size_t begin = line.find("\"progress\":");
+    return line.substr(begin, line.size() - 1 - begin);
+}
+
+std::string complete_frame(std::string_view job_id, std::string_view result) {
+    std::string frame =
+        R"({"type":"complete_job","timestamp":1796035324.5,"worker_id":"worker-11112222","job_id":")";
+    return frame.append(job_id).append(R"(","result":)").append(result).append("}");
+}
+
+std::string job_line(std::string_view job_id, std::string_view payload) {
+    std::string line = R"({"type":"job","job_id":")";
+    line.append(job_id).append(R"(","job_type":"simulation","attempt":1,"work_dir":"/tmp","payload":)");
+    return line.append(payload).append("}\n");
+}
+
 void take_lines(std::string& from, const std::function<void(std::string_view)>& on_line) {
     std::size_t at = 0;
     for (std::size_t end; (end = from.find('\n', at)) != std::string::npos; at = end + 1)

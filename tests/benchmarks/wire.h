@@ -53,6 +53,16 @@ struct Connector {
     int in = -1, out = -1;  ///< its stdin and stdout, our ends
 };
 Connector start_connector(const char* program, int slots);
+/// What a worker says of a job before its connector does.
+inline constexpr std::string_view starting_job =
+    R"("progress":0,"status":"started","message":"Starting job")";
+/// Worker to hub; `members`: what a connector says in its progress.
+std::string progress_frame(std::string_view job_id, std::string_view members);
+/// The members of a line `progress` that is worth a frame, as ours: of many in a row the first and the last ones. Else empty.
+std::string_view told_progress(std::string_view line);
+std::string complete_frame(std::string_view job_id, std::string_view result);
+/// Worker to connector.
+std::string job_line(std::string_view job_id, std::string_view payload);
 /// Hands on and takes away the whole lines at the begin of `from`.
 void take_lines(std::string& from, const std::function<void(std::string_view line)>& on_line);
 
