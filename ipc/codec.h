@@ -2,6 +2,8 @@
 // Messages <-> lines of connector protocol version 1. Pure functions. Encoders promise: compact JSON, `type`
 // first, `job_id` second, `payload`/`result` last, one line ended by "\n", always valid UTF-8.
 
+#include <array>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +18,21 @@ namespace emprops::ipc {
 
 std::string encode(const ToConnector& message);
 std::string encode(const FromConnector& message);
+
+/// A line with its newline whose large payload is not copied into it, but shared with the message.
+struct SharedLine {
+    std::string head;
+    std::optional<RawJson> payload = {};
+    std::string tail = {};
+
+    /// In their order; empty ones as well.
+    std::array<std::string_view, 3> parts() const {
+        return {head, payload ? std::string_view(payload->text()) : std::string_view(), tail};
+    }
+    std::size_t size() const { return head.size() + (payload ? payload->text().size() : 0) + tail.size(); }
+};
+/// encode(message), as it is sent. Below 64 KiB a copy is cheaper than a piece of its own.
+SharedLine encode_shared(const ToConnector& message);
 
 /// A stdout line that is none of our messages, whatever else it may be: a print of the connector or of a library. Harmless.
 struct Stray {

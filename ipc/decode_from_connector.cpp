@@ -70,7 +70,7 @@ FromConnector read_result(FieldReader& in, const Envelope& envelope) {
     } else if (result->front() != '{') {
         in.fail("the field \"result\" must be an object");
     } else {
-        message.result.text = on_one_line(*result);
+        message.result = on_one_line(*result);
     }
     return message;
 }

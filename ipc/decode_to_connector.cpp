@@ -49,7 +49,7 @@ Job read_job(FieldReader& in, const Envelope& envelope) {
     if (!payload || payload->front() != '{') {
         in.fail("the field \"payload\" must be an object");
     } else {
-        message.payload.text = on_one_line(*payload);
+        message.payload = on_one_line(*payload);
     }
     return message;
 }

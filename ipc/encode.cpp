@@ -22,17 +22,28 @@ class Line {
         return wanted ? add(name, value) : *this;
     }
     Line& add_raw(const char* name, const RawJson& value) {
-        const bool broken =
-            value.text.find('\n') != std::string::npos || value.text.find('\r') != std::string::npos;
-        return add_text(name, broken ? on_one_line(value.text) : value.text);
+        return add_text(name, has_breaks(value) ? on_one_line(value.text()) : value.text());
     }
 
     std::string end() {
-        text_ += "}\n";
+        text_ += line_end;
         return std::move(text_);
+    }
+    /// The same with a last member that is not copied.
+    SharedLine end_with(const char* name, const RawJson& value) {
+        if (value.text().size() < least_shared_bytes || has_breaks(value))
+            return {add_raw(name, value).end()};
+        add_text(name, "");
+        return {std::move(text_), value, line_end};
     }
 
   private:
+    static constexpr const char* line_end = "}\n";
+    static constexpr std::size_t least_shared_bytes = 64 * 1024;
+
+    static bool has_breaks(const RawJson& value) {
+        return value.text().find('\n') != std::string::npos || value.text().find('\r') != std::string::npos;
+    }
     Line& add_text(const char* name, std::string_view json) {
         text_.reserve(text_.size() + json.size() + 32);
         if (text_.size() > 1) text_ += ',';
@@ -53,6 +64,16 @@ Json names(const Features& features) {
     return out;
 }
 
+Line before_payload(const Job& m) {
+    Line line("job");
+    line.add("job_id", m.job_id).add("job_type", m.job_type).add("priority", m.priority);
+    line.add("attempt", m.attempt).add("resume", m.resume);
+    line.add_if(m.prepare, "prepare", true);
+    if (m.timeout) line.add("timeout_ms", m.timeout->count());
+    line.add("work_dir", m.work_dir);
+    return line;
+}
+
 struct Encoder {
     // ---- supervisor -> connector
     std::string operator()(const Hello& m) const {
@@ -70,12 +91,7 @@ struct Encoder {
         return line.add("settings", m.settings).end();
     }
     std::string operator()(const Job& m) const {
-        Line line("job");
-        line.add("job_id", m.job_id).add("job_type", m.job_type).add("priority", m.priority);
-        line.add("attempt", m.attempt).add("resume", m.resume);
-        line.add_if(m.prepare, "prepare", true);
-        if (m.timeout) line.add("timeout_ms", m.timeout->count());
-        return line.add("work_dir", m.work_dir).add_raw("payload", m.payload).end();
+        return before_payload(m).add_raw("payload", m.payload).end();
     }
     std::string operator()(const Begin& m) const { return Line("begin").add("job_id", m.job_id).end(); }
     std::string operator()(const Cancel& m) const {
@@ -160,6 +176,12 @@ struct Encoder {
 
 std::string encode(const ToConnector& message) {
     return std::visit(Encoder{}, message);
+}
+
+SharedLine encode_shared(const ToConnector& message) {
+    if (const auto* job = std::get_if<Job>(&message))
+        return before_payload(*job).end_with("payload", job->payload);
+    return {encode(message)};
 }
 
 std::string encode(const FromConnector& message) {

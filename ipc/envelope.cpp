@@ -188,11 +188,18 @@ std::optional<ScanError> check_json(std::string_view text, const ScanLimits& lim
 
 std::string on_one_line(std::string_view json) {
     std::string line(json);
-    for (const char each : {'\n', '\r'}) {
-        for (std::size_t at = 0; (at = line.find(each, at)) != std::string::npos;)
-            line[at] = ' ';
-    }
+    keep_on_one_line(line, line);
     return line;
+}
+
+void keep_on_one_line(std::string& whole, std::string_view json) {
+    const auto begin = static_cast<std::size_t>(json.data() - whole.data());
+    whole.resize(begin + json.size());
+    whole.erase(0, begin);
+    for (const char each : {'\n', '\r'}) {
+        for (std::size_t at = 0; (at = whole.find(each, at)) != std::string::npos;)
+            whole[at] = ' ';
+    }
 }
 
 }  // namespace emprops::ipc

@@ -60,5 +60,7 @@ std::optional<ScanError> check_json(std::string_view text, const ScanLimits& lim
 
 /// `json` with raw line breaks between tokens turned into spaces; valid JSON has none inside strings.
 std::string on_one_line(std::string_view json);
+/// The same without a second copy: `json` lies in `whole`, and all that is around it goes.
+void keep_on_one_line(std::string& whole, std::string_view json);
 
 }  // namespace emprops::ipc

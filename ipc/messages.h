@@ -4,9 +4,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -18,10 +20,22 @@ using Ms = std::chrono::milliseconds;
 inline constexpr int protocol_version = 1;
 
 /// JSON text of one value, valid and on one line, never re-encoded (re-encoding turns 1.10 into 1.1 and
-/// 64-bit seeds into floats).
-struct RawJson {
-    std::string text = "{}";
-    bool operator==(const RawJson&) const = default;
+/// 64-bit seeds into floats). Copies share the text, which nobody changes: payloads reach 100 MB, and a job is held by
+/// the assignment, the ledger and the line to its connector at once.
+class RawJson {
+  public:
+    RawJson() = default;  ///< "{}"
+    RawJson(std::string text) : text_(std::make_shared<const std::string>(std::move(text))) {}
+    RawJson(const char* text) : RawJson(std::string(text)) {}
+
+    const std::string& text() const {
+        static const std::string empty_object = "{}";
+        return text_ ? *text_ : empty_object;
+    }
+    bool operator==(const RawJson& other) const { return text() == other.text(); }
+
+  private:
+    std::shared_ptr<const std::string> text_;
 };
 
 /// Codes of protocol version 1; a connector's own codes are "<connector>.<code>".

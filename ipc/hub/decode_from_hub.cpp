@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "ipc/envelope.h"
 #include "ipc/hub/codec.h"
@@ -39,7 +40,8 @@ HubFrame decode_offer(const ipc::Envelope& envelope) {
     return offer;
 }
 
-HubFrame decode_assignment(const ipc::Envelope& envelope) {
+/// `joined`: the text of the envelope if it may be taken.
+HubFrame decode_assignment(const ipc::Envelope& envelope, std::string* joined) {
     Assignment assignment;
     assignment.job_id = text_or_empty(envelope.fields, "job_id");
     assignment.job_type = text_or_empty(envelope.fields, "job_type");
@@ -51,7 +53,12 @@ HubFrame decode_assignment(const ipc::Envelope& envelope) {
     if (!params || *params == "null") {
         assignment.params = ipc::RawJson{};
     } else if (params->front() == '{') {
-        assignment.params = ipc::RawJson{ipc::on_one_line(*params)};
+        if (joined != nullptr) {
+            ipc::keep_on_one_line(*joined, *params);
+            assignment.params = std::move(*joined);
+        } else {
+            assignment.params = ipc::on_one_line(*params);
+        }
     }
     return assignment;
 }
@@ -111,15 +118,7 @@ Ignored ignored(const std::string& type) {
     return {type, known};
 }
 
-}  // namespace
-
-HubFrame unreadable(const std::string& type, const std::string& job_id, const std::string& reason) {
-    if (!job_id.empty() && type == "job_available") return Offer{job_id, "", reason};
-    if (!job_id.empty() && type == "job_assigned") return Assignment{job_id, "", 0, std::nullopt, reason};
-    return BadFrame{reason};
-}
-
-HubFrame decode_hub_frame(std::string_view text) {
+HubFrame decode(std::string_view text, std::string* joined) {
     const auto scan = ipc::scan_envelope(
         text, {"params", "job_request_payload", "payload", "result", "content", "chunk_data"});
     if (!scan.envelope)
@@ -134,7 +133,7 @@ HubFrame decode_hub_frame(std::string_view text) {
         return Welcome{{}, 0, takes != envelope.fields.end() && *takes == Json(true)};
     }
     if (*type == "job_available") return decode_offer(envelope);
-    if (*type == "job_assigned") return decode_assignment(envelope);
+    if (*type == "job_assigned") return decode_assignment(envelope, joined);
     if (*type == "chunked_message") return decode_chunk(envelope);
     if (*type == "response_job_status") {
         JobStatus status = job_status(envelope);
@@ -156,6 +155,22 @@ HubFrame decode_hub_frame(std::string_view text) {
         return CancelJob{std::move(job_id), text_or_empty(envelope.fields, "reason")};
     }
     return ignored(*type);
+}
+
+}  // namespace
+
+HubFrame unreadable(const std::string& type, const std::string& job_id, const std::string& reason) {
+    if (!job_id.empty() && type == "job_available") return Offer{job_id, "", reason};
+    if (!job_id.empty() && type == "job_assigned") return Assignment{job_id, "", 0, std::nullopt, reason};
+    return BadFrame{reason};
+}
+
+HubFrame decode_hub_frame(std::string_view text) {
+    return decode(text, nullptr);
+}
+
+HubFrame decode_joined_frame(std::string& joined) {
+    return decode(joined, &joined);
 }
 
 ClientFrame decode_client_frame(std::string_view text) {

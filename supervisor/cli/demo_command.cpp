@@ -176,8 +176,7 @@ class Demo {
             JobRequest request;
             request.job_id = fmt::format("demo-{}", i);
             request.job_type = "simulation";
-            request.payload.text =
-                fmt::format(R"({{"prompt":"demo job {}","processing_time":0.6,"steps":3}})", i);
+            request.payload = fmt::format(R"({{"prompt":"demo job {}","processing_time":0.6,"steps":3}})", i);
             if (auto queued = client_->submit(std::move(request)); !queued) complain(queued.error().message);
         }
         client_->connect();

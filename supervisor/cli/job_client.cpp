@@ -64,8 +64,8 @@ void JobClient::drop() {
 }
 
 Result<> JobClient::submit(JobRequest request) {
-    std::string text =
-        hub::encode(hub::SubmitJob{request.job_id, request.job_type, request.priority, request.payload.text});
+    std::string text = hub::encode(
+        hub::SubmitJob{request.job_id, request.job_type, request.priority, request.payload.text()});
     if (text.size() > settings_.send_limit)
         return Error{
             "too_large",

@@ -237,7 +237,7 @@ int submit(const Common& common, const SubmitOptions& options) {
     request.job_id = options.job_id;
     request.job_type = options.type;
     request.priority = options.priority;
-    request.payload.text = std::move(payload).value();
+    request.payload = std::move(payload).value();
     if (auto queued = client->submit(std::move(request)); !queued) {
         complain(queued.error().message);
         return exit_usage;

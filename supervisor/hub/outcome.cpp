@@ -16,7 +16,7 @@ std::string in_words(std::size_t bytes) {
 
 std::size_t OutboxItem::size() const {
     const auto* result = std::get_if<jobs::Completed>(&outcome.value);
-    return result == nullptr ? 0 : result->result.text.size();
+    return result == nullptr ? 0 : result->result.text().size();
 }
 
 void OutboxItem::sent(TimePoint now, std::size_t frame_bytes) {
@@ -30,9 +30,9 @@ std::string outcome_frame(Wire& wire, std::size_t limit, jobs::Outcome& outcome)
         jobs::Failed failed;
         failed.error.code = ipc::code::result_too_large;
         failed.error.retryable = false;
-        failed.error.message = "the result is " + in_words(completed->result.text.size()) + ", ";
+        failed.error.message = "the result is " + in_words(completed->result.text().size()) + ", ";
         try {
-            std::string frame = encode(CompleteJob{wire.stamp(), outcome.job_id, completed->result.text});
+            std::string frame = encode(CompleteJob{wire.stamp(), outcome.job_id, completed->result.text()});
             if (frame.size() <= limit) return frame;
             failed.error.message +=
                 "the Hub takes messages of at most " + in_words(limit) +

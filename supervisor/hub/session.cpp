@@ -104,10 +104,9 @@ void Session::on_chunk(TimePoint now, Chunk chunk) {
     ChunkAssembly::Outcome outcome = assembly_.add(now, std::move(chunk));
     on_dropped(std::move(outcome.dropped));
     if (!outcome.message) return;
-    HubFrame whole = decode_hub_frame(*outcome.message);
+    HubFrame whole = decode_joined_frame(*outcome.message);
     if (std::holds_alternative<Chunk>(whole)) whole = BadFrame{"a chunked message inside a chunked message"};
     if (const auto* bad = std::get_if<BadFrame>(&whole)) whole = unreadable(type, job_id, bad->reason);
-    if (std::holds_alternative<Assignment>(whole)) outcome.message.reset();  // it has taken its part
     handle(now, std::move(whole));
 }
 

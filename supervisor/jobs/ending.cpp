@@ -60,7 +60,7 @@ void Ending::finish(TimePoint now, const ActiveJob& job, std::variant<Completed,
         }
         records_.note(Note::Level::info, job.connector(), job.id(),
                       "completed" + after + ", result of " +
-                          human_bytes(std::get<Completed>(value).result.text.size()));
+                          human_bytes(std::get<Completed>(value).result.text().size()));
     }
     records_.book.finished(job);
     records_.actions.push_back(Finished{Outcome{job.id(), job.assignment.number, std::move(value)}});

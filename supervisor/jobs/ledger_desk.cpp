@@ -102,7 +102,8 @@ void LedgerDesk::store_if_needed(Waiting& waiting) {
         return;
     waiting.storing = true;
     const std::uint64_t number = waiting.operation.number;
-    tasks_.emplace_back(journal::StoreFile{number, journal_.new_data_name(number), &record->content()->text});
+    tasks_.emplace_back(
+        journal::StoreFile{number, journal_.new_data_name(number), &record->content()->text()});
 }
 
 bool LedgerDesk::append(TimePoint now, Waiting& waiting, const LedgerRecord& record) {
@@ -151,7 +152,7 @@ void LedgerDesk::stored(TimePoint now, journal::FileStored& done) {
     }
     store_problem_.clear();
     LedgerRecord& record = std::get<LedgerRecord>(waiting.operation.change);
-    const std::uint64_t bytes = record.content()->text.size();
+    const std::uint64_t bytes = record.content()->text().size();
     record.data = {done.name, bytes, done.checksum};
     waiting.data = {{done.name, {std::move(*done.file), bytes}}};
 }

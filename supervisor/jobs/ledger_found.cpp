@@ -15,7 +15,7 @@ bool read_data(const journal::Disk& disk, LedgerRecord& record) {
     if (!content || content->size() != record.data->bytes ||
         journal::checksum(*content) != record.data->checksum)
         return false;
-    record.content()->text = std::move(*content);
+    *record.content() = std::move(*content);
     return true;
 }
 

@@ -135,7 +135,8 @@ ipc::RawJson* LedgerRecord::content() {
 
 bool LedgerRecord::needs_file() const {
     const ipc::RawJson* raw = content();
-    return raw != nullptr && (raw->text.size() > longest_inline || raw->text.find('\n') != std::string::npos);
+    return raw != nullptr &&
+           (raw->text().size() > longest_inline || raw->text().find('\n') != std::string::npos);
 }
 
 std::string encode_record(const LedgerRecord& record) {
@@ -144,7 +145,7 @@ std::string encode_record(const LedgerRecord& record) {
     const ipc::RawJson* raw = record.data ? nullptr : record.content();
 
     std::string out;
-    out.reserve(512 + (raw != nullptr ? raw->text.size() : 0));
+    out.reserve(512 + (raw != nullptr ? raw->text().size() : 0));
     add(out, "hub_url", ipc::dump(record.hub_url));
     add(out, "job_id", ipc::dump(record.job_id));
     add(out, "job_type", ipc::dump(record.job_type));
@@ -165,7 +166,7 @@ std::string encode_record(const LedgerRecord& record) {
                            {"bytes", record.data->bytes},
                            {"crc32c", journal::checksum_text(record.data->checksum)}}));
     }
-    if (raw != nullptr) add(out, completed ? "result" : "payload", raw->text);
+    if (raw != nullptr) add(out, completed ? "result" : "payload", raw->text());
     out.pop_back();  // the last comma
     return out;
 }

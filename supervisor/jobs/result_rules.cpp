@@ -77,10 +77,10 @@ std::optional<ipc::JobError> declared_failure(std::string_view text) {
 }  // namespace
 
 std::variant<Completed, Failed> judge_result(ipc::RawJson result) {
-    const std::string_view text = result.text;
+    const std::string_view text = result.text();
     const std::size_t first = text.find_first_not_of(json_space);
     if (first == std::string_view::npos) return Completed{{R"({"status":"success"})"}};
-    if (text[first] != '{') return Completed{{R"({"status":"success","output":)" + result.text + "}"}};
+    if (text[first] != '{') return Completed{{R"({"status":"success","output":)" + result.text() + "}"}};
     const std::size_t next = text.find_first_not_of(json_space, first + 1);
     if (next == std::string_view::npos || text[next] == '}') return Completed{{R"({"status":"success"})"}};
     if (auto error = declared_failure(text)) return Failed{std::move(*error)};

@@ -83,7 +83,7 @@ bool ConnectorProcess::send(const ipc::ToConnector& message) {
     ChildIo* io = child_.io();
     if (io == nullptr) return false;
     const bool job = std::holds_alternative<ipc::Job>(message);
-    if (!io->send(ipc::encode(message), job)) return false;
+    if (!io->send(ipc::encode_shared(message), job)) return false;
     const std::string text = shown(message);
     child_.evidence().add_sent(text);
     if (around_.news->protocol_is_watched()) said_.trace(TraceLine::Kind::to_connector, text);
@@ -92,7 +92,7 @@ bool ConnectorProcess::send(const ipc::ToConnector& message) {
 
 Result<> ConnectorProcess::give(const ipc::Job& job) {
     // The fields around the payload are small: 1 KiB and the two texts of the client cover them.
-    const std::size_t size = job.payload.text.size() + job.job_id.size() + job.job_type.size() + 1024;
+    const std::size_t size = job.payload.text().size() + job.job_id.size() + job.job_type.size() + 1024;
     const Error busy{"busy", "too much waits for the stdin of " + to_string(id_)};
     if (!connected() || !child_.io()->fits(size) || !jobs_.add(job.job_id, job.work_dir, job.prepare))
         return busy;
@@ -100,7 +100,7 @@ Result<> ConnectorProcess::give(const ipc::Job& job) {
         if (send(job)) return Ok{};
     } catch (const std::bad_alloc&) {
         jobs_.remove(job.job_id);
-        return Error{"no_memory", "its payload has " + std::to_string(job.payload.text.size()) +
+        return Error{"no_memory", "its payload has " + std::to_string(job.payload.text().size()) +
                                       " bytes, for which " + no_memory};
     }
     jobs_.remove(job.job_id);
@@ -350,7 +350,7 @@ void ConnectorProcess::examine(const ipc::JobResult& result) {
     if (jobs_.counts_in_fractions(result.job_id) && is_news("fractions"))
         complain(result.job_id, fraction_as_progress);
     const std::string work_dir = jobs_.work_dir(result.job_id);
-    if (!work_dir.empty() && result.result.text.find(work_dir) != std::string::npos && is_news("work_dir"))
+    if (!work_dir.empty() && result.result.text().find(work_dir) != std::string::npos && is_news("work_dir"))
         complain(result.job_id, result_in_work_dir(work_dir));
 }
 

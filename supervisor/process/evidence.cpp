@@ -9,7 +9,7 @@ namespace {
 
 /// Stands in for what must not be shown: a JSON string, so that the line stays JSON.
 ipc::RawJson hidden(const ipc::RawJson& value) {
-    return {"\"<" + std::to_string(value.text.size()) + " bytes>\""};
+    return {"\"<" + std::to_string(value.text().size()) + " bytes>\""};
 }
 
 std::string without_newline(std::string line) {

@@ -125,7 +125,7 @@ TEST_F(HubLinkTest, AJobGoesThereAndBackByteForByte) {
     answer_as_hub(hub, [] { return ""; });
     const std::string odd = R"({"b":1.10,"a":1e5,"s":18446744073709551616})";
     give_job(hub, "j1", odd);
-    EXPECT_EQ(jobs_given.back().payload.text, odd);
+    EXPECT_EQ(jobs_given.back().payload.text(), odd);
     finish(odd);
     ASSERT_TRUE(until(io, [&] { return delivered == std::vector<std::string>{"j1"}; }));
     EXPECT_EQ(peer->count("\"result\":" + odd), 1);
@@ -237,7 +237,7 @@ TEST_F(HubLinkTest, LargeFramesPassInBothDirectionsWhileReadingGoesOn) {
     ASSERT_TRUE(until(io, [&] { return connected(); }));
     answer_as_hub(hub, [] { return ""; });
     give_job(hub, "j1", "{\"image\":\"" + std::string(20u << 20, 'p') + "\"}");
-    EXPECT_GT(jobs_given.back().payload.text.size(), 20u << 20);
+    EXPECT_GT(jobs_given.back().payload.text().size(), 20u << 20);
     finish("{\"image\":\"" + std::string(15u << 20, 'r') + "\"}");
     ASSERT_TRUE(until(
         io, [&] { return delivered.size() == 1; }, std::chrono::seconds(30)));

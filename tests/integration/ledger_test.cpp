@@ -178,13 +178,13 @@ TEST_F(LedgerTest, WhatWasRecordedIsThereAfterARestart) {
     const Loaded loaded = ledger->take_loaded();
     ASSERT_EQ(loaded.unfinished.size(), 1u);
     EXPECT_EQ(loaded.unfinished[0].assignment.job_id, "runs");
-    EXPECT_EQ(loaded.unfinished[0].assignment.payload.text, R"({"x":1.10})");
+    EXPECT_EQ(loaded.unfinished[0].assignment.payload.text(), R"({"x":1.10})");
     EXPECT_EQ(loaded.unfinished[0].assignment.priority, 2);
     EXPECT_EQ(loaded.unfinished[0].note.connector, "comfyui");
     EXPECT_EQ(loaded.unfinished[0].note.attempt, 2);
     EXPECT_TRUE(loaded.unfinished[0].note.with_payload);
     ASSERT_EQ(loaded.finished.size(), 2u);
-    EXPECT_EQ(std::get<Completed>(loaded.finished[0].outcome.value).result.text, R"({"r":1e5})");
+    EXPECT_EQ(std::get<Completed>(loaded.finished[0].outcome.value).result.text(), R"({"r":1e5})");
     EXPECT_EQ(loaded.finished[0].note.claimed_as, std::vector<std::string>{"w-1"});
     EXPECT_EQ(loaded.finished[0].job_type, "t");
     EXPECT_EQ(std::get<Failed>(loaded.finished[1].outcome.value).error.message, "SIGSEGV");
@@ -244,7 +244,7 @@ TEST_F(LedgerTest, ClaimsAreAddedInMemoryAndOnDisk) {
     ASSERT_EQ(loaded.unfinished.size(), 1u);
     EXPECT_EQ(loaded.unfinished[0].note.claimed_as, (std::vector<std::string>{"w-1", "w-2", "w-3", "w-4"}));
     EXPECT_EQ(loaded.unfinished[0].note.connector, "a");
-    EXPECT_EQ(loaded.unfinished[0].assignment.payload.text, R"({"p":1})");
+    EXPECT_EQ(loaded.unfinished[0].assignment.payload.text(), R"({"p":1})");
 }
 
 TEST_F(LedgerTest, SixteenMebibytesSurvive) {
@@ -255,7 +255,7 @@ TEST_F(LedgerTest, SixteenMebibytesSurvive) {
                            [&](const Result<>& done, const Outcome& outcome) {
                                EXPECT_TRUE(done.ok());
                                EXPECT_EQ(outcome.job_id, "big");
-                               came_back = std::get<Completed>(outcome.value).result.text == result;
+                               came_back = std::get<Completed>(outcome.value).result.text() == result;
                            });
     run();
     EXPECT_EQ(files(dir / "ledger", ".data"), 1u);
@@ -263,7 +263,7 @@ TEST_F(LedgerTest, SixteenMebibytesSurvive) {
     reopen();
     const Loaded loaded = ledger->take_loaded();
     ASSERT_EQ(loaded.finished.size(), 1u);
-    EXPECT_TRUE(std::get<Completed>(loaded.finished[0].outcome.value).result.text == result);
+    EXPECT_TRUE(std::get<Completed>(loaded.finished[0].outcome.value).result.text() == result);
     EXPECT_GT(ledger->stats().bytes, std::uint64_t{16} << 20);
     ledger->remove(loaded.finished[0].outcome.number, expect_ok());
     run();
@@ -353,7 +353,7 @@ TEST_F(LedgerTest, TheFilesOfAnOlderWorkerAreTakenIntoTheJournal) {
     loaded = ledger->take_loaded();
     EXPECT_EQ(loaded.finished.size(), 4u);
     EXPECT_EQ(loaded.foreign, 1u);
-    EXPECT_GT(std::get<Completed>(loaded.finished[3].outcome.value).result.text.size(), 100'000u);
+    EXPECT_GT(std::get<Completed>(loaded.finished[3].outcome.value).result.text().size(), 100'000u);
 }
 
 TEST_F(LedgerTest, AnImportThatWasEndedHalfWayIsGoneOnWith) {
@@ -570,7 +570,7 @@ TEST_F(LedgerTest, EveryAcknowledgedOutcomeSurvivesAKillInMidWrite) {
             << "a record that a kill cuts off was acknowledged by nobody";
         std::map<std::uint64_t, std::string> found;
         for (const FinishedRecord& one : loaded.finished)
-            found[one.outcome.number] = std::get<Completed>(one.outcome.value).result.text;
+            found[one.outcome.number] = std::get<Completed>(one.outcome.value).result.text();
         EXPECT_GE(acknowledged.size(), 240u);
         for (const auto& [number, yes] : acknowledged) {
             ASSERT_TRUE(found.contains(number)) << number;

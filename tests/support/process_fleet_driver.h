@@ -108,7 +108,7 @@ class FleetDriver : public process::FleetListener {
     std::optional<std::string> result(const std::string& job_id) const {
         for (const auto& [id, message] : messages) {
             const auto* result = std::get_if<ipc::JobResult>(&message);
-            if (result != nullptr && result->job_id == job_id) return result->result.text;
+            if (result != nullptr && result->job_id == job_id) return result->result.text();
         }
         return std::nullopt;
     }

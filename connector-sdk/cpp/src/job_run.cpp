@@ -23,7 +23,7 @@ Job to_public(const ipc::Job& job) {
     result.resume = job.resume;
     result.timeout = job.timeout;
     result.work_dir = job.work_dir;
-    result.payload_text = job.payload.text;
+    result.payload_text = job.payload.text();
     return result;
 }
 

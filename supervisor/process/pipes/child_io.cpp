@@ -80,7 +80,7 @@ class ChildIo::Impl : public std::enable_shared_from_this<Impl> {
     bool fits(std::size_t bytes) const { return stdin_open_ && !closing_stdin_ && queue_.fits(bytes); }
     bool backlog() const { return !queue_.empty(); }
 
-    bool send(std::string line, bool job) {
+    bool send(ipc::SharedLine line, bool job) {
         if (!stdin_open_ || closing_stdin_) return false;
         write_soon();
         queue_.push(std::move(line), job, Clock::now());
@@ -294,7 +294,7 @@ bool ChildIo::fits(std::size_t bytes) const {
 bool ChildIo::backlog() const {
     return impl_->backlog();
 }
-bool ChildIo::send(std::string line, bool job) {
+bool ChildIo::send(ipc::SharedLine line, bool job) {
     return impl_->send(std::move(line), job);
 }
 void ChildIo::close_stdin_after_writing() {

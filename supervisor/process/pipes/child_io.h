@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 
+#include "ipc/codec.h"
 #include "supervisor/base/time.h"
 #include "supervisor/process/os/unique_fd.h"
 #include "supervisor/process/pipes/newest_state.h"
@@ -55,7 +56,7 @@ class ChildIo {
     bool fits(std::size_t bytes) const;
     bool backlog() const;
     /// Queues a line (with its newline). False: stdin is closed.
-    bool send(std::string line, bool job);
+    bool send(ipc::SharedLine line, bool job);
     /// Jobs that were not begun are dropped; the rest is written, then stdin is closed.
     void close_stdin_after_writing();
     /// Closes stdin at once, whatever waits.

@@ -4,7 +4,7 @@
 
 namespace emprops::process {
 
-void WriteQueue::push(std::string line, bool job, TimePoint now) {
+void WriteQueue::push(ipc::SharedLine line, bool job, TimePoint now) {
     if (lines_.empty()) waiting_since_ = now;
     bytes_ += line.size();
     lines_.push_back({std::move(line), job});
@@ -28,10 +28,17 @@ void WriteQueue::clear() {
 std::vector<std::string_view> WriteQueue::next(std::size_t most_bytes) const {
     std::vector<std::string_view> batch;
     std::size_t bytes = 0;
+    std::size_t sent = sent_;
     for (const Line& line : lines_) {
         if (bytes >= most_bytes) break;
-        batch.push_back(std::string_view(line.text).substr(batch.empty() ? sent_ : 0));
-        bytes += batch.back().size();
+        for (std::string_view part : line.text.parts()) {
+            const std::size_t behind = std::min(sent, part.size());
+            sent -= behind;
+            part.remove_prefix(behind);
+            if (part.empty()) continue;
+            batch.push_back(part);
+            bytes += part.size();
+        }
     }
     return batch;
 }

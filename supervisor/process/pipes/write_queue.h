@@ -4,10 +4,10 @@
 
 #include <cstddef>
 #include <deque>
-#include <string>
 #include <string_view>
 #include <vector>
 
+#include "ipc/codec.h"
 #include "supervisor/base/time.h"
 
 namespace emprops::process {
@@ -20,14 +20,14 @@ class WriteQueue {
     /// Whether a job of this size may be pushed. Control lines (ping, cancel, drain) are few and always fit.
     bool fits(std::size_t bytes) const { return lines_.empty() || bytes_ + bytes <= limit_; }
     /// `job`: may be taken back by drop_jobs while it has not been begun.
-    void push(std::string line, bool job, TimePoint now);
+    void push(ipc::SharedLine line, bool job, TimePoint now);
     /// Forgets jobs of which no byte was sent: the process is being stopped.
     void drop_jobs();
     void clear();
 
     bool empty() const { return lines_.empty(); }
     std::size_t bytes() const { return bytes_; }
-    /// What to send next: as many lines as make up `most_bytes`, at least one if there is one.
+    /// What to send next, in pieces: as many lines as make up `most_bytes`, at least one if there is one.
     std::vector<std::string_view> next(std::size_t most_bytes) const;
     /// `bytes` of next() were taken.
     void consume(std::size_t bytes, TimePoint now);
@@ -36,7 +36,7 @@ class WriteQueue {
 
   private:
     struct Line {
-        std::string text;
+        ipc::SharedLine text;
         bool job = false;
     };
     std::size_t limit_;

@@ -75,7 +75,7 @@ class JobClientTest : public testing::Test {
         JobRequest request;
         request.job_id = job_id;
         request.job_type = "sim";
-        request.payload.text = "{}";
+        request.payload = "{}";
         ASSERT_TRUE(client().submit(std::move(request)).ok());
     }
     void hub(const Json& message) { wire->handlers.on_frame(message.dump()); }
@@ -207,7 +207,7 @@ TEST_F(JobClientTest, AHubThatDoesNotWelcomeUsIsUnreachable) {
 TEST_F(JobClientTest, AMessageAboveTheHubsLimitIsNotSent) {
     settings.send_limit = 100;
     JobRequest request;
-    request.payload.text = "{\"x\":\"" + std::string(200, 'x') + "\"}";
+    request.payload = "{\"x\":\"" + std::string(200, 'x') + "\"}";
     const auto queued = client().submit(std::move(request));
     ASSERT_FALSE(queued.ok());
     EXPECT_THAT(queued.error().message, HasSubstr("hub.send_limit"));

@@ -101,7 +101,7 @@ class SessionTest : public testing::Test {
         if (auto* a = std::get_if<Assigned>(&action)) {
             numbers[a->assignment.job_id] = a->assignment.number;
             desk.reserved.erase(a->assignment.job_id);
-            last_payload = a->assignment.payload.text;
+            last_payload = a->assignment.payload.text();
         }
         words.push_back(word_of(action));
     }

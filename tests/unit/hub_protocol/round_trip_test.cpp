@@ -73,7 +73,7 @@ TEST(RoundTrip, AWorkerReadsWhatAHubSays) {
     EXPECT_EQ(assigned.job_id, "j");
     EXPECT_EQ(assigned.job_type, "sim");
     EXPECT_EQ(assigned.priority, -3);
-    EXPECT_EQ(assigned.params->text, R"({"x":1.10})");
+    EXPECT_EQ(assigned.params->text(), R"({"x":1.10})");
     EXPECT_EQ(std::get<CompletedAck>(decode_hub_frame(encode(CompletedAck{"j", any_stamp}))).job_id, "j");
     EXPECT_EQ(std::get<FailedAck>(decode_hub_frame(encode(FailedAck{"j", any_stamp, "why"}))).job_id, "j");
     EXPECT_EQ(std::get<CancelJob>(decode_hub_frame(encode(CancelJob{"j", "why", 1.5}))).reason, "why");

@@ -100,13 +100,27 @@ TEST(FramesFromHub, ParamsComeOutByteForByteAndWithoutLineBreaks) {
         "{\"type\": \"job_assigned\", \"job_id\": \"j\", \"job_type\": \"t\", \"priority\": -2,\n"
         " \"params\": {\"b\": 1.10,\n\"s\": 18446744073709551616}}");
     const auto& assignment = std::get<Assignment>(frame);
-    EXPECT_EQ(assignment.params->text, "{\"b\": 1.10, \"s\": 18446744073709551616}");
+    EXPECT_EQ(assignment.params->text(), "{\"b\": 1.10, \"s\": 18446744073709551616}");
     EXPECT_EQ(assignment.priority, -2);
 }
 
+TEST(FramesFromHub, AJoinedAssignmentTakesItsPayloadAndIsTheSame) {
+    const std::string params = "{\"b\": 1.10,\n\"s\": \"" + std::string(1000, 'x') + "\"}";
+    std::string joined =
+        "{\"type\":\"job_assigned\",\"params\":" + params + ",\n\"job_id\":\"j\",\"priority\":3}";
+    const auto whole = std::get<Assignment>(decode_hub_frame(joined));
+    const char* const before = joined.data();
+    const auto taken = std::get<Assignment>(decode_joined_frame(joined));
+    EXPECT_EQ(taken.params->text(), whole.params->text());
+    EXPECT_EQ(taken.params->text().data(), before) << "not copied";
+    EXPECT_EQ(taken.job_id, "j");
+    EXPECT_EQ(taken.priority, 3);
+}
+
 TEST(FramesFromHub, MissingParamsAreAnEmptyPayloadAndOtherKindsAreNone) {
-    EXPECT_EQ(std::get<Assignment>(decode_hub_frame(R"({"type":"job_assigned","job_id":"j"})")).params->text,
-              "{}");
+    EXPECT_EQ(
+        std::get<Assignment>(decode_hub_frame(R"({"type":"job_assigned","job_id":"j"})")).params->text(),
+        "{}");
     EXPECT_FALSE(
         std::get<Assignment>(decode_hub_frame(R"({"type":"job_assigned","job_id":"j","params":[1]})"))
             .params);

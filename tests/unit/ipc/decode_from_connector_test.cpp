@@ -129,7 +129,7 @@ TEST(DecodeFromConnector, ResultIsCarriedByteForByte) {
         R"({"b":1.10,"a":1e5,"s":18446744073709551616,"u":"\ud800\u0041","d":{"x":1,"x":2}})";
     const auto message = decoded<JobResult>(R"({"type":"result","result": )" + body + R"( ,"job_id":"j"})");
     EXPECT_EQ(message.job_id, "j");
-    EXPECT_EQ(message.result.text, body);
+    EXPECT_EQ(message.result.text(), body);
 }
 
 TEST(DecodeFromConnector, ResultMustBeAnObject) {

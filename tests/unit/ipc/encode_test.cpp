@@ -39,7 +39,7 @@ TEST(Encode, JobHasTypeFirstJobIdSecondAndPayloadLast) {
     job.resume = true;
     job.timeout = Ms(1500);
     job.work_dir = "/w";
-    job.payload.text = awkward;
+    job.payload = awkward;
     EXPECT_EQ(
         encode(ToConnector{job}),
         std::string(
@@ -108,7 +108,7 @@ TEST(DecodeToConnector, JobIsReadBackAsItWas) {
     job.attempt = 3;
     job.work_dir = "/w";
     job.timeout = Ms(5);
-    job.payload.text = awkward;
+    job.payload = awkward;
     const auto back = std::get<Job>(to_connector(encode(ToConnector{job})));
     EXPECT_EQ(back.job_id, job.job_id);
     EXPECT_EQ(back.job_type, "t");
@@ -117,7 +117,30 @@ TEST(DecodeToConnector, JobIsReadBackAsItWas) {
     EXPECT_FALSE(back.resume);
     EXPECT_EQ(back.timeout, Ms(5));
     EXPECT_EQ(back.work_dir, "/w");
-    EXPECT_EQ(back.payload.text, awkward);
+    EXPECT_EQ(back.payload.text(), awkward);
+}
+
+TEST(EncodeToConnector, ALargePayloadIsSharedAndASmallOneIsCopied) {
+    Job job;
+    job.job_id = "j";
+    for (const std::size_t size : {10u, 100'000u}) {
+        job.payload = "{\"x\":\"" + std::string(size, 'x') + "\"}";
+        const SharedLine line = encode_shared(ToConnector{job});
+        std::string joined;
+        for (const std::string_view part : line.parts())
+            joined += part;
+        EXPECT_TRUE(joined == encode(ToConnector{job}));
+        EXPECT_EQ(line.size(), joined.size());
+        EXPECT_EQ(line.parts()[1].data() == job.payload.text().data(), size > 10);
+    }
+}
+
+TEST(EncodeToConnector, ALargePayloadWithLineBreaksIsPutOnOneLine) {
+    Job job;
+    job.payload = "{\"x\":\n\"" + std::string(100'000, 'x') + "\"}";
+    const SharedLine line = encode_shared(ToConnector{job});
+    EXPECT_TRUE(line.head == encode(ToConnector{job}));
+    EXPECT_EQ(line.head.find('\n'), line.head.size() - 1);
 }
 
 TEST(DecodeToConnector, HelloIsReadBackAndHasDefaults) {

@@ -136,7 +136,7 @@ TEST(MessageBehindText, CountsIfItIsWhole) {
     const Behind found = behind(line);
     EXPECT_EQ(found.at, text.size());
     EXPECT_EQ(std::get<JobResult>(found.message).job_id, "j");
-    EXPECT_EQ(std::get<JobResult>(found.message).result.text, R"({"a":1.10})");
+    EXPECT_EQ(std::get<JobResult>(found.message).result.text(), R"({"a":1.10})");
     EXPECT_EQ(std::get<Ready>(behind("\x1b[0m{\"type\":\"ready\",\"protocol\":1}").message).protocol, 1);
     const std::string mixed =
         R"({"type":"progress","job_id":"a","prog{"type":"result","job_id":"b","result":{}})";

@@ -100,7 +100,7 @@ TEST(Death, AResumableJobIsGivenOnceMoreToTheNextProcessOfItsConnector) {
     desk.pass(59s);
     const auto second = desk.ready("a", {"t"}, 1, can_resume);
     EXPECT_EQ(desk.events(), Lines({"give j1 to a attempt 2 resume"}));
-    EXPECT_EQ(std::get<GiveJob>(desk.all.back()).job.payload.text, R"({"n":1})");
+    EXPECT_EQ(std::get<GiveJob>(desk.all.back()).job.payload.text(), R"({"n":1})");
     desk.result(second, "j1");
     EXPECT_EQ(desk.events().at(0), "finished j1 completed");
     EXPECT_EQ(desk.dispatcher.stats().resumed, 1u);

@@ -19,7 +19,7 @@ TEST(Dispatcher, AJobIsRecordedGivenAndFinishedWithItsResultUntouched) {
               Lines({"progress j1 40", "finished j1 completed", "ended j1 at a", "types t free t:1"}));
     const auto& finished = std::get<Finished>(desk.all[desk.all.size() - 3]);
     EXPECT_EQ(finished.outcome.number, 1u);
-    EXPECT_EQ(std::get<Completed>(finished.outcome.value).result.text,
+    EXPECT_EQ(std::get<Completed>(finished.outcome.value).result.text(),
               R"({"seed":18446744073709551616,"b":1.10})");
     EXPECT_TRUE(desk.dispatcher.quiet());
 }
@@ -51,12 +51,12 @@ TEST(Dispatcher, TheJobMessageCarriesPayloadPriorityAndTimeLimit) {
         return std::holds_alternative<GiveJob>(action);
     });
     const ipc::Job& job = std::get<GiveJob>(*give).job;
-    EXPECT_EQ(job.payload.text, R"({"n":1})");
+    EXPECT_EQ(job.payload.text(), R"({"n":1})");
     EXPECT_EQ(job.priority, 5);
     EXPECT_EQ(job.timeout, Ms(90s));
     const RecordJob& record = std::get<RecordJob>(desk.all[1]);
     EXPECT_EQ(record.note.claimed_as, Lines({"w-1"}));
-    EXPECT_EQ(record.assignment.payload.text, "{}") << "only a connector that resumes needs it on disk";
+    EXPECT_EQ(record.assignment.payload.text(), "{}") << "only a connector that resumes needs it on disk";
 }
 
 TEST(Dispatcher, NothingIsGivenBeforeTheLedgerHasAnswered) {

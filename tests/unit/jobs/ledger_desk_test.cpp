@@ -35,7 +35,7 @@ void check_after_cut(const SimulatedDisk& left, const Day& day, const std::strin
     for (const auto& [number, record] : found.records) {
         ASSERT_EQ(record.job_id, "j" + std::to_string(number)) << where;
         if (!record.outcome) continue;
-        const std::string result = std::get<Completed>(*record.outcome).result.text;
+        const std::string result = std::get<Completed>(*record.outcome).result.text();
         ASSERT_EQ(result, Day::result_of(number)) << where;
         if (!hub.ended.contains(number)) hub.complete(number, result);
     }
@@ -259,7 +259,7 @@ TEST(LedgerDesk, OfOneNumberTheOrderIsKeptBehindALargeContent) {
     EXPECT_THAT(order, testing::ElementsAre("other", "large", "claim"));
     const FoundLedger found(*disk.killed());
     EXPECT_EQ(found.records.at(5).claimed_as, (std::vector<std::string>{"w", "w-2"}));
-    EXPECT_EQ(found.records.at(5).content()->text, Day::result_of(5));
+    EXPECT_EQ(found.records.at(5).content()->text(), Day::result_of(5));
     day.delivered(5);
     day.pass(1s);
     EXPECT_EQ(data_files(disk), 0u);

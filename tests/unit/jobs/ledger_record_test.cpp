@@ -61,11 +61,11 @@ TEST(LedgerRecord, PayloadAndResultSurviveByteForByte) {
     const std::string odd = R"({"b":1.10,"a":1e5,"s":18446744073709551616, "u":"\u00e9é","a":2})";
     LedgerRecord record = sample();
     record.payload = ipc::RawJson{odd};
-    EXPECT_EQ(through(record).value().payload->text, odd);
+    EXPECT_EQ(through(record).value().payload->text(), odd);
     record.outcome = Completed{{odd}};
     const Result<LedgerRecord> back = through(record);
     ASSERT_TRUE(back.ok());
-    EXPECT_EQ(std::get<Completed>(*back->outcome).result.text, odd);
+    EXPECT_EQ(std::get<Completed>(*back->outcome).result.text(), odd);
     EXPECT_FALSE(back->payload) << "not needed any more";
 }
 
@@ -103,9 +103,9 @@ TEST(LedgerRecord, ALargeContentIsNamedInItsPlace) {
     LedgerRecord record = sample();
     record.payload = ipc::RawJson{std::string(longest_inline, ' ')};
     EXPECT_FALSE(record.needs_file());
-    record.payload->text += ' ';
+    record.payload = record.payload->text() + ' ';
     EXPECT_TRUE(record.needs_file());
-    record.payload->text = "{\n}";
+    record.payload = "{\n}";
     EXPECT_TRUE(record.needs_file()) << "a line has no line break";
     record.data = {"7-3.data", 70'000, 0x0ABCDEF0};
     const Result<LedgerRecord> assigned = through(record);

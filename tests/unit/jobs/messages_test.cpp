@@ -32,11 +32,11 @@ TEST(Messages, ASignOfLifeEndsWaitingAndDropsThePayloadOfWhatIsNeverGivenAgain) 
     it.messages.accepted(it.now + 1s, it.a.id, {"j1"});
     EXPECT_TRUE(job.run.started);
     EXPECT_FALSE(it.a.refusals.one_at_a_time());
-    EXPECT_EQ(job.assignment.payload.text, ipc::RawJson{}.text);
+    EXPECT_EQ(job.assignment.payload.text(), ipc::RawJson{}.text());
     Instance& resumes = it.ready("b", 1, {.resume = true});
     const ActiveJob& kept = it.run("j2", resumes);
     it.messages.accepted(it.now, resumes.id, {"j2"});
-    EXPECT_EQ(kept.assignment.payload.text, R"({"n":1})");
+    EXPECT_EQ(kept.assignment.payload.text(), R"({"n":1})");
 }
 
 TEST(Messages, ProgressIsReportedWhileTheJobIsOurs) {

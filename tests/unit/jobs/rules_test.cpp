@@ -44,7 +44,7 @@ TEST(ResultRules, WhatTheHubGetsForWhatAConnectorSaid) {
         const auto judged = judge_result({one.given});
         if (one.completed != nullptr) {
             ASSERT_TRUE(std::holds_alternative<Completed>(judged)) << one.given;
-            EXPECT_EQ(std::get<Completed>(judged).result.text, one.completed);
+            EXPECT_EQ(std::get<Completed>(judged).result.text(), one.completed);
         } else {
             ASSERT_TRUE(std::holds_alternative<Failed>(judged)) << one.given;
             EXPECT_EQ(std::get<Failed>(judged).error.code, one.code) << one.given;

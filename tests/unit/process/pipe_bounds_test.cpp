@@ -18,7 +18,7 @@ using testing::IsEmpty;
 TEST(WriteQueue, TakesOneMessageOfAnySizeAndThenUpToItsLimit) {
     WriteQueue queue(100);
     EXPECT_TRUE(queue.fits(1'000'000));
-    queue.push(std::string(90, 'a'), true, {});
+    queue.push({std::string(90, 'a')}, true, {});
     EXPECT_TRUE(queue.fits(10));
     EXPECT_FALSE(queue.fits(11));
     queue.consume(90, {});
@@ -27,8 +27,8 @@ TEST(WriteQueue, TakesOneMessageOfAnySizeAndThenUpToItsLimit) {
 
 TEST(WriteQueue, GivesLinesInOrderAndContinuesWithinALine) {
     WriteQueue queue(100);
-    queue.push("first\n", true, {});
-    queue.push("second\n", false, {});
+    queue.push({"first\n"}, true, {});
+    queue.push({"second\n"}, false, {});
     EXPECT_THAT(queue.next(1), ElementsAre("first\n"));
     queue.consume(2, {});
     EXPECT_THAT(queue.next(1), ElementsAre("rst\n"));
@@ -43,7 +43,7 @@ TEST(WriteQueue, GivesLinesInOrderAndContinuesWithinALine) {
 TEST(WriteQueue, GivesSeveralLinesAtOnceAndKnowsWhereInThemItWasLeft) {
     WriteQueue queue(100);
     for (const char* line : {"first\n", "second\n", "third\n"})
-        queue.push(line, false, {});
+        queue.push({line}, false, {});
     EXPECT_THAT(queue.next(7), ElementsAre("first\n", "second\n"))
         << "the limit is passed by one line at most";
     queue.consume(9, {});
@@ -56,9 +56,9 @@ TEST(WriteQueue, GivesSeveralLinesAtOnceAndKnowsWhereInThemItWasLeft) {
 
 TEST(WriteQueue, DropsJobsThatWereNotBegunAndKeepsTheRest) {
     WriteQueue queue(100);
-    queue.push("begun\n", true, {});
-    queue.push("job\n", true, {});
-    queue.push("drain\n", false, {});
+    queue.push({"begun\n"}, true, {});
+    queue.push({"job\n"}, true, {});
+    queue.push({"drain\n"}, false, {});
     queue.consume(1, {});
     queue.drop_jobs();
     EXPECT_THAT(queue.next(100), ElementsAre("egun\n", "drain\n"));
@@ -66,11 +66,29 @@ TEST(WriteQueue, DropsJobsThatWereNotBegunAndKeepsTheRest) {
     EXPECT_EQ(queue.bytes(), 6u);
 }
 
+TEST(WriteQueue, ALineInPiecesIsOneLineAndMayBeLeftInAnyOfThem) {
+    const std::string whole = "head{1}\ntail";
+    for (std::size_t left = 0; left <= whole.size(); ++left) {
+        WriteQueue queue(100);
+        queue.push({"head", ipc::RawJson("{1}"), "\n"}, true, {});
+        queue.push({"tail"}, false, {});
+        EXPECT_EQ(queue.bytes(), whole.size());
+        queue.consume(left, {});
+        std::string rest;
+        for (const std::string_view part : queue.next(100))
+            rest += part;
+        EXPECT_EQ(rest, whole.substr(left));
+        EXPECT_EQ(queue.bytes(), whole.size() - left);
+        queue.drop_jobs();
+        EXPECT_EQ(queue.bytes(), left == 0 ? 4 : whole.size() - left) << "left at " << left;
+    }
+}
+
 TEST(WriteQueue, TheWaitStartsAnewWithEachByteTaken) {
     const TimePoint start{};
     WriteQueue queue(100);
-    queue.push("line\n", false, start);
-    queue.push("next\n", false, start + 5s);
+    queue.push({"line\n"}, false, start);
+    queue.push({"next\n"}, false, start + 5s);
     EXPECT_EQ(queue.waiting_since(), start);
     queue.consume(0, start + 9s);
     EXPECT_EQ(queue.waiting_since(), start) << "nothing was taken";

@@ -50,7 +50,7 @@ ipc::Job some_job(const std::string& payload = "{}") {
     job.job_id = "j";
     job.job_type = "t";
     job.attempt = 2;
-    job.payload.text = payload;
+    job.payload = payload;
     return job;
 }
 
@@ -62,7 +62,7 @@ struct Ran {
             ipc::decode_from_connector(std::string_view(line).substr(0, line.size() - 1)));
     }
     ipc::JobError error() const { return std::get<ipc::Failed>(message()).error; }
-    std::string result() const { return std::get<ipc::JobResult>(message()).result.text; }
+    std::string result() const { return std::get<ipc::JobResult>(message()).result.text(); }
 };
 
 Ran run(Connector& connector, const std::string& payload = "{}", std::size_t limit = no_limit) {
