@@ -69,6 +69,8 @@ bool Assignments::deliver(TimePoint now, jobs::Outcome outcome, bool asks) {
         wire_.act(NotDelivered{outcome.job_id, outcome.number, std::move(*unwanted)});
         return false;
     }
+    // How far a failed job came is worth a message; a result says it all.
+    if (std::holds_alternative<jobs::Failed>(outcome.value)) running_.say_held(now, outcome.job_id);
     auto job = running_.end(outcome.job_id, outcome.number);
     if (!job) {
         wire_.note(Note::Level::warn,

@@ -90,7 +90,7 @@ class HubLink final : public jobs::JobLink {
         input([=, this](TimePoint now) { session_.place(now, job_id, place); });
     }
     void begun(const std::string& job_id, std::uint64_t number) override {
-        input([=, this](TimePoint now) { session_.begun(now, job_id, number); });
+        input([=, this](TimePoint) { session_.begun(job_id, number); });
     }
     void ran_again() override {
         input([this](TimePoint) { session_.ran_again(); });
@@ -111,7 +111,7 @@ class HubLink final : public jobs::JobLink {
     }
     void report_progress(const std::string& job_id, std::uint64_t number,
                          const ipc::Progress& progress) override {
-        input([=, this](TimePoint now) { session_.report_progress(now, job_id, number, progress); });
+        input([=, this](TimePoint) { session_.report_progress(job_id, number, progress); });
     }
     void service_request(const ipc::ServiceRequest& request) override {
         input([=, this](TimePoint) { session_.service_request(request); });

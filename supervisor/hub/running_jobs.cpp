@@ -43,10 +43,10 @@ void RunningJobs::begin(TimePoint now, const std::string& job_id, const std::str
                true);
 }
 
-void RunningJobs::begun(TimePoint now, const std::string& job_id, std::uint64_t number) {
+void RunningJobs::begun(const std::string& job_id, std::uint64_t number) {
     const auto job = jobs_.find(job_id);
     if (job == jobs_.end() || job->second.number != number) return;
-    if (std::exchange(job->second.waits, false)) report(now, job_id, number, started(job_id));
+    if (std::exchange(job->second.waits, false)) report(job_id, number, started(job_id));
 }
 
 std::optional<RunningJob> RunningJobs::end(const std::string& job_id, std::uint64_t number) {
@@ -98,13 +98,15 @@ void RunningJobs::confirm(TimePoint now, const std::string& job_id) {
     }
 }
 
-void RunningJobs::report(TimePoint now, const std::string& job_id, std::uint64_t number,
-                         const ipc::Progress& progress) {
+void RunningJobs::report(const std::string& job_id, std::uint64_t number, const ipc::Progress& progress) {
     const auto job = jobs_.find(job_id);
     if (job == jobs_.end() || job->second.number != number) return;
     job->second.held_progress = progress;
     job->second.held_progress->job_id = job_id;
-    send_held_progress(now, job->second);
+}
+
+void RunningJobs::say_held(TimePoint now, const std::string& job_id) {
+    if (const auto job = jobs_.find(job_id); job != jobs_.end()) send_held_progress(now, job->second);
 }
 
 void RunningJobs::send_held_progress(TimePoint now, RunningJob& job) {

@@ -28,7 +28,7 @@ struct RunningJob {
     bool resumable = true;
     bool waits = false;  ///< it has not begun, and the Hub is told so
     TimePoint unfenced_since;
-    std::optional<ipc::Progress> held_progress;  ///< the newest that could not be sent yet
+    std::optional<ipc::Progress> held_progress;  ///< the newest that was not sent yet
     double progress_tokens = 20;
     TimePoint tokens_at;
 };
@@ -44,7 +44,7 @@ class RunningJobs {
     void begin(TimePoint now, const std::string& job_id, const std::string& job_type, std::uint64_t number,
                bool waits = false);
     /// It waits no more.
-    void begun(TimePoint now, const std::string& job_id, std::uint64_t number);
+    void begun(const std::string& job_id, std::uint64_t number);
     /// The job is over here, in whichever way. Nothing when it does not run under this number.
     std::optional<RunningJob> end(const std::string& job_id, std::uint64_t number);
     /// The Hub has given it away, or it was cancelled: why its outcome is unwanted is remembered.
@@ -63,8 +63,9 @@ class RunningJobs {
     std::vector<std::string> add_claim(const std::string& job_id);
     /// The Hub says that it is ours.
     void confirm(TimePoint now, const std::string& job_id);
-    void report(TimePoint now, const std::string& job_id, std::uint64_t number,
-                const ipc::Progress& progress);
+    /// Said by keep_alive(), or by say_held() before a failure; beside a result it would say nothing new.
+    void report(const std::string& job_id, std::uint64_t number, const ipc::Progress& progress);
+    void say_held(TimePoint now, const std::string& job_id);
     void keep_alive(TimePoint now);
     /// One is due for every job now.
     void owe_signs();

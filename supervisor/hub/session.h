@@ -80,8 +80,8 @@ class Session {
         intake_.on_place(now, job_id, place);
     }
     /// A job whose place was ahead has begun.
-    void begun(TimePoint now, const std::string& job_id, std::uint64_t number) {
-        assignments_.running().begun(now, job_id, number);
+    void begun(const std::string& job_id, std::uint64_t number) {
+        assignments_.running().begun(job_id, number);
     }
     /// The `capabilities` of register_worker, without supported_job_types: the fixed part merged with each
     /// connector's keys (merge_capabilities() of presence.h).
@@ -95,9 +95,9 @@ class Session {
     void forget_connector_status(const std::string& connector) {
         presence_.forget_connector_status(connector);
     }
-    void report_progress(TimePoint now, const std::string& job_id, std::uint64_t number,
-                         const ipc::Progress& progress) {
-        assignments_.running().report(now, job_id, number, progress);
+    /// The newest of a turn is said by advance(), unless the job is completed in the same turn.
+    void report_progress(const std::string& job_id, std::uint64_t number, const ipc::Progress& progress) {
+        assignments_.running().report(job_id, number, progress);
     }
     void service_request(const ipc::ServiceRequest& request) { presence_.service_request(request); }
     /// The outcome of an assignment; it is durable already. Ends with Delivered or NotDelivered, sometime.

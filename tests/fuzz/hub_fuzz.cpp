@@ -139,7 +139,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 if (const auto ended = desk.end_one())
                     session.deliver(now, {ended->job_id, ended->number, jobs::Completed{{R"({"a":1})"}}});
                 if (const jobs::Assignment* begun = desk.begin_one())
-                    session.begun(now, begun->job_id, begun->number);
+                    session.begun(begun->job_id, begun->number);
                 break;
             default:
                 session.on_frame(now, line);

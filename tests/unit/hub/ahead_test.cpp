@@ -61,9 +61,9 @@ TEST_F(AheadTest, AtTheLocalHubItSaysApartWhatItTakesAhead) {
     EXPECT_EQ(last_frame()["ahead_job_types"], ipc::Json::array());
     const auto end = completed("j1");
     desk.now_free.ahead = {"sim"};
-    session().begun(now, "j2", numbers["j2"]);
+    session().begun("j2", numbers["j2"]);
     session().deliver(now, end);
-    EXPECT_THAT(run(), ElementsAre("progress j2 0", "progress j1 100", "complete j1", "status busy"));
+    EXPECT_THAT(run(), ElementsAre("progress j1 100", "complete j1", "progress j2 0", "status busy"));
     EXPECT_EQ(last_frame()["ahead_job_types"], ipc::Json::array({"sim"}));
 }
 
@@ -83,10 +83,10 @@ TEST_F(AheadTest, WhileItWaitsItsSignsOfLifeSaySo) {
     EXPECT_EQ(signs["j2"]["message"], "waits for the slot");
     EXPECT_EQ(signs["j2"]["begun"], false);
     EXPECT_FALSE(signs["j1"].contains("begun"));
-    session().begun(now, "j2", numbers["j2"]);
+    session().begun("j2", numbers["j2"]);
     EXPECT_THAT(run(), ElementsAre("progress j2 0"));
     EXPECT_FALSE(last_frame().contains("begun"));
-    session().begun(now, "j2", numbers["j2"]);
+    session().begun("j2", numbers["j2"]);
     EXPECT_THAT(run(), IsEmpty());
 }
 

@@ -13,7 +13,7 @@ TEST_F(FencingTest, ARunningJobIsKeptAliveEveryTenSecondsUnlessItReportsProgress
     ipc::Progress half;
     half.progress = 50;
     EXPECT_THAT(pass(Ms(9'000)), Not(Contains("keepalive j1")));
-    session().report_progress(now, "j1", numbers["j1"], half);
+    session().report_progress("j1", numbers["j1"], half);
     EXPECT_THAT(run(), ElementsAre("progress j1 50"));
     EXPECT_THAT(pass(Ms(9'999)), Not(Contains("keepalive j1")));
     EXPECT_THAT(pass(Ms(1)), Contains("keepalive j1"));
@@ -23,18 +23,46 @@ TEST_F(FencingTest, AFloodOfProgressIsThinnedAndTheNewestWins) {
     connect();
     get_job("j1");
     ipc::Progress progress;
+    std::size_t said = 0;
     for (int i = 0; i <= 1000; ++i) {
         progress.progress = i % 100;
-        session().report_progress(now, "j1", numbers["j1"], progress);
+        session().report_progress("j1", numbers["j1"], progress);
+        said += run().size();
     }
-    EXPECT_EQ(run().size(), 20u);
+    EXPECT_EQ(said, 20u);
     EXPECT_THAT(pass(Ms(200)), ElementsAre("progress j1 0"));
+}
+
+TEST_F(FencingTest, OfTheProgressOfATurnTheNewestIsSaid) {
+    connect();
+    get_job("j1");
+    ipc::Progress progress;
+    for (const int percent : {10, 20, 30}) {
+        progress.progress = percent;
+        session().report_progress("j1", numbers["j1"], progress);
+    }
+    EXPECT_THAT(run(), ElementsAre("progress j1 30"));
+}
+
+TEST_F(FencingTest, ProgressInTheTurnOfItsResultIsNotSaidAndOfAFailureItIs) {
+    desk.offer_types({{"sim", 2}});
+    connect();
+    get_job("j1");
+    get_job("j2");
+    ipc::Progress progress;
+    progress.progress = 99;
+    session().report_progress("j1", numbers["j1"], progress);
+    const Words of_result = end_job(completed("j1"));
+    EXPECT_THAT(of_result, testing::IsSupersetOf({"progress j1 100", "complete j1"}));
+    EXPECT_THAT(of_result, Not(Contains("progress j1 99")));
+    session().report_progress("j2", numbers["j2"], progress);
+    EXPECT_THAT(end_job(failed("j2")), testing::IsSupersetOf({"progress j2 99", "fail j2 service_error"}));
 }
 
 TEST_F(FencingTest, ProgressOfAnEarlierAssignmentIsNotSent) {
     connect();
     get_job("j1");
-    session().report_progress(now, "j1", numbers["j1"] + 7, ipc::Progress{});
+    session().report_progress("j1", numbers["j1"] + 7, ipc::Progress{});
     EXPECT_THAT(run(), IsEmpty());
 }
 

@@ -199,7 +199,7 @@ TEST_F(PressureTest, ALongTextThatIsNoMessageDoesNotMakeProgressTooLarge) {
     progress.progress = 5;
     progress.status = std::string(5000, 's');
     progress.message = std::string(5000, 'm');
-    session().report_progress(now, "j1", numbers["j1"], progress);
+    session().report_progress("j1", numbers["j1"], progress);
     EXPECT_THAT(run(), ElementsAre("progress j1 5"));
     EXPECT_LE(longest_frame(), std::size_t{1000});
 }

@@ -19,7 +19,8 @@ struct RunningJobsTest : MachineTest {
         ipc::Progress said_so;
         said_so.progress = progress;
         said_so.status = "processing";
-        jobs.report(now, job, number, said_so);
+        jobs.report(job, number, said_so);
+        jobs.keep_alive(now);
     }
     void adopt(bool resumable = true) {
         RunningJob job;
@@ -82,6 +83,19 @@ TEST_F(RunningJobsTest, OfAFloodOfProgressTheNewestIsTold) {
     EXPECT_THAT(said(), ElementsAre("progress j1 60"));
 }
 
+TEST_F(RunningJobsTest, ProgressIsHeldUntilItIsKnownWhetherTheJobEnds) {
+    begin();
+    ipc::Progress progress;
+    progress.progress = 50;
+    jobs.report("j1", 1, progress);
+    EXPECT_THAT(said(), IsEmpty());
+    EXPECT_LE(jobs.next_wakeup(), now + Ms(100));
+    jobs.say_held(now, "j1");
+    jobs.say_held(now, "j1");
+    jobs.say_held(now, "another");
+    EXPECT_THAT(said(), ElementsAre("progress j1 50"));
+}
+
 TEST_F(RunningJobsTest, ProgressOfAnotherAssignmentIsNotTold) {
     begin("j1", 2);
     report(50, "j1", 1);
@@ -95,7 +109,8 @@ TEST_F(RunningJobsTest, ProgressThatIsTooLargeIsToldWithoutItsDetails) {
     ipc::Progress large;
     large.progress = 10;
     large.message = std::string(2000, 'x');
-    jobs.report(now, "j1", 1, large);
+    jobs.report("j1", 1, large);
+    jobs.keep_alive(now);
     EXPECT_THAT(said(), ElementsAre("progress j1 10"));
     EXPECT_LT(last_frame.size(), 1000u);
 }
