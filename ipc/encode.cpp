@@ -2,56 +2,47 @@
 
 #include "ipc/codec.h"
 #include "ipc/json_text.h"
+#include "ipc/object_text.h"
 
 namespace emprops::ipc {
 namespace {
 
-/// Writes the members of one message in the order of the calls; `type` is the first one.
+/// `type` is the first member.
 class Line {
   public:
-    explicit Line(const char* type) {
-        text_ = "{";
-        add("type", type);
-    }
+    explicit Line(const char* type) { object_.add("type", type); }
 
-    Line& add(const char* name, const Json& value) {
-        // `replace`: whatever text reached us from outside, the line stays valid UTF-8 and nothing throws.
-        return add_text(name, ipc::dump(value));
+    template <class Value>
+    Line& add(const char* name, const Value& value) {
+        object_.add(name, value);
+        return *this;
     }
-    Line& add_if(bool wanted, const char* name, const Json& value) {
-        return wanted ? add(name, value) : *this;
+    template <class Value>
+    Line& add_if(bool wanted, const char* name, const Value& value) {
+        object_.add_if(wanted, name, value);
+        return *this;
     }
     Line& add_raw(const char* name, const RawJson& value) {
-        return add_text(name, has_breaks(value) ? on_one_line(value.text()) : value.text());
+        object_.add_raw(name, has_breaks(value) ? on_one_line(value.text()) : value.text());
+        return *this;
     }
 
-    std::string end() {
-        text_ += line_end;
-        return std::move(text_);
-    }
+    std::string end() { return object_.end() + "\n"; }
     /// The same with a last member that is not copied.
     SharedLine end_with(const char* name, const RawJson& value) {
         if (value.text().size() < least_shared_bytes || has_breaks(value))
             return {add_raw(name, value).end()};
-        add_text(name, "");
-        return {std::move(text_), value, line_end};
+        return {object_.end_before(name), value, "}\n"};
     }
 
   private:
-    static constexpr const char* line_end = "}\n";
     static constexpr std::size_t least_shared_bytes = 64 * 1024;
 
     static bool has_breaks(const RawJson& value) {
         return value.text().find('\n') != std::string::npos || value.text().find('\r') != std::string::npos;
     }
-    Line& add_text(const char* name, std::string_view json) {
-        text_.reserve(text_.size() + json.size() + 32);
-        if (text_.size() > 1) text_ += ',';
-        text_.append("\"").append(name).append("\":").append(json);
-        return *this;
-    }
 
-    std::string text_;
+    ObjectText object_;
 };
 
 Json names(const Features& features) {

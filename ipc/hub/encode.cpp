@@ -2,43 +2,24 @@
 
 #include "ipc/hub/codec.h"
 #include "ipc/json_text.h"
+#include "ipc/object_text.h"
 #include "ipc/text/utf8.h"
 
 namespace emprops::hub {
 namespace {
 
-using Members = nlohmann::ordered_json;
+using ipc::ObjectText;
 
 /// `type` is the first member, a timestamp of 0 is left out, as the Hub does in some of its messages.
-Members begin(const char* type, double timestamp = 0) {
-    Members message{{"type", type}};
-    if (timestamp > 0) message["timestamp"] = timestamp;
+ObjectText begin(const char* type, double timestamp = 0) {
+    ObjectText message;
+    message.add("type", type).add_if(timestamp > 0, "timestamp", timestamp);
     return message;
 }
-Members begin(const char* type, const Stamp& stamp) {
-    return {{"type", type}, {"timestamp", stamp.timestamp}, {"worker_id", stamp.worker_id}};
-}
-
-std::string message_text(Members message, const Members& more = Members::object()) {
-    message.update(more);
-    return ipc::dump(message);
-}
-
-/// With a large last member, whose JSON text goes in as it is.
-std::string message_text(Members message, const Members& more, const char* key, std::string_view value) {
-    std::string whole = message_text(std::move(message), more);
-    whole.reserve(whole.size() + value.size() + 64);
-    whole.back() = ',';
-    return whole.append("\"").append(key).append("\":").append(value).append("}");
-}
-
-template <class Value>
-Members or_null(bool known, const Value& value) {
-    return known ? Members(value) : Members(nullptr);
-}
-template <class Value>
-Members or_null(const std::optional<Value>& value) {
-    return value ? Members(*value) : Members(nullptr);
+ObjectText begin(const char* type, const Stamp& stamp) {
+    ObjectText message;
+    message.add("type", type).add("timestamp", stamp.timestamp).add("worker_id", stamp.worker_id);
+    return message;
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -66,80 +47,88 @@ Json with_job_types(const Json& capabilities, const std::vector<std::string>& jo
 }
 
 std::string encode(const RegisterWorker& message) {
-    return message_text(begin("register_worker", message.stamp),
-                        {{"capabilities", with_job_types(message.capabilities, message.job_types)},
-                         {"subscribe_to_jobs", message.subscribe_to_jobs},
-                         {"status", message.status}});
+    return begin("register_worker", message.stamp)
+        .add("capabilities", with_job_types(message.capabilities, message.job_types))
+        .add("subscribe_to_jobs", message.subscribe_to_jobs)
+        .add("status", message.status)
+        .end();
 }
 
 std::string encode(const WorkerHeartbeat& message) {
-    return message_text(begin("worker_heartbeat", message.stamp),
-                        {{"status", or_null(message.status)}, {"load", message.load}});
+    return begin("worker_heartbeat", message.stamp)
+        .add("status", message.status)
+        .add("load", message.load)
+        .end();
 }
 
 std::string encode(const WorkerStatus& message) {
-    Members out = begin("worker_status", message.stamp);
     const bool to_monitor = !message.message_id.empty();
-    if (to_monitor) out["message_id"] = message.message_id;
-    out["status"] = or_null(message.status);
-    if (to_monitor || !message.capabilities.is_null()) out["capabilities"] = message.capabilities;
-    if (to_monitor || !message.connector_statuses.is_null())
-        out["connector_statuses"] = message.connector_statuses;
-    if (message.ahead_job_types) out["ahead_job_types"] = *message.ahead_job_types;
-    return message_text(std::move(out));
+    return begin("worker_status", message.stamp)
+        .add_if(to_monitor, "message_id", message.message_id)
+        .add("status", message.status)
+        .add_if(to_monitor || !message.capabilities.is_null(), "capabilities", message.capabilities)
+        .add_if(to_monitor || !message.connector_statuses.is_null(), "connector_statuses",
+                message.connector_statuses)
+        .add_if(message.ahead_job_types.has_value(), "ahead_job_types", message.ahead_job_types)
+        .end();
 }
 
 std::string encode(const ClaimJob& message) {
-    Members out = begin("claim_job", message.stamp);
-    out["job_id"] = message.job_id;
-    out["claim_timeout"] = 30;  // what the Hub always uses, whatever is sent
-    if (!message.earlier_worker_ids.empty()) out["earlier_worker_ids"] = message.earlier_worker_ids;
-    return message_text(std::move(out));
+    return begin("claim_job", message.stamp)
+        .add("job_id", message.job_id)
+        .add("claim_timeout", 30)  // what the Hub always uses, whatever is sent
+        .add_if(!message.earlier_worker_ids.empty(), "earlier_worker_ids", message.earlier_worker_ids)
+        .end();
 }
 
 std::string encode(const JobProgress& message) {
-    Members more{{"job_id", message.job_id},
-                 {"progress", std::clamp(message.progress, -1, 100)},
-                 {"status", message.status},
-                 {"message", or_null(message.message)}};
-    if (!message.begun) more["begun"] = false;
-    return message_text(begin("update_job_progress", message.stamp), more, "connector_details",
-                        message.connector_details);
+    return begin("update_job_progress", message.stamp)
+        .add("job_id", message.job_id)
+        .add("progress", std::clamp(message.progress, -1, 100))
+        .add("status", message.status)
+        .add("message", message.message)
+        .add_if(!message.begun, "begun", false)
+        .add_raw("connector_details", message.connector_details)
+        .end();
 }
 
 std::string encode(const CompleteJob& message) {
-    const Members out = begin("complete_job", message.stamp);
-    const Members job{{"job_id", message.job_id}};
     const std::string_view result = trimmed(message.result);
-    if (result.starts_with('{') && !is_empty_object(result)) return message_text(out, job, "result", result);
-    const std::string wrapped = R"({"result":)" + std::string(result.empty() ? "null" : result) + "}";
-    return message_text(out, job, "result", wrapped);
+    ObjectText out = begin("complete_job", message.stamp);
+    out.add("job_id", message.job_id);
+    if (result.starts_with('{') && !is_empty_object(result)) return out.add_raw("result", result).end();
+    ObjectText wrapped;
+    wrapped.add_raw("result", result.empty() ? "null" : result);
+    return out.add_raw("result", wrapped.end()).end();
 }
 
 std::string encode(const FailJob& message) {
-    Members out = begin("fail_job", message.stamp);
-    out.update(Members{{"job_id", message.job_id},
-                       {"error", safe_text(message.error)},
-                       {"error_code", safe_text(message.error_code)},
-                       {"retryable", message.retryable}});
-    if (!message.begun) out["begun"] = false;
-    return message_text(std::move(out));
+    return begin("fail_job", message.stamp)
+        .add("job_id", message.job_id)
+        .add("error", safe_text(message.error))
+        .add("error_code", safe_text(message.error_code))
+        .add("retryable", message.retryable)
+        .add_if(!message.begun, "begun", false)
+        .end();
 }
 
 std::string encode(const ConnectorWsStatus& message) {
-    return message_text(begin("connector_ws_status", message.stamp),
-                        {{"connector_type", message.connector_type},
-                         {"connected", message.connected},
-                         {"service_name", message.service_name},
-                         {"details", message.details},
-                         {"last_ping", message.last_ping}});
+    return begin("connector_ws_status", message.stamp)
+        .add("connector_type", message.connector_type)
+        .add("connected", message.connected)
+        .add("service_name", message.service_name)
+        .add("details", message.details)
+        .add("last_ping", message.last_ping)
+        .end();
 }
 
 std::string encode(const ServiceRequest& message) {
-    return message_text(
-        begin("service_request", message.stamp),
-        {{"job_id", message.job_id}, {"service", message.service}, {"request_type", message.request_type}},
-        "content", message.content);
+    return begin("service_request", message.stamp)
+        .add("job_id", message.job_id)
+        .add("service", message.service)
+        .add("request_type", message.request_type)
+        .add_raw("content", message.content)
+        .end();
 }
 
 // ---- what a connector says, in the words of the Hub
@@ -189,138 +178,161 @@ std::string encode_service_request(const Stamp& stamp, const ipc::ServiceRequest
 // ---- client -> Hub
 
 std::string encode(const SubmitJob& message) {
-    Members out = begin("submit_job");
-    if (!message.job_id.empty()) out["message_id"] = message.job_id;
-    return message_text(std::move(out), {{"job_type", message.job_type}, {"priority", message.priority}},
-                        "payload", message.payload);
+    return begin("submit_job")
+        .add_if(!message.job_id.empty(), "message_id", message.job_id)
+        .add("job_type", message.job_type)
+        .add("priority", message.priority)
+        .add_raw("payload", message.payload)
+        .end();
 }
 
 std::string encode(const RequestJobStatus& message) {
-    return message_text(begin("request_job_status"), {{"job_id", message.job_id}});
+    return begin("request_job_status").add("job_id", message.job_id).end();
 }
 
 std::string encode(const CancelJob& message) {
-    return message_text(begin("cancel_job", message.timestamp),
-                        {{"job_id", message.job_id}, {"reason", message.reason}});
+    return begin("cancel_job", message.timestamp)
+        .add("job_id", message.job_id)
+        .add("reason", message.reason)
+        .end();
 }
 
 // ---- Hub -> worker
 
 std::string encode(const Welcome& message) {
-    Members out = begin("connection_established", message.timestamp);
-    out["message"] = message.message;
-    if (message.takes_jobs_back) out["takes_jobs_back"] = true;
-    return message_text(std::move(out));
+    return begin("connection_established", message.timestamp)
+        .add("message", message.message)
+        .add_if(message.takes_jobs_back, "takes_jobs_back", true)
+        .end();
 }
 
 std::string encode(const ReturnJob& message) {
-    return message_text(begin("return_job"), {{"job_id", message.job_id}});
+    return begin("return_job").add("job_id", message.job_id).end();
 }
 
 std::string encode(const WorkerRegistered& message) {
-    return message_text(begin("worker_registered", message.stamp), {{"status", "active"}});
+    return begin("worker_registered", message.stamp).add("status", "active").end();
 }
 
 std::string encode(const NotificationsSubscribed& message) {
-    return message_text(begin("job_notifications_subscribed", message.stamp));
+    return begin("job_notifications_subscribed", message.stamp).end();
 }
 
 std::string encode(const HeartbeatAck& message) {
-    return message_text(begin("worker_heartbeat_ack", message.stamp));
+    return begin("worker_heartbeat_ack", message.stamp).end();
 }
 
 std::string encode_offer(double timestamp, std::string_view job_id, std::string_view job_type,
                          std::int64_t priority, std::string_view payload) {
-    return message_text(begin("job_available", timestamp),
-                        {{"job_id", job_id}, {"job_type", job_type}, {"priority", priority}},
-                        "job_request_payload", payload);
+    return begin("job_available", timestamp)
+        .add("job_id", job_id)
+        .add("job_type", job_type)
+        .add("priority", priority)
+        .add_raw("job_request_payload", payload)
+        .end();
 }
 
 std::string encode_assignment(const Stamp& stamp, std::string_view job_id, std::string_view job_type,
                               std::int64_t priority, std::string_view payload) {
-    return message_text(begin("job_assigned", stamp),
-                        {{"job_id", job_id}, {"job_type", job_type}, {"priority", priority}}, "params",
-                        payload);
+    return begin("job_assigned", stamp)
+        .add("job_id", job_id)
+        .add("job_type", job_type)
+        .add("priority", priority)
+        .add_raw("params", payload)
+        .end();
 }
 
 std::string encode(const CompletedAck& message) {
-    return message_text(begin("job_completed_ack", message.stamp), {{"job_id", message.job_id}});
+    return begin("job_completed_ack", message.stamp).add("job_id", message.job_id).end();
 }
 
 std::string encode(const FailedAck& message) {
-    return message_text(begin("job_failed_ack", message.stamp),
-                        {{"job_id", message.job_id}, {"error", message.error}});
+    return begin("job_failed_ack", message.stamp)
+        .add("job_id", message.job_id)
+        .add("error", message.error)
+        .end();
 }
 
 std::string encode(const Chunk& message) {
-    return message_text(begin("chunked_message"), {{"chunk_id", message.chunk_id},
-                                                   {"total_chunks", message.total_chunks},
-                                                   {"message_id", message.message_id},
-                                                   {"message_hash", message.message_hash},
-                                                   {"original_type", message.original_type},
-                                                   {"job_id", message.job_id},
-                                                   {"content", message.content}});
+    return begin("chunked_message")
+        .add("chunk_id", message.chunk_id)
+        .add("total_chunks", message.total_chunks)
+        .add("message_id", message.message_id)
+        .add("message_hash", message.message_hash)
+        .add("original_type", message.original_type)
+        .add("job_id", message.job_id)
+        .add("content", message.content)
+        .end();
 }
 
 // ---- Hub -> client and monitor
 
 std::string encode(const JobStatus& message) {
-    return message_text(begin("response_job_status", message.timestamp),
-                        {{"job_id", message.job_id},
-                         {"status", message.status},
-                         {"progress", or_null(message.progress)},
-                         {"worker_id", or_null(!message.worker_id.empty(), message.worker_id)},
-                         {"started_at", or_null(message.started_at > 0, message.started_at)},
-                         {"completed_at", or_null(message.completed_at > 0, message.completed_at)},
-                         {"message", or_null(message.message)}},
-                        "result", message.result);
+    return begin("response_job_status", message.timestamp)
+        .add("job_id", message.job_id)
+        .add("status", message.status)
+        .add("progress", message.progress)
+        .add_or_null(!message.worker_id.empty(), "worker_id", message.worker_id)
+        .add_or_null(message.started_at > 0, "started_at", message.started_at)
+        .add_or_null(message.completed_at > 0, "completed_at", message.completed_at)
+        .add("message", message.message)
+        .add_raw("result", message.result)
+        .end();
 }
 
 std::string encode(const JobAccepted& message) {
-    return message_text(begin("job_accepted", message.timestamp), {{"job_id", message.job_id},
-                                                                   {"status", "pending"},
-                                                                   {"position", message.position},
-                                                                   {"estimated_start", nullptr},
-                                                                   {"notified_workers", 0}});
+    return begin("job_accepted", message.timestamp)
+        .add("job_id", message.job_id)
+        .add("status", "pending")
+        .add("position", message.position)
+        .add("estimated_start", nullptr)
+        .add("notified_workers", 0)
+        .end();
 }
 
 std::string encode(const AttemptFailed& message) {
-    return message_text(begin("fail_job", message.stamp), {{"job_id", message.job_id},
-                                                           {"error", message.error},
-                                                           {"final", message.last},
-                                                           {"attempts", message.attempts}});
+    return begin("fail_job", message.stamp)
+        .add("job_id", message.job_id)
+        .add("error", message.error)
+        .add("final", message.last)
+        .add("attempts", message.attempts)
+        .end();
 }
 
 std::string encode(const SubscriptionConfirmed& message) {
-    Members out = begin("subscription_confirmed", message.timestamp);
-    if (!message.job_id.empty())
-        out.update(Members{{"job_id", message.job_id}, {"monitor_id", message.monitor_id}});
-    return message_text(std::move(out), {{"channels", message.channels}});
+    const bool of_a_job = !message.job_id.empty();
+    return begin("subscription_confirmed", message.timestamp)
+        .add_if(of_a_job, "job_id", message.job_id)
+        .add_if(of_a_job, "monitor_id", message.monitor_id)
+        .add("channels", message.channels)
+        .end();
 }
 
 std::string encode(const MonitorAck& message) {
-    return message_text(begin("ack", message.timestamp),
-                        {{"message_id", message.message_id},
-                         {"original_id", or_null(!message.original_id.empty(), message.original_id)},
-                         {"original_type", message.original_type}});
+    return begin("ack", message.timestamp)
+        .add("message_id", message.message_id)
+        .add_or_null(!message.original_id.empty(), "original_id", message.original_id)
+        .add("original_type", message.original_type)
+        .end();
 }
 
 std::string encode(const StatsBroadcast& message) {
-    Members out = begin("stats_broadcast", message.timestamp);
-    out["message_id"] = message.message_id;
-    return message_text(std::move(out), message.stats);
+    return begin("stats_broadcast", message.timestamp)
+        .add("message_id", message.message_id)
+        .add_members(message.stats)
+        .end();
 }
 
 std::string encode(const StayAliveResponse& message) {
-    return message_text(begin("stay_alive_response", message.timestamp));
+    return begin("stay_alive_response", message.timestamp).end();
 }
 
 std::string encode_error(std::string_view error, double timestamp, const Json& details) {
-    return message_text(begin("error", timestamp), {{"error", error}, {"details", details}});
+    return begin("error", timestamp).add("error", error).add("details", details).end();
 }
 
 std::string encode_error(std::string_view error) {
-    return message_text(begin("error"), {{"error", error}});
+    return begin("error").add("error", error).end();
 }
 
 std::string with_client_id(std::string message, std::string_view client_id) {

@@ -8,6 +8,7 @@
 #include "ipc/codec.h"
 #include "ipc/envelope.h"
 #include "ipc/json_text.h"
+#include "ipc/object_text.h"
 #include "ipc/text/utf8.h"
 #include "ipc/web/digest.h"
 #include "supervisor/jobs/journal/line.h"
@@ -21,14 +22,6 @@ constexpr std::string_view before_checksum = R"({"version":1,"checksum":")";
 constexpr std::size_t checksum_digits = 64;
 constexpr std::string_view after_checksum = R"(",)";
 constexpr std::size_t covered_from = before_checksum.size() + checksum_digits + after_checksum.size();
-
-void add(std::string& out, const char* key, const std::string& json) {
-    out += '"';
-    out += key;
-    out += "\":";
-    out += json;
-    out += ',';
-}
 
 /// Begins as a record does, but with another number.
 bool another_version(std::string_view text) {
@@ -144,31 +137,29 @@ std::string encode_record(const LedgerRecord& record) {
     const bool completed = record.outcome && failed == nullptr;
     const ipc::RawJson* raw = record.data ? nullptr : record.content();
 
-    std::string out;
-    out.reserve(512 + (raw != nullptr ? raw->text().size() : 0));
-    add(out, "hub_url", ipc::dump(record.hub_url));
-    add(out, "job_id", ipc::dump(record.job_id));
-    add(out, "job_type", ipc::dump(record.job_type));
-    add(out, "priority", std::to_string(record.priority));
-    add(out, "claimed_as", ipc::dump(record.claimed_as));
-    add(out, "connector", ipc::dump(record.connector));
-    add(out, "attempt", std::to_string(record.attempt));
-    add(out, "state", completed ? "\"completed\"" : failed != nullptr ? "\"failed\"" : "\"assigned\"");
-    if (failed != nullptr) {
-        add(out, "error", error_text(failed->error));
-        if (!failed->begun) add(out, "begun", "false");
-    } else if (!completed && !record.begun) {
-        add(out, "begun", "false");
-    }
+    ipc::ObjectText out;
+    out.add("hub_url", record.hub_url)
+        .add("job_id", record.job_id)
+        .add("job_type", record.job_type)
+        .add("priority", record.priority)
+        .add("claimed_as", record.claimed_as)
+        .add("connector", record.connector)
+        .add("attempt", record.attempt)
+        .add("state", completed           ? "completed"
+                      : failed != nullptr ? "failed"
+                                          : "assigned");
+    if (failed != nullptr) out.add_raw("error", error_text(failed->error));
+    const bool begun = failed != nullptr ? failed->begun : completed || record.begun;
+    out.add_if(!begun, "begun", false);
     if (record.data) {
-        add(out, "data",
-            ipc::dump(Json{{"name", record.data->name},
-                           {"bytes", record.data->bytes},
-                           {"crc32c", journal::checksum_text(record.data->checksum)}}));
+        ipc::ObjectText data;
+        data.add("name", record.data->name)
+            .add("bytes", record.data->bytes)
+            .add("crc32c", journal::checksum_text(record.data->checksum));
+        out.add_raw("data", data.end());
     }
-    if (raw != nullptr) add(out, completed ? "result" : "payload", raw->text());
-    out.pop_back();  // the last comma
-    return out;
+    if (raw != nullptr) out.add_raw(completed ? "result" : "payload", raw->text());
+    return out.members();
 }
 
 Result<LedgerRecord> decode_record(std::uint64_t number, std::string_view members) {
