@@ -35,7 +35,8 @@ Arrival::Arrival(const RunRules& rules, const Names& name, Reach& reach, Submiss
 void Arrival::begin(int number, TimePoint now) {
     submission_ = Submission(number, name_(number));
     phase_ = Phase::lookup;
-    look_.begin(now);
+    // Mostly it is not there at all, which two questions in this order show.
+    look_.begin_with_queue(now);
 }
 
 Action Arrival::next(TimePoint now) const {

@@ -14,7 +14,7 @@ Action Look::next(const std::string& prompt_id, TimePoint now) const {
         case Step::history:
             if (now < at_) return Wait{at_};
             break;
-        case Step::queue_alone:
+        case Step::queue_first:
             if (now < at_) return Wait{at_};
             return AskQueue{};
         case Step::queue:

@@ -28,9 +28,9 @@ class Look {
         step_ = Step::history;
         at_ = at;
     }
-    /// Likewise, of a prompt that runs and is heard: the queue alone says that it does.
+    /// Likewise, of a prompt that is probably in the queue, or nowhere: one question less in both cases.
     void begin_with_queue(TimePoint at) {
-        step_ = Step::queue_alone;
+        step_ = Step::queue_first;
         at_ = at;
     }
     /// The look that has not begun comes at `at` at the latest.
@@ -38,7 +38,7 @@ class Look {
     /// Goes on with the newest of the history.
     void ask_recent() { step_ = Step::recent; }
     /// It has asked, and has not found an answer yet: no time limit may cut in.
-    bool has_begun() const { return step_ != Step::history && step_ != Step::queue_alone; }
+    bool has_begun() const { return step_ != Step::history && step_ != Step::queue_first; }
 
     Action next(const std::string& prompt_id, TimePoint now) const;
     /// nullopt: it has more to ask. Else this look is over, and the next one is due when begin() said.
@@ -46,7 +46,7 @@ class Look {
     std::optional<Found> on_queue(const Queue& queue, const std::string& prompt_id);
 
   private:
-    enum class Step { history, queue_alone, queue, history_again, recent };
+    enum class Step { history, queue_first, queue, history_again, recent };
 
     Step step_ = Step::history;
     TimePoint at_;
