@@ -10,6 +10,8 @@ namespace {
 constexpr double progress_burst = 20;
 constexpr double progress_per_second = 10;
 constexpr std::size_t most_taken = 4096;
+/// The ledger answers within the same moment, unless its disk is in trouble.
+constexpr Ms wait_for_outcome{100};
 
 ipc::Progress started(const std::string& job_id) {
     ipc::Progress progress;
@@ -134,13 +136,16 @@ void RunningJobs::send_keepalive(TimePoint now, const std::string& job_id, Runni
     job.last_progress = now;
 }
 
-void RunningJobs::keep_alive(TimePoint now) {
+void RunningJobs::keep_alive(TimePoint now, bool ending) {
     for (auto& [job_id, job] : jobs_) {
         // Not known to be ours: a sign of life harms nobody, but nothing else is said of it. What an earlier
         // process of ours left does not run, and is only asked about.
         const bool unknown = !job.fenced;
         if (unknown && (job.recovered || now - job.unfenced_since < settings_.running_patience)) continue;
-        if (!unknown) send_held_progress(now, job);
+        if (!ending) job.held_since.reset();
+        if (ending && job.held_progress && !job.held_since) job.held_since = now;
+        const bool waits = job.held_since && now - *job.held_since < wait_for_outcome;
+        if (!unknown && !waits) send_held_progress(now, job);
         if (now - job.last_progress >= settings_.hub.keepalive_interval) send_keepalive(now, job_id, job);
     }
 }
@@ -185,7 +190,9 @@ std::optional<TimePoint> RunningJobs::next_wakeup() const {
             continue;
         }
         first.add(keep_alive_at);
-        if (job.held_progress) first.add(job.tokens_at + Ms(100));
+        if (job.held_progress)
+            first.add(
+                std::max(job.tokens_at + Ms(100), job.held_since.value_or(job.tokens_at) + wait_for_outcome));
     }
     return first.at();
 }

@@ -29,6 +29,7 @@ struct RunningJob {
     bool waits = false;  ///< it has not begun, and the Hub is told so
     TimePoint unfenced_since;
     std::optional<ipc::Progress> held_progress;  ///< the newest that was not sent yet
+    std::optional<TimePoint> held_since;         ///< because an outcome is coming, which may be this job's
     double progress_tokens = 20;
     TimePoint tokens_at;
 };
@@ -66,7 +67,8 @@ class RunningJobs {
     /// Said by keep_alive(), or by say_held() before a failure; beside a result it would say nothing new.
     void report(const std::string& job_id, std::uint64_t number, const ipc::Progress& progress);
     void say_held(TimePoint now, const std::string& job_id);
-    void keep_alive(TimePoint now);
+    /// `ending`: an outcome is on its way here. Progress waits for it, but not for long.
+    void keep_alive(TimePoint now, bool ending = false);
     /// One is due for every job now.
     void owe_signs();
 

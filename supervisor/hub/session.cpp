@@ -243,7 +243,7 @@ void Session::talk(TimePoint now) {
         assignments_.release_unfenced(now, settings_.watch_enabled() ? settings_.fence_patience : Ms(0));
         const Announcement told = presence_.withdraw(now, situation(now));
         assignments_.outbox().flush(now);
-        assignments_.running().keep_alive(now);
+        assignments_.running().keep_alive(now, situation(now).ending);
         presence_.announce(told, takes_back_.value_or(false));
         assignments_.outbox().keep_alive(now);
     }

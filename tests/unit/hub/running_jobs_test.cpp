@@ -96,6 +96,26 @@ TEST_F(RunningJobsTest, ProgressIsHeldUntilItIsKnownWhetherTheJobEnds) {
     EXPECT_THAT(said(), ElementsAre("progress j1 50"));
 }
 
+TEST_F(RunningJobsTest, ProgressWaitsForAnOutcomeThatIsComingButNotForLong) {
+    begin();
+    ipc::Progress progress;
+    progress.progress = 50;
+    now += Ms(5'000);
+    jobs.report("j1", 1, progress);
+    jobs.keep_alive(now, true);
+    EXPECT_THAT(said(), IsEmpty());
+    EXPECT_EQ(jobs.next_wakeup(), now + Ms(100));
+    now += Ms(99);
+    jobs.keep_alive(now, true);
+    EXPECT_THAT(said(), IsEmpty());
+    now += Ms(1);
+    jobs.keep_alive(now, true);
+    EXPECT_THAT(said(), ElementsAre("progress j1 50")) << "the ledger's disk is in trouble";
+    jobs.report("j1", 1, progress);
+    jobs.keep_alive(now, false);
+    EXPECT_THAT(said(), ElementsAre("progress j1 50")) << "it was another job's outcome";
+}
+
 TEST_F(RunningJobsTest, ProgressOfAnotherAssignmentIsNotTold) {
     begin("j1", 2);
     report(50, "j1", 1);
