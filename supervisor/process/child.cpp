@@ -78,7 +78,7 @@ void Child::signal(int signal, spdlog::level::level_enum level) {
 void Child::kill() {
     if (!runs()) return;
     around_.host.signal_group(pid_, SIGKILL);
-    around_.host.sweep(marker_);
+    around_.host.sweep({marker_});
 }
 
 void Child::say_stuck() const {
@@ -115,7 +115,7 @@ std::uint64_t Child::rss_bytes() const {
 
 void Child::on_exit(const ExitStatus& exit) {
     exit_ = exit;
-    around_.host.sweep(marker_);
+    around_.host.sweep({marker_});
     around_.sweep_repeatedly(marker_);
     read_to_end();
 }

@@ -1,5 +1,8 @@
 #include "supervisor/process/escapes.h"
 
+#include <algorithm>
+#include <set>
+
 namespace emprops::process {
 
 namespace {
@@ -11,21 +14,24 @@ Escapes::Escapes(ProcessHost& host, TimePoint now) : host_(host), next_reap_(now
 
 void Escapes::child_ended(const std::string& marker, TimePoint now) {
     for (const Ms delay : look_delays)
-        looks_.push_back({now + delay, marker});
+        looks_.push_back({now + delay - delay / 4, now + delay, marker});
 }
 
 bool Escapes::none_left(TimePoint now) {
     if (host_.sweep_all() == 0 || --last_looks_left_ <= 0) return true;
-    looks_.push_back({now + look_delays[0], ""});
+    looks_.push_back({now + look_delays[0], now + look_delays[0], ""});
     return false;
 }
 
 void Escapes::tick(TimePoint now) {
-    std::erase_if(looks_, [&](const Look& look) {
-        if (now < look.at) return false;
-        host_.sweep(look.marker);
-        return true;
-    });
+    if (std::any_of(looks_.begin(), looks_.end(), [now](const Look& look) { return look.at <= now; })) {
+        std::set<std::string> markers;
+        std::erase_if(looks_, [&](const Look& look) {
+            if (look.from <= now) markers.insert(look.marker);
+            return look.from <= now;
+        });
+        host_.sweep(markers);
+    }
     if (now < next_reap_) return;
     next_reap_ = now + reap_interval;
     host_.reap_orphans();

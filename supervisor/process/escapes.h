@@ -1,6 +1,7 @@
 #pragma once
 // When processes are looked for that escaped from a child that has ended: an escaped process may appear while one
-// looks. Owned by the fleet; event loop thread only.
+// looks. One look serves all children whose time has nearly come, so that many deaths cost little more than one.
+// Owned by the fleet; event loop thread only.
 
 #include <optional>
 #include <string>
@@ -24,6 +25,7 @@ class Escapes {
 
   private:
     struct Look {
+        TimePoint from;  ///< it may be joined to another one
         TimePoint at;
         std::string marker;
     };

@@ -1,6 +1,7 @@
 // Which costs grow with something that a job has nothing to do with? Jobs of no work over the embedded hub: a small worker
 // (one type, one slot, one connector, an empty queue), and workers that are large in one respect. CPU and jobs per second
-// are relative to the small one of the same round. bin/growth_bench [ROUNDS] [JOBS] [MILLIONS of finished jobs, 1]
+// are relative to the small one of the same round. bin/growth_bench [ROUNDS] [JOBS] [MILLIONS of finished jobs, 1] [only
+// rows with these words]
 
 #include <chrono>
 #include <cstdio>
@@ -112,6 +113,7 @@ int main(int argc, char** argv) {
     const int rounds = argc > 1 ? std::atoi(argv[1]) : 3;
     const int jobs = argc > 2 ? std::atoi(argv[2]) : 2000;
     const double millions = argc > 3 ? std::atof(argv[3]) : 1;
+    const std::string only = argc > 4 ? argv[4] : "";
     Report report("Cost per job, small case = 1: " + std::to_string(rounds) + " rounds of " +
                   std::to_string(jobs) + " jobs");
     const LargeQueue finished({.finished = static_cast<int>(millions * 1'000'000)});
@@ -127,6 +129,7 @@ int main(int argc, char** argv) {
                           many_slots(64)};
     for (int i = 0; i < rounds; ++i) {
         for (const Case& each : large) {
+            if (each.row.find(only) == std::string::npos) continue;
             const Cost base = measure(report, small, jobs);
             const Cost cost = measure(report, each, jobs);
             report.add(each.row, "CPU, small = 1", cost.cpu_ms_per_job / base.cpu_ms_per_job);

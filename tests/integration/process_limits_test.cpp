@@ -157,6 +157,55 @@ TEST(Escape, ItIsFoundByTheRegularLookAndWhenItsConnectorIsStopped) {
     EXPECT_TRUE(driver.run_until([&] { return !process_alive(first); }, 5s));
 }
 
+/// A shell with this marker, which ends when it has run the script.
+process::LaunchSpec shell(const FleetDriver& driver, const std::string& marker, const std::string& script) {
+    process::LaunchSpec spec;
+    spec.executable = "/bin/sh";
+    spec.arguments = {"-c", script};
+    spec.env = {{"PATH", "/usr/bin:/bin"}};
+    spec.working_dir = driver.state.path();
+    spec.marker = marker;
+    return spec;
+}
+
+TEST(Escape, OneLookFindsWhatSeveralHaveLeftBelowProcessesOfNobody) {
+    FleetDriver driver;
+    ASSERT_TRUE(driver.start({fault_settings("others", "echo")}));
+    int ended = 0;
+    const std::filesystem::path files[] = {driver.state / "a", driver.state / "b"};
+    for (const auto& file : files) {
+        // A process without a marker in a session of its own, and below it one with the marker.
+        const std::string marker = file.filename().string() + "/0/1";
+        const std::string below = "EMPROPS_INSTANCE=" + marker + " sleep 60 & echo $! >" + file.string();
+        const std::string script = "setsid env -i PATH=/usr/bin:/bin sh -c '" + below +
+                                   "; exec sleep 60' </dev/null & while ! grep -qs . " + file.string() +
+                                   "; do sleep 0.01; done";
+        ASSERT_TRUE(driver.host->start(shell(driver, marker, script), [&](const auto&) { ++ended; }));
+    }
+    ASSERT_TRUE(driver.run_until([&] { return ended == 2; }));
+    const auto alive = [&] { return survivors(files[0]).size() + survivors(files[1]).size(); };
+    EXPECT_EQ(driver.host->sweep({"b/0/2"}), 0u);
+    EXPECT_EQ(alive(), 2u);
+    EXPECT_EQ(driver.host->sweep({"a/0/1", "b/0/1"}), 2u);
+    EXPECT_TRUE(driver.run_until([&] { return alive() == 0; }));
+    driver.host->sweep_all();
+}
+
+TEST(Escape, WhatRunsBelowALivingChildIsItsOwnWhateverItsMarkerSays) {
+    FleetDriver driver;  // a worker within a worker has connectors of the same names
+    const auto file = driver.state / "pids";
+    const auto inner = driver.host->start(
+        shell(driver, "outer/0/1",
+              "EMPROPS_INSTANCE=c/0/1 sleep 60 </dev/null & echo $! >" + file.string() + "; wait"),
+        [](const auto&) {});
+    ASSERT_TRUE(inner);
+    ASSERT_TRUE(driver.run_until([&] { return noted(file).size() == 1; }));
+    EXPECT_EQ(driver.host->sweep({"c/0/1"}), 0u);
+    EXPECT_EQ(survivors(file).size(), 1u);
+    EXPECT_EQ(driver.host->sweep({"outer/0/1"}), 0u) << "its own marker is the inner one's";
+    driver.host->sweep_all();
+}
+
 int connect_to(FleetDriver& driver, const std::string& path) {
     const int peer = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     sockaddr_un address{};
@@ -254,7 +303,7 @@ class StuckHost : public process::ProcessHost {
     int stopped_by(int) const override { return 0; }
     std::string reader_of_stdin(int, Ms) const override { return {}; }
     void remember_tree(int) override {}
-    std::size_t sweep(const std::string&) override { return 0; }
+    std::size_t sweep(const std::set<std::string>&) override { return 0; }
     std::size_t sweep_all() override { return 0; }
     void reap_orphans() override {}
     std::uint64_t tree_rss_bytes(int) override { return 0; }

@@ -107,15 +107,16 @@ std::vector<pid_t> descendants_of(pid_t pid) {
     return all;
 }
 
-bool environment_has(pid_t pid, std::string_view name, std::string_view value) {
+bool environment_has(pid_t pid, std::string_view name, const std::set<std::string>& values) {
     const auto text = read_proc(proc_path(pid, "environ"));
     if (!text) return false;
-    std::string wanted(name);
-    wanted.append("=").append(value);
+    const std::string begin = std::string(name) + "=";
     std::string_view rest = *text;
     while (!rest.empty()) {
         const std::string_view entry = rest.substr(0, rest.find('\0'));
-        if (entry == wanted) return true;
+        if (entry.substr(0, begin.size()) == begin &&
+            values.count(std::string(entry.substr(begin.size()))) > 0)
+            return true;
         rest.remove_prefix(std::min(rest.size(), entry.size() + 1));
     }
     return false;

@@ -26,8 +26,8 @@ std::optional<ProcStat> proc_stat(pid_t pid);
 std::vector<pid_t> children_of(pid_t pid);
 /// Children, their children and so on, without `pid` itself.
 std::vector<pid_t> descendants_of(pid_t pid);
-/// Whether the environment that `pid` was started with has exactly `name=value`.
-bool environment_has(pid_t pid, std::string_view name, std::string_view value);
+/// Whether the environment that `pid` was started with has exactly `name=value`, with one of these values.
+bool environment_has(pid_t pid, std::string_view name, const std::set<std::string>& values);
 /// Resident memory of one process; 0 when it is gone.
 std::uint64_t resident_bytes(pid_t pid);
 /// Arguments, each ended by NUL; empty when it is gone.

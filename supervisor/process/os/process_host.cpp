@@ -54,9 +54,9 @@ class OsProcessHost : public ProcessHost {
     int stopped_by(int pid) const override;
     std::string reader_of_stdin(int pid, Ms time) const override;
     void remember_tree(int pid) override;
-    std::size_t sweep(const std::string& marker) override;
+    std::size_t sweep(const std::set<std::string>& markers) override;
     std::size_t sweep_all() override;
-    void reap_orphans() override;
+    void reap_orphans() override { reap(children_of(::getpid())); }
     std::uint64_t tree_rss_bytes(int pid) override;
     PortOwner port_owner(std::uint16_t port, int pid, const std::string& marker) override;
 
@@ -75,6 +75,8 @@ class OsProcessHost : public ProcessHost {
     void watch(int pid);
     void look(int pid);
     bool adopted(pid_t pid) const;
+    void reap(const std::vector<pid_t>& children) const;
+    std::vector<pid_t> strays(const std::vector<pid_t>& children, const std::set<std::string>& markers) const;
     std::size_t left_behind(int leader, const std::string& marker) const;
     std::vector<pid_t> look_at_tree(int pid);
     bool kill_escaped(pid_t pid, std::uint64_t started);
@@ -182,19 +184,36 @@ bool OsProcessHost::adopted(pid_t pid) const {
     return stat && stat->parent == ::getpid() && stat->group != ::getpgrp();
 }
 
+/// What may be left of processes with these markers. A process that outlived its ancestors is a child of ours, or below
+/// one, that we have not started: the trees of the others need no look, however many there are.
+std::vector<pid_t> OsProcessHost::strays(const std::vector<pid_t>& children,
+                                         const std::set<std::string>& markers) const {
+    std::vector<pid_t> found;
+    for (const pid_t child : children) {
+        const auto running = running_.find(child);
+        if (running == running_.end())
+            found.push_back(child);
+        else if (markers.count(running->second.marker) == 0)
+            continue;
+        const std::vector<pid_t> tree = descendants_of(child);
+        found.insert(found.end(), tree.begin(), tree.end());
+    }
+    return found;
+}
+
 /// Processes that the exited leader of a group has left: in its group, or with its marker.
 std::size_t OsProcessHost::left_behind(int leader, const std::string& marker) const {
     std::size_t count = 0;
-    for (const pid_t pid : descendants_of(::getpid())) {
+    for (const pid_t pid : strays(children_of(::getpid()), {marker})) {
         const auto stat = proc_stat(pid);
-        if (!stat || stat->state == 'Z' || running_.count(pid) > 0) continue;
-        if (stat->group == leader || environment_has(pid, marker_variable, marker)) ++count;
+        if (!stat || stat->state == 'Z') continue;
+        if (stat->group == leader || environment_has(pid, marker_variable, {marker})) ++count;
     }
     return count;
 }
 
-void OsProcessHost::reap_orphans() {
-    for (const pid_t pid : children_of(::getpid())) {
+void OsProcessHost::reap(const std::vector<pid_t>& children) const {
+    for (const pid_t pid : children) {
         if (adopted(pid)) ::waitpid(pid, nullptr, WNOHANG);
     }
 }
@@ -268,14 +287,16 @@ std::size_t OsProcessHost::sweep_remembered(const std::string& marker) {
     return killed;
 }
 
-std::size_t OsProcessHost::sweep(const std::string& marker) {
-    std::size_t killed = sweep_remembered(marker);
-    for (const pid_t pid : descendants_of(::getpid())) {
-        if (running_.count(pid) > 0) continue;
+std::size_t OsProcessHost::sweep(const std::set<std::string>& markers) {
+    std::size_t killed = 0;
+    for (const std::string& marker : markers)
+        killed += sweep_remembered(marker);
+    const std::vector<pid_t> children = children_of(::getpid());
+    for (const pid_t pid : strays(children, markers)) {
         const UniqueFd pidfd = open_pid(pid);
-        if (pidfd && environment_has(pid, marker_variable, marker) && send(pidfd, SIGKILL)) ++killed;
+        if (pidfd && environment_has(pid, marker_variable, markers) && send(pidfd, SIGKILL)) ++killed;
     }
-    reap_orphans();
+    reap(children);
     return killed;
 }
 
@@ -317,9 +338,9 @@ PortOwner OsProcessHost::port_owner(std::uint16_t port, int pid, const std::stri
     auto found = std::find_if(tree.begin(), tree.end(), holds);
     if (found == tree.end() && !marker.empty()) {
         // One that left the tree: adopted by us, with the marker of its instance.
-        tree = descendants_of(::getpid());
+        tree = strays(children_of(::getpid()), {marker});
         found = std::find_if(tree.begin(), tree.end(), [&](pid_t each) {
-            return environment_has(each, marker_variable, marker) && holds(each);
+            return environment_has(each, marker_variable, {marker}) && holds(each);
         });
     }
     owner.ours = found != tree.end();

@@ -28,6 +28,29 @@ TEST_F(EscapesBench, AfterAnEndItLooksThreeTimes) {
     EXPECT_THAT(host.swept, ElementsAre("c/0/1", "c/0/1", "c/0/1"));
 }
 
+TEST_F(EscapesBench, ManyDeathsShareTheirLooks) {
+    for (int i = 0; i < 20; ++i)
+        escapes.child_ended("c/0/" + std::to_string(i), now + i * 10ms);
+    int wakeups = 0;
+    while (escapes.next_wakeup() < now + 4s) {
+        escapes.tick(escapes.next_wakeup());
+        ASSERT_LT(++wakeups, 30) << "60 looks, one by one";
+    }
+    EXPECT_EQ(host.sweeps, wakeups);
+    EXPECT_EQ(host.swept.size(), 60u) << "three for each";
+}
+
+TEST_F(EscapesBench, NoLookIsLateOrMuchTooEarly) {
+    escapes.child_ended("first", now);
+    escapes.child_ended("soon after", now + 12ms);
+    escapes.child_ended("later", now + 40ms);
+    escapes.tick(now + 50ms);
+    EXPECT_THAT(host.swept, ElementsAre("first", "soon after"));
+    EXPECT_EQ(escapes.next_wakeup(), now + 90ms);
+    escapes.tick(now + 49ms + 40ms);
+    EXPECT_EQ(host.sweeps, 1) << "nothing is due";
+}
+
 TEST_F(EscapesBench, OrphansAreCollectedEveryFiveSeconds) {
     EXPECT_EQ(escapes.next_wakeup(), now + 5s);
     escapes.tick(now + 4s);

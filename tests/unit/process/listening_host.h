@@ -1,6 +1,7 @@
 #pragma once
 // A ProcessHost that starts nothing and notes what it is asked for.
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,9 @@ struct ListeningHost : ProcessHost {
     int stopped_by(int) const override { return 0; }
     std::string reader_of_stdin(int, Ms) const override { return {}; }
     void remember_tree(int) override {}
-    std::size_t sweep(const std::string& marker) override {
-        swept.push_back(marker);
+    std::size_t sweep(const std::set<std::string>& markers) override {
+        ++sweeps;
+        swept.insert(swept.end(), markers.begin(), markers.end());
         return 0;
     }
     std::size_t sweep_all() override { return found_at_the_end; }
@@ -24,6 +26,7 @@ struct ListeningHost : ProcessHost {
     PortOwner port_owner(std::uint16_t, int, const std::string&) override { return {}; }
 
     std::vector<std::string> swept;
+    int sweeps = 0;
     std::size_t found_at_the_end = 0;
     int reaped = 0;
 };
