@@ -42,6 +42,12 @@ json to_dom(std::string_view value) {
     return json::parse(without_lone_surrogates(value), nullptr, false);
 }
 
+/// Whether this quoted name is `key`. A name can be huge; only one that could match is unescaped (an escape makes it at most six
+/// times longer).
+bool names(std::string_view quoted, std::string_view key) {
+    return quoted.size() <= key.size() * 6 + 2 && unescaped(quoted) == key;
+}
+
 /// Reads the members of one object into an envelope. One instance per text.
 class EnvelopeReader {
   public:
@@ -107,11 +113,8 @@ class EnvelopeReader {
     }
 
     bool is_opaque(std::string_view quoted) const {
-        // A name can be huge; only one that could match is unescaped (an escape makes it at most six times
-        // longer).
-        return std::any_of(opaque_keys_.begin(), opaque_keys_.end(), [&](std::string_view key) {
-            return quoted.size() <= key.size() * 6 + 2 && unescaped(quoted) == key;
-        });
+        return std::any_of(opaque_keys_.begin(), opaque_keys_.end(),
+                           [&](std::string_view key) { return names(quoted, key); });
     }
 
     void keep_opaque(std::string name, std::string_view value) {
@@ -150,6 +153,30 @@ std::optional<std::string_view> Envelope::find(std::string_view key) const {
 ScanOutcome scan_envelope(std::string_view text, std::initializer_list<std::string_view> opaque_keys,
                           const ScanLimits& limits) {
     return EnvelopeReader(text, opaque_keys, limits).read();
+}
+
+std::optional<std::string_view> member_text(std::string_view object, std::string_view key) {
+    std::optional<std::string_view> found;
+    JsonScanner scanner(object, max_value_depth);
+    scanner.skip_space();
+    if (!scanner.take('{')) return found;
+    do {
+        scanner.skip_space();
+        std::string_view name;
+        if (!scanner.skip_name(name)) break;
+        scanner.skip_space();
+        const std::size_t value_at = scanner.offset();
+        if (!scanner.skip_value(1)) break;
+        if (names(name, key)) found = scanner.slice(value_at);
+        scanner.skip_space();
+    } while (scanner.take(','));
+    return found;
+}
+
+std::optional<json> decoded(std::string_view text) {
+    json value = to_dom(text);
+    if (value.is_discarded()) return std::nullopt;
+    return value;
 }
 
 Envelope scan_beginning(std::string_view cut_off) {

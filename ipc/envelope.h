@@ -51,6 +51,12 @@ struct ScanOutcome {
 ScanOutcome scan_envelope(std::string_view text, std::initializer_list<std::string_view> opaque_keys,
                           const ScanLimits& limits = {});
 
+/// The text of one member of an object that a scan has found good; of several with this name the last. nullopt: it has none.
+std::optional<std::string_view> member_text(std::string_view object, std::string_view key);
+
+/// The value of a text that a scan has found good; nullopt: it holds a number that is too large for a double.
+std::optional<nlohmann::json> decoded(std::string_view json);
+
 /// The members at the beginning of an object that is cut off somewhere: those that are whole, and small values (no objects or
 /// arrays). Nothing is checked that stands behind them.
 Envelope scan_beginning(std::string_view cut_off);

@@ -28,8 +28,9 @@ std::string encode(const FailJob& message);
 std::string encode(const ConnectorWsStatus& message);
 std::string encode(const ServiceRequest& message);
 
-/// `capabilities` (an object or null) with supported_job_types.
-Json with_job_types(const Json& capabilities, const std::vector<std::string>& job_types);
+/// `capabilities` (JSON text: an object or null) with supported_job_types. They can be large and are said with each
+/// change of the types, so nothing of them is decoded.
+std::string with_job_types(std::string_view capabilities, const std::vector<std::string>& job_types);
 
 // What a connector says, in the words of the Hub.
 std::string encode_progress(const Stamp& stamp, const ipc::Progress& progress);

@@ -41,11 +41,19 @@ Stamp stamp_of(const Json& object) {
     return {0, ipc::text_or_empty(object, "worker_id")};
 }
 
+/// Likewise, decoded.
+Json object_value(const ipc::Envelope& envelope, const char* key, Fields& fields) {
+    const std::string_view text = object_text(envelope, key, "null", fields);
+    auto value = ipc::decoded(text);
+    if (!value) fields.refuse(key);
+    return value.value_or(nullptr);
+}
+
 /// The Hub takes a list of strings, a JSON string of one, or a single name.
-std::vector<std::string> job_types_of(const Json& capabilities) {
+std::vector<std::string> job_types_of(std::string_view capabilities) {
     std::vector<std::string> types;
-    if (!capabilities.is_object() || !capabilities.contains("supported_job_types")) return types;
-    auto value = capabilities["supported_job_types"];
+    const auto said = ipc::member_text(capabilities, "supported_job_types");
+    auto value = said ? ipc::decoded(*said).value_or(nullptr) : Json();
     if (value.is_string()) {
         const auto& text = value.get_ref<const std::string&>();
         // A text that begins with "[" holds a flat list; nothing deeper is worth a parser's stack.
@@ -126,7 +134,8 @@ std::optional<FromWorker> from_worker(std::string_view type, Fields& fields, con
     if (type == "register_worker") {
         RegisterWorker message;
         message.stamp = stamp_of(object);
-        message.capabilities = fields.object_or_null("capabilities");
+        message.capabilities = object_text(envelope, "capabilities", "null", fields);
+        if (message.capabilities.size() > ipc::ScanLimits{}.max_fields_bytes) fields.refuse("capabilities");
         message.subscribe_to_jobs = fields.boolean("subscribe_to_jobs", true);
         message.status = fields.text("status", "idle");
         message.job_types = job_types_of(message.capabilities);
@@ -136,7 +145,7 @@ std::optional<FromWorker> from_worker(std::string_view type, Fields& fields, con
         return WorkerHeartbeat{stamp_of(object), fields.text_or_null("status", "idle")};
     if (type == "worker_status") {
         WorkerStatus message{stamp_of(object), fields.text_or_null("status", "idle"),
-                             fields.object_or_null("capabilities"),
+                             object_value(envelope, "capabilities", fields),
                              fields.object_or_null("connector_statuses")};
         if (object.contains("ahead_job_types")) message.ahead_job_types = texts_in(object, "ahead_job_types");
         return message;
@@ -203,7 +212,8 @@ std::optional<FromClient> from_client(std::string_view type, Fields& fields, con
 }  // namespace
 
 std::variant<FromWorker, Refused> decode_from_worker(std::string_view text) {
-    const auto scan = ipc::scan_envelope(text, {"result", "content", "connector_details", "payload"});
+    const auto scan =
+        ipc::scan_envelope(text, {"result", "content", "connector_details", "payload", "capabilities"});
     if (!scan.envelope) return not_a_message(text, scan.error);
     Fields fields(scan.envelope->fields);
     const auto type = fields.text("type");

@@ -40,15 +40,18 @@ std::string safe_text(std::string text) {
 
 // ---- worker -> Hub
 
-Json with_job_types(const Json& capabilities, const std::vector<std::string>& job_types) {
-    Json all = capabilities.is_object() ? capabilities : Json::object();
-    all["supported_job_types"] = job_types;
-    return all;
+std::string with_job_types(std::string_view capabilities, const std::vector<std::string>& job_types) {
+    std::string all(capabilities.starts_with('{') ? capabilities : "{}");
+    all.pop_back();
+    // Of two members with one name the last one counts.
+    return all.append(all.size() == 1 ? "" : ",")
+        .append(ObjectText().add("supported_job_types", job_types).members())
+        .append("}");
 }
 
 std::string encode(const RegisterWorker& message) {
     return begin("register_worker", message.stamp)
-        .add("capabilities", with_job_types(message.capabilities, message.job_types))
+        .add_raw("capabilities", message.capabilities)
         .add("subscribe_to_jobs", message.subscribe_to_jobs)
         .add("status", message.status)
         .end();

@@ -32,8 +32,8 @@ inline constexpr const char* leaving_status = "leaving";
 
 struct RegisterWorker {
     Stamp stamp;
-    Json capabilities;                   ///< object or null; encoded with `job_types` as supported_job_types
-    std::vector<std::string> job_types;  ///< capabilities.supported_job_types
+    std::string capabilities = "null";   ///< JSON text of an object, or null; with_job_types() makes it
+    std::vector<std::string> job_types;  ///< its supported_job_types, as they are read; not written
     std::string status = idle_status;
     bool subscribe_to_jobs = true;
 };

@@ -70,7 +70,9 @@ void Presence::greet(TimePoint now, const Situation& situation, std::size_t runn
 }
 
 void Presence::register_as(const Announcement::Registration& registration) {
-    wire_.send(encode(RegisterWorker{wire_.stamp(), capabilities_, registration.job_types,
+    wire_.send(encode(RegisterWorker{wire_.stamp(),
+                                     with_job_types(capabilities_text_, registration.job_types),
+                                     {},
                                      registration.idle ? idle_status : busy_status}));
 }
 
@@ -128,7 +130,8 @@ std::string Presence::full_status_frame(std::string_view status) const {
             const std::string service = object["service"];
             statuses[service] = std::move(object);
         }
-        Json all = with_job_types(capabilities_, announcer_.told_types());
+        ipc::Json all = capabilities_;
+        all["supported_job_types"] = announcer_.told_types();
         all["connector_statuses"] = statuses;
         return encode(WorkerStatus{wire_.stamp(), std::string(status), std::move(all), std::move(statuses)});
     };
@@ -161,6 +164,7 @@ void Presence::set_capabilities(TimePoint now, ipc::Json capabilities) {
     dropped_capabilities_ = std::move(dropped);
     if (capabilities == capabilities_) return;
     capabilities_ = std::move(capabilities);
+    capabilities_text_ = ipc::dump(capabilities_);
     if (greeted_) announcer_.owe_registration(now);
 }
 

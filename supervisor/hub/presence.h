@@ -85,7 +85,8 @@ class Presence {
     TimePoint next_heartbeat_{};
     unsigned heartbeats_ = 0;
     ipc::Json capabilities_ = ipc::Json::object();
-    std::string dropped_capabilities_;  ///< keys that are too large, for the note
+    std::string capabilities_text_ = "{}";  ///< the same, as each registration has it
+    std::string dropped_capabilities_;      ///< keys that are too large, for the note
     std::map<std::string, ConnectorStatus> statuses_;
 };
 

@@ -43,7 +43,7 @@ void Dispatcher::instance_changed(TimePoint now, const process::InstanceId& id,
     Instance* instance = records_.pool.find(id);
     if (instance == nullptr) return;
     const bool came_back = info.available && !instance->info.available;
-    instance->set(info);
+    records_.pool.put(id, info, instance->policy);
     instance->note_service(now, hold_);
     if (!info.available) placing_.take_back_promised(now, id, false);
     if (came_back) instance->refusals.began_one();  // refusals while its service was away say nothing of it

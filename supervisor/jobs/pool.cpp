@@ -1,6 +1,7 @@
 #include "supervisor/jobs/pool.h"
 
 #include <algorithm>
+#include <string_view>
 #include <tuple>
 
 namespace emprops::jobs {
@@ -39,16 +40,16 @@ Instance& Pool::put(const process::InstanceId& id, const process::InstanceInfo& 
     Instance& instance = instances_[id];
     instance.id = id;
     instance.policy = policy;
-    instance.set(info);
+    instance.set(info, ++type_lists_);
     return instance;
 }
 
-void Instance::set(const process::InstanceInfo& offer) {
+void Instance::set(const process::InstanceInfo& offer, std::uint64_t version) {
     if (offer.offers != info.offers) {
         refusals.offers_anew();
         refuses_ahead = false;
     }
-    if (offer.job_types != info.job_types) ++types_version;
+    if (types_version == 0 || offer.job_types != info.job_types) types_version = version;
     info = offer;
     // The capabilities can be large, and nothing here asks for them.
     info.capabilities = nullptr;
@@ -207,9 +208,10 @@ std::shared_ptr<const Capacity> Pool::capacity() const {
     constexpr std::size_t most_known =
         4;  // slots are taken and given back: the same few capacities come again
     Parts parts;
+    parts.reserve(instances_.size());
     for (const auto& [id, instance] : instances_)
         if (open(instance))
-            parts.emplace_back(id, instance.types_version, instance.free_slots(), instance.takes_ahead());
+            parts.emplace_back(instance.types_version, instance.free_slots(), instance.takes_ahead());
     for (const auto& [of, capacity] : known_capacities_)
         if (of == parts) return capacity;
     if (known_capacities_.size() == most_known) known_capacities_.pop_front();
@@ -218,21 +220,36 @@ std::shared_ptr<const Capacity> Pool::capacity() const {
 }
 
 Capacity Pool::build_capacity() const {
-    Capacity capacity;
-    std::set<std::string> types;
+    struct Offered {
+        std::string_view type;
+        const Instance* by;
+        auto key() const { return std::tie(type, by); }
+    };
+    std::vector<Offered> offers;
     for (const auto& [id, instance] : instances_) {
         if (!open(instance)) continue;
-        const std::set<std::string> own(instance.info.job_types.begin(), instance.info.job_types.end());
-        const int free = instance.free_slots();
-        for (const std::string& type : own) {
-            types.insert(types.end(), type);
-            if (free > 0) capacity.free_slots[type] += free;
-            if (instance.takes_ahead()) capacity.ahead.insert(type);
-        }
+        for (const std::string& type : instance.info.job_types)
+            offers.push_back({type, &instance});
     }
-    for (const auto& [type, free] : capacity.free_slots)
-        capacity.ahead.erase(type);
-    capacity.job_types.assign(types.begin(), types.end());
+    // A list may name a type twice.
+    std::sort(offers.begin(), offers.end(), [](const auto& a, const auto& b) { return a.key() < b.key(); });
+    offers.erase(std::unique(offers.begin(), offers.end(),
+                             [](const auto& a, const auto& b) { return a.key() == b.key(); }),
+                 offers.end());
+    Capacity capacity;
+    for (auto next = offers.begin(); next != offers.end();) {
+        const std::string& type = capacity.job_types.emplace_back(next->type);
+        int free = 0;
+        bool ahead = false;
+        for (; next != offers.end() && next->type == type; ++next) {
+            free += next->by->free_slots();
+            ahead = ahead || next->by->takes_ahead();
+        }
+        if (free > 0)
+            capacity.free_slots.emplace_hint(capacity.free_slots.end(), type, free);
+        else if (ahead)
+            capacity.ahead.emplace_hint(capacity.ahead.end(), type);
+    }
     return capacity;
 }
 

@@ -28,7 +28,7 @@ struct Instance {
     process::InstanceId id;
     process::InstanceInfo info;
     config::SupervisionSettings policy;
-    std::uint64_t types_version = 0;         ///< counts the changes of its list of types
+    std::uint64_t types_version = 0;         ///< of its list of types: no other list of any instance has it
     bool leaving = false;                    ///< the fleet takes it out of service
     bool stopping = false;                   ///< we asked for its end
     bool alone = false;                      ///< it runs a job that runs alone
@@ -48,7 +48,8 @@ struct Instance {
     std::set<std::string> unanswered;
     std::optional<TimePoint> replacement_asked;  ///< because of one of these
 
-    void set(const process::InstanceInfo& offer);
+    /// `version`: for its list of types, if that is a new one.
+    void set(const process::InstanceInfo& offer, std::uint64_t version);
     bool serving() const { return !leaving && !stopping && info.available; }
     bool has_type(const std::string& job_type) const;
     /// Jobs that it gets at a time.
@@ -133,11 +134,13 @@ class Pool {
     };
     std::size_t rank(const std::string& connector) const;
 
-    /// What a capacity is made of: who is open, with which list of types, how many free slots, one ahead.
-    using Parts = std::vector<std::tuple<process::InstanceId, std::uint64_t, int, bool>>;
+    /// What a capacity is made of, for each open instance: its list of types, how many free slots, one ahead. Made with
+    /// every message, for each of hundreds of connectors.
+    using Parts = std::vector<std::tuple<std::uint64_t, int, bool>>;
     Capacity build_capacity() const;
 
     mutable std::deque<std::pair<Parts, std::shared_ptr<const Capacity>>> known_capacities_;
+    std::uint64_t type_lists_ = 0;  // that there were
     std::map<process::InstanceId, Instance> instances_;
     std::map<std::string, Reservation> reservations_;  // by job_id
     std::vector<std::string> order_;

@@ -1,5 +1,7 @@
 #include "supervisor/local_hub/statistics.h"
 
+#include "ipc/envelope.h"
+
 namespace emprops::local_hub {
 namespace {
 
@@ -24,7 +26,7 @@ WorkerLists list(const Workers& workers, const Jobs& jobs) {
                    {"connection_status", worker.status},
                    {"is_accepting_jobs", worker.idle() && !worker.leaving}};
         if (worker.registered) {
-            shown["capabilities"] = worker.capabilities;
+            shown["capabilities"] = ipc::decoded(worker.capabilities).value_or(nullptr);
             shown["supported_job_types"] = worker.job_types;
         }
         lists.by_id[worker.id] = std::move(shown);

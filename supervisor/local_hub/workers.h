@@ -30,8 +30,8 @@ struct Worker {
     std::string status = "idle";  ///< the Hub takes a worker for idle before it registers
     std::set<std::string> job_types;
     std::set<std::string> ahead;  ///< types of which it would prepare a job, although it has no slot for them
-    Json capabilities;
-    TimePoint last_sign;  ///< last message of any kind
+    std::string capabilities = "null";  ///< JSON text
+    TimePoint last_sign;                ///< last message of any kind
     double connected_at = 0;
     double last_heartbeat = 0;
     std::uint64_t jobs_processed = 0;

@@ -64,6 +64,22 @@ TEST(Decode, JobTypesMayBeAListATextOrAListInAText) {
               List{std::string(100'000, '[')});  // no parser's stack is spent
 }
 
+TEST(Decode, CapabilitiesAreKeptAsTheyStand) {
+    const auto read = [](const std::string& capabilities) {
+        return decode_from_worker(R"({"type":"register_worker","capabilities":)" + capabilities + "}");
+    };
+    const auto taken = [&](const std::string& capabilities) {
+        return std::get<RegisterWorker>(std::get<FromWorker>(read(capabilities)));
+    };
+    const std::string whole = R"({ "n":1.10, "supported_job_types":["a"] })";
+    EXPECT_EQ(taken(whole).capabilities, whole);
+    EXPECT_EQ(taken(whole).job_types, std::vector<std::string>{"a"});
+    EXPECT_EQ(taken("null").capabilities, "null");
+    for (const std::string wrong : {"[]", "5", "\"x\""})
+        EXPECT_TRUE(std::holds_alternative<Refused>(read(wrong))) << wrong;
+    EXPECT_TRUE(std::holds_alternative<Refused>(read(R"({"n":")" + std::string(5u << 20, 'x') + "\"}")));
+}
+
 TEST(Decode, TheCodeOfAFailureStandsInAFieldOrInBrackets) {
     const auto fail = [](Json more) {
         more["type"] = "fail_job";

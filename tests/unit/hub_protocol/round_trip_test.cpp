@@ -31,7 +31,8 @@ TEST(RoundTrip, AHubReadsWhatAWorkerSays) {
     status.connected = true;
     status.details = {{"free", 5}};
     for (const std::string& text :
-         {encode(RegisterWorker{any_stamp, {{"version", "1"}}, {"a", "b"}, "busy", false}),
+         {encode(
+              RegisterWorker{any_stamp, with_job_types(R"({"version":"1"})", {"a", "b"}), {}, "busy", false}),
           encode(WorkerStatus{any_stamp, "idle"}),
           encode(WorkerStatus{any_stamp, "busy", {{"cpu", true}}, {{"comfyui", {{"connected", true}}}}}),
           encode(ClaimJob{any_stamp, "j"}), encode(ClaimJob{any_stamp, "j", {"w-0", "w-00"}}),

@@ -14,9 +14,19 @@ using Kind = HubError::Kind;
 const Stamp stamp{1795438027.25, "w-1"};
 
 TEST(FramesToHub, RegistrationCarriesCapabilitiesAndJobTypes) {
-    const Json frame = Json::parse(encode(RegisterWorker{stamp, {{"version", "1"}}, {"a", "b"}, "busy"}));
+    const Json frame = Json::parse(
+        encode(RegisterWorker{stamp, with_job_types(R"({"version":"1"})", {"a", "b"}), {}, "busy"}));
     EXPECT_EQ(frame, Json::parse(R"({"type":"register_worker","timestamp":1795438027.25,"worker_id":"w-1",
         "capabilities":{"version":"1","supported_job_types":["a","b"]},"subscribe_to_jobs":true,"status":"busy"})"));
+}
+
+TEST(FramesToHub, JobTypesAreAddedToCapabilitiesWithoutReadingThem) {
+    EXPECT_EQ(with_job_types(R"({"n":1.10})", {"a\"b"}), R"({"n":1.10,"supported_job_types":["a\"b"]})");
+    EXPECT_EQ(with_job_types("{}", {}), R"({"supported_job_types":[]})");
+    EXPECT_EQ(with_job_types("null", {"a"}), R"({"supported_job_types":["a"]})");
+    // A connector may have a key of this name: ours counts.
+    EXPECT_EQ(Json::parse(with_job_types(R"({"supported_job_types":5})", {"a"})),
+              Json({{"supported_job_types", {"a"}}}));
 }
 
 TEST(FramesToHub, AHeartbeatWithoutStatusSaysNullBecauseAMissingOneCountsAsIdle) {

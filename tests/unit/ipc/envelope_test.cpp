@@ -56,6 +56,20 @@ TEST(Envelope, LastOfDuplicateNamesWins) {
     EXPECT_EQ(outcome.envelope->find("payload"), R"({"n":2})");
 }
 
+TEST(MemberText, IsTheLastOneOfThisNameAsItStands) {
+    EXPECT_EQ(member_text(R"( {"a" : [1, "x"] , "b":{"a":7}} )", "a"), R"([1, "x"])");
+    EXPECT_EQ(member_text(R"({"a":1,"\u0061":2})", "a"), "2");
+    EXPECT_EQ(member_text(R"({"b":{"a":1}})", "a"), std::nullopt);
+    EXPECT_EQ(member_text("{}", "a"), std::nullopt);
+    EXPECT_EQ(member_text("null", "a"), std::nullopt);
+}
+
+TEST(Decoded, IsTheValueOrNothingForANumberThatNoDoubleHolds) {
+    EXPECT_EQ(decoded(R"({"a":"\ud800"})"), json({{"a", "\xef\xbf\xbd"}}));
+    EXPECT_EQ(decoded("null"), json());
+    EXPECT_EQ(decoded("[1e999]"), std::nullopt);
+}
+
 TEST(Envelope, NamesAreComparedAfterUnescaping) {
     const auto outcome =
         scan_envelope(R"({"\u0070ayload":{"x":1},"\u0074ype":"job","a\/b\n":1})", {"payload"});
