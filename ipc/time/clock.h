@@ -22,12 +22,20 @@ struct Clock {
 };
 using TimePoint = Clock::time_point;
 
+/// The next moment at which what is to be done now and then is done: after `now`, by `interval` (above zero) at most.
+/// Everything with one interval, or a multiple of it, falls on the same moments, so that a process at rest is woken
+/// once for all of it.
+template <class Interval>
+inline Clock::time_point next_beat(Clock::time_point now, Interval interval) {
+    return now + (interval - now.time_since_epoch() % interval);
+}
+
 /// While one lives, its owner looks at the clock (Clock::now()) at least every `rest`; whoever looks first after a
 /// much longer gap finds the pause.
 class ClockWatch {
   public:
     /// By so much a pause may seem shorter than it was.
-    static constexpr std::chrono::milliseconds rest{500};
+    static constexpr std::chrono::milliseconds rest{1000};
 
     ClockWatch();
     ~ClockWatch();

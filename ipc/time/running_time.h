@@ -19,7 +19,7 @@ class RunningTime {
     using Duration = Clock::duration;
 
     /// Gaps that exceed `rest` by less than this happen on a busy machine, and count.
-    static constexpr std::chrono::milliseconds shortest_pause{1500};
+    static constexpr std::chrono::milliseconds shortest_pause{1000};
 
     /// From now on somebody looks at least every `rest`.
     void watch(Steady steady, Duration rest) {

@@ -17,7 +17,8 @@ PauseWatch::PauseWatch(boost::asio::any_io_executor executor, OnPause on_pause)
 }
 
 void PauseWatch::wait() {
-    timer_.expires_after(ClockWatch::rest);
+    const TimePoint now = Clock::now();
+    timer_.expires_after(next_beat(now, ClockWatch::rest) - now);
     timer_.async_wait(lifetime_.guard([this](boost::system::error_code error) {
         if (error) return;
         const auto paused = std::chrono::duration_cast<Ms>(ClockWatch::take_untold());

@@ -273,7 +273,8 @@ class WsConnection final : public Conversation, public std::enable_shared_from_t
     }
 
     void watch_life() {
-        watch_.expires_after(std::clamp<Ms>(settings_.idle_timeout / 8, Ms(10), Ms(1000)));
+        watch_.expires_at(
+            next_beat(Clock::now(), std::clamp<Ms>(settings_.idle_timeout / 8, Ms(10), Ms(1000))));
         watch_.async_wait([self = this->shared_from_this()](error_code error) {
             if (error || self->finished_ || self->closing_) return;
             switch (self->writer_.verdict()) {

@@ -24,6 +24,7 @@ class Audience {
     void remove(ConnectionId connection);
 
     const std::string* client_id(ConnectionId connection) const;
+    bool has_monitors() const { return !monitors_.empty(); }
     bool is_monitor(ConnectionId connection) const { return monitors_.contains(connection); }
 
     /// To the job's subscribers, to `also` (once) and, marked with the job's client, to all monitors.

@@ -109,6 +109,10 @@ Actions Core::tick(const Now& now) {
     return out;
 }
 
+bool Core::rests(const Now& now) const {
+    return jobs_.claimed().empty() && !offers_.any_timed() && !audience_.has_monitors() && !jobs_.trims(now);
+}
+
 Result<std::string> Core::submit(const hub::SubmitJob& job, const std::string& client_id, const Now& now,
                                  Actions& actions) {
     Turn turn{now, actions};

@@ -55,8 +55,10 @@ class Core {
     Actions received(ConnectionId connection, std::string_view text, const Now& now);
     /// A part of a message that is not complete arrived.
     void received_part(ConnectionId connection, const Now& now);
-    /// To be called several times a second.
+    /// To be called several times a second, or once a second while it rests.
     Actions tick(const Now& now);
+    /// Nothing waits for a moment that is near: nobody runs a job or is offered one, nobody watches.
+    bool rests(const Now& now) const;
 
     // REST.
     /// The id of the accepted job. Errors: "exists", "database_failed".

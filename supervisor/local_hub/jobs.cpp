@@ -236,7 +236,7 @@ std::vector<std::pair<std::string, Attempt>> Jobs::overdue(TimePoint now) const 
 }
 
 Result<> Jobs::trim(const Now& now) {
-    if (now.steady - last_trim_ < policy_.trim_every) return Ok{};
+    if (!trims(now)) return Ok{};
     const auto oldest = now.epoch_seconds - static_cast<double>(policy_.history.count());
     const auto forgotten = store_.forget_finished_before(oldest, policy_.trim_at_once);
     std::uint64_t count = 0;

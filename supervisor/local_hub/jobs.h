@@ -95,8 +95,10 @@ class Jobs {
     std::set<std::string> held_by(ConnectionId worker) const;
     /// Jobs whose worker was away or silent for too long, with the attempt that has ended so.
     std::vector<std::pair<std::string, Attempt>> overdue(TimePoint now) const;
-    /// Forgets old finished jobs from time to time.
+    /// Forgets old finished jobs from time to time, a part in each call.
     Result<> trim(const Now& now);
+    /// There is more to be done of it now.
+    bool trims(const Now& now) const { return now.steady - last_trim_ >= policy_.trim_every; }
 
     std::size_t unfinished() const { return active_.size(); }
     const std::set<std::string>& claimed() const { return claimed_; }

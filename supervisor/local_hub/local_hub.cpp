@@ -5,12 +5,12 @@
 #include <chrono>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include "ipc/hub/codec.h"
 #include "ipc/web/uuid.h"
-#include "supervisor/base/lifetime.h"
+#include "supervisor/base/alarm.h"
 #include "supervisor/base/log.h"
-#include "supervisor/base/timer.h"
 #include "supervisor/local_hub/core.h"
 #include "supervisor/local_hub/gate.h"
 #include "supervisor/local_hub/rest.h"
@@ -23,6 +23,7 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr Ms tick_interval{200};
+constexpr Ms rest_interval{1'000};    // between ticks while the core rests
 constexpr Ms look_interval{1'000};    // whether the database is still where it was
 constexpr Ms retry_interval{10'000};  // and could not be made again
 constexpr double longest_wait_seconds = 24 * 3600;
@@ -56,17 +57,17 @@ struct LocalHub::Impl {
         Reply reply;
     };
 
-    explicit Impl(const asio::any_io_executor& executor) : ticker(executor) {}
+    explicit Impl(const asio::any_io_executor& executor) : ticker(executor, [this] { tick(); }) {}
 
     std::unique_ptr<Store> store;
     std::unique_ptr<Core> core;
     std::unique_ptr<Server> server;
-    Timer ticker;
+    Alarm ticker;
+    std::optional<TimePoint> next_tick;
     std::multimap<std::string, Waiter> waiters;  // by job id
     std::uint16_t port = 0;
     TimePoint next_look;
     std::string told_of_database;  // what is wrong with its file, said once
-    Lifetime lifetime;
 
     Result<> start(const asio::any_io_executor& executor, const config::LocalHubSettings& settings) {
         if (settings.database.empty()) {
@@ -128,25 +129,35 @@ struct LocalHub::Impl {
                 logger("local_hub")->warn("{}", warning->text);
             }
         }
+        tick_in_time();
+    }
+
+    /// What has just happened may have ended the rest: the tick comes sooner then, never later.
+    void tick_in_time() {
+        const auto at = now();
+        const TimePoint soon = next_beat(at.steady, tick_interval);
+        if (next_tick && *next_tick <= soon) return;
+        const bool rests = waiters.empty() && core->rests(at);
+        const TimePoint wanted = rests ? next_beat(at.steady, rest_interval) : soon;
+        if (next_tick && *next_tick <= wanted) return;
+        next_tick = wanted;
+        ticker.set(wanted);
     }
 
     void look_after_database() {
         if (Clock::now() < next_look) return;
         const auto looked = store->look_after_file();
-        next_look = Clock::now() + (looked.ok() ? look_interval : retry_interval);
+        next_look = next_beat(Clock::now(), looked.ok() ? look_interval : retry_interval);
         const std::string text = looked.ok() ? *looked : looked.error().message;
         if (!text.empty() && text != told_of_database) logger("local_hub")->warn("{}", text);
         told_of_database = looked.ok() ? "" : text;
     }
 
     void tick() {
+        next_tick.reset();
         look_after_database();
         perform(core->tick(now()));
         give_up_waiting();
-        ticker.expires_after(tick_interval);
-        ticker.async_wait(lifetime.guard([this](boost::system::error_code error) {
-            if (!error && core) tick();
-        }));
     }
 
     // ---- REST
@@ -232,7 +243,7 @@ struct LocalHub::Impl {
 
     void stop() {
         if (!core) return;
-        ticker.cancel();
+        ticker.set({});
         waiters.clear();
         server->stop();
         core.reset();

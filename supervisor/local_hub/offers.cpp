@@ -70,6 +70,12 @@ void Offers::withdraw(ConnectionId worker) {
     found->second.open.reset();
 }
 
+bool Offers::any_timed() const {
+    return !paused_.empty() || std::any_of(workers_.begin(), workers_.end(), [](const auto& entry) {
+        return entry.second.open || !entry.second.declined.empty();
+    });
+}
+
 void Offers::expire(TimePoint now) {
     std::erase_if(paused_, [&](const auto& entry) { return entry.second <= now; });
     for (auto& [connection, state] : workers_) {

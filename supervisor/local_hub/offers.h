@@ -42,6 +42,8 @@ class Offers {
     std::optional<std::string> open_to(ConnectionId worker) const;
     /// The offer is void: the job may be offered to others at once.
     void withdraw(ConnectionId worker);
+    /// Something ends at its time: an offer, a pause, a worker's refusal.
+    bool any_timed() const;
     /// Offers that were not taken in time end, and may be made to the same worker again later.
     void expire(TimePoint now);
     /// The worker is gone.

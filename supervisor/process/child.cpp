@@ -96,7 +96,7 @@ void Child::remember_tree() {
 std::uint64_t Child::sample(bool measure, TimePoint now) {
     const auto due = next_sample();
     if (!due || now < *due) return 0;
-    next_sample_ = now + tree_sample_interval;
+    next_sample_ = next_beat(now, tree_sample_interval);
     remember_tree();
     stopped_by_ = around_.host.stopped_by(pid_);
     return measure ? rss_bytes() : 0;

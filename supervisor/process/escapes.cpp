@@ -10,7 +10,7 @@ constexpr Ms reap_interval{5000};
 constexpr Ms look_delays[] = {Ms{50}, Ms{250}, Ms{1000}};
 }  // namespace
 
-Escapes::Escapes(ProcessHost& host, TimePoint now) : host_(host), next_reap_(now + reap_interval) {}
+Escapes::Escapes(ProcessHost& host, TimePoint now) : host_(host), next_reap_(next_beat(now, reap_interval)) {}
 
 void Escapes::child_ended(const std::string& marker, TimePoint now) {
     for (const Ms delay : look_delays)
@@ -33,7 +33,7 @@ void Escapes::tick(TimePoint now) {
         host_.sweep(markers);
     }
     if (now < next_reap_) return;
-    next_reap_ = now + reap_interval;
+    next_reap_ = next_beat(now, reap_interval);
     host_.reap_orphans();
 }
 

@@ -227,7 +227,7 @@ Result<> Worker::Impl::serve_control() {
 }
 
 void Worker::Impl::look_at_paths() {
-    look_at_.expires_after(path_look_interval);
+    look_at_.expires_at(next_beat(Clock::now(), path_look_interval));
     look_at_.async_wait(lifetime_.guard([this](boost::system::error_code error) {
         if (error) return;
         // The lock first: it makes the state folder again, if that is gone with everything in it.

@@ -46,6 +46,23 @@ TEST_F(RunningTimeTest, ABusyMachineIsNoPause) {
     EXPECT_NE(after(501ms + RunningTime::shortest_pause), steady);
 }
 
+TEST_F(RunningTimeTest, APauseIsSurelyFoundWhenItLastsForTwoSeconds) {
+    time.watch(steady, ClockWatch::rest);
+    EXPECT_NE(after(2001ms), steady);
+}
+
+TEST(Beat, IsTheNextMomentThatAllWithThisIntervalShare) {
+    const TimePoint start{90s};
+    EXPECT_EQ(next_beat(start + 1ms, 500ms), start + 500ms);
+    EXPECT_EQ(next_beat(start + 499ms, 500ms), start + 500ms);
+    EXPECT_EQ(next_beat(start, 500ms), start + 500ms)
+        << "never now: what is done at a beat asks for the next one";
+    for (const auto first : {3ms, 250ms, 999ms}) {  // whenever they began
+        EXPECT_EQ(next_beat(start + first, 2s), start + 2s);
+        EXPECT_EQ(next_beat(next_beat(start + first, 1s), 1s), start + 2s);
+    }
+}
+
 TEST_F(RunningTimeTest, PausesAddUpAndAreToldOnce) {
     watched();
     after(10s);

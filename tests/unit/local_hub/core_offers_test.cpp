@@ -105,6 +105,33 @@ TEST_F(CoreOffers, ABusyWorkerLosesItsOfferToOthersAtOnce) {
     EXPECT_EQ(offered(w2), "j");
 }
 
+TEST_F(CoreOffers, TheHubRestsWhenNothingWaitsForAMoment) {
+    const auto rests = [&] { return core_->rests(now()); };
+    pass(Ms(1000));
+    worker(w1, "w1");
+    submit("nobody's", "unknown");
+    EXPECT_TRUE(rests()) << "a worker without work, a job that nobody takes";
+    submit("j");
+    EXPECT_FALSE(rests()) << "an offer may be taken or not";
+    run(w1, "j");
+    EXPECT_FALSE(rests()) << "its worker may fall silent";
+    fail(w1, "j");
+    EXPECT_FALSE(rests()) << "it is offered again soon";
+    pass(Ms(1200));
+    status(w1, "idle");
+    run(w1, "j");
+    complete(w1, "j");
+    EXPECT_TRUE(rests());
+    connect(w2, Role::monitor, "m");
+    EXPECT_FALSE(rests()) << "somebody watches";
+    disconnect(w2);
+    EXPECT_TRUE(rests());
+    time_ += policy_.trim_every;
+    EXPECT_FALSE(rests()) << "old jobs are forgotten, in steps";
+    pass(Ms(200));
+    EXPECT_TRUE(rests());
+}
+
 TEST_F(CoreOffers, AWithdrawnTypeFreesItsOffer) {
     worker(w1, "w1");
     submit("j");
