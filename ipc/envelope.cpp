@@ -42,8 +42,8 @@ json to_dom(std::string_view value) {
     return json::parse(without_lone_surrogates(value), nullptr, false);
 }
 
-/// Whether this quoted name is `key`. A name can be huge; only one that could match is unescaped (an escape makes it at most six
-/// times longer).
+/// Whether this quoted name is `key`. A name can be huge; only one that could match is unescaped (an escape makes it
+/// at most six times longer).
 bool names(std::string_view quoted, std::string_view key) {
     return quoted.size() <= key.size() * 6 + 2 && unescaped(quoted) == key;
 }

@@ -51,7 +51,7 @@ struct ScanOutcome {
 ScanOutcome scan_envelope(std::string_view text, std::initializer_list<std::string_view> opaque_keys,
                           const ScanLimits& limits = {});
 
-/// The text of one member of an object that a scan has found good; of several with this name the last. nullopt: it has none.
+/// The text of a member of an object that a scan has found good; of several of this name the last. nullopt: none.
 std::optional<std::string_view> member_text(std::string_view object, std::string_view key);
 
 /// The value of a text that a scan has found good; nullopt: it holds a number that is too large for a double.

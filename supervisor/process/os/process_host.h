@@ -77,8 +77,8 @@ class ProcessHost {
     /// /proc.
     virtual void remember_tree(int pid) = 0;
     /// Kills what carries one of these markers, or was remembered, although its leader has exited, and reaps adopted
-    /// orphans. Processes can appear while it looks: call it again a little later. Returns how many were killed. One look
-    /// for all of them, which costs the same however many other children run.
+    /// orphans. Processes can appear while it looks: call it again a little later. Returns how many were killed.
+    /// One look for all of them, which costs the same however many other children run.
     virtual std::size_t sweep(const std::set<std::string>& markers) = 0;
     /// Kills everything that descends from started processes, attributed or not. For the very end.
     virtual std::size_t sweep_all() = 0;
