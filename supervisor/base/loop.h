@@ -15,4 +15,9 @@ void run_loop(boost::asio::io_context& loop);
 /// first. Under a loop that is not run by run_loop() it is asio::post. The loop's own thread only: others use asio::post.
 void later(const boost::asio::any_io_executor& executor, std::function<void()> work);
 
+/// Runs `work` when all that is ready now has been handled, before the loop waits for anything new: what many small events
+/// lead to is done once, and leaves together. A loop that never rests does it after some dozens of handlers. Otherwise as
+/// later().
+void at_rest(const boost::asio::any_io_executor& executor, std::function<void()> work);
+
 }  // namespace emprops

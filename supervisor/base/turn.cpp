@@ -6,12 +6,13 @@
 
 namespace emprops {
 
-Turn::Turn(boost::asio::any_io_executor executor, std::function<void()> work)
-    : executor_(std::move(executor)), work_(std::move(work)) {}
+Turn::Turn(boost::asio::any_io_executor executor, std::function<void()> work, When when)
+    : executor_(std::move(executor)), work_(std::move(work)), when_(when) {}
 
 void Turn::request() {
     if (requested_) return;
-    later(executor_, lifetime_.guard([this] {
+    const auto ask = when_ == When::at_rest ? &at_rest : &later;
+    ask(executor_, lifetime_.guard([this] {
         requested_ = false;
         const auto work = work_;  // outlives us
         work();

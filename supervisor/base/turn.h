@@ -12,13 +12,16 @@ namespace emprops {
 
 class Turn {
   public:
+    /// `at_rest`: not in the next turn, but when all that is ready has been handled (loop.h).
+    enum class When { next, at_rest };
     /// `work` may ask for another turn, and may end this object.
-    Turn(boost::asio::any_io_executor executor, std::function<void()> work);
+    Turn(boost::asio::any_io_executor executor, std::function<void()> work, When when = When::next);
     void request();
 
   private:
     boost::asio::any_io_executor executor_;
     std::function<void()> work_;
+    When when_;
     bool requested_ = false;
     Lifetime lifetime_;
 };

@@ -63,7 +63,8 @@ class HubLink final : public jobs::JobLink {
           bulk_(settings_.make_connection()),
           session_(session_settings(settings_), system_sources(*worker_, *bulk_)),
           executor_(executor),
-          end_of_batch_(executor, [this] { advance(); }),
+          end_of_batch_(
+              executor, [this] { advance(); }, Turn::When::at_rest),
           wakeup_(executor, [this] { input([this](TimePoint now) { session_.on_time(now); }); }),
           connect_at_(executor),
           watch_at_(executor) {}

@@ -205,10 +205,10 @@ class ChildIo::Impl : public std::enable_shared_from_this<Impl> {
         done();
     }
 
-    /// Behind what runs now: lines that are given together leave in one write.
+    /// Behind all that is ready now: lines that are given together leave in one write.
     void write_soon() {
         if (write_comes_) return;
-        later(stdin_.get_executor(), [self = shared_from_this()] {
+        at_rest(stdin_.get_executor(), [self = shared_from_this()] {
             self->write_comes_ = false;
             self->write();
         });

@@ -85,6 +85,57 @@ TEST(Loop, ALoopThatThrewGoesOn) {
     EXPECT_EQ(order, "b");
 }
 
+TEST(Loop, RestsWhenAllThatIsReadyHasBeenHandled) {
+    asio::io_context loop;
+    std::string order;
+    const auto executor = loop.get_executor();
+    asio::post(loop, [&] {
+        at_rest(executor, [&] {
+            order += 'r';
+            later(executor, [&] { order += 's'; });
+            at_rest(executor, [&] { order += 'R'; });
+            asio::post(loop, [&] { order += 'd'; });
+        });
+        later(executor, [&] { order += 'a'; });
+    });
+    asio::post(loop, [&] { order += 'b'; });
+    asio::post(loop, [&] { asio::post(loop, [&] { order += 'c'; }); });
+    run_loop(loop);
+    EXPECT_EQ(order, "abcrsdR");
+}
+
+TEST(Loop, ThatNeverRestsDoesWhatWaitsForItAllTheSame) {
+    asio::io_context loop;
+    bool reached = false;
+    int handlers = 0;
+    std::function<void()> busy = [&] {
+        if (++handlers < 1'000'000 && !reached) asio::post(loop, busy);
+    };
+    at_rest(loop.get_executor(), [&] { reached = true; });  // not driven yet: a handler like any other
+    asio::post(loop, [&] {
+        reached = false;
+        at_rest(loop.get_executor(), [&] { reached = true; });
+        busy();
+    });
+    run_loop(loop);
+    EXPECT_TRUE(reached);
+    EXPECT_LT(handlers, 1000);
+}
+
+TEST(Loop, WhatWaitsForRestIsWorkAndSurvivesAStop) {
+    asio::io_context loop;
+    std::string order;
+    asio::post(loop, [&] {
+        at_rest(loop.get_executor(), [&] { order += 'a'; });
+        later(loop.get_executor(), [&] { loop.stop(); });
+    });
+    run_loop(loop);
+    order += '|';
+    loop.restart();
+    run_loop(loop);
+    EXPECT_EQ(order, "|a");
+}
+
 TEST(Loop, WorksUnderALoopThatIsRunInAnotherWay) {
     asio::io_context loop;
     std::string order;
