@@ -1,5 +1,5 @@
 #pragma once
-// What leaves through one WebSocket over a BatchStream: frames wait in a SendQueue, those of one turn of the loop leave in
+// What leaves through one WebSocket over a BatchStream: frames wait in a SendQueue, those of one round of the loop leave in
 // one write, and the kernel holds no more than a slow line carries in a few seconds (LineMeter). Owned by the connection;
 // event loop thread only. Only ws_link.cpp includes it.
 
@@ -14,9 +14,9 @@
 #include <string>
 #include <utility>
 
+#include "supervisor/base/batch_sender.h"
 #include "supervisor/base/loop.h"
 #include "supervisor/base/timer.h"
-#include "supervisor/hub/batch_stream.h"
 #include "supervisor/hub/line_meter.h"
 #include "supervisor/hub/send_queue.h"
 
@@ -32,9 +32,6 @@ inline constexpr std::size_t write_at_once = 256 * 1024;
 
 template <class Ws>
 class WsWriter {
-    static constexpr bool is_plain =
-        std::is_same_v<typename Ws::next_layer_type::next_layer_type, boost::beast::tcp_stream>;
-
   public:
     using error_code = boost::system::error_code;
     /// Called from the event loop, not from inside push(), open() or close().
@@ -49,15 +46,20 @@ class WsWriter {
           events_(std::move(events)),
           idle_timeout_(idle_timeout),
           meter_(idle_timeout, Clock::now()),
-          pace_(ws.get_executor()) {
+          pace_(ws.get_executor()),
+          sender_(ws.next_layer(), {[this](std::size_t size) { took(size); },
+                                    [this] {
+                                        flush();
+                                        write();
+                                    },
+                                    [this](const error_code& error) { fail(error); }}) {
         batch().on_written([this] { flush(); });
     }
 
     /// `owner` is kept while something is on its way.
     void start(std::weak_ptr<void> owner) {
-        owner_ = std::move(owner);
-        error_code unknown;  // flush() must not wait
-        socket().non_blocking(true, unknown);
+        owner_ = owner;
+        sender_.start(std::move(owner));
     }
     void open() {
         meter_ = LineMeter(idle_timeout_, Clock::now());
@@ -80,7 +82,7 @@ class WsWriter {
         ended_ = stopped_ = true;
         pace_.cancel();
         queue_.clear();
-        batch().abandon();
+        sender_.stop();
     }
 
     bool is_open() const { return open_; }
@@ -97,10 +99,10 @@ class WsWriter {
     auto& batch() { return ws_.next_layer(); }
     auto& socket() { return boost::beast::get_lowest_layer(ws_).socket(); }
 
-    /// Behind what runs now: what is pushed until then leaves together.
+    /// Behind all that is ready now: what is pushed until then leaves together.
     void write_soon() {
         if (!open_ || ended_ || write_comes_) return;
-        later(ws_.get_executor(), [this, owner = owner_.lock()] {
+        at_rest(ws_.get_executor(), [this, owner = owner_.lock()] {
             write_comes_ = false;
             write();
         });
@@ -109,7 +111,7 @@ class WsWriter {
 
     /// As much as the kernel may hold, but not all in one turn; goes on when that has left.
     void write() {
-        for (std::size_t given = 0; open_ && !ended_ && leaving_.empty();) {
+        for (std::size_t given = 0; open_ && !ended_ && !sender_.busy();) {
             if (given >= write_at_once) return write_soon();
             if (!meter_.has_room()) measure();
             if (!meter_.has_room()) return write_when_there_is_room();
@@ -141,40 +143,16 @@ class WsWriter {
         batched_bytes_ += part.size();
     }
 
-    /// Gives the kernel what waits; what it does not take at once follows.
     void flush() {
-        if (!leaving_.empty() || stopped_) return;
-        batch().take(leaving_);
+        if (sender_.busy() || stopped_) return;
         leaving_bytes_ = std::exchange(batched_bytes_, 0);
-        gone_ = 0;
-        // Without TLS most leaves so, without a turn of the loop.
-        if constexpr (is_plain) {
-            error_code not_now;  // an error comes again
-            took(socket().send(boost::asio::buffer(leaving_), 0, not_now));
-        }
-        if (!leaving_.empty()) push_on();
-    }
-
-    void push_on() {
-        batch().next_layer().async_write_some(
-            boost::asio::buffer(leaving_.data() + gone_, leaving_.size() - gone_),
-            [this, owner = owner_.lock()](const error_code& error, std::size_t size) {
-                if (stopped_) return;
-                if (error) return fail(error);
-                took(size);
-                if (!leaving_.empty()) return push_on();
-                flush();
-                write();
-            });
+        sender_.flush();
     }
 
     void took(std::size_t size) {
-        gone_ += size;
         const std::size_t of_frames = std::min(size, leaving_bytes_);
         leaving_bytes_ -= of_frames;
         meter_.wrote(of_frames);
-        if (gone_ == leaving_.size()) leaving_.clear();
-        batch().gone(size);
     }
 
     void fail(const error_code& error) {
@@ -196,11 +174,10 @@ class WsWriter {
     LineMeter meter_;
     Timer pace_;  ///< until the kernel has room
     SendQueue queue_;
-    std::string leaving_;   ///< the kernel takes it
-    std::size_t gone_ = 0;  ///< of leaving_
+    BatchSender<typename Ws::next_layer_type> sender_;
     // Of frames alone: that a ping was taken says nothing of the other side.
     std::size_t batched_bytes_ = 0;  ///< in the batch
-    std::size_t leaving_bytes_ = 0;  ///< in leaving_, not taken yet
+    std::size_t leaving_bytes_ = 0;  ///< given to the sender, not taken yet
     bool open_ = false;
     bool write_comes_ = false;
     bool closing_ = false;

@@ -12,7 +12,9 @@
 
 #include "ipc/hub/codec.h"
 #include "ipc/hub/errors.h"
+#include "supervisor/base/batch_sender.h"
 #include "supervisor/base/log.h"
+#include "supervisor/base/loop.h"
 #include "supervisor/local_hub/gate.h"
 #include "supervisor/local_hub/server_state.h"
 
@@ -22,7 +24,17 @@ namespace emprops::local_hub {
 class WsSession : public std::enable_shared_from_this<WsSession> {
   public:
     WsSession(State state, beast::tcp_stream stream, WebSocketPath path)
-        : state_(std::move(state)), ws_(std::move(stream)), path_(std::move(path)) {
+        : state_(std::move(state)),
+          ws_(std::move(stream)),
+          sender_(ws_.next_layer(), {[this](std::size_t size) { took(size); },
+                                     [this] {
+                                         flush();
+                                         write();
+                                     },
+                                     // The pending read tells of the end.
+                                     [this](ErrorCode) { sender_.stop(); }}),
+          path_(std::move(path)) {
+        ws_.next_layer().on_written([this] { flush(); });
         ++state_->connections;
         state_->give_up[holder_] = [this](bool stalled) { give_up(stalled); };
     }
@@ -35,6 +47,7 @@ class WsSession : public std::enable_shared_from_this<WsSession> {
 
     void start(const http::request<http::string_body>& request, bool admitted) {
         beast::get_lowest_layer(ws_).expires_never();
+        sender_.start(weak_from_this());
         websocket::stream_base::timeout limits{};
         limits.handshake_timeout = close_timeout;
         limits.idle_timeout = state_->settings.idle_timeout;
@@ -65,7 +78,7 @@ class WsSession : public std::enable_shared_from_this<WsSession> {
         state_->queued_bytes += size;
         largest_ = std::max(largest_, size);
         if (queued_bytes_ > state_->settings.max_queue_bytes + largest_) return drop_unread();
-        write_next();
+        write_soon();
         if (state_->queued_bytes > state_->settings.max_total_queue_bytes) state_->drop_the_slowest();
     }
 
@@ -77,11 +90,9 @@ class WsSession : public std::enable_shared_from_this<WsSession> {
                    queued_bytes_ >> 20);
         report(false);
         cut();
-        // What is being written lives until its operation has ended.
-        while (outgoing_.size() > (writing_ ? 1u : 0u)) {
-            queued_bytes_ -= outgoing_.back().text.size();
-            state_->queued_bytes -= outgoing_.back().text.size();
-            outgoing_.pop_back();
+        for (const auto& frame : std::exchange(outgoing_, {})) {
+            queued_bytes_ -= frame.text.size();
+            state_->queued_bytes -= frame.text.size();
         }
     }
 
@@ -93,16 +104,18 @@ class WsSession : public std::enable_shared_from_this<WsSession> {
         websocket::close_reason why(static_cast<websocket::close_code>(code));
         why.reason = reason.substr(0, 120);
         outgoing_.push_back({{}, why});
-        write_next();
+        write_soon();
     }
 
     void cut() {
         gone_ = true;
+        sender_.stop();
         beast::get_lowest_layer(ws_).close();
     }
 
   private:
     static constexpr std::size_t read_at_once = 256 * 1024;
+    static constexpr std::size_t write_at_once = 256 * 1024;
 
     struct Outgoing {
         std::string text;
@@ -192,6 +205,7 @@ class WsSession : public std::enable_shared_from_this<WsSession> {
         }
         report(said_goodbye && (code == 1000 || code == 1001));
         gone_ = true;
+        if (!closing_) sender_.stop();
     }
 
     void report(bool politely) {
@@ -200,36 +214,66 @@ class WsSession : public std::enable_shared_from_this<WsSession> {
         state_->events.on_close(id_, politely);
     }
 
-    void write_next() {
-        if (writing_ || outgoing_.empty() || gone_) return;
-        writing_ = true;
-        auto& next = outgoing_.front();
-        if (next.close) {
-            ws_.async_close(*next.close, [self = shared_from_this()](ErrorCode) {
-                self->state_->forget(self->id_);  // the pending read ends by itself
-            });
-            return;
-        }
-        ws_.async_write(asio::buffer(next.text), [self = shared_from_this()](ErrorCode error, std::size_t) {
-            self->writing_ = false;
-            if (error) return;  // the pending read tells of the end
-            self->queued_bytes_ -= self->outgoing_.front().text.size();
-            self->state_->queued_bytes -= self->outgoing_.front().text.size();
-            self->outgoing_.pop_front();
-            self->write_next();
+    /// Behind what runs now: what is sent until then leaves together.
+    void write_soon() {
+        if (gone_ || std::exchange(write_comes_, true)) return;
+        later(ws_.get_executor(), [self = shared_from_this()] {
+            self->write_comes_ = false;
+            self->write();
         });
     }
 
+    /// As long as the socket takes it; goes on when it has taken the rest.
+    void write() {
+        while (!gone_ && !sender_.busy() && !outgoing_.empty()) {
+            while (!outgoing_.empty() && ws_.next_layer().waiting_bytes() < write_at_once) {
+                auto& next = outgoing_.front();
+                if (next.close) return close_now();
+                ErrorCode error;
+                ws_.write(asio::buffer(next.text), error);
+                if (error) return;  // the pending read tells of the end
+                batched_bytes_ += next.text.size();
+                outgoing_.pop_front();
+            }
+            flush();
+        }
+    }
+
+    void close_now() {
+        const auto why = *outgoing_.front().close;
+        outgoing_.clear();
+        ws_.async_close(why, [self = shared_from_this()](ErrorCode) {
+            self->state_->forget(self->id_);  // the pending read ends by itself
+        });
+    }
+
+    void flush() {
+        if (sender_.busy()) return;
+        leaving_bytes_ = std::exchange(batched_bytes_, 0);
+        sender_.flush();
+    }
+
+    void took(std::uint64_t size) {
+        const auto of_frames = std::min(size, leaving_bytes_);
+        leaving_bytes_ -= of_frames;
+        queued_bytes_ -= of_frames;
+        state_->queued_bytes -= of_frames;
+    }
+
     State state_;
-    websocket::stream<beast::tcp_stream> ws_;
+    using Stream = BatchStream<beast::tcp_stream>;
+    websocket::stream<Stream> ws_;
+    BatchSender<Stream> sender_;
     WebSocketPath path_;
     ConnectionId id_ = 0;  // 0: not admitted
     const IncomingBudget::Holder holder_ = ++state_->last_holder;
     beast::flat_buffer buffer_;
     std::deque<Outgoing> outgoing_;
-    std::uint64_t queued_bytes_ = 0;
+    std::uint64_t queued_bytes_ = 0;   // not taken by the socket; of these
+    std::uint64_t batched_bytes_ = 0;  // in the batch
+    std::uint64_t leaving_bytes_ = 0;  // given to the sender
     std::uint64_t largest_ = 0;
-    bool writing_ = false;
+    bool write_comes_ = false;
     bool closing_ = false;   // a close frame is sent or waits to be
     bool gone_ = false;      // the socket is of no use any more
     bool reported_ = false;  // nothing is reported to the core (any more)

@@ -1,7 +1,8 @@
 #pragma once
 // A layer between a WebSocket and its socket (or TLS): what is written stays in memory until it is taken away, so that
 // the frames of one turn leave in one write, whoever wrote them (the pongs, pings and the close frame that Beast sends
-// by itself are among them). Reading goes straight through. Owned by the connection; event loop thread only.
+// by itself are among them). Small reads are answered from what was read ahead: many frames cost one call. Owned by the
+// connection; event loop thread only.
 //
 // An asynchronous write is complete when its bytes have gone below: so Beast reads no further while a pong waits, and
 // ends no TLS before its close frame has left. A synchronous one only stores, never blocks and never fails. Both may be
@@ -22,7 +23,9 @@
 #include <type_traits>
 #include <utility>
 
-namespace emprops::hub {
+#include "supervisor/base/loop.h"
+
+namespace emprops {
 
 template <class Next>
 class BatchStream {
@@ -87,18 +90,53 @@ class BatchStream {
     }
     template <class Buffers, class Handler>
     auto async_read_some(const Buffers& buffers, Handler&& handler) {
-        return next_.async_read_some(buffers, std::forward<Handler>(handler));
+        return boost::asio::async_initiate<Handler, void(error_code, std::size_t)>(
+            [this](auto done, const Buffers& into) {
+                using Done = decltype(done);
+                if (has_ahead()) {
+                    const auto kept = std::make_shared<Done>(std::move(done));
+                    const std::size_t size = take_ahead(into);
+                    return later(next_.get_executor(),
+                                 [kept, size] { std::move (*kept)(error_code(), size); });
+                }
+                if (boost::asio::buffer_size(into) >= ahead_bytes)  // of a large frame: not to be copied
+                    return void(next_.async_read_some(into, std::move(done)));
+                ahead_.resize(ahead_bytes);
+                next_.async_read_some(
+                    boost::asio::buffer(ahead_),
+                    [this, into, done = std::move(done)](error_code error, std::size_t size) mutable {
+                        ahead_at_ = 0;
+                        ahead_end_ = size;
+                        const std::size_t given = take_ahead(into);
+                        std::move(done)(error, given);
+                    });
+            },
+            handler, buffers);
     }
     template <class Buffers>
     std::size_t read_some(const Buffers& buffers, error_code& error) {
-        return next_.read_some(buffers, error);
+        if (!has_ahead()) return next_.read_some(buffers, error);
+        error = {};
+        return take_ahead(buffers);
     }
     template <class Buffers>
     std::size_t read_some(const Buffers& buffers) {
-        return next_.read_some(buffers);
+        return has_ahead() ? take_ahead(buffers) : next_.read_some(buffers);
     }
 
   private:
+    /// What is read at once where less was asked for.
+    static constexpr std::size_t ahead_bytes = 16 * 1024;
+
+    bool has_ahead() const { return ahead_at_ < ahead_end_; }
+    template <class Buffers>
+    std::size_t take_ahead(const Buffers& into) {
+        const std::size_t taken = boost::asio::buffer_copy(
+            into, boost::asio::buffer(ahead_.data() + ahead_at_, ahead_end_ - ahead_at_));
+        ahead_at_ += taken;
+        return taken;
+    }
+
     struct Write {
         std::uint64_t end = 0;  ///< written_ behind it
         std::function<void(const error_code&)> done;
@@ -114,6 +152,8 @@ class BatchStream {
     std::function<void()> tell_;
     std::deque<Write> writes_;
     std::uint64_t written_ = 0, gone_ = 0;  ///< bytes since the beginning
+    std::string ahead_;                     ///< read, with what was not asked for yet:
+    std::size_t ahead_at_ = 0, ahead_end_ = 0;
 };
 
 // How a WebSocket on this stream ends: as on the next one. Beast finds these by their names.
@@ -128,4 +168,4 @@ void async_teardown(boost::beast::role_type role, BatchStream<Next>& stream, Han
     async_teardown(role, stream.next_layer(), std::forward<Handler>(handler));
 }
 
-}  // namespace emprops::hub
+}  // namespace emprops
