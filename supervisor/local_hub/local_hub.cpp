@@ -11,6 +11,8 @@
 #include "ipc/web/uuid.h"
 #include "supervisor/base/alarm.h"
 #include "supervisor/base/log.h"
+#include "supervisor/base/turn.h"
+#include "supervisor/local_hub/batch.h"
 #include "supervisor/local_hub/core.h"
 #include "supervisor/local_hub/gate.h"
 #include "supervisor/local_hub/rest.h"
@@ -26,6 +28,10 @@ constexpr Ms tick_interval{200};
 constexpr Ms rest_interval{1'000};    // between ticks while the core rests
 constexpr Ms look_interval{1'000};    // whether the database is still where it was
 constexpr Ms retry_interval{10'000};  // and could not be made again
+/// A larger message is a transaction of its own: nobody else's answer waits for it.
+constexpr std::size_t most_batched_bytes = 64 * 1024;
+/// After a batch could not be stored each event is stored alone for so long: then a failure is answered, and harms only one.
+constexpr Ms careful_for{10'000};
 constexpr double longest_wait_seconds = 24 * 3600;
 constexpr std::size_t most_waiting_requests = 256;
 constexpr const char* rest_client = "rest-api-client";
@@ -57,10 +63,22 @@ struct LocalHub::Impl {
         Reply reply;
     };
 
-    explicit Impl(const asio::any_io_executor& executor) : ticker(executor, [this] { tick(); }) {}
+    explicit Impl(const asio::any_io_executor& executor)
+        : end_of_batch(
+              executor,
+              [this] {
+                  if (batch) batch->end();
+              },
+              emprops::Turn::When::at_rest),
+          ticker(executor, [this] { tick(); }) {}
 
+    Policy policy;
     std::unique_ptr<Store> store;
+    std::optional<Batch> batch;
+    emprops::Turn end_of_batch;
     std::unique_ptr<Core> core;
+    bool loaded = false;  ///< the core has what the store has
+    TimePoint careful_until;
     std::unique_ptr<Server> server;
     Alarm ticker;
     std::optional<TimePoint> next_tick;
@@ -76,8 +94,9 @@ struct LocalHub::Impl {
         auto opened = Store::open(settings.database);
         if (!opened.ok()) return opened.error();
         store = std::move(opened).value();
-        core = std::make_unique<Core>(*store, Policy::from(settings), [] { return "job-" + uuid_v4(); });
-        if (auto loaded = core->load(now()); !loaded.ok()) return loaded;
+        batch.emplace(*store, [this](const Error& why) { begin_anew(why); });
+        policy = Policy::from(settings);
+        if (auto read = load(); !read.ok()) return read;
 
         ServerSettings wanted;
         wanted.listen = settings.listen;
@@ -95,41 +114,89 @@ struct LocalHub::Impl {
         return Ok{};
     }
 
+    Result<> load() {
+        core = std::make_unique<Core>(*store, policy, [] { return "job-" + uuid_v4(); });
+        auto read = core->load(now());
+        loaded = read.ok();
+        return read;
+    }
+
+    /// What the core believes is not in the database: as after a restart, the database is right, and everybody comes again.
+    void begin_anew(const Error& why) {
+        logger("local_hub")
+            ->warn("{}; nobody was told of it, and all connections are closed and may come again",
+                   why.message);
+        careful_until = Clock::now() + careful_for;
+        server->close_all(1012, "the database could not be written");
+        for (const auto& [job_id, waiter] : std::exchange(waiters, {}))
+            waiter.reply.send(rest_problem(500, why.message));
+        if (auto read = load(); !read.ok()) logger("local_hub")->warn("{}", read.error().message);
+    }
+
+    /// Something happens: what it changes and what is said of it belong to the batch of this round of the loop.
+    template <class Event>
+    void take(std::size_t bytes, Event event) {
+        const bool alone = bytes > most_batched_bytes || Clock::now() < careful_until;
+        if (alone) {
+            batch->end();
+        } else {
+            batch->begin();
+        }
+        event();
+        tick_in_time();
+        if (alone) return batch->end();
+        end_of_batch.request();
+    }
+
     ServerEvents events() {
         ServerEvents events;
         events.on_open = [this](ConnectionId connection, Role role, const std::string& id) {
             logger("local_hub")->debug("connection {} of {} opened", connection, id);
-            perform(core->connected(connection, role, id, now()));
+            if (!loaded) return server->close(connection, 1013, "the database cannot be read");
+            take(0, [&] { perform(core->connected(connection, role, id, now())); });
         };
         events.on_text = [this](ConnectionId connection, std::string_view text) {
-            perform(core->received(connection, text, now()));
+            take(text.size(), [&] { perform(core->received(connection, text, now())); });
         };
         events.on_part = [this](ConnectionId connection) { core->received_part(connection, now()); };
         events.on_close = [this](ConnectionId connection, bool politely) {
             logger("local_hub")
                 ->debug("connection {} ended{}", connection, politely ? "" : " without goodbye");
-            perform(core->disconnected(connection, politely, now()));
+            take(0, [&] { perform(core->disconnected(connection, politely, now())); });
         };
-        events.on_request = [this](const HttpRequest& request, Reply reply) {
-            handle(request, std::move(reply));
+        events.on_request = [this](const HttpRequest& request, const Reply& reply) {
+            if (!loaded) return reply.send(rest_problem(500, "the database cannot be read"));
+            take(request.body.size(), [&] { handle(request, reply); });
         };
         return events;
     }
 
+    /// After the batch is stored.
     void perform(Actions actions) {
-        for (auto& action : actions) {
-            if (auto* message = std::get_if<SendTo>(&action)) {
-                server->send(message->connection, std::move(message->frames));
-            } else if (const auto* close = std::get_if<Close>(&action)) {
-                logger("local_hub")->info("closing connection {}: {}", close->connection, close->reason);
-                server->close(close->connection, close->code, close->reason);
-            } else if (const auto* finished = std::get_if<Finished>(&action)) {
-                answer_waiters(finished->job_id);
-            } else if (const auto* warning = std::get_if<Warn>(&action)) {
-                logger("local_hub")->warn("{}", warning->text);
-            }
+        if (actions.empty()) return;
+        batch->then([this, actions = std::move(actions)](const Error* lost) mutable {
+            if (lost) return;
+            for (auto& action : actions)
+                perform(action);
+        });
+    }
+    void answer(const Reply& reply, HttpResponse response) {
+        batch->then([reply, response = std::move(response)](const Error* lost) {
+            reply.send(lost ? rest_problem(500, lost->message) : response);
+        });
+    }
+
+    void perform(Action& action) {
+        if (auto* message = std::get_if<SendTo>(&action)) {
+            server->send(message->connection, std::move(message->frames));
+        } else if (const auto* close = std::get_if<Close>(&action)) {
+            logger("local_hub")->info("closing connection {}: {}", close->connection, close->reason);
+            server->close(close->connection, close->code, close->reason);
+        } else if (const auto* finished = std::get_if<Finished>(&action)) {
+            answer_waiters(finished->job_id);
+        } else if (const auto* warning = std::get_if<Warn>(&action)) {
+            logger("local_hub")->warn("{}", warning->text);
         }
-        tick_in_time();
     }
 
     /// What has just happened may have ended the rest: the tick comes sooner then, never later.
@@ -155,21 +222,25 @@ struct LocalHub::Impl {
 
     void tick() {
         next_tick.reset();
+        batch->end();
         look_after_database();
+        if (!loaded) loaded = load().ok();
         perform(core->tick(now()));
+        batch->end();
         give_up_waiting();
+        tick_in_time();
     }
 
     // ---- REST
 
-    void handle(const HttpRequest& request, Reply reply) {
+    void handle(const HttpRequest& request, const Reply& reply) {
         const auto& path = web::RequestTarget::parse(request.target).segments;
         const bool jobs = path.size() >= 2 && path[0] == "api" && path[1] == "jobs";
-        if (path.empty() && request.method == "GET") return reply.send(rest_alive());
-        if (jobs && path.size() == 2 && request.method == "POST") return submit(request, std::move(reply));
-        if (jobs && path.size() == 3 && request.method == "GET") return reply.send(show(path[2]));
-        if (path.empty() || jobs) return reply.send(rest_problem(405, "Method Not Allowed"));
-        reply.send(rest_problem(404, "Not Found"));
+        if (path.empty() && request.method == "GET") return answer(reply, rest_alive());
+        if (jobs && path.size() == 2 && request.method == "POST") return submit(request, reply);
+        if (jobs && path.size() == 3 && request.method == "GET") return answer(reply, show(path[2]));
+        if (path.empty() || jobs) return answer(reply, rest_problem(405, "Method Not Allowed"));
+        answer(reply, rest_problem(404, "Not Found"));
     }
 
     HttpResponse show(const std::string& job_id) {
@@ -180,33 +251,33 @@ struct LocalHub::Impl {
         return rest_job(*found.value(), payload.ok() ? std::optional(payload.value()) : std::nullopt);
     }
 
-    void submit(const HttpRequest& request, Reply reply) {
+    void submit(const HttpRequest& request, const Reply& reply) {
         auto decoded = hub::decode_rest_submit(request.body);
-        if (const auto* problem = std::get_if<Json>(&decoded)) return reply.send(rest_problem(422, *problem));
+        if (const auto* problem = std::get_if<Json>(&decoded))
+            return answer(reply, rest_problem(422, *problem));
         auto& submit = std::get<hub::RestSubmit>(decoded);
         forget_who_hung_up();
         if (submit.wait && waiters.size() >= most_waiting_requests) {
-            return reply.send(
-                rest_problem(503, fmt::format("{} requests wait for jobs already", waiters.size())));
+            return answer(
+                reply, rest_problem(503, fmt::format("{} requests wait for jobs already", waiters.size())));
         }
         if (submit.job.job_id.empty()) submit.job.job_id = "job-rest-" + uuid_v4();
         Actions actions;
         const auto accepted = core->submit(submit.job, rest_client, now(), actions);
         if (!accepted.ok()) {
-            return reply.send(
-                rest_problem(accepted.error().code == "exists" ? 409 : 500, accepted.error().message));
+            return answer(
+                reply, rest_problem(accepted.error().code == "exists" ? 409 : 500, accepted.error().message));
         }
         if (submit.wait) {
             const auto seconds = std::clamp(submit.timeout_seconds, 0.0, longest_wait_seconds);
-            Waiter waiter{*accepted, Clock::now() + Ms(std::llround(seconds * 1000)), seconds,
-                          std::move(reply)};
-            waiters.emplace(*accepted, std::move(waiter));
+            waiters.emplace(*accepted, Waiter{*accepted, Clock::now() + Ms(std::llround(seconds * 1000)),
+                                              seconds, reply});
         }
         perform(std::move(actions));
-        if (!submit.wait) reply.send(rest_submitted(*accepted));
+        if (!submit.wait) answer(reply, rest_submitted(*accepted));
     }
 
-    void answer(const Waiter& waiter, const std::optional<std::string>& error) {
+    void tell(const Waiter& waiter, const std::optional<std::string>& error) {
         const auto found = core->view(waiter.job_id);
         if (!found.ok() || !found.value()) {
             return waiter.reply.send(rest_problem(500, fmt::format("Job {} cannot be read", waiter.job_id)));
@@ -218,7 +289,7 @@ struct LocalHub::Impl {
         for (auto found = waiters.find(job_id); found != waiters.end(); found = waiters.find(job_id)) {
             const auto waiter = std::move(found->second);
             waiters.erase(found);
-            answer(waiter, std::nullopt);
+            tell(waiter, std::nullopt);
         }
     }
 
@@ -236,17 +307,19 @@ struct LocalHub::Impl {
             }
             const auto waiter = std::move(next->second);
             next = waiters.erase(next);
-            answer(waiter,
-                   fmt::format("Timeout: Job did not complete within {} seconds", waiter.timeout_seconds));
+            tell(waiter,
+                 fmt::format("Timeout: Job did not complete within {} seconds", waiter.timeout_seconds));
         }
     }
 
     void stop() {
         if (!core) return;
+        batch->end();
         ticker.set({});
         waiters.clear();
         server->stop();
         core.reset();
+        batch.reset();
         store.reset();
     }
 };

@@ -127,6 +127,12 @@ void Server::close(ConnectionId connection, std::uint16_t code, const std::strin
     found->second->close(code, reason, true);
 }
 
+void Server::close_all(std::uint16_t code, const std::string& reason) {
+    const auto open = impl_->sessions;
+    for (const auto& [id, session] : open)
+        session->close(code, reason, true);
+}
+
 void Server::stop() {
     impl_->stop();
 }

@@ -59,6 +59,8 @@ class Server {
     void send(ConnectionId connection, std::vector<std::string> frames);
     /// After what was sent before; nothing is reported of this connection any more.
     void close(ConnectionId connection, std::uint16_t code, const std::string& reason);
+    /// close() for every connection.
+    void close_all(std::uint16_t code, const std::string& reason);
     /// Close 1012 to everybody; after 2 s without an answer the sockets are cut. No event follows.
     void stop();
 

@@ -139,20 +139,57 @@ struct Store::Impl {
         };
     }
 
+    // How a transaction goes, and a part of one.
+    sqlite::Prepared begin_all, commit_all, undo_all, begin_part, keep_part, undo_part;
+    bool batch = false;  ///< changes wait for commit()
+    bool begun = false;  ///< the batch has changed something
+
+    std::vector<std::pair<sqlite::Prepared*, const char*>> transactions() {
+        return {{&begin_all, "BEGIN IMMEDIATE"}, {&commit_all, "COMMIT"},
+                {&undo_all, "ROLLBACK"},         {&begin_part, "SAVEPOINT part"},
+                {&keep_part, "RELEASE part"},    {&undo_part, "ROLLBACK TO part"}};
+    }
+
     Error failure(std::string_view doing) const { return file->failure(doing); }
     bool run_script(const char* sql) { return file->run_script(sql); }
+    static bool run(const sqlite::Prepared& statement) { return Run(statement).step() == SQLITE_DONE; }
+    /// No transaction is open: a failure may have ended it.
+    bool outside() const { return sqlite3_get_autocommit(file->get()) != 0; }
+
+    /// Before a change: the batch, if there is one, is a transaction from here on.
+    bool ready_to_change() {
+        if (!batch || begun) return true;
+        return begun = run(begin_all);
+    }
 
     /// Runs `work` (which returns whether it succeeded) wholly or not at all.
     template <class Work>
     Result<> atomically(std::string_view doing, Work work) {
-        if (!run_script("BEGIN IMMEDIATE")) return failure(doing);
-        if (work() && run_script("COMMIT")) return Ok{};
+        if (!ready_to_change()) return failure(doing);
+        if (!run(begun ? begin_part : begin_all)) return failure(doing);
+        if (work() && run(begun ? keep_part : commit_all)) return Ok{};
         auto error = failure(doing);
-        run_script("ROLLBACK");
+        if (!begun) {
+            run(undo_all);
+        } else if (run(undo_part)) {
+            run(keep_part);
+        }
+        return error;
+    }
+
+    Result<> commit() {
+        batch = false;
+        if (!std::exchange(begun, false)) return Ok{};
+        constexpr const char* doing = "store what has just happened in";
+        if (outside()) return failure(doing);
+        if (run(commit_all)) return Ok{};
+        auto error = failure(doing);
+        if (!outside()) run(undo_all);
         return error;
     }
 
     bool change(const Job& job) {
+        if (!ready_to_change()) return false;
         Run run(update_job);
         bind_changing(run, job);
         run.bind(static_cast<std::int64_t>(job.sequence));
@@ -162,13 +199,15 @@ struct Store::Impl {
     Result<> prepare() {
         if (auto ready = bring_schema_up_to_date(); !ready.ok()) return ready;
         learn_to_give_back();
-        for (auto& [slot, sql] : statements()) {
-            sqlite3_stmt* raw = nullptr;
-            if (sqlite3_prepare_v3(file->get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &raw, nullptr) !=
-                SQLITE_OK) {
-                return failure("prepare a statement for");
+        for (const auto& some : {statements(), transactions()}) {
+            for (const auto& [slot, sql] : some) {
+                sqlite3_stmt* raw = nullptr;
+                if (sqlite3_prepare_v3(file->get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &raw, nullptr) !=
+                    SQLITE_OK) {
+                    return failure("prepare a statement for");
+                }
+                slot->reset(raw);
             }
-            slot->reset(raw);
         }
         return Ok{};
     }
@@ -192,7 +231,10 @@ struct Store::Impl {
                             file->name(), *version, schema_version)};
         }
         if (*version == schema_version) return Ok{};
-        return atomically("create the tables of", [this] { return run_script(schema); });
+        if (run_script("BEGIN IMMEDIATE") && run_script(schema) && run_script("COMMIT")) return Ok{};
+        auto error = failure("create the tables of");
+        run_script("ROLLBACK");
+        return error;
     }
 };
 
@@ -229,6 +271,14 @@ Result<std::string> Store::look_after_file() {
     impl_ = std::move(again).value();
     return problem + " and is made again with all jobs of this hub" + *put +
            "; keep cleaners away from it, or set local_hub.database";
+}
+
+void Store::begin() {
+    impl_->batch = true;
+}
+
+Result<> Store::commit() {
+    return impl_->commit();
 }
 
 Result<std::uint64_t> Store::insert(const Job& job, std::string_view payload) {
@@ -306,6 +356,7 @@ Result<std::map<JobStatus, std::uint64_t>> Store::count_by_status() {
 
 Result<std::map<JobStatus, std::uint64_t>> Store::forget_finished_before(double epoch_seconds, int limit) {
     std::map<JobStatus, std::uint64_t> forgotten;
+    if (!impl_->ready_to_change()) return impl_->failure("trim the history of");
     Run run(impl_->forget_jobs);
     run.bind(epoch_seconds).bind(static_cast<std::int64_t>(limit));
     int step = 0;

@@ -1,6 +1,7 @@
 #pragma once
-// Where jobs outlive the process; tests open ":memory:". Every function happens wholly or not at all and is in the database when it returns;
-// the core changes its memory and answers only after that. Event loop thread only.
+// Where jobs outlive the process; tests open ":memory:". Every function happens wholly or not at all. Its change is in the
+// database when it returns, or in a batch at commit(); the core changes its memory after the former, and says so after the
+// latter. Event loop thread only.
 
 #include <cstdint>
 #include <filesystem>
@@ -30,10 +31,16 @@ class Store {
     static Result<std::unique_ptr<Store>> open(const std::filesystem::path& path);
     ~Store();
 
-    /// Looks whether the database's files are still there, and makes what a cleaner removed or somebody replaced again,
+    /// Not within a batch. Looks whether the database's files are still there, and makes what a cleaner removed or somebody replaced again,
     /// with everything that this store has. Empty: nothing was wrong; else what was done, a sentence for a person. After
     /// an error the store goes on without a file that anybody will find.
     Result<std::string> look_after_file();
+
+    /// From here to commit() all changes are one transaction. A function that fails changes nothing even there. May be
+    /// called again before commit().
+    void begin();
+    /// After an error none of the changes since begin() is in the database. Without begin() it does nothing.
+    Result<> commit();
 
     /// Takes a new job; gives its sequence number. Error "exists" when the id is known, finished or not.
     Result<std::uint64_t> insert(const Job& job, std::string_view payload);

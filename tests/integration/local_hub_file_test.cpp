@@ -3,13 +3,16 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <csignal>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "supervisor/local_hub/batch.h"
 #include "supervisor/local_hub/store.h"
 #include "tests/support/job_client.h"
 #include "tests/support/temp_dir.h"
@@ -129,6 +132,88 @@ TEST_F(LocalHubFile, AHubThatHasMadeItAnewMeanwhileIsNamedAndLeftAlone) {
     EXPECT_THAT(look(), HasSubstr("is now " + file.string() + ".found-1"));
     EXPECT_THAT(found_after_a_kill(), testing::ElementsAre("ours"));
     EXPECT_EQ(Store::open(file.string() + ".found-1").value()->unfinished().value().at(0).id, "theirs");
+}
+
+TEST_F(LocalHubFile, AKillFindsABatchWhollyOrNotAtAll) {
+    store = Store::open(file).value();
+    add(*store, "before");
+    store->begin();
+    add(*store, "first");
+    store->begin();  // another event of the same round
+    add(*store, "second");
+    EXPECT_THAT(found_after_a_kill(), testing::ElementsAre("before"));
+    ASSERT_TRUE(store->commit().ok());
+    EXPECT_THAT(found_after_a_kill(), testing::ElementsAre("before", "first", "second"));
+    add(*store, "alone");
+    EXPECT_THAT(found_after_a_kill(), testing::ElementsAre("before", "first", "second", "alone"));
+}
+
+/// As a full disk, for this process (a real one needs privileges).
+struct NoRoom {
+    NoRoom() {
+        std::signal(SIGXFSZ, SIG_IGN);
+        ::getrlimit(RLIMIT_FSIZE, &before);
+        const rlimit none{0, before.rlim_max};
+        ::setrlimit(RLIMIT_FSIZE, &none);
+    }
+    ~NoRoom() { ::setrlimit(RLIMIT_FSIZE, &before); }
+    rlimit before{};
+};
+
+TEST_F(LocalHubFile, WhatCannotBeStoredIsSaidToNobodyAndTheNextBatchIsAsGoodAsEver) {
+    store = Store::open(file).value();
+    add(*store, "before");
+    std::vector<std::string> heard;
+    local_hub::Batch batch(*store, [&](const Error& why) { heard.push_back(why.message); });
+    const auto promise = [&](const std::string& id) {
+        batch.begin();
+        add(*store, id);
+        batch.then([&heard, id](const Error* lost) { heard.push_back(lost ? "not " + id : id); });
+    };
+    promise("first");
+    promise("second");
+    {
+        const NoRoom full;
+        batch.end();
+    }
+    EXPECT_THAT(heard,
+                testing::ElementsAre(HasSubstr("cannot store what has just happened in the hub's database"),
+                                     "not first", "not second"));
+    EXPECT_EQ(store->unfinished().value().size(), 1u);
+    promise("third");
+    batch.end();
+    EXPECT_EQ(heard.back(), "third");
+    EXPECT_THAT(found_after_a_kill(), testing::ElementsAre("before", "third"));
+}
+
+TEST_F(LocalHubFile, AHubOnAFullDiskPromisesNothingAndGoesOnWhenThereIsRoom) {
+    TestHub hub;
+    const auto limit = [&](rlim_t bytes) {
+        rlimit now{};
+        ASSERT_EQ(::prlimit(hub.pid(), RLIMIT_FSIZE, nullptr, &now), 0);
+        now.rlim_cur = std::min(bytes, now.rlim_max);
+        ASSERT_EQ(::prlimit(hub.pid(), RLIMIT_FSIZE, &now, nullptr), 0);
+    };
+    {
+        JobClient client(hub);
+        client.submit("sim", Json::object(), "before");
+        limit(0);
+        client.hub.send(
+            {{"type", "submit_job"}, {"message_id", "lost"}, {"job_type", "sim"}, {"payload", {}}});
+        EXPECT_EQ(client.hub.wait_closed().code, 1012) << "its answer would have been a promise";
+    }
+    {
+        JobClient client(hub, {}, "client-2");
+        client.hub.send(
+            {{"type", "submit_job"}, {"message_id", "refused"}, {"job_type", "sim"}, {"payload", {}}});
+        EXPECT_THAT(client.hub.receive("error").dump(), HasSubstr("database")) << "now each event is alone";
+        limit(RLIM_INFINITY);
+        client.submit("sim", Json::object(), "after");
+    }
+    hub.kill();
+    hub.start();
+    EXPECT_EQ(wait_job_status(hub, "before", "pending", Ms(5'000)), "pending");
+    EXPECT_EQ(wait_job_status(hub, "after", "pending", Ms(5'000)), "pending");
 }
 
 TEST_F(LocalHubFile, AKilledHubHasItsJobsAlthoughItsDatabaseWasRemovedUnderIt) {

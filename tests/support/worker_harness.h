@@ -22,6 +22,7 @@ class TestHub {
   public:
     explicit TestHub(std::vector<std::string> settings = {});
     std::uint16_t port() const { return port_; }
+    pid_t pid() const { return process_->pid(); }
     std::string url() const;
     /// Ends it with SIGKILL.
     void kill();
