@@ -95,6 +95,13 @@ std::vector<std::string> texts_in(const Json& object, const char* key) {
     return texts;
 }
 
+/// At least 1, at most 1000.
+std::optional<int> small_number_in(const Json& object, const char* key) {
+    const auto found = object.find(key);
+    if (found == object.end() || !found->is_number_integer()) return std::nullopt;
+    return static_cast<int>(std::clamp<std::int64_t>(found->get<std::int64_t>(), 1, 1000));
+}
+
 bool flag(const Json& object, const char* key, bool missing) {
     const auto found = object.find(key);
     return found != object.end() && found->is_boolean() ? found->get<bool>() : missing;
@@ -148,6 +155,7 @@ std::optional<FromWorker> from_worker(std::string_view type, Fields& fields, con
                              object_value(envelope, "capabilities", fields),
                              fields.object_or_null("connector_statuses")};
         if (object.contains("ahead_job_types")) message.ahead_job_types = texts_in(object, "ahead_job_types");
+        message.offers_at_once = small_number_in(object, "offers_at_once");
         return message;
     }
     if (type == "claim_job")

@@ -73,6 +73,7 @@ std::string encode(const WorkerStatus& message) {
         .add_if(to_monitor || !message.connector_statuses.is_null(), "connector_statuses",
                 message.connector_statuses)
         .add_if(message.ahead_job_types.has_value(), "ahead_job_types", message.ahead_job_types)
+        .add_if(message.offers_at_once.has_value(), "offers_at_once", message.offers_at_once)
         .end();
 }
 

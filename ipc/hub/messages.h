@@ -51,6 +51,8 @@ struct WorkerStatus {
     /// To the local hub: types of which it takes one job to prepare, although no slot is free for them. Nullopt: not
     /// said, what was said before holds.
     std::optional<std::vector<std::string>> ahead_job_types = {};
+    /// To the local hub: how many offers it answers together, at first one. Nullopt: not said, likewise.
+    std::optional<int> offers_at_once = {};
 };
 struct ClaimJob {
     Stamp stamp;

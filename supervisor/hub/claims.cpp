@@ -29,11 +29,12 @@ Claims::Claims(const SessionSettings& settings, Wire& wire)
     : settings_(settings), wire_(wire), refusals_(refusal_memory(settings)) {}
 
 bool Claims::defers(TimePoint now, const Offer& offer) {
-    const bool asking = std::any_of(wishes_.begin(), wishes_.end(), [](const auto& wish) {
+    const auto asking = std::count_if(wishes_.begin(), wishes_.end(), [](const auto& wish) {
         return std::holds_alternative<Offer>(wish.second);
     });
-    if (!claim_ && !asking) return false;
-    if (!is_outstanding(offer.job_id)) {
+    const bool twice = is_outstanding(offer.job_id) || wishes_.contains(offer.job_id);
+    if (!twice && claims_.size() + static_cast<std::size_t>(asking) < at_once_) return false;
+    if (!twice) {
         deferred_offer_ = offer;
         deferred_at_ = now;
     }
@@ -54,9 +55,9 @@ std::optional<Claims::Wish> Claims::take_wish(const std::string& job_id) {
 }
 
 void Claims::send(Claim claim, const std::vector<std::string>& earlier_ids) {
-    claim_ = std::move(claim);
     ++wire_.counters().claims;
-    wire_.send(encode(ClaimJob{wire_.stamp(), claim_->job_id, earlier_ids}));
+    wire_.send(encode(ClaimJob{wire_.stamp(), claim.job_id, earlier_ids}));
+    claims_.insert_or_assign(claim.job_id, std::move(claim));
 }
 
 void Claims::claim(TimePoint now, const Offer& offer, jobs::Place place) {
@@ -71,27 +72,29 @@ void Claims::claim_again(TimePoint now, const std::string& job_id, const std::st
 Claims::Refused Claims::on_refused(TimePoint now, const std::string& job_id) {
     ++wire_.counters().refusals;
     const int count = refusals_.add(now, job_id);
-    if (!is_outstanding(job_id)) return {};  // of a claim given up before
+    const auto claim = claims_.find(job_id);
+    if (claim == claims_.end()) return {};  // of a claim given up before
     wire_.note(Note::Level::debug, "the Hub refused the claim of job " + job_id);
-    const bool ours = claim_->readopt;
+    const bool ours = claim->second.readopt;
     Refused refused;
-    refused.withheld = claim_->has_place();
-    refused.job_type = claim_->job_type;
+    refused.withheld = claim->second.has_place();
+    refused.job_type = claim->second.job_type;
     refused.for_ever = settings_.exact_id && !ours && count >= refusals_before_fail;
-    drop();
+    drop(job_id);
     if (deferred_offer_ && now - deferred_at_ < deferred_offer_lifetime)
         refused.next = std::exchange(deferred_offer_, std::nullopt);
     return refused;
 }
 
 void Claims::on_sign(TimePoint now, const std::string& job_id) {
-    if (is_outstanding(job_id)) claim_->last_sign = now;
+    if (const auto claim = claims_.find(job_id); claim != claims_.end()) claim->second.last_sign = now;
 }
 
 std::optional<Claims::Claim> Claims::on_assigned(const std::string& job_id) {
     refusals_.forget(job_id);
-    if (!is_outstanding(job_id)) return std::nullopt;
-    return std::exchange(claim_, std::nullopt);
+    auto claim = claims_.extract(job_id);
+    if (claim.empty()) return std::nullopt;
+    return std::move(claim.mapped());
 }
 
 void Claims::release(const Claim& claim) {
@@ -99,23 +102,33 @@ void Claims::release(const Claim& claim) {
 }
 
 void Claims::forget_again(const std::string& job_id) {
-    if (is_outstanding(job_id) && claim_->readopt) claim_.reset();
+    const auto claim = claims_.find(job_id);
+    if (claim != claims_.end() && claim->second.readopt) claims_.erase(claim);
+}
+
+void Claims::drop(const std::string& job_id) {
+    const auto claim = claims_.extract(job_id);
+    if (!claim.empty()) release(claim.mapped());
 }
 
 void Claims::drop() {
-    if (!claim_) return;
-    release(*claim_);
-    claim_.reset();
+    for (const auto& [job_id, claim] : std::exchange(claims_, {}))
+        release(claim);
 }
 
 bool Claims::check(TimePoint now) {
-    if (!claim_ || now - claim_->last_sign < settings_.hub.claim_timeout) return false;
-    ++wire_.counters().claim_timeouts;
-    wire_.note(Note::Level::warn, "the Hub did not answer the claim of job " + claim_->job_id + " for " +
-                                      human_duration(settings_.hub.claim_timeout) + "; going on without it");
-    drop();
-    deferred_offer_.reset();
-    return true;
+    std::vector<std::string> late;
+    for (const auto& [job_id, claim] : claims_)
+        if (now - claim.last_sign >= settings_.hub.claim_timeout) late.push_back(job_id);
+    for (const auto& job_id : late) {
+        ++wire_.counters().claim_timeouts;
+        wire_.note(Note::Level::warn, "the Hub did not answer the claim of job " + job_id + " for " +
+                                          human_duration(settings_.hub.claim_timeout) +
+                                          "; going on without it");
+        drop(job_id);
+    }
+    if (!late.empty()) deferred_offer_.reset();
+    return !late.empty();
 }
 
 void Claims::on_disconnected(bool fresh_id) {
@@ -130,8 +143,11 @@ void Claims::expire_probes(TimePoint now) {
 }
 
 std::optional<TimePoint> Claims::next_wakeup() const {
-    if (!claim_) return std::nullopt;
-    return claim_->last_sign + settings_.hub.claim_timeout;
+    std::optional<TimePoint> first;
+    for (const auto& [job_id, claim] : claims_)
+        if (!first || claim.last_sign < *first) first = claim.last_sign;
+    if (first) *first += settings_.hub.claim_timeout;
+    return first;
 }
 
 }  // namespace emprops::hub

@@ -1,5 +1,5 @@
 #pragma once
-// From the Hub's offer to its assignment: which offers are answered, the one claim that is outstanding, what
+// From the Hub's offer to its assignment: which offers are answered, the claims that are outstanding, what
 // the Hub refused. A claim takes a place here: the wish for one goes out (PlaceWanted), the answer comes in,
 // and a place of which nothing comes is released. Pure; owned by the session.
 
@@ -19,8 +19,7 @@ namespace emprops::hub {
 
 class Claims {
   public:
-    /// The claim that is outstanding. The Hub answers claims without an id of their own, so there is only
-    /// one.
+    /// A claim that is outstanding.
     struct Claim {
         std::string job_id;
         std::string job_type;
@@ -36,11 +35,15 @@ class Claims {
     /// Both must outlive the claims.
     Claims(const SessionSettings& settings, Wire& wire);
 
+    /// So many claims may be outstanding together. With one status per worker, which a claim makes busy, it is one.
+    void set_at_once(std::size_t most) { at_once_ = most; }
+    std::size_t at_once() const { return at_once_; }
+
     // ---- offers
 
     /// False: the Hub refused us this job a moment ago, its offer is not answered.
     bool hears(TimePoint now, const std::string& job_id) const { return !refusals_.contains(now, job_id); }
-    /// True: a claim is outstanding or waits for its place. If it is refused, the offer is looked at again.
+    /// True: it is being claimed, or no further claim may be made now. If one is refused, the offer is looked at again.
     bool defers(TimePoint now, const Offer& offer);
     /// Asks for a place; the answer is taken with take_wish().
     void want_place(Wish wish);
@@ -65,6 +68,8 @@ class Claims {
     /// The job was assigned: ends its claim. The place, if it had one, is the caller's to use or release.
     std::optional<Claim> on_assigned(const std::string& job_id);
     void release(const Claim& claim);
+    /// The claim of this job, if it is outstanding, is given up; its place is released.
+    void drop(const std::string& job_id);
     /// The job that was to be claimed again has ended.
     void forget_again(const std::string& job_id);
     void drop();
@@ -81,8 +86,9 @@ class Claims {
     void expire_probes(TimePoint now);
     const std::map<std::string, TimePoint>& probes() const { return probes_; }
 
-    const std::optional<Claim>& outstanding() const { return claim_; }
-    bool is_outstanding(const std::string& job_id) const { return claim_ && claim_->job_id == job_id; }
+    bool outstanding() const { return !claims_.empty(); }
+    const std::map<std::string, Claim>& all_outstanding() const { return claims_; }
+    bool is_outstanding(const std::string& job_id) const { return claims_.contains(job_id); }
     /// When check() has something to do.
     std::optional<TimePoint> next_wakeup() const;
 
@@ -91,7 +97,8 @@ class Claims {
 
     const SessionSettings& settings_;
     Wire& wire_;
-    std::optional<Claim> claim_;
+    std::size_t at_once_ = 1;
+    std::map<std::string, Claim> claims_;  ///< by job id
     std::map<std::string, Wish> wishes_;   ///< places that were asked for
     std::optional<Offer> deferred_offer_;  ///< came while a claim was outstanding
     TimePoint deferred_at_{};

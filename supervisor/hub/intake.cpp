@@ -31,7 +31,9 @@ void Intake::on_place(TimePoint now, const std::string& job_id, jobs::Place plac
     if (!wish) {  // the connection has ended meanwhile
         if (granted) wire_.act(PlaceReleased{job_id});
     } else if (const auto* offer = std::get_if<Offer>(&*wish)) {
-        if (granted) claims_.claim(now, *offer, place);
+        if (granted) return claims_.claim(now, *offer, place);
+        // It offers as many as were told to be taken: it is told again, and offers this one to others.
+        if (claims_.at_once() > 1) presence_.owe_status(now);
     } else if (auto& assignment = std::get<Assignment>(*wish); granted) {
         assignments_.begin(now, std::move(assignment), now, place);
     } else {
@@ -59,7 +61,7 @@ void Intake::on_claim_not_idle(TimePoint now, const std::string& job_id) {
     ++wire_.counters().not_idle;
     // The error can belong to a repeated claim of a job that runs here: that job must not be disturbed.
     if (!claims_.is_outstanding(job_id)) return;
-    claims_.drop();
+    claims_.drop(job_id);
     presence_.owe_status_after_crossing(now);
 }
 

@@ -54,6 +54,7 @@ std::string drop_largest(ipc::Json& object, std::size_t limit) {
 
 void Presence::on_connected(TimePoint now) {
     greeted_ = false;
+    told_offers_at_once_ = 1;
     connected_at_ = now;
 }
 
@@ -86,11 +87,13 @@ Announcement Presence::withdraw(TimePoint now, const Situation& situation) {
     return told;
 }
 
-void Presence::announce(const Announcement& told, bool takes_back) {
+void Presence::announce(const Announcement& told, bool takes_back, int offers_at_once) {
     if (told.registration) register_as(*told.registration);
     if (!told.status) return;
     WorkerStatus status{wire_.stamp(), *told.status ? idle_status : busy_status};
     if (takes_back) status.ahead_job_types = announcer_.told_ahead();
+    if (takes_back && *told.status && offers_at_once != told_offers_at_once_)
+        status.offers_at_once = told_offers_at_once_ = offers_at_once;
     wire_.send(encode(status));
 }
 

@@ -34,8 +34,8 @@ class Presence {
     /// In this order, with the outcomes of the batch in between: withdraws what must not be offered any more,
     /// then says what else has changed.
     Announcement withdraw(TimePoint now, const Situation& situation);
-    /// `takes_back`: see Situation.
-    void announce(const Announcement& announcement, bool takes_back = false);
+    /// `takes_back`: see Situation; then the Hub is told how many offers it may make at once.
+    void announce(const Announcement& announcement, bool takes_back = false, int offers_at_once = 1);
     /// At its time.
     void heartbeat(TimePoint now, const Situation& situation, std::size_t running);
     /// It is due now.
@@ -84,6 +84,7 @@ class Presence {
     TimePoint connected_at_{};
     TimePoint next_heartbeat_{};
     unsigned heartbeats_ = 0;
+    int told_offers_at_once_ = 1;
     ipc::Json capabilities_ = ipc::Json::object();
     std::string capabilities_text_ = "{}";  ///< the same, as each registration has it
     std::string dropped_capabilities_;      ///< keys that are too large, for the note

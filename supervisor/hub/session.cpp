@@ -12,6 +12,16 @@ namespace {
 
 /// How often a crowded connection is looked at again.
 constexpr Ms crowded_look{200};
+/// Where the Hub takes jobs back it also counts its offers: several may be claimed together.
+constexpr std::size_t most_claims_at_once = 64;
+
+/// How many offers there are places for.
+int offers_at_once(const jobs::Capacity& capacity) {
+    int most = 1;
+    for (const auto& [type, slots] : capacity.free_slots)
+        most = std::max(most, slots);
+    return std::min(most, static_cast<int>(most_claims_at_once));
+}
 
 }  // namespace
 
@@ -92,6 +102,7 @@ void Session::handle(TimePoint now, HubFrame frame) {
 void Session::on_greeting(bool takes_back) {
     if (takes_back_ == takes_back) return;
     takes_back_ = takes_back;
+    claims_.set_at_once(takes_back ? most_claims_at_once : 1);
     wire_.act(TakesBack{takes_back});
 }
 
@@ -144,10 +155,9 @@ void Session::on_trouble(TimePoint now, const HubError& error) {
     std::string waiting;
     for (const auto& job_id : assignments_.outbox().on_trouble(now, again))
         waiting += (waiting.empty() ? "the outcome of job " : ", ") + job_id;
-    if (const auto& claim = claims_.outstanding()) {
-        add_item(waiting, "the claim of job " + claim->job_id, " and ");
-        claims_.drop();
-    }
+    for (const auto& [job_id, claim] : claims_.all_outstanding())
+        add_item(waiting, "the claim of job " + job_id, " and ");
+    claims_.drop();
     presence_.owe_status(again);
     if (!trouble_.tells(now, !waiting.empty())) return;
     wire_.note(Note::Level::warn, "the Hub reports: " + text::shortened(error.text, 500) +
@@ -215,7 +225,7 @@ Announcer::Situation Session::situation(TimePoint now) const {
     situation.capacity = room_.capacity.get();
     situation.shared = room_.capacity;
     situation.outcomes = assignments_.outbox().leaving(now);
-    situation.claim = claims_.outstanding().has_value();
+    situation.claim = claims_.outstanding();
     situation.ending = room_.outcome_coming && !outcome_came_;
     situation.hold = holds(now);
     situation.takes_back = takes_back_.value_or(false);
@@ -244,7 +254,7 @@ void Session::talk(TimePoint now) {
         const Announcement told = presence_.withdraw(now, situation(now));
         assignments_.outbox().flush(now);
         assignments_.running().keep_alive(now, situation(now).ending);
-        presence_.announce(told, takes_back_.value_or(false));
+        presence_.announce(told, takes_back_.value_or(false), offers_at_once(*room_.capacity));
         assignments_.outbox().keep_alive(now);
     }
     presence_.heartbeat(now, situation(now), running);
@@ -259,7 +269,7 @@ std::optional<TimePoint> Session::next_wakeup() const {
     first.add(assembly_.next_expiry());
     first.add(inquiry_.next_cancel());
     first.add(assignments_.outbox().next_wakeup(look_again, talks));
-    if (connected) first.add(presence_.next_wakeup(look_again, talks, claims_.outstanding().has_value()));
+    if (connected) first.add(presence_.next_wakeup(look_again, talks, claims_.outstanding()));
     if (!talks) return first.at();
     first.add(claims_.next_wakeup());
     if (assignments_.unfenced() && !presence_.told_idle()) {

@@ -7,7 +7,8 @@ namespace emprops::local_hub {
 void Offers::remove(const Job& job) {
     queue_.remove(job);
     paused_.erase(job.id);
-    if (const auto worker = offered_to_.find(job.id); worker != offered_to_.end()) withdraw(worker->second);
+    if (const auto worker = offered_to_.find(job.id); worker != offered_to_.end())
+        withdraw(worker->second, job.id);
 }
 
 void Offers::make(const Workers& workers, TimePoint now, const Fits& fits, const Send& send) {
@@ -17,19 +18,25 @@ void Offers::make(const Workers& workers, TimePoint now, const Fits& fits, const
     for (const auto& [connection, worker] : workers.all()) {
         if (!worker.available() || (!worker.idle() && worker.ahead.empty())) continue;
         auto& state = workers_[connection];
-        if (state.open) continue;
-        if (worker.idle()) idle.push_back({&worker, &state});
+        if (worker.idle() && has_room(worker, state)) idle.push_back({&worker, &state});
+        if (!state.open.empty()) continue;
         std::set<std::string> types;
         for (const auto& type : worker.ahead)
             if (!workers.idle_takes(type)) types.insert(type);
         if (!types.empty()) ahead.push_back({&worker, &state, std::move(types)});
     }
-    offer(std::move(idle), now, fits, send);
-    std::erase_if(ahead, [](const Waiting& each) { return each.state->open.has_value(); });
-    offer(std::move(ahead), now, fits, send);
+    while (offer(idle, now, fits, send))
+        std::erase_if(idle, [](const Waiting& each) { return !has_room(*each.worker, *each.state); });
+    std::erase_if(ahead, [](const Waiting& each) { return !each.state->open.empty(); });
+    offer(ahead, now, fits, send);
 }
 
-void Offers::offer(std::vector<Waiting> waiting, TimePoint now, const Fits& fits, const Send& send) {
+bool Offers::has_room(const Worker& worker, const State& state) {
+    return state.open.size() < static_cast<std::size_t>(worker.offers_at_once);
+}
+
+bool Offers::offer(std::vector<Waiting>& waiting, TimePoint now, const Fits& fits, const Send& send) {
+    bool made = false;
     std::sort(waiting.begin(), waiting.end(), [](const Waiting& a, const Waiting& b) {
         return a.state->last_offered < b.state->last_offered;
     });
@@ -47,10 +54,12 @@ void Offers::offer(std::vector<Waiting> waiting, TimePoint now, const Fits& fits
             continue;
         }
         const auto mib = static_cast<int>(*bytes >> 20);
-        state->open = Offer{*job_id, now + policy_.offer_hold + mib * policy_.offer_hold_per_mib};
+        state->open.push_back({*job_id, now + policy_.offer_hold + mib * policy_.offer_hold_per_mib});
         state->last_offered = ++offers_made_;
         offered_to_[*job_id] = worker->connection;
+        made = true;
     }
+    return made;
 }
 
 void Offers::declined(ConnectionId worker, const std::string& job_id, TimePoint now) {
@@ -59,20 +68,38 @@ void Offers::declined(ConnectionId worker, const std::string& job_id, TimePoint 
 
 std::optional<std::string> Offers::open_to(ConnectionId worker) const {
     const auto found = workers_.find(worker);
-    return found != workers_.end() && found->second.open ? std::optional(found->second.open->job_id)
-                                                         : std::nullopt;
+    return found != workers_.end() && !found->second.open.empty()
+               ? std::optional(found->second.open.front().job_id)
+               : std::nullopt;
+}
+
+std::vector<std::string> Offers::all_open_to(ConnectionId worker) const {
+    std::vector<std::string> open;
+    if (const auto found = workers_.find(worker); found != workers_.end())
+        for (const auto& offer : found->second.open)
+            open.push_back(offer.job_id);
+    return open;
+}
+
+bool Offers::is_open_to(ConnectionId worker, const std::string& job_id) const {
+    const auto offered = offered_to_.find(job_id);
+    return offered != offered_to_.end() && offered->second == worker;
 }
 
 void Offers::withdraw(ConnectionId worker) {
-    const auto found = workers_.find(worker);
-    if (found == workers_.end() || !found->second.open) return;
-    offered_to_.erase(found->second.open->job_id);
-    found->second.open.reset();
+    for (const auto& job_id : all_open_to(worker))
+        withdraw(worker, job_id);
+}
+
+void Offers::withdraw(ConnectionId worker, const std::string& job_id) {
+    if (!is_open_to(worker, job_id)) return;
+    offered_to_.erase(job_id);
+    std::erase_if(workers_.at(worker).open, [&](const Offer& offer) { return offer.job_id == job_id; });
 }
 
 bool Offers::any_timed() const {
     return !paused_.empty() || std::any_of(workers_.begin(), workers_.end(), [](const auto& entry) {
-        return entry.second.open || !entry.second.declined.empty();
+        return !entry.second.open.empty() || !entry.second.declined.empty();
     });
 }
 
@@ -80,9 +107,12 @@ void Offers::expire(TimePoint now) {
     std::erase_if(paused_, [&](const auto& entry) { return entry.second <= now; });
     for (auto& [connection, state] : workers_) {
         std::erase_if(state.declined, [&](const auto& entry) { return entry.second <= now; });
-        if (!state.open || state.open->until > now) continue;
-        declined(connection, state.open->job_id, now);
-        withdraw(connection);
+        const auto open = state.open;
+        for (const auto& offer : open) {
+            if (offer.until > now) continue;
+            declined(connection, offer.job_id, now);
+            withdraw(connection, offer.job_id);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 #pragma once
-// The pending jobs and who is being offered which. Every idle worker has at most one open offer; the worker
-// that waited longest is next and gets the best job of its types that nobody else is being offered; an offer
-// that is not taken goes to the others. Pure; owned by Core.
+// The pending jobs and who is being offered which. Every idle worker has at most one open offer, or as many as it says
+// that it answers; the worker that waited longest is next and gets the best job of its types that nobody else is being
+// offered; an offer that is not taken goes to the others. Pure; owned by Core.
 
 #include <functional>
 #include <map>
@@ -38,10 +38,14 @@ class Offers {
     /// The worker is not offered this job for a while.
     void declined(ConnectionId worker, const std::string& job_id, TimePoint now);
 
-    /// The job that this worker is being offered.
+    /// A job that this worker is being offered: the first one.
     std::optional<std::string> open_to(ConnectionId worker) const;
-    /// The offer is void: the job may be offered to others at once.
+    /// All of them, in the order in which they were offered.
+    std::vector<std::string> all_open_to(ConnectionId worker) const;
+    bool is_open_to(ConnectionId worker, const std::string& job_id) const;
+    /// Its offers are void: the jobs may be offered to others at once.
     void withdraw(ConnectionId worker);
+    void withdraw(ConnectionId worker, const std::string& job_id);
     /// Something ends at its time: an offer, a pause, a worker's refusal.
     bool any_timed() const;
     /// Offers that were not taken in time end, and may be made to the same worker again later.
@@ -57,17 +61,19 @@ class Offers {
         TimePoint until;  ///< the job is offered to nobody else before this
     };
     struct State;
-    /// A worker without an open offer, and the types of the offer that it may get.
+    /// A worker that may get an offer, and the types of it.
     struct Waiting {
         const Worker* worker;
         State* state;
         std::set<std::string> ahead = {};
         const std::set<std::string>& types() const { return ahead.empty() ? worker->job_types : ahead; }
     };
-    void offer(std::vector<Waiting> waiting, TimePoint now, const Fits& fits, const Send& send);
+    static bool has_room(const Worker& worker, const State& state);
+    /// One to each; true: somebody got one.
+    bool offer(std::vector<Waiting>& waiting, TimePoint now, const Fits& fits, const Send& send);
 
     struct State {  // of one worker
-        std::optional<Offer> open;
+        std::vector<Offer> open;
         std::uint64_t last_offered = 0;  ///< running number of its last offer: the longest waiting is next
         std::map<std::string, TimePoint> declined;  ///< not offered again before this
     };

@@ -18,6 +18,7 @@ struct Policy {
     Ms worker_silence{60'000};     ///< a registered worker without any message for this long is dropped
     Ms offer_hold{3'000};          ///< an offered job is offered to nobody else for this long ...
     Ms offer_hold_per_mib{1'000};  ///< ... and longer for a large payload, which takes time to travel
+    int most_offers_at_once = 64;  ///< to one worker
     Ms offer_again_after{10'000};  ///< an offer that was not taken is not made to the same worker before this
     Ms return_again_after{3'000};  ///< a job that waits elsewhere is asked back again
     Ms retry_pause{1'000};         ///< after a job's first failure; twice as long after each further one ...

@@ -134,12 +134,18 @@ bool WorkerDesk::refused_for_bulk(const Worker& worker, const hub::FromWorker& m
 void WorkerDesk::set_status(const Worker& worker, const std::optional<std::string>& status, Turn& turn) {
     if (!status || status->empty()) return;
     workers_.set_status(worker.connection, *status);
-    if (const auto open = offers_.open_to(worker.connection); open && !worker.idle()) {
-        // It does not want the offer: others may. Unless it was one to prepare.
-        const auto* offered = jobs_.find(*open);
-        if (!offered || !worker.ahead.contains(offered->job.type)) offers_.withdraw(worker.connection);
+    if (!worker.idle()) {
+        // It does not want the offers: others may. Unless it was one to prepare.
+        withdraw_offers(worker, [&](const std::string& type) { return !worker.ahead.contains(type); });
     }
     if (*status == hub::leaving_status) give_back(worker, turn);
+}
+
+void WorkerDesk::withdraw_offers(const Worker& worker,
+                                 const std::function<bool(const std::string& job_type)>& unwanted) {
+    for (const auto& job_id : offers_.all_open_to(worker.connection))
+        if (const auto* job = jobs_.find(job_id); job && unwanted(job->job.type))
+            offers_.withdraw(worker.connection, job_id);
 }
 
 void WorkerDesk::handle(const Worker& worker, const hub::RegisterWorker& message, Turn& turn) {
@@ -149,11 +155,8 @@ void WorkerDesk::handle(const Worker& worker, const hub::RegisterWorker& message
     }
     workers_.enroll(worker.connection, message, turn.now);
     set_status(worker, message.status, turn);
-    if (const auto open = offers_.open_to(worker.connection)) {
-        // An offer of a type that it has just withdrawn goes to the others.
-        const auto* offered = jobs_.find(*open);
-        if (offered && !worker.job_types.contains(offered->job.type)) offers_.withdraw(worker.connection);
-    }
+    // An offer of a type that it has just withdrawn goes to the others.
+    withdraw_offers(worker, [&](const std::string& type) { return !worker.job_types.contains(type); });
     const hub::Stamp stamp{turn.now.epoch_seconds, worker.id};
     turn.send(worker.connection, encode(hub::WorkerRegistered{stamp}));
     if (message.subscribe_to_jobs) turn.send(worker.connection, encode(hub::NotificationsSubscribed{stamp}));
@@ -169,7 +172,12 @@ void WorkerDesk::handle(const Worker& worker, const hub::WorkerHeartbeat& messag
 void WorkerDesk::handle(const Worker& worker, const hub::WorkerStatus& message, Turn& turn) {
     if (const auto& ahead = message.ahead_job_types)
         workers_.set_ahead(worker.connection, {ahead->begin(), ahead->end()});
+    if (message.offers_at_once) workers_.set_offers_at_once(worker.connection, *message.offers_at_once);
     set_status(worker, message.status, turn);
+    // More than it wants now: others may have them.
+    auto open = offers_.all_open_to(worker.connection);
+    for (; open.size() > static_cast<std::size_t>(worker.offers_at_once); open.pop_back())
+        offers_.withdraw(worker.connection, open.back());
     audience_.show_worker_status(worker.id, worker.status, message.capabilities, message.connector_statuses,
                                  turn);
 }
@@ -197,7 +205,9 @@ void WorkerDesk::handle(const Worker& worker, const hub::ClaimJob& message, Turn
                        (claimed->job.worker_id == worker.id ||
                         std::find(earlier.begin(), earlier.end(), claimed->job.worker_id) != earlier.end());
     const bool ahead = pending && worker.ahead.contains(claimed->job.type);
-    if (!worker.idle() && !again && !ahead)
+    // Of several offers the first claim makes it busy: the others are as good.
+    const bool offered = offers_.is_open_to(worker.connection, message.job_id);
+    if (!worker.idle() && !again && !ahead && !offered)
         return turn.refuse(worker.connection, hub::not_idle_text(message.job_id, worker.id));
     const auto failed = [&](std::string_view reason) {
         turn.refuse(worker.connection, hub::claim_failed_text(message.job_id), Json{{"reason", reason}});
@@ -207,7 +217,8 @@ void WorkerDesk::handle(const Worker& worker, const hub::ClaimJob& message, Turn
     if (!payload.ok()) return failed(payload.error().message);
     const auto taken = jobs_.claim(message.job_id, worker.connection, worker.id, turn.now);
     if (!taken.ok()) return failed(taken.error().message);
-    offers_.withdraw(worker.connection);  // it took another job than the offered one: that one is free again
+    // It took another job than the offered one: that one is free again.
+    if (worker.offers_at_once == 1) offers_.withdraw(worker.connection);
     // What it takes beside this one it says next.
     if (worker.idle()) workers_.set_status(worker.connection, working_status);
     workers_.set_ahead(worker.connection, {});

@@ -2,6 +2,7 @@
 // What workers say and what becomes of them: registration, offers, claims, progress, results, failures, silence.
 // The rules of who may report on which job are here. Pure; owned by Core, whose parts it joins.
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -43,6 +44,8 @@ class WorkerDesk {
     void handle(const Worker& worker, const hub::ServiceRequest& message, Turn& turn);
 
     bool refused_for_bulk(const Worker& worker, const hub::FromWorker& message, Turn& turn) const;
+    void withdraw_offers(const Worker& worker,
+                         const std::function<bool(const std::string& job_type)>& unwanted);
     void set_status(const Worker& worker, const std::optional<std::string>& status, Turn& turn);
     void give_back(const Worker& worker, Turn& turn);
     bool may_report(const Jobs::Active& active, const Worker& worker, std::string_view named_worker,

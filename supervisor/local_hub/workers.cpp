@@ -91,6 +91,10 @@ void Workers::set_ahead(ConnectionId connection, std::set<std::string> types) {
     workers_.at(connection).ahead = std::move(types);
 }
 
+void Workers::set_offers_at_once(ConnectionId connection, int most) {
+    workers_.at(connection).offers_at_once = std::clamp(most, 1, policy_.most_offers_at_once);
+}
+
 bool Workers::idle_takes(const std::string& job_type) const {
     return std::any_of(workers_.begin(), workers_.end(), [&](const auto& entry) {
         const auto& worker = entry.second;

@@ -30,6 +30,7 @@ struct Worker {
     std::string status = "idle";  ///< the Hub takes a worker for idle before it registers
     std::set<std::string> job_types;
     std::set<std::string> ahead;  ///< types of which it would prepare a job, although it has no slot for them
+    int offers_at_once = 1;       ///< it answers so many together
     std::string capabilities = "null";  ///< JSON text
     TimePoint last_sign;                ///< last message of any kind
     double connected_at = 0;
@@ -70,6 +71,7 @@ class Workers {
     /// An empty status changes nothing; "leaving" marks the worker, too.
     void set_status(ConnectionId connection, const std::string& status);
     void set_ahead(ConnectionId connection, std::set<std::string> types);
+    void set_offers_at_once(ConnectionId connection, int most);
     /// Whether somebody takes jobs of this type at once, or has not said yet whether it does.
     bool idle_takes(const std::string& job_type) const;
     void heartbeat(ConnectionId connection, const Now& now);

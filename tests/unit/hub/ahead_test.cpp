@@ -36,6 +36,32 @@ TEST_F(AheadTest, TheHubSaysWhetherItTakesJobsBack) {
     EXPECT_EQ(takes_back, true) << "another hub has taken the address";
 }
 
+TEST_F(AheadTest, AtTheLocalHubSeveralOffersAreClaimedTogether) {
+    connect_to(local_welcome());
+    desk.now_free.free_slots = {{"sim", 3}};
+    get_job("j1");
+    EXPECT_EQ(last_frame()["offers_at_once"], 2) << "one of three runs";
+    EXPECT_THAT(frame(offer("j2")), ElementsAre("claim j2"));
+    EXPECT_THAT(frame(offer("j3")), ElementsAre("claim j3"));
+    EXPECT_THAT(frame(offer("j3")), IsEmpty()) << "once";
+    desk.now_free.free_slots = {{"sim", 1}};
+    EXPECT_THAT(frame(assigned("j2")), ElementsAre("progress j2 0", "assigned j2#2"))
+        << "no status while a claim is outstanding";
+    EXPECT_THAT(frame(assigned("j3")), ElementsAre("progress j3 0", "assigned j3#3", "status idle"));
+    EXPECT_EQ(last_frame()["offers_at_once"], 1);
+    desk.now_free.free_slots.clear();
+    EXPECT_THAT(frame(offer("j4")), ElementsAre("status busy")) << "others may have it";
+}
+
+TEST_F(AheadTest, AtTheEmPropsHubOneOfferIsClaimedAfterTheOther) {
+    connect_to(welcome());
+    desk.now_free.free_slots = {{"sim", 3}};
+    get_job("j1");
+    EXPECT_FALSE(last_frame().contains("offers_at_once"));
+    EXPECT_THAT(frame(offer("j2")), ElementsAre("claim j2"));
+    EXPECT_THAT(frame(offer("j3")), IsEmpty());
+}
+
 TEST_F(AheadTest, AtTheEmPropsHubItIsIdleForAJobAhead) {
     connect_to(welcome());
     get_job("j1");

@@ -54,6 +54,29 @@ TEST_F(ClaimsTest, OneAtATime) {
     EXPECT_TRUE(claims.defers(now, offer("j2")));
 }
 
+TEST_F(ClaimsTest, AsManyTogetherAsTheHubTakes) {
+    Claims claims(settings, wire);
+    claims.set_at_once(2);
+    claim(claims, "j1");
+    EXPECT_TRUE(claims.defers(now, offer("j1"))) << "it is being claimed";
+    EXPECT_FALSE(claims.defers(now, offer("j2")));
+    claims.want_place(offer("j2"));
+    EXPECT_TRUE(claims.defers(now, offer("j2"))) << "its place is being asked for";
+    EXPECT_TRUE(claims.defers(now, offer("j3"))) << "one too many";
+    claims.take_wish("j2");
+    claims.claim(now + Ms(1'000), offer("j2"), jobs::Place::slot);
+    said();
+    EXPECT_TRUE(claims.on_refused(now, "j1").withheld);
+    EXPECT_THAT(said(), ElementsAre("release j1"));
+    EXPECT_TRUE(claims.is_outstanding("j2")) << "each has its own answer";
+    EXPECT_EQ(claims.next_wakeup(), now + Ms(1'000) + Ms(settings.hub.claim_timeout));
+    claim(claims, "j4");
+    EXPECT_TRUE(claims.check(now + Ms(settings.hub.claim_timeout)));
+    EXPECT_THAT(said(), ElementsAre("release j4")) << "the other one has time";
+    EXPECT_TRUE(claims.on_assigned("j2"));
+    EXPECT_FALSE(claims.outstanding());
+}
+
 TEST_F(ClaimsTest, ARefusalGivesThePlaceBackAndShowsTheOfferThatWaited) {
     Claims claims(settings, wire);
     claim(claims);

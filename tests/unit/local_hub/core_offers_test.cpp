@@ -13,6 +13,58 @@ TEST_F(CoreOffers, AnIdleWorkerIsOfferedAJobOfItsTypeOnly) {
     EXPECT_EQ(offered(w1), "y");
 }
 
+TEST_F(CoreOffers, SeveralOffersAreClaimedWithOneStatus) {
+    const auto idle = [&](int offers) {
+        say(w1, {{"type", "worker_status"}, {"status", "idle"}, {"offers_at_once", offers}});
+    };
+    worker(w1, "w1");
+    idle(3);
+    said(w1);
+    for (const char* id : {"a", "b", "c", "d"})
+        submit(id);
+    EXPECT_EQ(types_said(w1), (std::vector<std::string>{"job_available", "job_available", "job_available"}));
+    for (const char* id : {"a", "b", "c"}) {
+        claim(w1, id);
+        EXPECT_EQ(last(w1)["type"], "job_assigned")
+            << "the first claim makes it busy, the other offers stand";
+        EXPECT_EQ(last(w1)["job_id"], id);
+    }
+    EXPECT_EQ(types_said(w1).size(), 3U) << "no further offer before it says what it can take";
+    claim(w1, "d");
+    EXPECT_EQ(last(w1)["error"], "Cannot claim job d: Worker w1 is not idle")
+        << "it was not offered this one";
+    said(w1);
+    idle(1);
+    EXPECT_EQ(offered(w1), "d");
+}
+
+TEST_F(CoreOffers, OffersThatAWorkerHasNoPlaceForGoToOthers) {
+    worker(w1, "w1");
+    say(w1, {{"type", "worker_status"}, {"status", "idle"}, {"offers_at_once", 3}});
+    for (const char* id : {"a", "b", "c"})
+        submit(id);
+    worker(w2, "w2");
+    EXPECT_EQ(offered(w2), "") << "all are offered to the first";
+    say(w1, {{"type", "worker_status"}, {"status", "idle"}, {"offers_at_once", 2}});
+    EXPECT_EQ(offered(w2), "c") << "it takes less than it said";
+    claim(w2, "c");
+    status(w2, "idle");
+    said(w2);
+    status(w1, "busy");
+    EXPECT_EQ(offered(w2), "a");
+}
+
+TEST_F(CoreOffers, HowManyOffersAreAnsweredHoldsUntilItIsSaidAnew) {
+    worker(w1, "w1");
+    say(w1, {{"type", "worker_status"}, {"status", "idle"}, {"offers_at_once", 2}});
+    say(w1, {{"type", "worker_heartbeat"}, {"status", "idle"}});
+    say(w1, {{"type", "worker_status"}, {"status", "idle"}, {"offers_at_once", "many"}});
+    said(w1);
+    submit("a");
+    submit("b");
+    EXPECT_EQ(types_said(w1).size(), 2U);
+}
+
 TEST_F(CoreOffers, HigherPriorityComesFirstAndEqualOnesInOrder) {
     submit("low", "sim", -1);
     submit("first");

@@ -168,6 +168,54 @@ TEST_F(OffersTest, AJobThatPausesIsPassedOverUntilItsTimeAndForNobodyElse) {
     EXPECT_THAT(make(), testing::Contains(testing::EndsWith(" a")));
 }
 
+TEST_F(OffersTest, AWorkerThatAnswersSeveralGetsAsManyAndInTurnsWithTheOthers) {
+    worker(1);
+    worker(2);
+    workers.set_offers_at_once(1, 3);
+    for (const char* id : {"a", "b", "c", "d", "e"})
+        job(id);
+    EXPECT_THAT(make(), ElementsAre("w1 a", "w2 b", "w1 c", "w1 d"));
+    EXPECT_THAT(make(), IsEmpty());
+    EXPECT_THAT(offers.all_open_to(1), ElementsAre("a", "c", "d"));
+    EXPECT_TRUE(offers.is_open_to(1, "c"));
+    EXPECT_FALSE(offers.is_open_to(1, "b"));
+    offers.withdraw(1, "b");
+    EXPECT_TRUE(offers.is_open_to(2, "b")) << "another worker's";
+    offers.withdraw(1, "c");
+    EXPECT_THAT(make(), ElementsAre("w1 c")) << "it has room for one more";
+}
+
+TEST_F(OffersTest, EachOfSeveralOffersHasItsOwnEnd) {
+    worker(1);
+    workers.set_offers_at_once(1, 8);
+    job("a");
+    make();
+    pass(Ms(1'000));
+    const auto b = job("b");
+    make();
+    pass(policy.offer_hold - Ms(1'000));
+    EXPECT_THAT(offers.all_open_to(1), ElementsAre("b")) << "the first one was not taken in time";
+    EXPECT_THAT(make(), IsEmpty()) << "and rests";
+    offers.remove(b);
+    EXPECT_THAT(offers.all_open_to(1), IsEmpty());
+    job("c");
+    EXPECT_THAT(make(), ElementsAre("w1 c"));
+    offers.forget_worker(1);
+    workers.remove(1);
+    worker(2);
+    EXPECT_THAT(make(), ElementsAre("w2 a")) << "what the first did not take, another may";
+}
+
+TEST_F(OffersTest, NobodyAnswersMoreThanTheHubMakes) {
+    worker(1);
+    workers.set_offers_at_once(1, 1'000'000);
+    for (int i = 0; i < 100; ++i)
+        job(std::to_string(i));
+    EXPECT_EQ(make().size(), static_cast<std::size_t>(policy.most_offers_at_once));
+    workers.set_offers_at_once(1, 0);
+    EXPECT_EQ(workers.find(1)->offers_at_once, 1);
+}
+
 TEST_F(OffersTest, WhatDoesNotFitAWorkerIsPassedOver) {
     worker(1);
     worker(2);
