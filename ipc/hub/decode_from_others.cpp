@@ -156,6 +156,7 @@ std::optional<FromWorker> from_worker(std::string_view type, Fields& fields, con
                              fields.object_or_null("connector_statuses")};
         if (object.contains("ahead_job_types")) message.ahead_job_types = texts_in(object, "ahead_job_types");
         message.offers_at_once = small_number_in(object, "offers_at_once");
+        message.declined_offers = texts_in(object, "declined_offers");
         return message;
     }
     if (type == "claim_job")

@@ -74,6 +74,7 @@ std::string encode(const WorkerStatus& message) {
                 message.connector_statuses)
         .add_if(message.ahead_job_types.has_value(), "ahead_job_types", message.ahead_job_types)
         .add_if(message.offers_at_once.has_value(), "offers_at_once", message.offers_at_once)
+        .add_if(!message.declined_offers.empty(), "declined_offers", message.declined_offers)
         .end();
 }
 

@@ -53,6 +53,7 @@ struct WorkerStatus {
     std::optional<std::vector<std::string>> ahead_job_types = {};
     /// To the local hub: how many offers it answers together, at first one. Nullopt: not said, likewise.
     std::optional<int> offers_at_once = {};
+    std::vector<std::string> declined_offers = {};  ///< to the local hub: of jobs that it has no place for
 };
 struct ClaimJob {
     Stamp stamp;

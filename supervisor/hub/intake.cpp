@@ -32,8 +32,8 @@ void Intake::on_place(TimePoint now, const std::string& job_id, jobs::Place plac
         if (granted) wire_.act(PlaceReleased{job_id});
     } else if (const auto* offer = std::get_if<Offer>(&*wish)) {
         if (granted) return claims_.claim(now, *offer, place);
-        // It offers as many as were told to be taken: it is told again, and offers this one to others.
-        if (claims_.at_once() > 1) presence_.owe_status(now);
+        // Where offers are counted this one stands until it is claimed or declined.
+        if (claims_.at_once() > 1) presence_.decline(now, job_id);
     } else if (auto& assignment = std::get<Assignment>(*wish); granted) {
         assignments_.begin(now, std::move(assignment), now, place);
     } else {

@@ -55,6 +55,7 @@ std::string drop_largest(ipc::Json& object, std::size_t limit) {
 void Presence::on_connected(TimePoint now) {
     greeted_ = false;
     told_offers_at_once_ = 1;
+    declined_.clear();
     connected_at_ = now;
 }
 
@@ -94,6 +95,7 @@ void Presence::announce(const Announcement& told, bool takes_back, int offers_at
     if (takes_back) status.ahead_job_types = announcer_.told_ahead();
     if (takes_back && *told.status && offers_at_once != told_offers_at_once_)
         status.offers_at_once = told_offers_at_once_ = offers_at_once;
+    status.declined_offers = std::exchange(declined_, {});
     wire_.send(encode(status));
 }
 
@@ -198,6 +200,11 @@ void Presence::service_request(const ipc::ServiceRequest& request) {
     if (frame.size() > settings_.hub.send_limit)
         return wire_.note(Note::Level::warn, what + " is larger than the Hub takes; not sent");
     wire_.send(std::move(frame));
+}
+
+void Presence::decline(TimePoint now, const std::string& job_id) {
+    declined_.push_back(job_id);
+    owe_status(now);
 }
 
 void Presence::owe_status_after_crossing(TimePoint now) {

@@ -53,6 +53,8 @@ class Presence {
 
     /// The Hub's idea of us is stale: it is told again, not before this.
     void owe_status(TimePoint not_before) { announcer_.owe_status(not_before); }
+    /// There is no place for the offer of this job: the local hub is told with the status, which is owed now.
+    void decline(TimePoint now, const std::string& job_id);
     /// The Hub answered a claim with "not idle": its idea of us and ours crossed. Owed once a second.
     void owe_status_after_crossing(TimePoint now);
     /// The Hub gives a job to idle workers only. A busy registration makes us idle there without an offer;
@@ -85,6 +87,7 @@ class Presence {
     TimePoint next_heartbeat_{};
     unsigned heartbeats_ = 0;
     int told_offers_at_once_ = 1;
+    std::vector<std::string> declined_;  ///< offers, not told yet
     ipc::Json capabilities_ = ipc::Json::object();
     std::string capabilities_text_ = "{}";  ///< the same, as each registration has it
     std::string dropped_capabilities_;      ///< keys that are too large, for the note

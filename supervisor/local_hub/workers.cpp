@@ -114,7 +114,8 @@ void Workers::worked(ConnectionId connection) {
         return;
     }
     ++worker.jobs_processed;
-    if (worker.status == working_status) worker.status = hub::idle_status;
+    // One that answers several offers says itself what it can take.
+    if (worker.status == working_status && worker.offers_at_once == 1) worker.status = hub::idle_status;
 }
 
 bool Workers::tell_cancelled(ConnectionId connection, const std::string& job_id) {

@@ -50,7 +50,11 @@ TEST_F(AheadTest, AtTheLocalHubSeveralOffersAreClaimedTogether) {
     EXPECT_THAT(frame(assigned("j3")), ElementsAre("progress j3 0", "assigned j3#3", "status idle"));
     EXPECT_EQ(last_frame()["offers_at_once"], 1);
     desk.now_free.free_slots.clear();
-    EXPECT_THAT(frame(offer("j4")), ElementsAre("status busy")) << "others may have it";
+    EXPECT_THAT(frame(offer("j4")), ElementsAre("status busy"));
+    EXPECT_EQ(last_frame()["declined_offers"], ipc::Json::array({"j4"})) << "others may have it";
+    desk.now_free.free_slots = {{"sim", 1}};
+    run();
+    EXPECT_FALSE(last_frame().contains("declined_offers")) << "once";
 }
 
 TEST_F(AheadTest, AtTheEmPropsHubOneOfferIsClaimedAfterTheOther) {

@@ -50,8 +50,30 @@ TEST_F(CoreOffers, OffersThatAWorkerHasNoPlaceForGoToOthers) {
     claim(w2, "c");
     status(w2, "idle");
     said(w2);
+    say(w1, {{"type", "worker_status"},
+             {"status", "idle"},
+             {"offers_at_once", 1},
+             {"declined_offers", {"a", "nobody's"}}});
+    EXPECT_EQ(offered(w2), "a") << "it has a place for one of its two offers, not for this one";
+    claim(w2, "a");
+    status(w2, "idle");
+    said(w2);
     status(w1, "busy");
-    EXPECT_EQ(offered(w2), "a");
+    EXPECT_EQ(offered(w2), "b");
+}
+
+TEST_F(CoreOffers, AnEndOfOneOfItsJobsBringsAWorkerOfSeveralNoOfferThatItDidNotAskFor) {
+    worker(w1, "w1");
+    say(w1, {{"type", "worker_status"}, {"status", "idle"}, {"offers_at_once", 2}});
+    for (const char* id : {"a", "b", "c"})
+        submit(id);
+    claim(w1, "a");
+    claim(w1, "b");
+    said(w1);
+    complete(w1, "a");
+    EXPECT_EQ(offered(w1), "") << "its last status was said before it had two jobs";
+    status(w1, "idle");
+    EXPECT_EQ(offered(w1), "c");
 }
 
 TEST_F(CoreOffers, HowManyOffersAreAnsweredHoldsUntilItIsSaidAnew) {
