@@ -3,6 +3,7 @@
 #include <boost/asio/execution_context.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
+#include <chrono>
 #include <deque>
 #include <optional>
 #include <utility>
@@ -14,8 +15,8 @@ namespace asio = boost::asio;
 
 /// So many steps in a row, then sockets and pipes have their turn.
 constexpr int steps_in_a_row = 64;
-/// So many handlers may find something ready before what waits for the loop's rest is done.
-constexpr int handlers_before_rest = 64;
+/// For so long something may be ready before what waits for the loop's rest is done all the same.
+constexpr std::chrono::milliseconds longest_unrest{1};
 
 /// What waits to be done in one loop. Made with the first use, gone with the loop.
 class Steps : public asio::execution_context::service {
@@ -82,16 +83,24 @@ void run_loop(asio::io_context& loop) {
         ~Drive() { steps.leave(); }
         Steps& steps;
     } drive(loop);
-    int handlers = 0;  // since the loop rested
+    using SteadyClock = std::chrono::steady_clock;
+    std::optional<SteadyClock::time_point> rests_by;
     while (!loop.stopped()) {
-        if (!drive.steps.empty()) {
+        if (drive.steps.awaits_rest()) {
+            const auto now = SteadyClock::now();
+            if (!rests_by) rests_by = now + longest_unrest;
+            const bool steps = !drive.steps.empty();
+            if (!steps && now < *rests_by && loop.poll_one() > 0) continue;
+            if (!steps || now >= *rests_by) {
+                rests_by.reset();
+                drive.steps.rest();
+            }
+        }
+        if (drive.steps.empty()) {
+            loop.run_one();
+        } else {
             drive.steps.run_some();
             if (!drive.steps.empty()) loop.poll_one();
-        } else if (!drive.steps.awaits_rest()) {
-            loop.run_one();
-        } else if (++handlers > handlers_before_rest || loop.poll_one() == 0) {
-            handlers = 0;
-            drive.steps.rest();
         }
     }
 }

@@ -16,8 +16,7 @@ void run_loop(boost::asio::io_context& loop);
 void later(const boost::asio::any_io_executor& executor, std::function<void()> work);
 
 /// Runs `work` when all that is ready now has been handled, before the loop waits for anything new: what many small events
-/// lead to is done once, and leaves together. A loop that never rests does it after some dozens of handlers. Otherwise as
-/// later().
+/// lead to is done once, and leaves together. A loop that never rests does it after a millisecond. Otherwise as later().
 void at_rest(const boost::asio::any_io_executor& executor, std::function<void()> work);
 
 }  // namespace emprops
