@@ -65,9 +65,9 @@ TEST(MemberText, IsTheLastOneOfThisNameAsItStands) {
 }
 
 TEST(Decoded, IsTheValueOrNothingForANumberThatNoDoubleHolds) {
-    EXPECT_EQ(decoded(R"({"a":"\ud800"})"), json({{"a", "\xef\xbf\xbd"}}));
-    EXPECT_EQ(decoded("null"), json());
-    EXPECT_EQ(decoded("[1e999]"), std::nullopt);
+    EXPECT_EQ(ipc::decoded(R"({"a":"\ud800"})"), json({{"a", "\xef\xbf\xbd"}}));
+    EXPECT_EQ(ipc::decoded("null"), json());
+    EXPECT_EQ(ipc::decoded("[1e999]"), std::nullopt);
 }
 
 TEST(Envelope, NamesAreComparedAfterUnescaping) {
