@@ -44,7 +44,8 @@ Stamp stamp_of(const Json& object) {
 /// Likewise, decoded.
 Json object_value(const ipc::Envelope& envelope, const char* key, Fields& fields) {
     const std::string_view text = object_text(envelope, key, "null", fields);
-    auto value = ipc::decoded(text);
+    const bool too_large = text.size() > ipc::ScanLimits{}.max_fields_bytes;  // a DOM is many times larger
+    auto value = too_large ? std::nullopt : ipc::decoded(text);
     if (!value) fields.refuse(key);
     return value.value_or(nullptr);
 }

@@ -59,6 +59,8 @@ class BatchSender {
     }
 
   private:
+    static constexpr std::size_t most_kept_bytes = 1u << 20;
+
     auto& socket() { return boost::beast::get_lowest_layer(stream_).socket(); }
 
     void push_on() {
@@ -74,7 +76,11 @@ class BatchSender {
 
     void took(std::size_t size) {
         gone_ += size;
-        if (gone_ == leaving_.size()) leaving_.clear();
+        if (gone_ == leaving_.size()) {
+            // The room that a large message took is not kept: there may be many connections.
+            if (leaving_.capacity() > most_kept_bytes) leaving_ = {};
+            leaving_.clear();
+        }
         events_.on_taken(size);
         stream_.gone(size);
     }

@@ -87,7 +87,10 @@ Claims::Refused Claims::on_refused(TimePoint now, const std::string& job_id) {
 }
 
 void Claims::on_sign(TimePoint now, const std::string& job_id) {
-    if (const auto claim = claims_.find(job_id); claim != claims_.end()) claim->second.last_sign = now;
+    if (!claims_.contains(job_id)) return;
+    // The other answers come behind this one.
+    for (auto& [id, claim] : claims_)
+        claim.last_sign = now;
 }
 
 std::optional<Claims::Claim> Claims::on_assigned(const std::string& job_id) {

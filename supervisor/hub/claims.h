@@ -63,7 +63,7 @@ class Claims {
         std::optional<Offer> next{};  ///< came meanwhile, and is worth a look
     };
     Refused on_refused(TimePoint now, const std::string& job_id);
-    /// A part of the assignment has come.
+    /// A part of the assignment has come: the Hub answers, this claim and those behind it.
     void on_sign(TimePoint now, const std::string& job_id);
     /// The job was assigned: ends its claim. The place, if it had one, is the caller's to use or release.
     std::optional<Claim> on_assigned(const std::string& job_id);

@@ -90,10 +90,15 @@ Announcement Presence::withdraw(TimePoint now, const Situation& situation) {
 
 void Presence::announce(const Announcement& told, bool takes_back, int offers_at_once) {
     if (told.registration) register_as(*told.registration);
-    if (!told.status) return;
-    WorkerStatus status{wire_.stamp(), *told.status ? idle_status : busy_status};
+    std::optional<bool> idle = told.status;
+    // A registration cannot say how many offers are wanted, nor for which there is no place.
+    if (!idle && told.registration && takes_back &&
+        (!declined_.empty() || (told.registration->idle && offers_at_once != told_offers_at_once_)))
+        idle = told.registration->idle;
+    if (!idle) return;
+    WorkerStatus status{wire_.stamp(), *idle ? idle_status : busy_status};
     if (takes_back) status.ahead_job_types = announcer_.told_ahead();
-    if (takes_back && *told.status && offers_at_once != told_offers_at_once_)
+    if (takes_back && *idle && offers_at_once != told_offers_at_once_)
         status.offers_at_once = told_offers_at_once_ = offers_at_once;
     status.declined_offers = std::exchange(declined_, {});
     wire_.send(encode(status));

@@ -212,7 +212,7 @@ struct LocalHub::Impl {
     }
 
     void look_after_database() {
-        if (Clock::now() < next_look) return;
+        if (Clock::now() < next_look || store->in_batch()) return;
         const auto looked = store->look_after_file();
         next_look = next_beat(Clock::now(), looked.ok() ? look_interval : retry_interval);
         const std::string text = looked.ok() ? *looked : looked.error().message;

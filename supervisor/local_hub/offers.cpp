@@ -26,13 +26,23 @@ void Offers::make(const Workers& workers, TimePoint now, const Fits& fits, const
         if (!types.empty()) ahead.push_back({&worker, &state, std::move(types)});
     }
     while (offer(idle, now, fits, send))
-        std::erase_if(idle, [](const Waiting& each) { return !has_room(*each.worker, *each.state); });
+        std::erase_if(idle, [this](const Waiting& each) { return !has_room(*each.worker, *each.state); });
     std::erase_if(ahead, [](const Waiting& each) { return !each.state->open.empty(); });
     offer(ahead, now, fits, send);
 }
 
-bool Offers::has_room(const Worker& worker, const State& state) {
-    return state.open.size() < static_cast<std::size_t>(worker.offers_at_once);
+std::size_t Offers::State::open_bytes() const {
+    std::size_t bytes = 0;
+    for (const Offer& offer : open)
+        bytes += offer.bytes;
+    return bytes;
+}
+
+/// Each offer carries its payload, and so does the assignment that answers its claim: beyond a size they come one by one,
+/// or what waits to be sent would count as a worker that does not read.
+bool Offers::has_room(const Worker& worker, const State& state) const {
+    return state.open.empty() || (state.open.size() < static_cast<std::size_t>(worker.offers_at_once) &&
+                                  state.open_bytes() < policy_.most_offered_bytes);
 }
 
 bool Offers::offer(std::vector<Waiting>& waiting, TimePoint now, const Fits& fits, const Send& send) {
@@ -53,8 +63,9 @@ bool Offers::offer(std::vector<Waiting>& waiting, TimePoint now, const Fits& fit
             declined(worker->connection, *job_id, now);
             continue;
         }
-        const auto mib = static_cast<int>(*bytes >> 20);
-        state->open.push_back({*job_id, now + policy_.offer_hold + mib * policy_.offer_hold_per_mib});
+        // It comes behind those before it.
+        const auto mib = static_cast<int>((state->open_bytes() + *bytes) >> 20);
+        state->open.push_back({*job_id, now + policy_.offer_hold + mib * policy_.offer_hold_per_mib, *bytes});
         state->last_offered = ++offers_made_;
         offered_to_[*job_id] = worker->connection;
         made = true;
@@ -64,6 +75,11 @@ bool Offers::offer(std::vector<Waiting>& waiting, TimePoint now, const Fits& fit
 
 void Offers::declined(ConnectionId worker, const std::string& job_id, TimePoint now) {
     workers_[worker].declined[job_id] = now + policy_.offer_again_after;
+}
+
+void Offers::no_place(ConnectionId worker, const std::string& job_id, TimePoint now) {
+    withdraw(worker, job_id);
+    workers_[worker].declined[job_id] = now + policy_.place_again_after;
 }
 
 std::optional<std::string> Offers::open_to(ConnectionId worker) const {

@@ -38,6 +38,9 @@ class Offers {
     /// The worker is not offered this job for a while.
     void declined(ConnectionId worker, const std::string& job_id, TimePoint now);
 
+    /// Likewise for a moment: the worker takes such jobs, and has no place for this one. The offer is void.
+    void no_place(ConnectionId worker, const std::string& job_id, TimePoint now);
+
     /// A job that this worker is being offered: the first one.
     std::optional<std::string> open_to(ConnectionId worker) const;
     /// All of them, in the order in which they were offered.
@@ -59,6 +62,7 @@ class Offers {
     struct Offer {
         std::string job_id;
         TimePoint until;  ///< the job is offered to nobody else before this
+        std::size_t bytes = 0;
     };
     struct State;
     /// A worker that may get an offer, and the types of it.
@@ -68,12 +72,13 @@ class Offers {
         std::set<std::string> ahead = {};
         const std::set<std::string>& types() const { return ahead.empty() ? worker->job_types : ahead; }
     };
-    static bool has_room(const Worker& worker, const State& state);
+    bool has_room(const Worker& worker, const State& state) const;
     /// One to each; true: somebody got one.
     bool offer(std::vector<Waiting>& waiting, TimePoint now, const Fits& fits, const Send& send);
 
     struct State {  // of one worker
         std::vector<Offer> open;
+        std::size_t open_bytes() const;
         std::uint64_t last_offered = 0;  ///< running number of its last offer: the longest waiting is next
         std::map<std::string, TimePoint> declined;  ///< not offered again before this
     };

@@ -20,6 +20,9 @@ struct Policy {
     Ms offer_hold_per_mib{1'000};  ///< ... and longer for a large payload, which takes time to travel
     int most_offers_at_once = 64;  ///< to one worker
     Ms offer_again_after{10'000};  ///< an offer that was not taken is not made to the same worker before this
+    Ms place_again_after{1'000};   ///< likewise of one for which it said it has no place
+    std::size_t most_offered_bytes =
+        8u << 20;                  ///< payloads under way in offers to one worker; one may be larger
     Ms return_again_after{3'000};  ///< a job that waits elsewhere is asked back again
     Ms retry_pause{1'000};         ///< after a job's first failure; twice as long after each further one ...
     Ms longest_retry_pause{30'000};  ///< ... up to this

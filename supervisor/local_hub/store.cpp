@@ -158,7 +158,9 @@ struct Store::Impl {
 
     /// Before a change: the batch, if there is one, is a transaction from here on.
     bool ready_to_change() {
-        if (!batch || begun) return true;
+        if (!batch) return true;
+        // SQLite may have undone all of it by itself (a full disk): then none of what follows may be stored either.
+        if (begun) return !outside();
         return begun = run(begin_all);
     }
 
@@ -275,6 +277,10 @@ Result<std::string> Store::look_after_file() {
 
 void Store::begin() {
     impl_->batch = true;
+}
+
+bool Store::in_batch() const {
+    return impl_->batch;
 }
 
 Result<> Store::commit() {

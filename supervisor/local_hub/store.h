@@ -39,6 +39,7 @@ class Store {
     /// From here to commit() all changes are one transaction. A function that fails changes nothing even there. May be
     /// called again before commit().
     void begin();
+    bool in_batch() const;
     /// After an error none of the changes since begin() is in the database. Without begin() it does nothing.
     Result<> commit();
 

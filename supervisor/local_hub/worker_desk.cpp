@@ -174,8 +174,16 @@ void WorkerDesk::handle(const Worker& worker, const hub::WorkerStatus& message, 
         workers_.set_ahead(worker.connection, {ahead->begin(), ahead->end()});
     if (message.offers_at_once) workers_.set_offers_at_once(worker.connection, *message.offers_at_once);
     set_status(worker, message.status, turn);
-    for (const auto& job_id : message.declined_offers)
-        offers_.withdraw(worker.connection, job_id);
+    for (const auto& job_id : message.declined_offers) {
+        const auto* job = jobs_.find(job_id);
+        if (job == nullptr || !offers_.is_open_to(worker.connection, job_id)) continue;
+        // What it takes no more now was withdrawn already; else the same offer would come back at once, for ever.
+        const std::string& type = job->job.type;
+        if ((worker.idle() && worker.job_types.contains(type)) || worker.ahead.contains(type))
+            offers_.no_place(worker.connection, job_id, turn.now.steady);
+        else
+            offers_.withdraw(worker.connection, job_id);
+    }
     // More than it wants now: others may have them.
     auto open = offers_.all_open_to(worker.connection);
     for (; open.size() > static_cast<std::size_t>(worker.offers_at_once); open.pop_back())

@@ -57,6 +57,26 @@ TEST_F(AheadTest, AtTheLocalHubSeveralOffersAreClaimedTogether) {
     EXPECT_FALSE(last_frame().contains("declined_offers")) << "once";
 }
 
+TEST_F(AheadTest, WhatARegistrationCannotSayIsSaidByAStatusBehindIt) {
+    desk.offer_types({{"other", 2}, {"sim", 1}});
+    connect_to(local_welcome());
+    frames.clear();
+    // The slot of one type is taken: a registration alone says so, and that the other still has two.
+    desk.now_free.free_slots = {{"other", 2}};
+    frame(offer("j1"));
+    run();
+    ipc::Json declined, registered;
+    for (const auto& text : frames) {
+        const auto sent = ipc::Json::parse(text);
+        if (sent["type"] == "register_worker") registered = sent;
+        if (sent.contains("declined_offers")) declined = sent;
+    }
+    EXPECT_FALSE(registered.is_null());
+    ASSERT_FALSE(declined.is_null());
+    EXPECT_EQ(declined["status"], "idle");
+    EXPECT_EQ(declined["declined_offers"], ipc::Json::array({"j1"}));
+}
+
 TEST_F(AheadTest, AtTheEmPropsHubOneOfferIsClaimedAfterTheOther) {
     connect_to(welcome());
     desk.now_free.free_slots = {{"sim", 3}};

@@ -158,6 +158,15 @@ TEST_F(ClaimsTest, EachPartOfAnAssignmentIsASignOfLife) {
     EXPECT_EQ(claims.next_wakeup(), now + Ms(1'000) + Ms(settings.hub.claim_timeout));
 }
 
+TEST_F(ClaimsTest, APartOfOneAssignmentIsASignForTheClaimsBehindIt) {
+    Claims claims(settings, wire);
+    claims.set_at_once(2);
+    claim(claims, "j1");
+    claim(claims, "j2");
+    claims.on_sign(now + Ms(1'000), "j1");
+    EXPECT_EQ(claims.next_wakeup(), now + Ms(1'000) + Ms(settings.hub.claim_timeout));
+}
+
 TEST_F(ClaimsTest, AnAssignmentEndsItsClaimAndForgetsItsRefusals) {
     Claims claims(settings, wire);
     claim(claims);

@@ -62,6 +62,18 @@ TEST_F(CoreOffers, OffersThatAWorkerHasNoPlaceForGoToOthers) {
     EXPECT_EQ(offered(w2), "b");
 }
 
+TEST_F(CoreOffers, ADeclineIsNotAnsweredWithTheSameOffer) {
+    worker(w1, "w1");
+    say(w1, {{"type", "worker_status"}, {"status", "idle"}, {"offers_at_once", 2}});
+    submit("a");
+    said(w1);
+    for (int i = 0; i < 3; ++i) {
+        say(w1, {{"type", "worker_status"}, {"status", "idle"}, {"declined_offers", {"a"}}});
+        EXPECT_EQ(offered(w1), "")
+            << "it is idle and takes the type, and has no place for this job all the same";
+    }
+}
+
 TEST_F(CoreOffers, AnEndOfOneOfItsJobsBringsAWorkerOfSeveralNoOfferThatItDidNotAskFor) {
     worker(w1, "w1");
     say(w1, {{"type", "worker_status"}, {"status", "idle"}, {"offers_at_once", 2}});

@@ -206,6 +206,40 @@ TEST_F(OffersTest, EachOfSeveralOffersHasItsOwnEnd) {
     EXPECT_THAT(make(), ElementsAre("w2 a")) << "what the first did not take, another may";
 }
 
+TEST_F(OffersTest, LargeOnesAreUnderWayOneByOne) {
+    worker(1);
+    workers.set_offers_at_once(1, 64);
+    for (int i = 0; i < 20; ++i)
+        job(std::to_string(i));
+    payload_bytes = policy.most_offered_bytes * 4;
+    EXPECT_EQ(make().size(), 1U);
+    EXPECT_THAT(make(), IsEmpty());
+    offers.withdraw(1);
+    payload_bytes = policy.most_offered_bytes / 4;
+    EXPECT_EQ(make().size(), 4U) << "up to the size, and no further";
+    pass(policy.offer_hold + 2 * policy.offer_hold_per_mib - Ms(1));
+    EXPECT_EQ(offers.all_open_to(1).size(), 4U);
+    pass(Ms(1));
+    EXPECT_EQ(offers.all_open_to(1).size(), 3U) << "each has the time of those before it, too";
+}
+
+TEST_F(OffersTest, AJobWithoutAPlaceIsNotOfferedThereAgainAtOnce) {
+    worker(1);
+    job("a");
+    make();
+    offers.no_place(1, "a", now);
+    EXPECT_THAT(make(), IsEmpty());
+    worker(2);
+    EXPECT_THAT(make(), ElementsAre("w2 a")) << "others may have it";
+    offers.withdraw(2);
+    workers.remove(2);
+    offers.forget_worker(2);
+    pass(policy.place_again_after - Ms(1));
+    EXPECT_THAT(make(), IsEmpty());
+    pass(Ms(1));
+    EXPECT_THAT(make(), ElementsAre("w1 a"));
+}
+
 TEST_F(OffersTest, NobodyAnswersMoreThanTheHubMakes) {
     worker(1);
     workers.set_offers_at_once(1, 1'000'000);
