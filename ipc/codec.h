@@ -34,7 +34,8 @@ struct SharedLine {
 /// encode(message), as it is sent. Below 64 KiB a copy is cheaper than a piece of its own.
 SharedLine encode_shared(const ToConnector& message);
 
-/// A stdout line that is none of our messages, whatever else it may be: a print of the connector or of a library. Harmless.
+/// A stdout line that is none of our messages, whatever else it may be: a print of the connector or of a library.
+/// Harmless.
 struct Stray {
     std::string text;  // its beginning
     /// Why it is none, where somebody may have meant it to be one; completes "it is no message: ".

@@ -57,8 +57,8 @@ std::optional<std::string_view> member_text(std::string_view object, std::string
 /// The value of a text that a scan has found good; nullopt: it holds a number that is too large for a double.
 std::optional<nlohmann::json> decoded(std::string_view json);
 
-/// The members at the beginning of an object that is cut off somewhere: those that are whole, and small values (no objects or
-/// arrays). Nothing is checked that stands behind them.
+/// The members at the beginning of an object that is cut off somewhere: those that are whole, and small values (no
+/// objects or arrays). Nothing is checked that stands behind them.
 Envelope scan_beginning(std::string_view cut_off);
 
 /// Checks one JSON value of any kind (syntax, UTF-8, depth); nullopt when it is fine.

@@ -96,8 +96,8 @@ bool is_empty_object(std::string_view json);
 /// An offer or an assignment that cannot be read as a whole (nested too deep, say) but whose type and job id
 /// were seen is an Offer or Assignment with `bad` set, not a BadFrame: somebody must end that job.
 HubFrame decode_hub_frame(std::string_view text);
-/// The same of a message that was put together from pieces: an assignment takes its payload out of `joined`, which holds
-/// nothing of use afterwards, instead of copying it.
+/// The same of a message that was put together from pieces: an assignment takes its payload out of `joined`, which
+/// holds nothing of use afterwards, instead of copying it.
 HubFrame decode_joined_frame(std::string& joined);
 /// What a message of this type and job that cannot be read comes to.
 HubFrame unreadable(const std::string& type, const std::string& job_id, const std::string& reason);

@@ -1,6 +1,6 @@
 #pragma once
-// Gives the kernel what waits in a BatchStream: all of it in one call, and what it does not take at once as soon as it does.
-// Owned by the connection; event loop thread only.
+// Gives the kernel what waits in a BatchStream: all of it in one call, and what it does not take at once as soon as
+// it does. Owned by the connection; event loop thread only.
 
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/core/stream_traits.hpp>

@@ -1,7 +1,7 @@
 #pragma once
-// Writes finished log lines to a descriptor from a thread of its own, so that a stuck terminal or a full pipe
-// never stops the event loop. Lines of the same few milliseconds leave in one write. Bounded to a few megabytes: when the reader is too slow the oldest lines go,
-// and a line says how many. push() from any thread; owned by the log sink.
+// Writes finished log lines to a descriptor from a thread of its own, so that a stuck terminal or a full pipe never
+// stops the event loop. Lines of the same few milliseconds leave in one write. Bounded to a few megabytes: when the
+// reader is too slow the oldest lines go, and a line says how many. push() from any thread; owned by the log sink.
 
 #include <condition_variable>
 #include <cstddef>

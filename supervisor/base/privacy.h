@@ -1,6 +1,6 @@
 #pragma once
-// Keeps what belongs to the worker from others: its memory and environment (the Hub's token) from other processes of the
-// same user, which the connectors are; our folders from other users. Linux only.
+// Keeps what belongs to the worker from others: its memory and environment (the Hub's token) from other processes of
+// the same user, which the connectors are; our folders from other users. Linux only.
 
 #include <sys/types.h>
 

@@ -1,7 +1,7 @@
 #pragma once
-// What leaves through one WebSocket over a BatchStream: frames wait in a SendQueue, those of one round of the loop leave in
-// one write, and the kernel holds no more than a slow line carries in a few seconds (LineMeter). Owned by the connection;
-// event loop thread only. Only ws_link.cpp includes it.
+// What leaves through one WebSocket over a BatchStream: frames wait in a SendQueue, those of one round of the loop
+// leave in one write, and the kernel holds no more than a slow line carries in a few seconds (LineMeter). Owned by
+// the connection; event loop thread only. Only ws_link.cpp includes it.
 
 #include <linux/sockios.h>
 #include <sys/ioctl.h>

@@ -51,9 +51,9 @@ struct CancelJob {
     std::string reason;
 };
 
-/// To the fleet: the assignment has ended, or the job was prepared and is taken back; its slot is free, but the instance
-/// may still be at the job (it broke the protocol, or has not answered its cancel). It counts as running nothing for it;
-/// its folder stays, and its answer passes, until JobEnded.
+/// To the fleet: the assignment has ended, or the job was prepared and is taken back; its slot is free, but the
+/// instance may still be at the job (it broke the protocol, or has not answered its cancel). It counts as running
+/// nothing for it; its folder stays, and its answer passes, until JobEnded.
 struct JobUnanswered {
     process::InstanceId instance;
     std::string job_id;

@@ -1,7 +1,7 @@
 #pragma once
-// The events of one round of the loop as one transaction: what they change is stored together, and what is said of them is
-// said after that, so nothing is promised that is not in the database. An event whose change fails harms only itself; when
-// the transaction cannot be stored, nothing was said. Owned by LocalHub; event loop thread only.
+// The events of one round of the loop as one transaction: what they change is stored together, and what is said of
+// them is said after that, so nothing is promised that is not in the database. An event whose change fails harms only
+// itself; when the transaction cannot be stored, nothing was said. Owned by LocalHub; event loop thread only.
 
 #include <functional>
 #include <utility>

@@ -30,7 +30,8 @@ constexpr Ms look_interval{1'000};    // whether the database is still where it 
 constexpr Ms retry_interval{10'000};  // and could not be made again
 /// A larger message is a transaction of its own: nobody else's answer waits for it.
 constexpr std::size_t most_batched_bytes = 64 * 1024;
-/// After a batch could not be stored each event is stored alone for so long: then a failure is answered, and harms only one.
+/// After a batch could not be stored each event is stored alone for so long: then a failure is answered, and harms
+/// only one.
 constexpr Ms careful_for{10'000};
 constexpr double longest_wait_seconds = 24 * 3600;
 constexpr std::size_t most_waiting_requests = 256;
@@ -121,7 +122,8 @@ struct LocalHub::Impl {
         return read;
     }
 
-    /// What the core believes is not in the database: as after a restart, the database is right, and everybody comes again.
+    /// What the core believes is not in the database: as after a restart, the database is right, and everybody comes
+    /// again.
     void begin_anew(const Error& why) {
         logger("local_hub")
             ->warn("{}; nobody was told of it, and all connections are closed and may come again",

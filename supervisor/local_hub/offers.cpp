@@ -38,8 +38,8 @@ std::size_t Offers::State::open_bytes() const {
     return bytes;
 }
 
-/// Each offer carries its payload, and so does the assignment that answers its claim: beyond a size they come one by one,
-/// or what waits to be sent would count as a worker that does not read.
+/// Each offer carries its payload, and so does the assignment that answers its claim: beyond a size they come one by
+/// one, or what waits to be sent would count as a worker that does not read.
 bool Offers::has_room(const Worker& worker, const State& state) const {
     return state.open.empty() || (state.open.size() < static_cast<std::size_t>(worker.offers_at_once) &&
                                   state.open_bytes() < policy_.most_offered_bytes);

@@ -1,7 +1,7 @@
 #pragma once
-// Where jobs outlive the process; tests open ":memory:". Every function happens wholly or not at all. Its change is in the
-// database when it returns, or in a batch at commit(); the core changes its memory after the former, and says so after the
-// latter. Event loop thread only.
+// Where jobs outlive the process; tests open ":memory:". Every function happens wholly or not at all. Its change is
+// in the database when it returns, or in a batch at commit(); the core changes its memory after the former, and says
+// so after the latter. Event loop thread only.
 
 #include <cstdint>
 #include <filesystem>
@@ -31,9 +31,9 @@ class Store {
     static Result<std::unique_ptr<Store>> open(const std::filesystem::path& path);
     ~Store();
 
-    /// Not within a batch. Looks whether the database's files are still there, and makes what a cleaner removed or somebody replaced again,
-    /// with everything that this store has. Empty: nothing was wrong; else what was done, a sentence for a person. After
-    /// an error the store goes on without a file that anybody will find.
+    /// Not within a batch. Looks whether the database's files are still there, and makes what a cleaner removed or
+    /// somebody replaced again, with everything that this store has. Empty: nothing was wrong; else what was done, a
+    /// sentence for a person. After an error the store goes on without a file that anybody will find.
     Result<std::string> look_after_file();
 
     /// From here to commit() all changes are one transaction. A function that fails changes nothing even there. May be
@@ -59,8 +59,8 @@ class Store {
     /// status.
     Result<std::map<JobStatus, std::uint64_t>> forget_finished_before(double epoch_seconds, int limit);
 
-    /// Gives space of what was forgotten back to the file system, at most `bytes` of it; some stays for what comes next.
-    /// True: there is more to give.
+    /// Gives space of what was forgotten back to the file system, at most `bytes` of it; some stays for what comes
+    /// next. True: there is more to give.
     Result<bool> give_back_space(std::uint64_t bytes);
 
     /// How SQLite would run each of our statements ("EXPLAIN QUERY PLAN"), for the test that none of them
