@@ -12,6 +12,7 @@
 #include <iterator>
 
 #include "supervisor/base/log.h"
+#include "supervisor/process/os/proc_tree.h"
 #include "tests/support/process_fleet_driver.h"
 #include "tests/support/process_survivors.h"
 
@@ -199,7 +200,12 @@ TEST(Escape, WhatRunsBelowALivingChildIsItsOwnWhateverItsMarkerSays) {
               "EMPROPS_INSTANCE=c/0/1 sleep 60 </dev/null & echo $! >" + file.string() + "; wait"),
         [](const auto&) {});
     ASSERT_TRUE(inner);
-    ASSERT_TRUE(driver.run_until([&] { return noted(file).size() == 1; }));
+    // Until it is what the shell was to run: before that it is a copy of the shell, with the shell's marker.
+    ASSERT_TRUE(driver.run_until([&] {
+        const auto pids = noted(file);
+        return pids.size() == 1 &&
+               process::environment_has(pids.front(), process::marker_variable, {"c/0/1"});
+    }));
     EXPECT_EQ(driver.host->sweep({"c/0/1"}), 0u);
     EXPECT_EQ(survivors(file).size(), 1u);
     EXPECT_EQ(driver.host->sweep({"outer/0/1"}), 0u) << "its own marker is the inner one's";
