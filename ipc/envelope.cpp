@@ -155,21 +155,34 @@ ScanOutcome scan_envelope(std::string_view text, std::initializer_list<std::stri
     return EnvelopeReader(text, opaque_keys, limits).read();
 }
 
-std::optional<std::string_view> member_text(std::string_view object, std::string_view key) {
-    std::optional<std::string_view> found;
-    JsonScanner scanner(object, max_value_depth);
+namespace {
+
+/// The members of the object that begins the text, until `visit` (name as it stands, value) says that it is enough, or
+/// the text makes no sense any more.
+template <class Visit>
+void for_each_member(JsonScanner& scanner, const Visit& visit) {
     scanner.skip_space();
-    if (!scanner.take('{')) return found;
+    if (!scanner.take('{')) return;
     do {
         scanner.skip_space();
         std::string_view name;
-        if (!scanner.skip_name(name)) break;
+        if (!scanner.skip_name(name)) return;
         scanner.skip_space();
         const std::size_t value_at = scanner.offset();
-        if (!scanner.skip_value(1)) break;
-        if (names(name, key)) found = scanner.slice(value_at);
+        if (!scanner.skip_value(1) || !visit(name, scanner.slice(value_at))) return;
         scanner.skip_space();
     } while (scanner.take(','));
+}
+
+}  // namespace
+
+std::optional<std::string_view> member_text(std::string_view object, std::string_view key) {
+    std::optional<std::string_view> found;
+    JsonScanner scanner(object, max_value_depth);
+    for_each_member(scanner, [&](std::string_view name, std::string_view value) {
+        if (names(name, key)) found = value;
+        return true;
+    });
     return found;
 }
 
@@ -182,20 +195,12 @@ std::optional<json> decoded(std::string_view text) {
 Envelope scan_beginning(std::string_view cut_off) {
     Envelope envelope;
     JsonScanner scanner(cut_off, 1);
-    scanner.skip_space();
-    if (!scanner.take('{')) return envelope;
-    do {
-        scanner.skip_space();
-        std::string_view name;
-        if (!scanner.skip_name(name)) break;
-        scanner.skip_space();
-        const std::size_t value_at = scanner.offset();
-        // A number that ends with the text may go on behind it.
-        if (!scanner.skip_value(1) || scanner.at_end()) break;
-        json dom = to_dom(scanner.slice(value_at));
+    for_each_member(scanner, [&](std::string_view name, std::string_view value) {
+        if (scanner.at_end()) return false;  // a number that ends with the text may go on behind it
+        json dom = to_dom(value);
         if (!dom.is_discarded()) envelope.fields[unescaped(name)] = std::move(dom);
-        scanner.skip_space();
-    } while (scanner.take(','));
+        return true;
+    });
     return envelope;
 }
 
