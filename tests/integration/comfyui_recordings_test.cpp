@@ -32,7 +32,8 @@ std::string recorded_end(const RecordedPrompt& prompt) {
 
 TEST_P(ComfyUiRecording, EndsAsRecorded) {
     ComfyDouble comfy;
-    ComfyConnector connector(comfy.url(), {{"max_resubmissions", 0}});
+    // A prompt that is gone is looked for before its silence counts: 20 of these intervals while it was heard.
+    ComfyConnector connector(comfy.url(), {{"max_resubmissions", 0}, {"polling_interval", "50ms"}});
     ASSERT_TRUE(connector.wait_available());
     int number = 0;
     int played = 0;
