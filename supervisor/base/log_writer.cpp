@@ -14,8 +14,6 @@ namespace emprops {
 namespace {
 /// So much is on its way to the descriptors beside the queue.
 constexpr std::size_t batch_bytes = std::size_t{64} << 10;
-/// For so long a line waits for others: a line costs less than to wake the thread for it.
-constexpr std::chrono::milliseconds gathering{5};
 }  // namespace
 
 LogWriter::Targets::~Targets() {
@@ -41,12 +39,10 @@ LogWriter::~LogWriter() {
         abandon_ = true;
     }
     more_.notify_all();
-    hurry_.notify_all();
     thread_.join();
 }
 
 void LogWriter::push(std::string line) {
-    std::size_t queued = 0;
     {
         const std::lock_guard lock(mutex_);
         queued_bytes_ += line.size();
@@ -56,10 +52,8 @@ void LogWriter::push(std::string line) {
             queue_.pop_front();
             ++dropped_;
         }
-        queued = queued_bytes_;
     }
     more_.notify_one();
-    if (queued >= batch_bytes) hurry_.notify_one();
 }
 
 void LogWriter::set_targets(std::shared_ptr<const Targets> targets) {
@@ -69,11 +63,8 @@ void LogWriter::set_targets(std::shared_ptr<const Targets> targets) {
 
 void LogWriter::flush(int timeout_ms) {
     std::unique_lock lock(mutex_);
-    ++flushes_;
-    hurry_.notify_one();
     drained_.wait_for(lock, std::chrono::milliseconds(timeout_ms),
                       [this] { return queue_.empty() && !writing_; });
-    --flushes_;
 }
 
 std::uint64_t LogWriter::dropped() const {
@@ -85,8 +76,6 @@ void LogWriter::run() {
     std::unique_lock lock(mutex_);
     while (true) {
         more_.wait(lock, [this] { return stop_ || !queue_.empty(); });
-        hurry_.wait_for(lock, gathering,
-                        [this] { return stop_ || flushes_ > 0 || queued_bytes_ >= batch_bytes; });
         if (stop_) return;  // what is left was not written within its second
         std::shared_ptr<const Targets> targets;
         const std::string text = take_batch(targets);

@@ -1,7 +1,7 @@
 #pragma once
-// Writes finished log lines to a descriptor from a thread of its own, so that a stuck terminal or a full pipe never
-// stops the event loop. Lines of the same few milliseconds leave in one write. Bounded to a few megabytes: when the
-// reader is too slow the oldest lines go, and a line says how many. push() from any thread; owned by the log sink.
+// Writes finished log lines to a descriptor from a thread of its own, so that a stuck terminal or a full pipe
+// never stops the event loop. Bounded to a few megabytes: when the reader is too slow the oldest lines go,
+// and a line says how many. push() from any thread; owned by the log sink.
 
 #include <condition_variable>
 #include <cstddef>
@@ -59,14 +59,12 @@ class LogWriter {
     const Limits limits_;
     mutable std::mutex mutex_;
     std::condition_variable more_;
-    std::condition_variable hurry_;  ///< for more lines is not to be waited
     std::condition_variable drained_;
     std::shared_ptr<const Targets> targets_;
     std::deque<Line> queue_;
     std::size_t queued_bytes_ = 0;
     std::uint64_t dropped_ = 0;
     std::uint64_t reported_ = 0;
-    int flushes_ = 0;  ///< wait for drained_
     bool writing_ = false;
     bool stop_ = false;
     bool abandon_ = false;

@@ -37,26 +37,6 @@ TEST(LogWriter, WritesLinesInOrder) {
     EXPECT_EQ(pipe.read_now(), "one\ntwo\n");
 }
 
-TEST(LogWriter, LinesOfAFewMillisecondsLeaveInOneWriteAndAFlushWaitsForNoOthers) {
-    Pipe pipe;
-    ASSERT_EQ(::fcntl(pipe.ends[1], F_SETFL, O_DIRECT), 0);  // each write is a packet
-    LogWriter writer(to(pipe), {});
-    using Clock = std::chrono::steady_clock;
-    const auto begin = Clock::now();
-    int lines = 0;
-    for (; Clock::now() - begin < std::chrono::milliseconds(20); ++lines) {
-        writer.push("a line\n");
-        for (const auto until = Clock::now() + std::chrono::microseconds(100); Clock::now() < until;) {
-        }
-    }
-    writer.flush(5000);
-    const auto took = Clock::now() - begin;
-    int writes = 0;
-    for (int bytes = 0; bytes < lines * 7; ++writes)
-        bytes += static_cast<int>(pipe.read_now().size());
-    EXPECT_LE(writes, took / std::chrono::milliseconds(5) + 2) << lines << " lines";
-}
-
 TEST(LogWriter, AReaderThatStallsCostsOldLinesAndNeverBlocksTheCaller) {
     Pipe pipe;
     LogWriter writer(to(pipe), {100, 1 << 20});
