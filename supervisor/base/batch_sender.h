@@ -1,7 +1,9 @@
 #pragma once
 // Gives the kernel what waits in a BatchStream: all of it in one call, and what it does not take at once as soon as
-// it does. Owned by the connection; event loop thread only.
+// it does. Counts the bytes of frames apart: what Beast writes by itself (a ping, say) tells nothing of the other side
+// when it is taken. Owned by the connection; event loop thread only.
 
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/core/stream_traits.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
@@ -25,13 +27,15 @@ class BatchSender {
   public:
     using error_code = boost::system::error_code;
     struct Events {
-        std::function<void(std::size_t)> on_taken;  ///< so many bytes; also from inside flush()
-        std::function<void()> on_free;              ///< all is gone that flush() could not give at once
+        std::function<void(std::size_t)> on_taken;  ///< so many bytes of frames; also from inside flush()
+        std::function<void()> on_free;              ///< what flush() could not give at once is gone
         std::function<void(const error_code&)> on_failed;
     };
 
     /// `stream` outlives it.
-    BatchSender(Stream& stream, Events events) : stream_(stream), events_(std::move(events)) {}
+    BatchSender(Stream& stream, Events events) : stream_(stream), events_(std::move(events)) {
+        stream_.on_written([this] { flush(); });
+    }
 
     /// Before anything is written. `owner` is kept while something is on its way.
     void start(std::weak_ptr<void> owner) {
@@ -41,8 +45,13 @@ class BatchSender {
     }
     /// What was given has not left yet: flush() does nothing, and on_free follows.
     bool busy() const { return !leaving_.empty(); }
+    /// So many bytes of frames were written into the stream.
+    void wrote_frames(std::size_t bytes) { batched_bytes_ += bytes; }
+    /// Of frames, not taken by the kernel yet.
+    std::size_t frame_bytes() const { return batched_bytes_ + leaving_bytes_; }
     void flush() {
         if (busy() || stopped_ || stream_.waiting_bytes() == 0) return;
+        leaving_bytes_ = std::exchange(batched_bytes_, 0);
         stream_.take(leaving_);
         gone_ = 0;
         // Without TLS most leaves so, without a turn of the loop.
@@ -70,7 +79,9 @@ class BatchSender {
                 if (stopped_) return;
                 if (error) return events_.on_failed(error);
                 took(size);
-                busy() ? push_on() : events_.on_free();
+                if (busy()) return push_on();
+                flush();
+                events_.on_free();
             });
     }
 
@@ -78,18 +89,22 @@ class BatchSender {
         gone_ += size;
         if (gone_ == leaving_.size()) {
             // The room that a large message took is not kept: there may be many connections.
-            if (leaving_.capacity() > most_kept_bytes) leaving_ = {};
             leaving_.clear();
+            if (leaving_.capacity() > most_kept_bytes) leaving_.shrink_to_fit();
         }
-        events_.on_taken(size);
+        const std::size_t of_frames = std::min(size, leaving_bytes_);
+        leaving_bytes_ -= of_frames;
+        events_.on_taken(of_frames);
         stream_.gone(size);
     }
 
     Stream& stream_;
     Events events_;
     std::weak_ptr<void> owner_;
-    std::string leaving_;   ///< the kernel takes it
-    std::size_t gone_ = 0;  ///< of leaving_
+    std::string leaving_;            ///< the kernel takes it
+    std::size_t gone_ = 0;           ///< of leaving_
+    std::size_t batched_bytes_ = 0;  ///< of frames in the stream
+    std::size_t leaving_bytes_ = 0;  ///< of frames in leaving_, not taken yet
     bool stopped_ = false;
 };
 

@@ -47,14 +47,8 @@ class WsWriter {
           idle_timeout_(idle_timeout),
           meter_(idle_timeout, Clock::now()),
           pace_(ws.get_executor()),
-          sender_(ws.next_layer(), {[this](std::size_t size) { took(size); },
-                                    [this] {
-                                        flush();
-                                        write();
-                                    },
-                                    [this](const error_code& error) { fail(error); }}) {
-        batch().on_written([this] { flush(); });
-    }
+          sender_(ws.next_layer(), {[this](std::size_t size) { meter_.wrote(size); }, [this] { write(); },
+                                    [this](const error_code& error) { fail(error); }}) {}
 
     /// `owner` is kept while something is on its way.
     void start(std::weak_ptr<void> owner) {
@@ -79,7 +73,7 @@ class WsWriter {
     void end() { ended_ = true; }
     /// At once: nothing more is written or told; bytes() stays.
     void stop() {
-        ended_ = stopped_ = true;
+        ended_ = true;
         pace_.cancel();
         queue_.clear();
         sender_.stop();
@@ -87,7 +81,7 @@ class WsWriter {
 
     bool is_open() const { return open_; }
     /// Of frames, not taken by the socket yet.
-    std::size_t bytes() const { return queue_.bytes() + batched_bytes_ + leaving_bytes_; }
+    std::size_t bytes() const { return queue_.bytes() + sender_.frame_bytes(); }
 
     void heard() { meter_.heard(Clock::now()); }
     Liveness::Verdict verdict() {
@@ -123,7 +117,7 @@ class WsWriter {
                 if (std::exchange(closing_, false)) events_.on_all_written();
                 return;
             }
-            flush();
+            sender_.flush();
         }
     }
 
@@ -140,19 +134,7 @@ class WsWriter {
         ws_.write_some(queue_.is_last(part), boost::asio::buffer(part.data(), part.size()), error);
         if (error) return fail(error);
         queue_.took(part.size());
-        batched_bytes_ += part.size();
-    }
-
-    void flush() {
-        if (sender_.busy() || stopped_) return;
-        leaving_bytes_ = std::exchange(batched_bytes_, 0);
-        sender_.flush();
-    }
-
-    void took(std::size_t size) {
-        const std::size_t of_frames = std::min(size, leaving_bytes_);
-        leaving_bytes_ -= of_frames;
-        meter_.wrote(of_frames);
+        sender_.wrote_frames(part.size());
     }
 
     void fail(const error_code& error) {
@@ -175,14 +157,10 @@ class WsWriter {
     Timer pace_;  ///< until the kernel has room
     SendQueue queue_;
     BatchSender<typename Ws::next_layer_type> sender_;
-    // Of frames alone: that a ping was taken says nothing of the other side.
-    std::size_t batched_bytes_ = 0;  ///< in the batch
-    std::size_t leaving_bytes_ = 0;  ///< given to the sender, not taken yet
     bool open_ = false;
     bool write_comes_ = false;
     bool closing_ = false;
     bool ended_ = false;  ///< no frame is written any more
-    bool stopped_ = false;
 };
 
 }  // namespace emprops::hub

@@ -26,15 +26,10 @@ class WsSession : public std::enable_shared_from_this<WsSession> {
     WsSession(State state, beast::tcp_stream stream, WebSocketPath path)
         : state_(std::move(state)),
           ws_(std::move(stream)),
-          sender_(ws_.next_layer(), {[this](std::size_t size) { took(size); },
-                                     [this] {
-                                         flush();
-                                         write();
-                                     },
+          sender_(ws_.next_layer(), {[this](std::size_t size) { took(size); }, [this] { write(); },
                                      // The pending read tells of the end.
                                      [this](ErrorCode) { sender_.stop(); }}),
           path_(std::move(path)) {
-        ws_.next_layer().on_written([this] { flush(); });
         ++state_->connections;
         state_->give_up[holder_] = [this](bool stalled) { give_up(stalled); };
     }
@@ -232,10 +227,10 @@ class WsSession : public std::enable_shared_from_this<WsSession> {
                 ErrorCode error;
                 ws_.write(asio::buffer(next.text), error);
                 if (error) return;  // the pending read tells of the end
-                batched_bytes_ += next.text.size();
+                sender_.wrote_frames(next.text.size());
                 outgoing_.pop_front();
             }
-            flush();
+            sender_.flush();
         }
     }
 
@@ -247,17 +242,9 @@ class WsSession : public std::enable_shared_from_this<WsSession> {
         });
     }
 
-    void flush() {
-        if (sender_.busy()) return;
-        leaving_bytes_ = std::exchange(batched_bytes_, 0);
-        sender_.flush();
-    }
-
-    void took(std::uint64_t size) {
-        const auto of_frames = std::min(size, leaving_bytes_);
-        leaving_bytes_ -= of_frames;
-        queued_bytes_ -= of_frames;
-        state_->queued_bytes -= of_frames;
+    void took(std::size_t size) {
+        queued_bytes_ -= size;
+        state_->queued_bytes -= size;
     }
 
     State state_;
@@ -269,9 +256,7 @@ class WsSession : public std::enable_shared_from_this<WsSession> {
     const IncomingBudget::Holder holder_ = ++state_->last_holder;
     beast::flat_buffer buffer_;
     std::deque<Outgoing> outgoing_;
-    std::uint64_t queued_bytes_ = 0;   // not taken by the socket; of these
-    std::uint64_t batched_bytes_ = 0;  // in the batch
-    std::uint64_t leaving_bytes_ = 0;  // given to the sender
+    std::uint64_t queued_bytes_ = 0;  // not taken by the socket
     std::uint64_t largest_ = 0;
     bool write_comes_ = false;
     bool closing_ = false;   // a close frame is sent or waits to be
