@@ -41,13 +41,13 @@ Stamp stamp_of(const Json& object) {
     return {0, ipc::text_or_empty(object, "worker_id")};
 }
 
-/// Likewise, decoded.
-Json object_value(const ipc::Envelope& envelope, const char* key, Fields& fields) {
-    const std::string_view text = object_text(envelope, key, "null", fields);
-    const bool too_large = text.size() > ipc::ScanLimits{}.max_fields_bytes;  // a DOM is many times larger
-    auto value = too_large ? std::nullopt : ipc::decoded(text);
-    if (!value) fields.refuse(key);
-    return value.value_or(nullptr);
+/// JSON text of what a worker can do, an object or null, as small as a scan's own fields: whoever decodes it makes a DOM,
+/// which is many times larger.
+std::string_view capabilities_text(const ipc::Envelope& envelope, Fields& fields) {
+    const std::string_view text = object_text(envelope, "capabilities", "null", fields);
+    if (text.size() <= ipc::ScanLimits{}.max_fields_bytes) return text;
+    fields.refuse("capabilities");
+    return "null";
 }
 
 /// The Hub takes a list of strings, a JSON string of one, or a single name.
@@ -142,8 +142,7 @@ std::optional<FromWorker> from_worker(std::string_view type, Fields& fields, con
     if (type == "register_worker") {
         RegisterWorker message;
         message.stamp = stamp_of(object);
-        message.capabilities = object_text(envelope, "capabilities", "null", fields);
-        if (message.capabilities.size() > ipc::ScanLimits{}.max_fields_bytes) fields.refuse("capabilities");
+        message.capabilities = capabilities_text(envelope, fields);
         message.subscribe_to_jobs = fields.boolean("subscribe_to_jobs", true);
         message.status = fields.text("status", "idle");
         message.job_types = job_types_of(message.capabilities);
@@ -152,9 +151,10 @@ std::optional<FromWorker> from_worker(std::string_view type, Fields& fields, con
     if (type == "worker_heartbeat")
         return WorkerHeartbeat{stamp_of(object), fields.text_or_null("status", "idle")};
     if (type == "worker_status") {
+        const auto capabilities = ipc::decoded(capabilities_text(envelope, fields));
+        if (!capabilities) fields.refuse("capabilities");
         WorkerStatus message{stamp_of(object), fields.text_or_null("status", "idle"),
-                             object_value(envelope, "capabilities", fields),
-                             fields.object_or_null("connector_statuses")};
+                             capabilities.value_or(nullptr), fields.object_or_null("connector_statuses")};
         if (object.contains("ahead_job_types")) message.ahead_job_types = texts_in(object, "ahead_job_types");
         message.offers_at_once = small_number_in(object, "offers_at_once");
         message.declined_offers = texts_in(object, "declined_offers");

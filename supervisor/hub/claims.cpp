@@ -146,11 +146,10 @@ void Claims::expire_probes(TimePoint now) {
 }
 
 std::optional<TimePoint> Claims::next_wakeup() const {
-    std::optional<TimePoint> first;
+    Earliest first;
     for (const auto& [job_id, claim] : claims_)
-        if (!first || claim.last_sign < *first) first = claim.last_sign;
-    if (first) *first += settings_.hub.claim_timeout;
-    return first;
+        first.add(claim.last_sign + settings_.hub.claim_timeout);
+    return first.at();
 }
 
 }  // namespace emprops::hub

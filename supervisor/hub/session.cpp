@@ -226,7 +226,7 @@ Announcer::Situation Session::situation(TimePoint now) const {
     situation.shared = room_.capacity;
     situation.outcomes = assignments_.outbox().leaving(now);
     situation.claim = claims_.outstanding();
-    situation.ending = room_.outcome_coming && !outcome_came_;
+    situation.ending = ending();
     situation.hold = holds(now);
     situation.takes_back = takes_back_.value_or(false);
     return situation;
@@ -253,7 +253,7 @@ void Session::talk(TimePoint now) {
         assignments_.release_unfenced(now, settings_.watch_enabled() ? settings_.fence_patience : Ms(0));
         const Announcement told = presence_.withdraw(now, situation(now));
         assignments_.outbox().flush(now);
-        assignments_.running().keep_alive(now, situation(now).ending);
+        assignments_.running().keep_alive(now, ending());
         presence_.announce(told, takes_back_.value_or(false), offers_at_once(*room_.capacity));
         assignments_.outbox().keep_alive(now);
     }

@@ -130,6 +130,8 @@ class Session {
     void on_error(TimePoint now, const HubError& error);
     void on_trouble(TimePoint now, const HubError& error);
     bool holds(TimePoint now) const;
+    /// A job has ended here, and its outcome has not come yet.
+    bool ending() const { return room_.outcome_coming && !outcome_came_; }
     Announcer::Situation situation(TimePoint now) const;
     void talk(TimePoint now);
 

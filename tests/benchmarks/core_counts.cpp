@@ -23,7 +23,7 @@ namespace {
 
 using namespace emprops;
 
-constexpr int jobs = 100;
+constexpr int job_count = 100;
 constexpr int steps = 5;
 
 void require(bool good, const char* what) {
@@ -79,7 +79,7 @@ void hub_session() {
     session.on_connected(now);
     session.on_frame(now, R"({"type":"connection_established","message":"hi"})");
     turn();
-    for (int i = 0; i < jobs; ++i) {
+    for (int i = 0; i < job_count; ++i) {
         const std::string id = job_id(i);
         session.on_frame(now,
                          R"({"type":"job_available","job_id":")" + id +
@@ -98,7 +98,7 @@ void hub_session() {
         session.on_frame(now, R"({"type":"job_completed_ack","job_id":")" + id + R"(","worker_id":"w"})");
         turn();
     }
-    require(assigned == ::jobs, "not every job was assigned");
+    require(assigned == job_count, "not every job was assigned");
 }
 
 /// Who does what: reservations, assignments, the answers of a connector.
@@ -126,7 +126,7 @@ void dispatcher() {
     info.features.cancel = true;
     dispatcher.instance_ready(now, instance, info, {});
     turn();
-    for (int i = 0; i < ::jobs; ++i) {
+    for (int i = 0; i < job_count; ++i) {
         const std::string id = job_id(i);
         require(dispatcher.reserve(now, id, "simulation"), "no slot was free");
         turn();
@@ -141,12 +141,12 @@ void dispatcher() {
         dispatcher.result(now, instance, {id, result});
         turn();
     }
-    require(finished == ::jobs, "not every job was finished");
+    require(finished == job_count, "not every job was finished");
 }
 
 /// The lines of a connector, both ways.
 void connector_lines() {
-    for (int i = 0; i < ::jobs; ++i) {
+    for (int i = 0; i < job_count; ++i) {
         ipc::Job job;
         job.job_id = job_id(i);
         job.job_type = "simulation";
@@ -194,7 +194,7 @@ void large_payload() {
 void ledger_records() {
     std::string segment;
     std::uint64_t sequence = 0;
-    for (int i = 0; i < ::jobs; ++i) {
+    for (int i = 0; i < job_count; ++i) {
         jobs::LedgerRecord record;
         record.hub_url = "ws://127.0.0.1:8001/";
         record.number = static_cast<std::uint64_t>(i + 1);
@@ -207,7 +207,7 @@ void ledger_records() {
         segment += jobs::journal::encode_line(++sequence, record.number, jobs::encode_record(record));
     }
     const auto scan = jobs::journal::scan_segment(segment, 0);
-    require(scan.lines.size() == 2 * ::jobs, "lines were lost");
+    require(scan.lines.size() == 2 * job_count, "lines were lost");
     for (const auto& line : scan.lines)
         require(jobs::decode_record(line.number, line.members).ok(), "a record cannot be read");
 }
