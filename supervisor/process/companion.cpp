@@ -98,7 +98,7 @@ void Companion::follow(const Followed& connector) {
 // ---- what the service does --------------------------------------------------------------------------------
 
 void Companion::on_service_changed() {
-    around_.changed();
+    around_.changed(connector_, index_);
     if (!service_) return;  // it is just being made
     const State state = std::exchange(state_, service_->life().state());
     const bool served = std::exchange(serves_, serves());

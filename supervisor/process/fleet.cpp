@@ -29,7 +29,10 @@ Fleet::Fleet(boost::asio::any_io_executor executor, ProcessHost& host, FleetList
       escapes_(host, Clock::now()),
       alarm_(executor, [this] { on_time(); }),
       review_turn_(executor, [this] { review(); }) {
-    around_.changed = [this] { changed(); };
+    around_.changed = [this](const std::string& connector, int index) {
+        instances_.touched(connector, index);
+        review_turn_.request();
+    };
     around_.sweep_repeatedly = [this](const std::string& marker) {
         escapes_.child_ended(marker, Clock::now());
     };
@@ -44,14 +47,10 @@ Fleet::~Fleet() {
 void Fleet::configure(const std::vector<config::ConnectorSettings>& connectors) {
     if (leaving_) return;
     instances_.configure(connectors);
-    changed();
+    review_turn_.request();
 }
 
 // ---- time -------------------------------------------------------------------------------------------------
-
-void Fleet::changed() {
-    review_turn_.request();
-}
 
 void Fleet::review() {
     instances_.forget_gone();
@@ -62,15 +61,15 @@ void Fleet::review() {
 void Fleet::arm() {
     Earliest first;
     first.add(escapes_.next_wakeup());
-    instances_.for_each([&](const Instance& instance) { first.add(instance.next_wakeup()); });
+    first.add(instances_.next_wakeup());
     alarm_.set(first.at());
 }
 
 void Fleet::on_time() {
     const TimePoint now = Clock::now();
-    instances_.for_each([&](Instance& instance) { instance.tick(now); });
+    instances_.tick(now);
     escapes_.tick(now);
-    changed();
+    review_turn_.request();
 }
 
 // ---- the end ----------------------------------------------------------------------------------------------
@@ -79,7 +78,7 @@ void Fleet::shutdown(std::function<void()> done) {
     leaving_ = true;
     done_ = std::move(done);
     instances_.for_each([](Instance& instance) { instance.shutdown(); });
-    changed();
+    review_turn_.request();
 }
 
 void Fleet::finish_shutdown() {

@@ -104,7 +104,6 @@ class Fleet {
     void unsubscribe(std::uint64_t subscription);
 
   private:
-    void changed();
     void review();
     void arm();
     void on_time();

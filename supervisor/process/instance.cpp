@@ -362,7 +362,7 @@ void Instance::follow() {
 void Instance::changed() {
     state_.update(life_.state(), Clock::now());
     follow();
-    around_.changed();
+    around_.changed(settings_.name, index_);
 }
 
 std::string Instance::why(TimePoint now) const {

@@ -62,33 +62,74 @@ void Instances::resize(Connector& connector) {
             surplus_.erase(old);
             connector.instances.back()->configure(connector.settings);
         } else {
-            connector.instances.push_back(std::make_unique<Instance>(around_, connector.settings, index));
+            add(connector, index);
         }
         connector.instances.back()->start();
     }
 }
 
+Instance& Instances::add(Connector& connector, int index) {
+    auto& added =
+        connector.instances.emplace_back(std::make_unique<Instance>(around_, connector.settings, index));
+    by_place_[{connector.settings.name, index, 0}] = added.get();
+    return *added;
+}
+
+void Instances::drop(std::unique_ptr<Instance> instance) {
+    by_place_.erase({instance->connector(), instance->index(), 0});
+    touched_.erase(instance.get());
+    wakeups_.set(instance.get(), std::nullopt);
+}
+
 void Instances::forget_gone() {
-    std::erase_if(surplus_, [](const auto& instance) { return instance->gone(); });
-    std::erase_if(connectors_, [](const auto& connector) {
-        return connector->removed && std::all_of(connector->instances.begin(), connector->instances.end(),
-                                                 [](const auto& instance) { return instance->gone(); });
+    std::erase_if(surplus_, [this](auto& instance) {
+        const bool gone = instance->gone();
+        if (gone) drop(std::move(instance));
+        return gone;
+    });
+    std::erase_if(connectors_, [this](const auto& connector) {
+        auto& instances = connector->instances;
+        const bool gone = connector->removed && std::all_of(instances.begin(), instances.end(),
+                                                            [](const auto& each) { return each->gone(); });
+        if (gone)
+            std::for_each(instances.begin(), instances.end(), [this](auto& each) { drop(std::move(each)); });
+        return gone;
     });
 }
 
 void Instances::clear() {
+    by_place_.clear();
     connectors_.clear();
     surplus_.clear();
+    touched_.clear();
+    wakeups_.clear();
+}
+
+// ---- time -------------------------------------------------------------------------------------------------
+
+void Instances::touched(const std::string& connector, int index) {
+    if (Instance* instance = find({connector, index, 0})) touched_.insert(instance);
+}
+
+std::optional<TimePoint> Instances::next_wakeup() {
+    for (Instance* each : touched_)
+        wakeups_.set(each, each->next_wakeup());
+    touched_.clear();
+    return wakeups_.next();
+}
+
+void Instances::tick(TimePoint now) {
+    for (Instance* each : wakeups_.due(now)) {
+        each->tick(now);
+        touched_.insert(each);
+    }
 }
 
 // ---- who there is -----------------------------------------------------------------------------------------
 
 Instance* Instances::find(const InstanceId& id) const {
-    Instance* found = nullptr;
-    for_each([&](Instance& each) {
-        if (each.index() == id.index && each.connector() == id.connector) found = &each;
-    });
-    return found;
+    const auto found = by_place_.find({id.connector, id.index, 0});
+    return found == by_place_.end() ? nullptr : found->second;
 }
 
 Instances::Connector* Instances::connector(const std::string& name) const {

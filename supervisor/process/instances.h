@@ -1,14 +1,19 @@
 #pragma once
 // The instances of all connectors: as many as are configured, in the order of the configuration, and beside them those
-// that are on their way out. Owned by the fleet; event loop thread only.
+// that are on their way out; and when they want to be called. What happens to one costs nothing for the others. Owned by
+// the fleet; event loop thread only.
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "config/settings.h"
 #include "ipc/result.h"
+#include "supervisor/base/schedule.h"
 #include "supervisor/process/instance.h"
 #include "supervisor/process/surroundings.h"
 
@@ -31,7 +36,14 @@ class Instances {
     /// All of them, without waiting for them.
     void clear();
 
-    /// Null: there is none such.
+    /// Its next_wakeup() may be another one (Surroundings::changed).
+    void touched(const std::string& connector, int index);
+    /// When tick() is to be called.
+    std::optional<TimePoint> next_wakeup();
+    /// Calls those whose time has come.
+    void tick(TimePoint now);
+
+    /// Null: there is none such. Of which generation does not matter.
     Instance* find(const InstanceId& id) const;
     /// Null: there is none such.
     Connector* connector(const std::string& name) const;
@@ -46,10 +58,15 @@ class Instances {
   private:
     void reload(Connector& connector, const config::ConnectorSettings& settings);
     void resize(Connector& connector);
+    Instance& add(Connector& connector, int index);
+    void drop(std::unique_ptr<Instance> instance);
 
     Surroundings& around_;
     std::vector<std::unique_ptr<Connector>> connectors_;
     std::vector<std::unique_ptr<Instance>> surplus_;  // of connectors whose number of instances was reduced
+    std::map<InstanceId, Instance*> by_place_;        // all of both, by connector and index
+    std::set<Instance*> touched_;                     // their wake-ups are to be looked at
+    Schedule<Instance*> wakeups_;
 };
 
 }  // namespace emprops::process

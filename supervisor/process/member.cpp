@@ -54,7 +54,7 @@ Result<> Member::listen() {
                                              const LogContext context(process_.log_fields());
                                              logger("process")->info("{}: attached", name_);
                                              greet();
-                                             around_.changed();
+                                             around_.changed(settings_.name, process_.id().index);
                                          }));
     if (!listener) return listener.error();
     listener_ = std::move(*listener);
@@ -167,7 +167,7 @@ void Member::take(const ipc::Capabilities& change) {
 /// Told at once if the last change is long enough ago, else with what else changes until then.
 void Member::change_noted(bool waits_already) {
     tick(Clock::now());
-    if (offer_.changed() && !waits_already) around_.changed();
+    if (offer_.changed() && !waits_already) around_.changed(settings_.name, process_.id().index);
 }
 
 void Member::tick(TimePoint now) {

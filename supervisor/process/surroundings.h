@@ -45,8 +45,9 @@ struct Surroundings {
     WorkDirs work_dirs;
     std::vector<std::string> environment;  ///< ours, as NAME=VALUE
     std::shared_ptr<News> news;
-    /// Something has happened: look at every next_wakeup() and gone() again, later in this turn.
-    std::function<void()> changed;
+    /// Something has happened to this instance, its processes or its service: its next_wakeup() and gone() may be
+    /// others, and are looked at later in this turn. Those of an instance of which this is not said are not.
+    std::function<void(const std::string& connector, int index)> changed;
     /// Kills escaped processes of an ended one, several times during the next second.
     std::function<void(const std::string& marker)> sweep_repeatedly;
     std::uint64_t last_generation = 0;

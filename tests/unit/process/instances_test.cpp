@@ -5,7 +5,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
+#include <random>
 
 #include "tests/support/temp_dir.h"
 #include "tests/unit/process/listening_host.h"
@@ -30,7 +32,7 @@ struct DeafListener : FleetListener {
 
 struct InstancesBench : testing::Test {
     InstancesBench() {
-        around.changed = [] {};
+        around.changed = [this](const std::string& name, int index) { instances.touched(name, index); };
         around.sweep_repeatedly = [](const std::string&) {};
     }
     FleetOptions options() {
@@ -56,6 +58,16 @@ struct InstancesBench : testing::Test {
         int result = 0;
         instances.for_each([&](Instance&) { ++result; });
         return result;
+    }
+
+    /// When the first of them wants to be called, as a look at each says.
+    std::optional<TimePoint> first_of_all() const {
+        Earliest first;
+        instances.for_each([&](Instance& each) { first.add(each.next_wakeup()); });
+        return first.at();
+    }
+    std::uint64_t starts(const std::string& name) const {
+        return instances.find({name, 0, 0})->status().counters.starts;
     }
 
     test::TempDir folder;
@@ -115,6 +127,76 @@ TEST_F(InstancesBench, AnUnknownNameIsAnErrorThatNamesTheOthers) {
     EXPECT_THAT(indexes, ElementsAre(0, 1));
     instances.clear();
     EXPECT_THAT(instances.known("x").error().message, HasSubstr("there are: none"));
+}
+
+TEST_F(InstancesBench, OnlyThoseWhoseTimeHasComeAreCalled) {
+    instances.configure({connector("a"), connector("b")});
+    const auto a = instances.find({"a", 0, 0})->next_wakeup();
+    const auto b = instances.find({"b", 0, 0})->next_wakeup();
+    ASSERT_TRUE(a && b) << "they wait to be started once more";
+    ASSERT_LT(*a, *b);
+    EXPECT_EQ(instances.next_wakeup(), a);
+    instances.tick(*a - Ms{1});
+    EXPECT_EQ(starts("a"), 1u) << "too early";
+    instances.tick(*a);
+    EXPECT_EQ(starts("a"), 2u);
+    EXPECT_EQ(starts("b"), 1u);
+    EXPECT_EQ(instances.next_wakeup(), b) << "the other one waits longer now";
+    instances.find({"b", 0, 0})->stop("enough");
+    EXPECT_EQ(instances.next_wakeup(), instances.find({"a", 0, 0})->next_wakeup());
+}
+
+TEST_F(InstancesBench, WhoHasGoneIsNotWaitedFor) {
+    instances.configure({connector("a", 2), connector("b")});
+    instances.configure({connector("a", 1)});
+    instances.forget_gone();
+    EXPECT_EQ(instances.next_wakeup(), instances.find({"a", 0, 0})->next_wakeup());
+    instances.tick(*instances.next_wakeup() + std::chrono::hours(1));
+    instances.clear();
+    EXPECT_EQ(instances.next_wakeup(), std::nullopt);
+    instances.touched("a", 0);
+    EXPECT_EQ(instances.next_wakeup(), std::nullopt);
+}
+
+TEST_F(InstancesBench, NoWakeUpIsMissedWhateverHappens) {
+    std::mt19937 random(11);
+    const auto any = [&](std::size_t below) { return random() % below; };
+    const auto configuration = [&] {
+        std::vector<config::ConnectorSettings> all;
+        for (const char* name : {"a", "b", "c", "d"}) {
+            if (any(4) == 0) continue;
+            all.push_back(connector(name, static_cast<std::uint32_t>(1 + any(3))));
+            if (any(2) == 0) all.back().service.command = {"/no/such/service"};
+        }
+        return all;
+    };
+    for (int i = 0; i < 1000; ++i) {
+        std::vector<Instance*> all;
+        instances.for_each([&](Instance& each) { all.push_back(&each); });
+        const auto action = any(8);
+        if (action == 0 || all.empty())
+            instances.configure(configuration());
+        else if (action == 1)
+            instances.tick(Clock::now() + std::chrono::seconds(any(100)));
+        else if (Instance& one = *all[any(all.size())]; action == 2)
+            one.stop("a test");
+        else if (action == 3)
+            one.start();
+        else if (action == 4)
+            one.restart("a test");
+        else if (action == 5)
+            one.restart_service("a test");
+        else if (action == 6)
+            one.configure(connector(one.connector()));
+        else
+            instances.forget_gone();
+        const auto next = instances.next_wakeup();
+        const auto first = first_of_all();
+        const TimePoint now = Clock::now();  // what is due is due at once
+        constexpr TimePoint never = TimePoint::max();
+        ASSERT_EQ(std::max(next.value_or(never), now), std::max(first.value_or(never), now))
+            << "after action " << action;
+    }
 }
 
 }  // namespace
