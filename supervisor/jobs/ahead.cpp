@@ -38,8 +38,10 @@ void Ahead::mark(TimePoint now, const JobBook& book, Pool& pool) {
         }
     }
     next_ = next.at();
-    for (const auto& [id, instance] : pool.instances())
-        pool.find(id)->ahead_allowed = rule_ == Rule::always || soon.contains(id);
+    for (const auto& [id, instance] : pool.instances()) {
+        const bool allowed = rule_ == Rule::always || soon.contains(id);
+        if (instance.ahead_allowed != allowed) pool.find(id)->ahead_allowed = allowed;
+    }
 }
 
 }  // namespace emprops::jobs

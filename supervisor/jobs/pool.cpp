@@ -1,7 +1,6 @@
 #include "supervisor/jobs/pool.h"
 
 #include <algorithm>
-#include <string_view>
 #include <tuple>
 
 namespace emprops::jobs {
@@ -40,7 +39,40 @@ Instance& Pool::put(const process::InstanceId& id, const process::InstanceInfo& 
     Instance& instance = instances_[id];
     instance.id = id;
     instance.policy = policy;
+    const bool other_types = info.job_types != instance.info.job_types;
+    if (other_types) unlist(instance);
     instance.set(info, ++type_lists_);
+    if (other_types) list(instance);
+    return touched(instance);
+}
+
+void Pool::list(Instance& instance) {
+    const auto before = [](const Instance* a, const Instance* b) { return a->id < b->id; };
+    for (const std::string& type : instance.info.job_types) {
+        auto& all = by_type_[type];
+        const auto place = std::lower_bound(all.begin(), all.end(), &instance, before);
+        // A list may name a type twice.
+        if (place == all.end() || *place != &instance) all.insert(place, &instance);
+    }
+}
+
+void Pool::unlist(const Instance& instance) {
+    for (const std::string& type : instance.info.job_types) {
+        const auto found = by_type_.find(type);
+        if (found == by_type_.end()) continue;
+        std::erase(found->second, &instance);
+        if (found->second.empty()) by_type_.erase(found);
+    }
+}
+
+const std::vector<Instance*>& Pool::of_type(const std::string& job_type) const {
+    static const std::vector<Instance*> none;
+    const auto found = by_type_.find(job_type);
+    return found == by_type_.end() ? none : found->second;
+}
+
+Instance& Pool::touched(Instance& instance) {
+    touched_.insert(&instance);
     return instance;
 }
 
@@ -58,7 +90,7 @@ void Instance::set(const process::InstanceInfo& offer, std::uint64_t version) {
 
 Instance* Pool::find(const process::InstanceId& id) {
     const auto it = instances_.find(id);
-    return it == instances_.end() ? nullptr : &it->second;
+    return it == instances_.end() ? nullptr : &touched(it->second);
 }
 
 const Instance* Pool::find(const process::InstanceId& id) const {
@@ -67,7 +99,15 @@ const Instance* Pool::find(const process::InstanceId& id) const {
 }
 
 void Pool::remove(const process::InstanceId& id) {
-    instances_.erase(id);
+    if (const auto found = instances_.find(id); found != instances_.end()) {
+        Instance* const gone = &found->second;
+        unlist(*gone);
+        touched_.erase(gone);
+        awaited_.erase(gone);
+        pauses_.set(gone, std::nullopt);
+        if (parts_.erase(gone) != 0) capacity_.reset();
+        instances_.erase(found);
+    }
     for (auto& [job_id, reservation] : reservations_) {
         if (reservation.instance == id) reservation.instance.reset();
     }
@@ -79,6 +119,8 @@ void Pool::set_drained(const std::string& connector, bool drained) {
         drained_.insert(connector);
     else
         drained_.erase(connector);
+    for (auto& [id, instance] : instances_)
+        if (id.connector == connector) touched(instance);
 }
 
 bool Pool::open(const Instance& instance) const {
@@ -98,19 +140,18 @@ Instance* Pool::choose(const std::string& job_type, const Filter& filter) {
         return std::make_tuple(load_a, rank(a.id.connector), a.id) <
                std::make_tuple(load_b, rank(b.id.connector), b.id);
     };
-    for (auto& [id, instance] : instances_) {
-        if (!open(instance) || instance.free_slots() == 0 || !instance.has_type(job_type)) continue;
-        if (filter && !filter(instance)) continue;
-        if (best == nullptr || before(instance, *best)) best = &instance;
+    for (Instance* each : of_type(job_type)) {
+        if (!open(*each) || each->free_slots() == 0) continue;
+        if (filter && !filter(*each)) continue;
+        if (best == nullptr || before(*each, *best)) best = each;
     }
-    return best;
+    return best != nullptr ? &touched(*best) : nullptr;
 }
 
 bool Pool::serves(const std::string& job_type, const Filter& filter) const {
-    return std::any_of(instances_.begin(), instances_.end(), [&](const auto& entry) {
-        const Instance& instance = entry.second;
-        return open(instance) && instance.has_type(job_type) && filter(instance);
-    });
+    const auto& all = of_type(job_type);
+    return std::any_of(all.begin(), all.end(),
+                       [&](const Instance* each) { return open(*each) && filter(*each); });
 }
 
 bool Pool::reserve(const std::string& job_id, const std::string& job_type, const Filter& filter) {
@@ -122,9 +163,9 @@ bool Pool::reserve(const std::string& job_id, const std::string& job_type, const
 }
 
 Instance* Pool::choose_ahead(const std::string& job_type, const Filter& filter, bool claimed) {
-    for (auto& [id, instance] : instances_) {
-        const bool takes = claimed ? instance.can_prepare() : open(instance) && instance.takes_ahead();
-        if (takes && instance.has_type(job_type) && filter(instance)) return &instance;
+    for (Instance* each : of_type(job_type)) {
+        const bool takes = claimed ? each->can_prepare() : open(*each) && each->takes_ahead();
+        if (takes && filter(*each)) return &touched(*each);
     }
     return nullptr;
 }
@@ -177,74 +218,84 @@ void Pool::rebind_reservations() {
 }
 
 void Pool::count_waiting(const std::vector<std::string>& job_types) {
-    for (auto& [id, instance] : instances_)
-        instance.awaited = 0;
+    for (Instance* each : awaited_)
+        touched(*each).awaited = 0;
+    awaited_.clear();
     for (const std::string& job_type : job_types) {
-        if (Instance* instance = choose(job_type))
+        if (Instance* instance = choose(job_type)) {
             ++instance->awaited;
-        else if (Instance* full = choose_ahead(job_type, [](const Instance&) { return true; }))
+            awaited_.insert(instance);
+        } else if (Instance* full = choose_ahead(job_type, [](const Instance&) { return true; })) {
             full->ahead_allowed = false;
+        }
     }
 }
 
 void Pool::end_pauses(TimePoint now) {
-    for (auto& [id, instance] : instances_) {
+    count_touched();
+    for (Instance* each : pauses_.due(now)) {
+        Instance& instance = touched(*each);
         if (instance.paused_until && *instance.paused_until <= now) instance.paused_until.reset();
         if (const auto again = instance.refusals.asked_again(); again && *again <= now)
             instance.refusals.end_pause();
     }
 }
 
-std::optional<TimePoint> Pool::next_pause_end() const {
-    Earliest next;
-    for (const auto& [id, instance] : instances_) {
-        next.add(instance.paused_until);
-        next.add(instance.refusals.asked_again());
-    }
-    return next.at();
+std::optional<TimePoint> Pool::next_pause_end() {
+    count_touched();
+    return pauses_.next();
 }
 
-std::shared_ptr<const Capacity> Pool::capacity() const {
-    constexpr std::size_t most_known =
-        4;  // slots are taken and given back: the same few capacities come again
-    Parts parts;
-    parts.reserve(instances_.size());
-    for (const auto& [id, instance] : instances_)
-        if (open(instance))
-            parts.emplace_back(instance.types_version, instance.free_slots(), instance.takes_ahead());
+void Pool::count_touched() {
+    for (Instance* each : touched_) {
+        Earliest pause_end;
+        pause_end.add(each->paused_until);
+        pause_end.add(each->refusals.asked_again());
+        pauses_.set(each, pause_end.at());
+        if (!open(*each)) {
+            if (parts_.erase(each) != 0) capacity_.reset();
+            continue;
+        }
+        const Part part{each->types_version, each->free_slots(), each->takes_ahead()};
+        Part& known = parts_[each];
+        if (known == part) continue;
+        known = part;
+        capacity_.reset();
+    }
+    touched_.clear();
+}
+
+std::shared_ptr<const Capacity> Pool::capacity() {
+    // Slots are taken and given back: the same few capacities come again.
+    constexpr std::size_t most_known = 4;
+    count_touched();
+    if (capacity_) return capacity_;
+    std::vector<Part> parts;
+    parts.reserve(parts_.size());
+    for (const auto& [instance, part] : parts_)
+        parts.push_back(part);
     for (const auto& [of, capacity] : known_capacities_)
-        if (of == parts) return capacity;
+        if (of == parts) return capacity_ = capacity;
     if (known_capacities_.size() == most_known) known_capacities_.pop_front();
-    known_capacities_.emplace_back(std::move(parts), std::make_shared<const Capacity>(build_capacity()));
-    return known_capacities_.back().second;
+    capacity_ = std::make_shared<const Capacity>(build_capacity());
+    known_capacities_.emplace_back(std::move(parts), capacity_);
+    return capacity_;
 }
 
 Capacity Pool::build_capacity() const {
-    struct Offered {
-        std::string_view type;
-        const Instance* by;
-        auto key() const { return std::tie(type, by); }
-    };
-    std::vector<Offered> offers;
-    for (const auto& [id, instance] : instances_) {
-        if (!open(instance)) continue;
-        for (const std::string& type : instance.info.job_types)
-            offers.push_back({type, &instance});
-    }
-    // A list may name a type twice.
-    std::sort(offers.begin(), offers.end(), [](const auto& a, const auto& b) { return a.key() < b.key(); });
-    offers.erase(std::unique(offers.begin(), offers.end(),
-                             [](const auto& a, const auto& b) { return a.key() == b.key(); }),
-                 offers.end());
     Capacity capacity;
-    for (auto next = offers.begin(); next != offers.end();) {
-        const std::string& type = capacity.job_types.emplace_back(next->type);
+    for (const auto& [type, instances] : by_type_) {
+        bool offered = false;
         int free = 0;
         bool ahead = false;
-        for (; next != offers.end() && next->type == type; ++next) {
-            free += next->by->free_slots();
-            ahead = ahead || next->by->takes_ahead();
+        for (const Instance* each : instances) {
+            if (!open(*each)) continue;
+            offered = true;
+            free += each->free_slots();
+            ahead = ahead || each->takes_ahead();
         }
+        if (!offered) continue;
+        capacity.job_types.push_back(type);
         if (free > 0)
             capacity.free_slots.emplace_hint(capacity.free_slots.end(), type, free);
         else if (ahead)

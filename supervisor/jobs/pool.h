@@ -3,6 +3,9 @@
 // questions of the dispatcher: who takes a job of this type, and what can the worker take at all. A job that
 // waits takes one slot of its type as well, so that no more is claimed than can start. Pure; owned by the
 // dispatcher.
+//
+// It is asked after every message, and there may be hundreds of instances: what is asked is kept, and counted anew for
+// those instances only that were given out to be changed.
 
 #include <cstdint>
 #include <deque>
@@ -17,6 +20,7 @@
 #include <vector>
 
 #include "config/settings.h"
+#include "supervisor/base/schedule.h"
 #include "supervisor/base/time.h"
 #include "supervisor/jobs/refusals.h"
 #include "supervisor/jobs/types.h"
@@ -75,6 +79,9 @@ class Pool {
   public:
     using Filter = std::function<bool(const Instance&)>;
 
+    // Whoever gets an Instance& or Instance* here may change it until capacity() or next_pause_end() is asked for the
+    // next time, and finds it again to change it later.
+
     /// Adds it, or replaces what is known of it.
     Instance& put(const process::InstanceId& id, const process::InstanceInfo& info,
                   const config::SupervisionSettings& policy);
@@ -116,11 +123,11 @@ class Pool {
 
     /// Pauses that are over at `now` end. The earliest end of the others.
     void end_pauses(TimePoint now);
-    std::optional<TimePoint> next_pause_end() const;
+    std::optional<TimePoint> next_pause_end();
 
-    /// Types and free slots of everything that serves and is not drained. Built only when it is not one of
-    /// the last few: a connector may name thousands of types, and this is asked for with every message.
-    std::shared_ptr<const Capacity> capacity() const;
+    /// Types and free slots of everything that serves and is not drained. The same object as long as nothing
+    /// changes; built only when it is not one of the last few: a connector may name thousands of types.
+    std::shared_ptr<const Capacity> capacity();
 
     /// It takes jobs that are not promised to it yet.
     bool open(const Instance& instance) const;
@@ -133,14 +140,24 @@ class Pool {
         bool slot = true;    ///< it takes one of the instance
     };
     std::size_t rank(const std::string& connector) const;
+    Instance& touched(Instance& instance);
+    void count_touched();
+    void list(Instance& instance);
+    void unlist(const Instance& instance);
+    const std::vector<Instance*>& of_type(const std::string& job_type) const;
 
-    /// What a capacity is made of, for each open instance: its list of types, how many free slots, one ahead. Made with
-    /// every message, for each of hundreds of connectors.
-    using Parts = std::vector<std::tuple<std::uint64_t, int, bool>>;
+    /// What an open instance adds to a capacity: its list of types, how many free slots, one ahead.
+    using Part = std::tuple<std::uint64_t, int, bool>;
     Capacity build_capacity() const;
 
-    mutable std::deque<std::pair<Parts, std::shared_ptr<const Capacity>>> known_capacities_;
-    std::uint64_t type_lists_ = 0;  // that there were
+    std::deque<std::pair<std::vector<Part>, std::shared_ptr<const Capacity>>> known_capacities_;
+    std::shared_ptr<const Capacity> capacity_;  // null: a part has changed
+    std::map<const Instance*, Part> parts_;     // of those that are open
+    std::set<Instance*> touched_;               // their parts and pauses are to be counted anew
+    std::set<Instance*> awaited_;               // by jobs that wait for a slot
+    Schedule<Instance*> pauses_;
+    std::map<std::string, std::vector<Instance*>> by_type_;  // each list in the order of the ids
+    std::uint64_t type_lists_ = 0;                           // that there were
     std::map<process::InstanceId, Instance> instances_;
     std::map<std::string, Reservation> reservations_;  // by job_id
     std::vector<std::string> order_;
