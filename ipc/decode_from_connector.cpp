@@ -7,6 +7,7 @@
 #include "ipc/field_reader.h"
 #include "ipc/known_loggers.h"
 #include "ipc/lead.h"
+#include "ipc/result_files.h"
 #include "ipc/stray.h"
 
 namespace emprops::ipc {
@@ -22,6 +23,7 @@ Features to_features(const std::vector<std::string>& names) {
     features.status = has("status");
     features.resume = has("resume");
     features.prepare = has("prepare");
+    features.files = has("files");
     return features;
 }
 
@@ -50,6 +52,10 @@ FromConnector read_accepted(FieldReader& in, const Envelope&) {
     return Accepted{in.nonempty_text("job_id")};
 }
 
+FromConnector read_released(FieldReader& in, const Envelope&) {
+    return Released{in.nonempty_text("job_id")};
+}
+
 FromConnector read_progress(FieldReader& in, const Envelope&) {
     Progress message;
     message.job_id = in.nonempty_text("job_id");
@@ -71,6 +77,13 @@ FromConnector read_result(FieldReader& in, const Envelope& envelope) {
         in.fail("the field \"result\" must be an object");
     } else {
         message.result = on_one_line(*result);
+    }
+    if (const auto text = envelope.find("files")) {
+        auto files = read_files(*text);
+        if (files)
+            message.files = std::move(*files);
+        else
+            in.fail(files.error().message);
     }
     return message;
 }
@@ -133,6 +146,7 @@ constexpr std::pair<const char*, Reader> readers[] = {
     {"init_failed", read_init_failed},
     {"accepted", read_accepted},
     {"progress", read_progress},
+    {"released", read_released},
     {"result", read_result},
     {"failed", read_failed},
     {"status", read_status},
@@ -142,6 +156,13 @@ constexpr std::pair<const char*, Reader> readers[] = {
     {"capabilities", read_capabilities},
     {"pong", read_pong},
 };
+
+/// Only a `result` has files; in a logger's line it is a member like others.
+void files_as_field(Envelope& envelope, const ScanLimits& limits) {
+    const auto text = envelope.find("files");
+    if (!text || text->size() > limits.max_fields_bytes) return;
+    if (auto value = decoded(*text)) envelope.fields["files"] = std::move(*value);
+}
 
 }  // namespace
 
@@ -170,10 +191,11 @@ Decoded decode_from_connector(std::string_view line, const ScanLimits& limits) {
     const std::string_view text = without_lead(line);
     if (!text.starts_with('{')) return judge_text(line, limits);
 
-    const ScanOutcome scanned = scan_envelope(text, {"result"}, limits);
+    ScanOutcome scanned = scan_envelope(text, {"result", "files"}, limits);
     if (!scanned.envelope) return judge_broken(text, scanned.error);
-    const Envelope& envelope = *scanned.envelope;
+    Envelope& envelope = *scanned.envelope;
     const auto type = envelope.fields.find("type");
+    if (type == envelope.fields.end() || *type != "result") files_as_field(envelope, limits);
     if (type == envelope.fields.end() || !type->is_string())
         return judge_object(text, envelope, "the message has no field \"type\" that is a string");
     const std::string name = type->get<std::string>();

@@ -11,6 +11,18 @@ constexpr std::int64_t max_int = std::numeric_limits<int>::max();
 
 constexpr std::int64_t max_ms = std::int64_t{1} << 53;
 
+FilesOffer read_offer(FieldReader& in) {
+    FilesOffer offer;
+    const Json object = in.object("files", Json::object());
+    FieldReader inner(object, "inside the field \"files\"");
+    offer.stores = inner.texts("stores");
+    offer.max_files = static_cast<int>(inner.integer("max_files", 0, max_int, offer.max_files));
+    offer.released = static_cast<int>(inner.integer("released", 0, max_int, offer.released));
+    offer.max_bytes = inner.unsigned_integer("max_bytes", offer.max_bytes);
+    if (inner.failed()) in.fail(inner.reason());
+    return offer;
+}
+
 Hello read_hello(FieldReader& in) {
     Hello message;
     message.protocol_versions = in.integers("protocol_versions");
@@ -24,6 +36,7 @@ Hello read_hello(FieldReader& in) {
     message.hub = in.text("hub", "");
     if (in.has("concurrency"))
         message.concurrency = static_cast<int>(in.integer("concurrency", 1, max_concurrency));
+    if (in.has("files")) message.files = read_offer(in);
     const Json heartbeat = in.object("heartbeat", Json::object());
     FieldReader inner(heartbeat, "inside the field \"heartbeat\"");
     message.heartbeat_interval =

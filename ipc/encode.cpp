@@ -3,6 +3,7 @@
 #include "ipc/codec.h"
 #include "ipc/json_text.h"
 #include "ipc/object_text.h"
+#include "ipc/result_files.h"
 
 namespace emprops::ipc {
 namespace {
@@ -52,7 +53,21 @@ Json names(const Features& features) {
     if (features.status) out.push_back("status");
     if (features.resume) out.push_back("resume");
     if (features.prepare) out.push_back("prepare");
+    if (features.files) out.push_back("files");
     return out;
+}
+
+Json list_of(const std::vector<ResultFile>& files) {
+    Json out = Json::array();
+    for (const ResultFile& file : files)
+        out.push_back(to_json(file));
+    return out;
+}
+
+RawJson offer_text(const FilesOffer& offer) {
+    ObjectText object;
+    object.add("stores", offer.stores).add("max_files", offer.max_files).add("released", offer.released);
+    return object.add_if(offer.max_bytes > 0, "max_bytes", offer.max_bytes).end();
 }
 
 Line before_payload(const Job& m) {
@@ -79,6 +94,7 @@ struct Encoder {
             .add_if(!m.hub.empty(), "hub", m.hub)
             .add("heartbeat", heartbeat);
         if (m.concurrency) line.add("concurrency", *m.concurrency);
+        if (m.files) line.add_raw("files", offer_text(*m.files));
         return line.add("settings", m.settings).end();
     }
     std::string operator()(const Job& m) const {
@@ -119,8 +135,12 @@ struct Encoder {
             .add_if(m.details.is_object(), "details", m.details)
             .end();
     }
+    std::string operator()(const Released& m) const { return Line("released").add("job_id", m.job_id).end(); }
     std::string operator()(const JobResult& m) const {
-        return Line("result").add("job_id", m.job_id).add_raw("result", m.result).end();
+        Line line("result");
+        line.add("job_id", m.job_id);
+        if (!m.files.empty()) line.add("files", list_of(m.files));
+        return line.add_raw("result", m.result).end();
     }
     std::string operator()(const Failed& m) const {
         return Line("failed").add("job_id", m.job_id).add("error", to_json(m.error)).end();

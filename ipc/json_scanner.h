@@ -1,6 +1,6 @@
 #pragma once
 // The RFC 8259 grammar as a cursor over text: moves past values, checks syntax, UTF-8 and depth, builds
-// nothing. Private to ipc/ (envelope.cpp is its only user). A loop with an explicit stack of at most
+// nothing. Private to ipc/. A loop with an explicit stack of at most
 // `max_depth` bytes: hostile nesting cannot overflow anything. Not thread-safe; lives for one text.
 
 #include <cstddef>

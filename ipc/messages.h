@@ -73,6 +73,15 @@ struct JobError {
 /// Jobs at a time that a connector may be configured for or declare.
 inline constexpr int max_concurrency = 1000;
 
+/// What the worker does with files that a result names (`hello.files`).
+struct FilesOffer {
+    std::vector<std::string> stores;  // that a file may be delivered to, by name
+    int max_files = 1000;             // of one result
+    int released = 2;                 // jobs of one process that may be released at a time
+    std::uint64_t max_bytes = 0;      // of all files of one result together; 0: not limited
+    bool operator==(const FilesOffer&) const = default;
+};
+
 struct Hello {
     std::vector<int> protocol_versions{protocol_version};
     std::string worker_id;
@@ -84,7 +93,8 @@ struct Hello {
     std::string hub;       // address of the Hub without token and query; job ids mean something there only
     Ms heartbeat_interval{10'000};
     int heartbeat_missed = 3;
-    std::optional<int> concurrency;  // what is configured for it; it declares no other
+    std::optional<int> concurrency;   // what is configured for it; it declares no other
+    std::optional<FilesOffer> files;  // nothing: results with files are not taken
 };
 
 struct Job {
@@ -124,11 +134,12 @@ struct Features {
     bool status = false;
     bool resume = false;
     bool prepare = false;
+    bool files = false;
     bool operator==(const Features&) const = default;
 };
 
 /// The names of Features.
-inline constexpr const char* feature_names[] = {"cancel", "ping", "status", "resume", "prepare"};
+inline constexpr const char* feature_names[] = {"cancel", "ping", "status", "resume", "prepare", "files"};
 
 struct Ready {
     int protocol = protocol_version;
@@ -156,9 +167,30 @@ struct Progress {
     Json details;  // object or null
 };
 
+/// The scarce thing is free: another job may come, and the end of this one follows.
+struct Released {
+    std::string job_id;
+};
+
+/// A file of a result, which the worker delivers. At least one of path and url is there.
+struct ResultFile {
+    /// Relative to the job's work_dir, or absolute; without a part "..". Whether it lies in the work_dir is not checked.
+    std::string path;
+    std::string url;        // where the service serves it
+    std::string name;       // never empty, no "/": the decoder takes the last part of path or url
+    std::string mime_type;  // empty: not told
+    std::string kind;       // empty: not told
+    std::string node;       // empty: none
+    /// Stores in the order in which they are tried, at least one.
+    std::optional<std::vector<std::string>> deliver;
+    Json more = Json::object();  // its other members, which the delivered entry gets
+    bool operator==(const ResultFile&) const = default;
+};
+
 struct JobResult {
     std::string job_id;
-    RawJson result;  // an object
+    RawJson result;                      // an object; {"$file": n} in it stands for the entry of the nth file
+    std::vector<ResultFile> files = {};  // empty: the result is complete as it is
 };
 
 struct Failed {
@@ -206,7 +238,7 @@ struct Unknown {
     std::string type;
 };
 
-using FromConnector = std::variant<Ready, InitFailed, Accepted, Progress, JobResult, Failed, Status,
+using FromConnector = std::variant<Ready, InitFailed, Accepted, Progress, Released, JobResult, Failed, Status,
                                    RestartService, ServiceRequest, LogLine, Capabilities, Pong, Unknown>;
 
 /// The job that the message names; null for types that name none.

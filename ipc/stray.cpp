@@ -30,7 +30,7 @@ constexpr const char* several_lines =
 bool was_meant(const Looks& looks) {
     // Loggers know jobs, too: `{"event":"step","job_id":"1"}`.
     if (!looks.type) return looks.job_id && looks.result;
-    constexpr std::array of_jobs{"accepted", "progress", "service_request"};
+    constexpr std::array of_jobs{"accepted", "progress", "released", "service_request"};
     constexpr std::array others{"ready",  "init_failed",     "result",       "failed",
                                 "status", "restart_service", "capabilities", "pong"};
     const auto in = [&](const auto& names) {

@@ -52,6 +52,9 @@ Plan read_plan(const Settings& settings, const Json& payload) {
         setting_double(payload, "processing_time", settings.processing_time, {0, max_seconds});
     plan.steps = setting_int(payload, "steps", settings.steps, {0, max_steps});
     plan.echo = setting_bool(payload, "echo", false);
+    plan.release = setting_bool(payload, "release", false);
+    plan.release_seconds = setting_double(payload, "release_seconds", 0, {0, max_seconds});
+    plan.files = plan_files(payload);
     const std::string fault = setting_string(payload, "fault", "");
     if (fault.empty()) return plan;
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "connectors/simulation/files.h"
 #include "emprops/settings.h"
 
 namespace emprops::simulation {
@@ -78,6 +79,9 @@ struct Plan {
     double processing_time = 0;
     std::int64_t steps = 0;
     bool echo = false;
+    bool release = false;        ///< when its steps are done
+    double release_seconds = 0;  ///< how long it goes on then, until its files are there
+    std::vector<PlannedFile> files;
 
     Fault fault = Fault::none;
     std::int64_t at_step = 1;                ///< before which step it happens (those of a result: at the end)

@@ -112,6 +112,7 @@ Features Simulation::features() const {
     features.status = true;
     features.resume = settings_.resume;
     features.prepare = settings_.prepare;
+    features.files = true;
     return features;
 }
 
@@ -138,7 +139,15 @@ RawResult Simulation::process_job_raw(const Job& job, JobContext& context) {
                              connection_details(job, "heartbeat"));
     }
 
+    if (plan.release) {
+        context.release();
+        work(context, std::chrono::duration<double>(plan.release_seconds), notes.deaf);
+    }
     Json output = output_of(settings_, plan, job);
+    for (const PlannedFile& file : plan.files) {
+        output["files"].push_back(context.add_file(file.file));
+        make_file(job.work_dir, file);
+    }
     output.update(notes.output);
     std::string result = result_text(plan, job, output);
     if (auto broken = break_result(plan, job, result)) return std::move(*broken);

@@ -1,10 +1,10 @@
 #include "ipc/web/digest.h"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
 
 #include <fstream>
-#include <memory>
 #include <stdexcept>
 #include <vector>
 
@@ -49,18 +49,45 @@ std::string sha256_hex(std::string_view bytes) {
     return hex_digest(EVP_sha256(), bytes);
 }
 
-std::optional<std::string> sha256_hex_of_file(const std::filesystem::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
-    if (!file || !context || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1) return {};
-    std::vector<char> block(std::size_t{1} << 16);
-    while (file.read(block.data(), static_cast<std::streamsize>(block.size())) || file.gcount() > 0)
-        EVP_DigestUpdate(context.get(), block.data(), static_cast<std::size_t>(file.gcount()));
-    if (file.bad()) return {};
+std::string hmac_sha256(std::string_view key, std::string_view text) {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned int size = 0;
-    EVP_DigestFinal_ex(context.get(), digest, &size);
+    if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+             reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest, &size) == nullptr) {
+        throw std::runtime_error("OpenSSL cannot compute an HMAC");
+    }
+    return std::string(reinterpret_cast<const char*>(digest), size);
+}
+
+void Sha256::Free::operator()(evp_md_ctx_st* context) const {
+    EVP_MD_CTX_free(context);
+}
+
+Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
+    if (!context_ || EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) != 1)
+        throw std::runtime_error("OpenSSL cannot compute a digest");
+}
+
+void Sha256::add(std::string_view bytes) {
+    EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size());
+}
+
+std::string Sha256::hex() {
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned int size = 0;
+    EVP_DigestFinal_ex(context_.get(), digest, &size);
     return hex_of(digest, size);
+}
+
+std::optional<std::string> sha256_hex_of_file(const std::filesystem::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file) return {};
+    Sha256 digest;
+    std::vector<char> block(std::size_t{1} << 16);
+    while (file.read(block.data(), static_cast<std::streamsize>(block.size())) || file.gcount() > 0)
+        digest.add({block.data(), static_cast<std::size_t>(file.gcount())});
+    if (file.bad()) return {};
+    return digest.hex();
 }
 
 std::string random_hex(std::size_t digits) {

@@ -1,7 +1,9 @@
-// Bytes as a connector may print them: LineFramer, scan_envelope, check_json and both decoders.
+// Bytes as a connector may print them: LineFramer, scan_envelope, check_json, both decoders and the marks of files.
 // Invariants: the split of the stream into blocks changes nothing; no line is over the limit; opaque ranges
-// lie inside the text and are JSON by themselves; what was decoded can be encoded, on one line, as JSON.
+// lie inside the text and are JSON by themselves; what was decoded can be encoded, on one line, as JSON; marks lie in
+// the text in order, and a result whose marks are filled is a result.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -13,6 +15,7 @@
 
 #include "ipc/codec.h"
 #include "ipc/envelope.h"
+#include "ipc/file_marks.h"
 #include "ipc/lead.h"
 #include "ipc/line_framer.h"
 
@@ -80,6 +83,23 @@ void check_scanner(std::string_view line) {
     require(!check_json(outcome.envelope->fields.dump()), "the fields can be written as JSON");
 }
 
+void check_marks(const std::string& result, std::size_t files) {
+    std::size_t done = 0;
+    std::uint64_t most = 0;
+    for (const FileMark& mark : find_file_marks(result)) {
+        require(mark.at >= done && mark.bytes > 0 && mark.at + mark.bytes <= result.size(),
+                "marks lie in the text, in order");
+        require(!check_json(std::string_view(result).substr(mark.at, mark.bytes)), "a mark is JSON");
+        done = mark.at + mark.bytes;
+        if (mark.file < 1000) most = std::max(most, mark.file + 1);
+    }
+    const std::vector<std::string> entries(most, R"({"name":"x"})");
+    require(!check_json(fill_file_marks(result, entries)), "a filled result is JSON");
+    const emprops::Result<> checked = check_file_marks(result, files);
+    require(checked.ok() || !checked.error().message.empty(), "an error has a reason");
+    if (checked.ok() && files > 0) require(most == files, "each file is mentioned, and no other");
+}
+
 void check_encoded(const std::string& line) {
     require(!line.empty() && line.find('\n') == line.size() - 1, "one line, ended by a newline");
     require(line.rfind("{\"type\":\"", 0) == 0, "`type` is first");
@@ -95,6 +115,11 @@ void check_decoders(std::string_view line) {
         const Decoded again = decode_from_connector(text);
         require(std::holds_alternative<FromConnector>(again), "what we encode we decode");
         require(encode(std::get<FromConnector>(again)) == encoded, "a second trip changes nothing");
+        if (const auto* result = std::get_if<JobResult>(message)) {
+            for (const ResultFile& file : result->files)
+                require(!file.name.empty() && file.name.find('/') == std::string::npos, "a file has a name");
+            check_marks(result->result.text(), result->files.size());
+        }
     } else if (const auto* bad = std::get_if<Malformed>(&decoded)) {
         require(!bad->reason.empty(), "a malformed line has a reason");
         require(bad->at < line.size(), "it begins in the line");

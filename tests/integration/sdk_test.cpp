@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "tests/support/child_process.h"
+#include "tests/support/connector_peer.h"
 #include "tests/support/temp_dir.h"
 
 namespace emprops {
@@ -18,57 +18,19 @@ namespace {
 using Json = nlohmann::json;
 using test::ChildOptions;
 using test::ChildProcess;
+using Peer = test::ConnectorPeer;
+using test::connector_program;
 using test::ExitStatus;
 using test::Ms;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-ChildOptions program(const std::string& name) {
-    ChildOptions options;
-    options.argv = {std::string(EMPROPS_BIN_DIR) + "/emprops-connector-" + name};
-    options.env = {"EMPROPS_CONNECTOR=1"};
-    return options;
-}
-
-/// A connector process and the supervisor's side of its conversation.
-class Peer : public ChildProcess {
-  public:
-    explicit Peer(const Json& settings = Json::object(), const std::string& name = "simulation")
-        : Peer(program(name), settings) {}
-    Peer(ChildOptions options, const Json& settings, Json hello = Json::object())
-        : ChildProcess(std::move(options)) {
-        hello.update({{"type", "hello"}, {"worker_id", "w"}, {"connector", "c"}, {"settings", settings}});
-        if (!hello.contains("protocol_versions")) hello["protocol_versions"] = {1};
-        write_line(hello.dump());
-    }
-
-    void job(const std::string& id, const std::string& payload = "{}", const std::string& more = "") {
-        write_line(R"({"type":"job","job_id":")" + id + R"(","job_type":"simulation")" + more +
-                   R"(,"payload":)" + payload + "}");
-    }
-    void send(const Json& message) { write_line(message.dump()); }
-
-    /// The next message of a type; all before it are kept in `seen`.
-    Json next(const std::string& type, Ms deadline = Ms(10'000)) {
-        const auto line = read_until(
-            [&](const std::string& text) {
-                seen.push_back(Json::parse(text, nullptr, false));
-                return seen.back().is_object() && seen.back().value("type", "") == type;
-            },
-            deadline);
-        return line ? seen.back() : Json{{"missing", type}, {"stderr", stderr_text()}};
-    }
-    Json ready() { return next("ready"); }
-
-    std::vector<Json> seen;
-};
 
 /// Short, and with a pause between the steps that is longer than the SDK's throttle, on a machine with time.
 const Json quick{{"processing_time", 0.3}, {"steps", 3}};
 const char* const endless = R"({"processing_time": 600, "steps": 600})";
 
 TEST(Sdk, SaysNothingBeforeHelloAndThenOffersWhatItCan) {
-    ChildProcess child(program("simulation"));
+    ChildProcess child(connector_program("simulation"));
     EXPECT_EQ(child.read_line(Ms(100)), std::nullopt);
     child.write_line(R"({"type":"hello","protocol_versions":[1],"concurrency":2,"settings":{"steps":4}})");
     const auto line = child.read_line();
@@ -125,7 +87,7 @@ TEST(Sdk, AJobReportsItsProgressInOrderAndEndsWithItsResult) {
 }
 
 TEST(Sdk, TheJobTypeSettingReallyChangesTheAdvertisedType) {
-    ChildOptions options = program("simulation");
+    ChildOptions options = connector_program("simulation");
     options.env.push_back("SIMULATION_JOB_TYPE=foo");
     Peer peer(std::move(options), quick);
     EXPECT_EQ(peer.ready()["job_types"], Json::array({"foo"}));
@@ -314,7 +276,7 @@ TEST(Sdk, StrayPrintsBecomeLogLines) {
 }
 
 TEST(Sdk, AResultOverTheLimitFailsTheJobAndTheConnectorLivesOn) {
-    Peer peer(program("simulation"), quick, {{"max_line_bytes", 10'000}});
+    Peer peer(connector_program("simulation"), quick, {{"max_line_bytes", 10'000}});
     peer.ready();
     peer.job("j", R"({"fault":"big_result","bytes":20000,"processing_time":0})");
     const Json failed = peer.next("failed");
@@ -325,7 +287,7 @@ TEST(Sdk, AResultOverTheLimitFailsTheJobAndTheConnectorLivesOn) {
 }
 
 TEST(Sdk, AForeignProtocolVersionIsRefused) {
-    Peer peer(program("simulation"), quick, {{"protocol_versions", {2}}});
+    Peer peer(connector_program("simulation"), quick, {{"protocol_versions", {2}}});
     const Json failed = peer.next("init_failed");
     EXPECT_EQ(failed["error"]["code"], "unsupported");
     EXPECT_EQ(failed["error"]["retryable"], false);
@@ -333,7 +295,7 @@ TEST(Sdk, AForeignProtocolVersionIsRefused) {
 }
 
 TEST(Sdk, AWrongSettingIsSaidAndExits78) {
-    ChildOptions options = program("simulation");
+    ChildOptions options = connector_program("simulation");
     options.env.push_back("SIMULATION_STEPS=many");
     Peer peer(std::move(options), quick);
     const Json failed = peer.next("init_failed");
@@ -350,7 +312,7 @@ TEST(Sdk, AFailedStartExits70SoThatItIsRetried) {
 }
 
 TEST(Sdk, StartedByHandItSaysWhatItIs) {
-    ChildOptions options = program("simulation");
+    ChildOptions options = connector_program("simulation");
     options.env.clear();
     ChildProcess child(std::move(options));
     EXPECT_EQ(child.wait(), (ExitStatus{64, 0}));
@@ -360,7 +322,7 @@ TEST(Sdk, StartedByHandItSaysWhatItIs) {
 }
 
 TEST(Sdk, VersionIsPrintedOnStdout) {
-    ChildOptions options = program("echo");
+    ChildOptions options = connector_program("echo");
     options.argv.push_back("--version");
     ChildProcess child(std::move(options));
     EXPECT_EQ(child.read_line(), "echo 1.0.0");
@@ -449,7 +411,7 @@ TEST(Simulation, BrokenResultsAreReallyBroken) {
 }
 
 TEST(Simulation, FloodsAreAsLongAsAsked) {
-    ChildOptions options = program("simulation");
+    ChildOptions options = connector_program("simulation");
     options.keep_bytes = std::size_t{64} << 20;
     Peer peer(std::move(options), quick);
     peer.ready();

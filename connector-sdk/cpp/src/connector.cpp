@@ -1,6 +1,7 @@
 // What connector.h promises about plain values and defaults; no protocol here.
 #include "emprops/connector.h"
 
+#include "connector-sdk/cpp/src/job_files.h"
 #include "connector-sdk/cpp/src/json_limits.h"
 #include "ipc/envelope.h"
 #include "ipc/json_text.h"
@@ -34,6 +35,10 @@ Json Connector::process_job(const Job&, JobContext&) {
 
 std::vector<std::string> Connector::check_settings(const ConnectorSettings&) {
     return {};
+}
+
+Json JobContext::add_file(OutputFile) {
+    throw sdk::no_files();
 }
 
 RawResult Connector::process_job_raw(const Job& job, JobContext& context) {

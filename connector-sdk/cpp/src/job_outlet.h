@@ -12,6 +12,8 @@ class JobOutlet {
   public:
     virtual ~JobOutlet() = default;
     virtual void progress(ipc::Progress progress) = 0;
+    /// A line that must arrive.
+    virtual void send(std::string line) = 0;
     /// A line that may be lost when the supervisor does not read.
     virtual void send_droppable(std::string line) = 0;
 };

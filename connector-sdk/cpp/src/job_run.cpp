@@ -8,6 +8,7 @@
 #include "connector-sdk/cpp/src/json_limits.h"
 #include "ipc/codec.h"
 #include "ipc/envelope.h"
+#include "ipc/file_marks.h"
 
 namespace emprops::sdk {
 namespace {
@@ -46,12 +47,21 @@ void check_result(const std::string& text) {
         throw JobFailure(ipc::code::protocol_error, "the result must be a JSON object", false);
 }
 
+void check_marks(const std::string& result, std::size_t files) {
+    const auto checked = ipc::check_file_marks(result, files);
+    if (!checked)
+        throw JobFailure(checked.error().code,
+                         checked.error().message + " (it is what add_file() has returned)", false);
+}
+
 ipc::FromConnector outcome_of(Connector& connector, RunningJob& run) {
     const std::string& job_id = run.job().job_id;
     try {
         RawResult result = connector.process_job_raw(run.job(), run);
         check_result(result.text);
-        return ipc::JobResult{job_id, {std::move(result.text)}};
+        std::vector<ipc::ResultFile> files = run.take_files();
+        check_marks(result.text, files.size());
+        return ipc::JobResult{job_id, {std::move(result.text)}, std::move(files)};
     } catch (...) {
         return ipc::Failed{job_id, error_of_exception()};
     }
@@ -76,13 +86,20 @@ std::optional<ipc::JobError> stopped(const CancelToken& token) {
 
 }  // namespace
 
-RunningJob::RunningJob(const ipc::Job& job, JobOutlet& outlet) : job_(to_public(job)), outlet_(&outlet) {
+RunningJob::RunningJob(const ipc::Job& job, JobOutlet& outlet, const std::optional<ipc::FilesOffer>& offer,
+                       std::shared_ptr<Releases> releases)
+    : job_(to_public(job)),
+      files_(offer),
+      max_released_(offer ? offer->released : 0),
+      releases_(std::move(releases)),
+      outlet_(&outlet) {
     token_.set_turn(!job.prepare);
 }
 
 void RunningJob::close() {
     std::lock_guard lock(mutex_);
     outlet_ = nullptr;
+    files_.take();
     std::string().swap(job_.payload_text);  // the context lives on for a while; the payload need not
 }
 
@@ -112,6 +129,20 @@ void RunningJob::service_request(const std::string& service, const std::string& 
 
 void RunningJob::accepted() {
     send_droppable(ipc::encode(ipc::Accepted{job_.job_id}));
+}
+
+bool RunningJob::release() {
+    if (!token_.has_turn()) return false;
+    std::lock_guard lock(mutex_);
+    if (released_) return outlet_ != nullptr;
+    if (outlet_ == nullptr || releases_ == nullptr || !releases_->take(max_released_)) return false;
+    released_ = true;  // before the supervisor can send the next job
+    outlet_->send(ipc::encode(ipc::Released{job_.job_id}));
+    return true;
+}
+
+void RunningJob::end_release() {
+    if (released_) releases_->give_back();
 }
 
 void RunningJob::send_droppable(std::string line) {

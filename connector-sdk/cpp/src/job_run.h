@@ -2,11 +2,15 @@
 // One job: the context the connector gets, and what becomes of what it returns or throws. No threads of its
 // own.
 
+#include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "connector-sdk/cpp/src/cancel_token.h"
+#include "connector-sdk/cpp/src/job_files.h"
 #include "connector-sdk/cpp/src/job_outlet.h"
 #include "emprops/connector.h"
 #include "ipc/messages.h"
@@ -15,12 +19,19 @@ namespace emprops::sdk {
 
 class RunningJob : public JobContext {
   public:
-    RunningJob(const ipc::Job& job, JobOutlet& outlet);
+    /// `releases` are counted for the whole process, where there is an offer.
+    RunningJob(const ipc::Job& job, JobOutlet& outlet, const std::optional<ipc::FilesOffer>& offer = {},
+               std::shared_ptr<Releases> releases = nullptr);
 
     const Job& job() const { return job_; }
     CancelToken& token() { return token_; }
     /// From now on the context does nothing, whoever still calls it.
     void close();
+    /// It takes no slot any more.
+    bool released() const { return released_; }
+    /// The line that ends the job is on its way: another one may be released instead of it.
+    void end_release();
+    std::vector<ipc::ResultFile> take_files() { return files_.take(); }
 
     void progress(std::optional<double> percent, const std::string& message, const std::string& status,
                   const Json& details) override;
@@ -36,12 +47,18 @@ class RunningJob : public JobContext {
     void service_request(const std::string& service, const std::string& request_type,
                          const Json& content) override;
     void accepted() override;
+    bool release() override;
+    Json add_file(OutputFile file) override { return files_.add(std::move(file)); }
 
   private:
     void send_droppable(std::string line);
 
     Job job_;
     CancelToken token_;
+    JobFiles files_;
+    const int max_released_;
+    std::shared_ptr<Releases> releases_;
+    std::atomic<bool> released_{false};
     std::mutex mutex_;
     JobOutlet* outlet_;  // null once closed
 };

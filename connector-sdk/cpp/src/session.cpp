@@ -17,12 +17,9 @@ Session* current_session = nullptr;  // set while run() runs; for raw_line.h
 }  // namespace
 
 Session::Session(Connector& connector, std::string name, ProtocolDescriptors descriptors)
-    : connector_(connector),
-      name_(std::move(name)),
-      in_fd_(descriptors.in),
-      max_line_bytes_(ipc::Hello{}.max_line_bytes),
-      writer_(descriptors.out,
-              [this] { leave("the supervisor reads no more", pipe_gone_limit, CancelToken::Cause::gone); }) {
+    : connector_(connector), name_(std::move(name)), in_fd_(descriptors.in), writer_(descriptors.out, [this] {
+          leave("the supervisor reads no more", pipe_gone_limit, CancelToken::Cause::gone);
+      }) {
     current_session = this;
 }
 
@@ -97,7 +94,7 @@ void Session::leave_cleanly() {
 }
 
 void Session::run_on_thread(RunningJob& run, JobThread& slot) {
-    std::string line = run_job(connector_, run, max_line_bytes_);
+    std::string line = run_job(connector_, run, hello_->max_line_bytes);
     run.close();
     {
         // Before the supervisor can know that the slot is free.
@@ -109,6 +106,7 @@ void Session::run_on_thread(RunningJob& run, JobThread& slot) {
         if (ended_.size() > kept) ended_.pop_front();
     }
     writer_.finish(run.job().job_id, std::move(line));
+    run.end_release();
     run.token().join();
     std::lock_guard lock(mutex_);
     slot.done = true;

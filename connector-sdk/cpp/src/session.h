@@ -70,7 +70,7 @@ class Session : public ConnectorContext {
     void handle(const ipc::Ping& ping);
     void handle(const ipc::Drain& drain);
     void handle(const ipc::Shutdown& shutdown);
-    /// Jobs that have begun, or the others.
+    /// Jobs that have begun and are not released, or those that have not begun.
     std::size_t count(bool begun) const;
     void refuse(const std::string& job_id, const std::string& why);
     void start(const ipc::Job& job);
@@ -96,8 +96,8 @@ class Session : public ConnectorContext {
     bool immortal_ = false;
     std::optional<TimePoint> leave_deadline_;
     std::string leave_reason_;
-    std::size_t max_line_bytes_;
     std::size_t concurrency_ = 1;
+    const std::shared_ptr<Releases> releases_ = std::make_shared<Releases>();
     std::map<std::string, std::shared_ptr<RunningJob>> jobs_;
     std::deque<std::shared_ptr<RunningJob>> ended_;  // contexts that somebody may still call
     std::list<JobThread> threads_;

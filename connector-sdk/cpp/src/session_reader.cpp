@@ -103,7 +103,6 @@ void Session::handle(ipc::Hello hello) {
     writer_.set_max_line_bytes(hello.max_line_bytes);
     std::lock_guard lock(mutex_);
     if (hello_) return;
-    max_line_bytes_ = hello.max_line_bytes;
     hello_ = std::move(hello);
     changed_.notify_all();
 }
@@ -129,7 +128,7 @@ void Session::handle(const ipc::Job& job) {
 
 std::size_t Session::count(bool begun) const {
     return static_cast<std::size_t>(std::count_if(jobs_.begin(), jobs_.end(), [&](const auto& each) {
-        return each.second->token().has_turn() == begun;
+        return each.second->token().has_turn() == begun && !each.second->released();
     }));
 }
 
@@ -138,7 +137,7 @@ void Session::refuse(const std::string& job_id, const std::string& why) {
 }
 
 void Session::start(const ipc::Job& job) {
-    auto run = std::make_shared<RunningJob>(job, writer_);
+    auto run = std::make_shared<RunningJob>(job, writer_, hello_->files, releases_);
     jobs_.emplace(job.job_id, run);
     threads_.emplace_back();
     JobThread& slot = threads_.back();

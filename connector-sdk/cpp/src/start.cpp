@@ -28,16 +28,18 @@ StartFailure foreign_version(const std::vector<int>& offered) {
     return {std::move(error), exit_configuration};
 }
 
-ipc::Ready describe(Connector& connector, const std::string& name, std::optional<int> configured) {
+ipc::Ready describe(Connector& connector, const std::string& name, const ipc::Hello& hello) {
     ipc::Ready ready;
     ready.name = name;
     ready.version = connector.version();
     ready.job_types = connector.job_types();
     ready.capabilities = object_or_null(connector.capabilities());
     if (ready.capabilities.is_null()) ready.capabilities = Json::object();
-    ready.concurrency = std::max(1, configured ? *configured : connector.concurrency());
+    ready.concurrency = std::max(1, hello.concurrency ? *hello.concurrency : connector.concurrency());
     const Features features = connector.features();
-    ready.features = {features.cancel, true, features.status, features.resume, features.prepare};
+    // A worker that takes no files does not know the feature, and would complain.
+    const bool files = features.files && hello.files;
+    ready.features = {features.cancel, true, features.status, features.resume, features.prepare, files};
     return ready;
 }
 
@@ -52,6 +54,8 @@ ConnectorSettings to_public(const ipc::Hello& hello) {
     settings.work_dir = hello.work_dir;
     settings.hub = hello.hub;
     settings.concurrency = hello.concurrency;
+    if (const auto& offer = hello.files)
+        settings.files = FilesOffer{offer->stores, offer->max_files, offer->released, offer->max_bytes};
     return settings;
 }
 
@@ -76,7 +80,7 @@ std::variant<ipc::Ready, StartFailure> start_connector(Connector& connector, con
         return foreign_version(versions);
     try {
         connector.initialize(to_public(hello), context);
-        return describe(connector, name, hello.concurrency);
+        return describe(connector, name, hello);
     } catch (...) {
         ipc::JobError error = error_of_exception();
         const int exit_code = error.retryable ? exit_internal : exit_configuration;

@@ -26,7 +26,7 @@ class Writer : public JobOutlet {
     Writer& operator=(const Writer&) = delete;
 
     void set_max_line_bytes(std::size_t bytes);
-    void send(std::string line);
+    void send(std::string line) override;
     void send_droppable(std::string line) override;
     void progress(ipc::Progress progress) override;
     void finish(const std::string& job_id, std::string line);

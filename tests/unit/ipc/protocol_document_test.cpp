@@ -27,7 +27,7 @@ const std::string source_dir = EMPROPS_SOURCE_DIR;
 const std::set<std::string> to_connector_types{"hello", "job",   "begin",   "cancel",
                                                "ping",  "drain", "shutdown"};
 const std::set<std::string> from_connector_types{
-    "ready",  "init_failed",     "accepted", "progress", "result",          "failed",
+    "ready",  "init_failed",     "accepted", "progress", "released",        "result",      "failed",
     "status", "restart_service", "log",      "pong",     "service_request", "capabilities"};
 
 struct Row {
@@ -42,7 +42,7 @@ struct Section {
 
 struct Document {
     std::map<std::string, Section> sections;
-    std::string bash;  // the one bash block
+    std::vector<std::string> scripts;  // the bash blocks
 };
 
 std::string trim(const std::string& text) {
@@ -72,10 +72,11 @@ Document read_document() {
     for (std::string line; std::getline(in, line);) {
         if (line.starts_with("```")) {
             fence = fence.empty() ? line.substr(3) : "";
+            if (fence == "bash") document.scripts.emplace_back();
         } else if (fence == "json") {
             document.sections[section].examples.push_back(line);
         } else if (fence == "bash") {
-            document.bash += line + "\n";
+            document.scripts.back() += line + "\n";
         } else if (line.starts_with("## ")) {
             section.clear();
         } else if (line.starts_with("### ")) {
@@ -283,10 +284,12 @@ TEST(ProtocolDocument, ErrorCodesAreThoseOfTheHeader) {
     EXPECT_EQ(documented, codes);
 }
 
-TEST(ProtocolDocument, SmallestConnectorIsTheFileThatIsTested) {
-    const std::string script = test::read_text_file(EMPROPS_FIXTURES "/connectors/smallest.sh");
-    EXPECT_EQ(document().bash, script);
-    EXPECT_EQ(std::count(script.begin(), script.end(), '\n'), 10) << "the page says ten lines";
+TEST(ProtocolDocument, ConnectorsOfThePageAreTheFilesThatAreTested) {
+    std::vector<std::string> tested;
+    for (const char* name : {"smallest", "picture"})
+        tested.push_back(test::read_text_file(EMPROPS_FIXTURES "/connectors/" + std::string(name) + ".sh"));
+    EXPECT_EQ(document().scripts, tested);
+    EXPECT_EQ(std::count(tested[0].begin(), tested[0].end(), '\n'), 10) << "the page says ten lines";
 }
 
 }  // namespace

@@ -20,6 +20,7 @@ struct Sent : JobOutlet {
     std::vector<ipc::Progress> progresses;
     std::vector<std::string> lines;
     void progress(ipc::Progress progress) override { progresses.push_back(std::move(progress)); }
+    void send(std::string line) override { lines.push_back(std::move(line)); }
     void send_droppable(std::string line) override { lines.push_back(std::move(line)); }
 };
 

@@ -103,6 +103,27 @@ TEST(SimulationPlan, ThePayloadOverridesTimeAndStepsAndMayCarryAnythingElse) {
     EXPECT_TRUE(plan.echo);
 }
 
+TEST(SimulationPlan, FilesAreMadeAsThePayloadSays) {
+    const Plan plan = plan_job(
+        {},
+        Json::parse(
+            R"({"release":true,"release_seconds":1.5,"files":[{"name":"a.png","bytes":7,"node":"9",)"
+            R"("deliver":["s3","inline"],"subfolder":"x"},{"url":"http://h/b","name":"b"},{"path":"c/d"}]})"),
+        1);
+    EXPECT_TRUE(plan.release);
+    EXPECT_EQ(plan.release_seconds, 1.5);
+    ASSERT_EQ(plan.files.size(), 3u);
+    EXPECT_EQ(plan.files[0].file.path, "a.png");
+    EXPECT_EQ(plan.files[0].bytes, 7u);
+    EXPECT_EQ(plan.files[0].file.node, "9");
+    EXPECT_EQ(plan.files[0].file.deliver, (std::vector<std::string>{"s3", "inline"}));
+    EXPECT_EQ(plan.files[0].file.more, (Json{{"subfolder", "x"}}));
+    EXPECT_EQ(plan.files[1].file.path, "") << "the service has it";
+    EXPECT_EQ(plan.files[2].file.path, "c/d");
+    EXPECT_EQ(plan.files[2].bytes, 1000u);
+    EXPECT_TRUE(plan_job({}, {{"files", nullptr}}, 1).files.empty());
+}
+
 TEST(SimulationPlan, NoStepsFailAsDivisionByZero) {
     Settings settings;
     settings.steps = 0;
@@ -113,8 +134,17 @@ TEST(SimulationPlan, NoStepsFailAsDivisionByZero) {
 }
 
 TEST(SimulationPlan, AWrongTypeOrAnUnknownFaultIsAnInvalidPayload) {
-    const Json bad[] = {{{"steps", "3"}}, {{"steps", -1}}, {{"processing_time", "1"}},
-                        {{"echo", 1}},    {{"fault", 5}},  {{"fault", "exit"}, {"exit_code", 256}}};
+    const Json bad[] = {{{"steps", "3"}},
+                        {{"steps", -1}},
+                        {{"processing_time", "1"}},
+                        {{"echo", 1}},
+                        {{"fault", 5}},
+                        {{"fault", "exit"}, {"exit_code", 256}},
+                        {{"files", 1}},
+                        {{"files", {1}}},
+                        {{"files", {{{"name", 7}}}}},
+                        {{"release", 1}},
+                        {{"files", {{{"name", "a"}, {"deliver", "s3"}}}}}};
     for (const Json& payload : bad)
         EXPECT_EQ(failure_of({}, payload).code(), "invalid_payload") << payload;
     EXPECT_THAT(failure_of({}, {{"fault", "explode"}}).what(), HasSubstr("there are fail, throw, exit"));

@@ -51,6 +51,14 @@ class ConfigurationError : public std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
+/// What the worker does with files that the result of a job names (ipc/PROTOCOL.md, "Files").
+struct FilesOffer {
+    std::vector<std::string> stores;  ///< to which a file may be delivered, by name
+    int max_files = 0;                ///< of one result
+    int released = 0;                 ///< jobs of this process that may be released at a time
+    std::uint64_t max_bytes = 0;      ///< of all files of one result together; 0: not limited
+};
+
 /// What the supervisor said in `hello`.
 struct ConnectorSettings {
     std::string worker_id;
@@ -62,6 +70,8 @@ struct ConnectorSettings {
     /// Jobs at a time that are configured, [connectors.NAME] concurrency; the SDK obeys it, whatever
     /// concurrency() says.
     std::optional<int> concurrency;
+    /// Nothing: the worker (an older one) takes no files, add_file() throws and release() does nothing.
+    std::optional<FilesOffer> files;
 };
 
 struct Features {
@@ -71,6 +81,9 @@ struct Features {
     /// process_job() may be called while other jobs have all slots: it prepares its job and then calls
     /// JobContext::wait_turn().
     bool prepare = false;
+    /// All that the jobs make goes through add_file(): a later version of the worker may then read `outputs` of a payload,
+    /// where its client wants the files; this one leaves it to the connector.
+    bool files = false;
 };
 
 /// One job. Valid while process_job() runs.
@@ -93,9 +106,25 @@ struct RawResult {
     std::string text;
 };
 
+/// A file that a job has made, for the worker to deliver. At least one of path and url; empty: not told.
+struct OutputFile {
+    /// Of a regular file in Job::work_dir: relative to it, or absolute; without ".." and links.
+    std::string path;
+    /// Where the service serves it (absolute): what the store "reference" hands out; others need the path.
+    std::string url;
+    /// For the client, without "/"; empty: the last part of path, else of the URL's path.
+    std::string name;
+    std::string mime_type;
+    std::string kind;  ///< a word for what it is
+    std::string node;  ///< the part of the job that made it
+    /// Stores in the order in which they are tried; empty: the configured ones.
+    std::vector<std::string> deliver;
+    Json more = Json::object();  ///< further members of its entry in the result
+};
+
 /// The connector's line to the supervisor while one job runs. All functions may be called from any thread
 /// until process_job() returns; later calls do nothing (the object lives until 256 more jobs have ended).
-/// None of them throws or blocks for long.
+/// None of them throws (but add_file()) or blocks for long.
 class JobContext {
   public:
     virtual ~JobContext() = default;
@@ -133,6 +162,19 @@ class JobContext {
     /// the service dies, the job that it had begun is the one that is blamed; may be called again when it
     /// begins anew.
     virtual void accepted() {}
+    /// What is scarce (the GPU) is free: the job needs nothing any more for which others wait, and its end follows.
+    /// From then on it counts not for the concurrency, here and at the supervisor: process_job() is called for the next
+    /// job while this one fetches, writes or checks its files. True: it is released, also if it was before. False: it
+    /// keeps its slot, and nothing is lost but time: the worker knows of no releasing, so many jobs are released
+    /// already (FilesOffer::released), the job has not begun (wait_turn()) or has ended.
+    virtual bool release() { return false; }
+    /// Adds a file to the result of this job; the worker delivers it once process_job() has returned, and takes the
+    /// whole work_dir then: nothing may write into it any more. Returns what stands for the file's entry in the result
+    /// ({"$file": 0} for the first one): put it there, once or more often, whatever process_job() or process_job_raw()
+    /// returns. A file that the result does not mention fails the job. Files of a job that fails are not delivered.
+    /// Throws JobFailure: "unsupported" if the worker takes no files (ConnectorSettings::files), "result_too_large" for
+    /// too many, "protocol_error" for a path, URL or name that cannot be.
+    virtual Json add_file(OutputFile file);
 };
 
 /// The connector's own line to the supervisor, outside of jobs. Thread-safe.
