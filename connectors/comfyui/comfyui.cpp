@@ -74,7 +74,7 @@ void ComfyUi::initialize(const ConnectorSettings& given, ConnectorContext& conte
     if (!socket_) monitor_->socket("websocket is false");
     shared_ = std::make_unique<Shared>(Shared{settings_, *names_, client_id, given.connector, given.instance,
                                               given.work_dir, boxes_, times_, object_info_, deaths_,
-                                              *monitor_, socket_.get()});
+                                              *monitor_, socket_.get(), given.files, keeps_slot_});
 }
 
 Json ComfyUi::process_job(const Job& job, JobContext& context) {

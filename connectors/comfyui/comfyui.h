@@ -1,6 +1,7 @@
 #pragma once
 // The ComfyUI connector: settings, socket and monitor around the jobs.
 
+#include <atomic>
 #include <memory>
 
 #include "connectors/comfyui/job/job.h"
@@ -31,6 +32,7 @@ class ComfyUi : public Connector {
     TimeBook times_;
     ObjectInfo object_info_;
     DeathBook deaths_;
+    std::atomic<bool> keeps_slot_ = false;
     int failures_ = 0;     // of the WebSocket since it was up; socket thread only
     std::string refusal_;  // why there is no WebSocket, as last told; socket thread only
     std::unique_ptr<Monitor> monitor_;

@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "connectors/comfyui/text/url.h"
+#include "connectors/comfyui/text/web.h"
 #include "emprops/settings.h"
 #include "ipc/result.h"
 
@@ -61,6 +61,7 @@ struct S3Settings {
 /// Where result files go. A job's `outputs` object may override what is harmless (see README).
 struct OutputSettings {
     std::vector<std::string> deliver{"inline", "reference"};  ///< tried in this order, per file
+    bool says_deliver = false;  ///< somebody has said so: what the worker is configured for does not count
     /// What a client puts before /view to reach ComfyUI; empty: the address that we use ourselves.
     std::string reference_base_url;
     std::uint64_t inline_max_bytes = 10ull << 20;  ///< all inline files and texts of a job; see max_inline

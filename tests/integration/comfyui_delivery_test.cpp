@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <future>
 
-#include "connectors/comfyui/text/url.h"
+#include "connectors/comfyui/text/web.h"
 #include "ipc/web/base64.h"
 #include "tests/support/comfyui_connector.h"
 #include "tests/support/comfyui_double.h"

@@ -215,6 +215,32 @@ TEST(ComfyUiEndToEnd, APictureOf21MegabytesSpillsOrIsRefusedByTheNameOfTheSettin
     EXPECT_THAT(error, HasSubstr("22020096"));
 }
 
+TEST(ComfyUiEndToEnd, TheNextPromptRunsWhileTheFilesOfThePreviousOneAreHeldUp) {
+    World world("", "[stores.results]\ntype = \"directory\"\npath = \"/nowhere\"\njobs = true\n");
+    world.worker->wait_state("courier", "ready");
+    const pid_t courier = world.worker->connector("courier").at("pid").get<int>();
+    ASSERT_EQ(::kill(courier, SIGSTOP), 0);
+    const auto first = world.submit(graph());
+    const auto second = world.submit(graph());
+    EXPECT_TRUE(wait_until([&] { return world.comfy.posts().size() == 2; }, Ms(20'000)))
+        << world.worker->log();
+    EXPECT_EQ(::kill(courier, SIGCONT), 0);
+    for (const auto& job : {first, second})
+        EXPECT_EQ(world.client->completed(job, Ms(20'000)).at("output").at("files").at(0).at("delivery"),
+                  "inline");
+}
+
+TEST(ComfyUiEndToEnd, AFileThatIsYoungerThanItsPromptIsAnotherPromptsAndNotDelivered) {
+    World world;
+    CannedAnswer younger{200, "of another prompt", "image/png", {{"ETag", "\"187cde9b2fab7d15-11\""}}};
+    world.comfy.answer("GET /view", younger);  // its prompt ended in 1970, by the double's clock
+    const auto job = world.submit(graph());
+    const auto error = world.client->failed(job, Ms(20'000));
+    EXPECT_THAT(error, HasSubstr("was written after this job's prompt had ended"));
+    // Tried again, with the slot kept until the files are here: now the time says nothing.
+    EXPECT_EQ(world.client->completed(job, Ms(30'000)).at("status"), "success");
+}
+
 TEST(ComfyUiEndToEnd, ACancelStopsTheRunningPromptAndNoOther) {
     World world("concurrency = 2\n");
     world.comfy.add_script(endless_script());

@@ -8,7 +8,7 @@
 
 #include "connectors/comfyui/text/outputs.h"
 #include "connectors/comfyui/text/prompt_id.h"
-#include "connectors/comfyui/text/url.h"
+#include "connectors/comfyui/text/web.h"
 #include "connectors/comfyui/transfer/inputs.h"
 #include "ipc/web/base64.h"
 #include "tests/support/comfyui_connector.h"

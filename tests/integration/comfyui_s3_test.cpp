@@ -3,7 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "connectors/comfyui/server/http.h"
+#include "connectors/comfyui/text/web.h"
+#include "connectors/stores/sign/aws.h"
 #include "ipc/web/digest.h"
 #include "tests/support/comfyui_connector.h"
 #include "tests/support/comfyui_double.h"
@@ -52,8 +53,12 @@ TEST_F(ComfyUiS3, StoresTheFileUnderTheKeyOfTheTemplate) {
     comfyui::HttpClient http;
     comfyui::HttpRequest get;
     get.url = file["url"];
-    get.headers["x-amz-content-sha256"] = sha256_hex("");
-    get.s3 = comfyui::HttpRequest::Signature{"us-east-1", "AK", "secret"};
+    const std::string moment = stores::aws_moment(std::chrono::system_clock::now());
+    get.headers = {{"host", server.endpoint().substr(7)},
+                   {"x-amz-content-sha256", sha256_hex("")},
+                   {"x-amz-date", moment}};
+    get.headers["authorization"] = stores::aws_authorization({"GET", target, {}, get.headers, sha256_hex("")},
+                                                             {"AK", "secret"}, "us-east-1", moment);
     const auto answer = http.send(get);
     ASSERT_TRUE(std::holds_alternative<comfyui::HttpResponse>(answer));
     EXPECT_EQ(std::get<comfyui::HttpResponse>(answer).body, picture);

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "connectors/comfyui/server/socket.h"
-#include "connectors/comfyui/text/url.h"
+#include "connectors/comfyui/text/web.h"
 #include "tests/support/child_process.h"
 
 namespace emprops::test {

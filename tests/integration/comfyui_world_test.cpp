@@ -12,7 +12,7 @@
 #include <future>
 #include <thread>
 
-#include "connectors/comfyui/server/http.h"
+#include "connectors/comfyui/text/web.h"
 #include "connectors/comfyui/transfer/inputs.h"
 #include "ipc/web/base64.h"
 #include "tests/support/comfyui_connector.h"
@@ -226,6 +226,7 @@ TEST(ComfyUiProxy, WhatTheProxyRefusesIsToldAsItsRefusalWithoutItsPassword) {
     get.url = "https://files.example/p.png";
     get.use_proxy = true;
     get.public_only = true;
+    get.private_setting = "input_allow_private";
     for (const auto& [status, cure] :
          {std::pair(407u, "user and password in HTTPS_PROXY"), std::pair(403u, "name it in NO_PROXY")}) {
         proxy.answer("CONNECT ", {status, page, "text/html"});
@@ -249,6 +250,7 @@ TEST(ComfyUiProxy, APrivateAddressIsRefusedBeforeTheProxyIsAsked) {
     comfyui::HttpRequest get;
     get.use_proxy = true;
     get.public_only = true;
+    get.private_setting = "input_allow_private";
     for (const char* url :
          {"http://10.0.0.1/p.png", "http://[fd00::1]/p.png", "http://169.254.169.254/latest",
           "http://localhost/p.png", "http://127.0.0.1/p.png"}) {
@@ -275,7 +277,7 @@ TEST(ComfyUiInput, ASourceThatGivesNoByteIsGivenUpAndTheTimeIsNamed) {
     input.url = "http://127.0.0.1:" + std::to_string(mute.local_endpoint().port()) + "/p.png";
     TempDir folder;
     const comfyui::InputWays ways{rules, Ms{60'000},
-                                  [](Ms time, const comfyui::Failure&) {
+                                  [](Ms time, const std::string&) {
                                       std::this_thread::sleep_for(time);
                                       return false;
                                   },

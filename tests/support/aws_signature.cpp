@@ -31,6 +31,18 @@ std::vector<std::string> split(const std::string& text, char separator) {
     return parts;
 }
 
+/// Sorted, and with a "=" behind each name, as servers make it out of what they parsed.
+std::string canonical_query(const std::string& query) {
+    std::vector<std::string> pairs = split(query, '&');
+    for (std::string& pair : pairs)
+        if (pair.find('=') == std::string::npos) pair += "=";
+    std::sort(pairs.begin(), pairs.end());
+    std::string out;
+    for (const std::string& pair : pairs)
+        out += (out.empty() ? "" : "&") + pair;
+    return out;
+}
+
 std::optional<std::string> value_of(const SignedRequest& request, const std::string& name) {
     if (const auto found = request.headers.find(name); found != request.headers.end()) return found->second;
     if (name == "expect") return "100-continue";
@@ -65,7 +77,8 @@ std::string signature_error(const SignedRequest& request, const std::string& acc
             return "header " + name + " is not signed";
         }
     }
-    std::string canonical = request.method + "\n" + request.target + "\n\n";
+    std::string canonical =
+        request.method + "\n" + request.target + "\n" + canonical_query(request.query) + "\n";
     for (const std::string& name : names) {
         const auto value = value_of(request, name);
         if (!value) return "header " + name + " is signed and was not sent";

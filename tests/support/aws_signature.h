@@ -13,6 +13,7 @@ struct SignedRequest {
     std::string target;                          ///< path, percent-coded as sent; no query
     std::map<std::string, std::string> headers;  ///< names in lower case
     std::string body;
+    std::string query{};  ///< as sent, without "?"
 };
 
 /// What is wrong with the signature of `request`; empty if a strict server accepts it.

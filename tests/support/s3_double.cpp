@@ -2,14 +2,19 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <thread>
 
+#include "ipc/text/percent.h"
 #include "ipc/text/values.h"
+#include "ipc/web/digest.h"
+#include "ipc/web/request_target.h"
 
 namespace emprops::test {
 
@@ -40,45 +45,185 @@ struct S3Double::Impl {
         boost::system::error_code error;
         boost::beast::flat_buffer buffer;
         http::request_parser<http::string_body> parser;
-        parser.body_limit(64 << 20);
+        parser.body_limit(1ull << 30);
         http::read_header(socket, buffer, parser, error);
         if (error) return;
+        const auto fault =
+            fault_of(std::string(parser.get().method_string()), std::string(parser.get().target()));
+        if (fault && fault->kind == S3Fault::Kind::cut) return;
+        if (fault && fault->kind == S3Fault::Kind::stall) {
+            stalled.push_back(std::move(socket));
+            return;
+        }
+        if (fault && fault->kind == S3Fault::Kind::early) return write(socket, canned(*fault));
         if (parser.get()[http::field::expect] == "100-continue") {
             http::response<http::empty_body> go_on(http::status::continue_, 11);
             http::write(socket, go_on, error);
         }
         http::read(socket, buffer, parser, error);
         if (error) return;
+        if (fault && fault->kind == S3Fault::Kind::answer) {
+            note(parser.get());
+            return write(socket, canned(*fault));
+        }
         auto response = answer(parser.get());
+        if (fault && fault->kind == S3Fault::Kind::lost) return;
+        if (fault && fault->kind == S3Fault::Kind::lie) {
+            asio::write(socket,
+                        asio::buffer(std::string("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nshort")),
+                        error);
+            return;
+        }
+        // The answer to HEAD tells the length of what it does not have.
+        if (parser.get().method() == http::verb::head) {
+            http::response<http::empty_body> head(response.result(), 11);
+            for (const auto& field : response)
+                head.set(field.name_string(), field.value());
+            head.content_length(response.body().size());
+            head.keep_alive(false);
+            http::response_serializer<http::empty_body> serializer(head);
+            http::write_header(socket, serializer, error);
+            return;
+        }
+        write(socket, std::move(response));
+    }
+
+    void write(tcp::socket& socket, http::response<http::string_body> response) {
+        boost::system::error_code error;
         response.keep_alive(false);
         response.prepare_payload();
         http::write(socket, response, error);
-        socket.shutdown(tcp::socket::shutdown_both, error);
+        socket.shutdown(tcp::socket::shutdown_send, error);
     }
 
-    http::response<http::string_body> answer(const http::request<http::string_body>& request) {
-        SignedRequest seen{request.method_string(), request.target(), {}, request.body()};
+    static http::response<http::string_body> canned(const S3Fault& fault) {
+        http::response<http::string_body> response(http::status(fault.status), 11, fault.body);
+        response.set(http::field::content_type, "application/xml");
+        if (!fault.retry_after.empty()) response.set(http::field::retry_after, fault.retry_after);
+        return response;
+    }
+
+    std::optional<S3Fault> fault_of(const std::string& method, const std::string& target) {
+        const std::lock_guard lock(mutex);
+        for (S3Fault& fault : faults) {
+            if (fault.count <= 0 || fault.method != method || target.find(fault.text) == std::string::npos)
+                continue;
+            --fault.count;
+            return fault;
+        }
+        return std::nullopt;
+    }
+
+    static SignedRequest seen_of(const http::request<http::string_body>& request) {
+        const std::string target(request.target());
+        const auto query_at = std::min(target.find('?'), target.size());
+        SignedRequest seen{std::string(request.method_string()),
+                           target.substr(0, query_at),
+                           {},
+                           request.body(),
+                           query_at < target.size() ? target.substr(query_at + 1) : ""};
         for (const auto& field : request) {
             seen.headers[text::lower(field.name_string())] = field.value();
         }
+        return seen;
+    }
+    void note(const http::request<http::string_body>& request) {
+        const std::lock_guard lock(mutex);
+        requests.push_back(seen_of(request));
+    }
+
+    http::response<http::string_body> answer(const http::request<http::string_body>& request) {
+        SignedRequest seen = seen_of(request);
         const std::lock_guard lock(mutex);
         requests.push_back(seen);
-        if (const auto error = signature_error(seen, options.access_key, options.secret_key, options.region);
-            !error.empty()) {
-            refusals.push_back(error);
-            return refused(http::status::forbidden, "SignatureDoesNotMatch");
+        if (options.check_signatures) {
+            if (const auto error =
+                    signature_error(seen, options.access_key, options.secret_key, options.region);
+                !error.empty()) {
+                refusals.push_back(error);
+                return refused(http::status::forbidden, "SignatureDoesNotMatch");
+            }
+            if ((seen.target + "/").rfind("/" + options.bucket + "/", 0) != 0) {
+                return refused(http::status::not_found, "NoSuchBucket");
+            }
         }
-        if (seen.target.rfind("/" + options.bucket + "/", 0) != 0) {
-            return refused(http::status::not_found, "NoSuchBucket");
+        const web::RequestTarget target = web::RequestTarget::parse(seen.target + "?" + seen.query);
+        const auto argument = [&](const char* name) {
+            const auto found = target.query.find(name);
+            return found == target.query.end() ? std::string() : found->second;
+        };
+        if (request.method() == http::verb::get && target.query.count("uploads") != 0)
+            return list_uploads(argument("prefix"));
+        if (request.method() == http::verb::post && target.query.count("uploads") != 0) {
+            const std::string id = add_upload(seen.target);
+            uploads[id].object.content_type = seen.headers["content-type"];
+            uploads[id].object.sha256 = seen.headers["x-amz-meta-sha256"];
+            return said("<InitiateMultipartUploadResult><UploadId>" + id +
+                        "</UploadId></InitiateMultipartUploadResult>");
+        }
+        if (const std::string id = argument("uploadId"); !id.empty()) {
+            if (uploads.count(id) == 0) return refused(http::status::not_found, "NoSuchUpload");
+            if (request.method() == http::verb::delete_) {
+                uploads.erase(id);
+                return {http::status::no_content, 11};
+            }
+            if (request.method() == http::verb::put) {
+                uploads[id].parts[std::stoi(argument("partNumber"))] = seen.body;
+                http::response<http::string_body> response(http::status::ok, 11);
+                response.set(http::field::etag, "\"" + md5_hex(seen.body) + "\"");
+                return response;
+            }
+            return complete(seen, id);
         }
         if (request.method() == http::verb::put) {
-            objects[seen.target] = {seen.body, seen.headers["content-type"]};
+            objects[seen.target] = {seen.body, seen.headers["content-type"],
+                                    seen.headers["x-amz-meta-sha256"] + seen.headers["x-ms-meta-sha256"]};
             return {http::status::ok, 11};
         }
         const auto found = objects.find(seen.target);
         if (found == objects.end()) return refused(http::status::not_found, "NoSuchKey");
         http::response<http::string_body> response(http::status::ok, 11, found->second.body);
         response.set(http::field::content_type, found->second.content_type);
+        if (!found->second.sha256.empty()) {
+            response.set("x-amz-meta-sha256", found->second.sha256);
+            response.set("x-ms-meta-sha256", found->second.sha256);
+        }
+        return response;
+    }
+
+    std::string add_upload(const std::string& target) {
+        const std::string id = "up/load+" + std::to_string(++last_upload) + "==";
+        uploads[id].target = target;
+        return id;
+    }
+
+    http::response<http::string_body> list_uploads(const std::string& prefix) {
+        std::string xml = "<ListMultipartUploadsResult>";
+        for (const auto& [id, upload] : uploads) {
+            const std::string key = text::percent_decode(upload.target.substr(options.bucket.size() + 2));
+            if (key.rfind(prefix, 0) == 0)
+                xml += "<Upload><Key>" + key + "</Key><UploadId>" + id + "</UploadId></Upload>";
+        }
+        return said(xml + "</ListMultipartUploadsResult>");
+    }
+
+    http::response<http::string_body> complete(const SignedRequest& seen, const std::string& id) {
+        Upload upload = uploads[id];
+        for (const auto& [number, body] : upload.parts) {
+            const std::string line = "<Part><PartNumber>" + std::to_string(number) + "</PartNumber><ETag>\"" +
+                                     md5_hex(body) + "\"</ETag></Part>";
+            if (seen.body.find(line) == std::string::npos)
+                return refused(http::status::bad_request, "InvalidPart");
+            upload.object.body += body;
+        }
+        objects[seen.target] = std::move(upload.object);
+        uploads.erase(id);
+        return said("<CompleteMultipartUploadResult/>");
+    }
+
+    static http::response<http::string_body> said(const std::string& xml) {
+        http::response<http::string_body> response(http::status::ok, 11, xml);
+        response.set(http::field::content_type, "application/xml");
         return response;
     }
 
@@ -94,6 +239,15 @@ struct S3Double::Impl {
     std::thread thread;
     mutable std::mutex mutex;
     std::map<std::string, Object> objects;
+    struct Upload {
+        std::string target;
+        Object object{};
+        std::map<int, std::string> parts{};
+    };
+    std::map<std::string, Upload> uploads;
+    int last_upload = 0;
+    std::vector<S3Fault> faults;
+    std::vector<tcp::socket> stalled;
     std::vector<SignedRequest> requests;
     std::vector<std::string> refusals;
 };
@@ -120,6 +274,37 @@ std::vector<SignedRequest> S3Double::requests() const {
 std::vector<std::string> S3Double::refusals() const {
     const std::lock_guard lock(impl_->mutex);
     return impl_->refusals;
+}
+
+std::vector<std::string> S3Double::object_names() const {
+    const std::lock_guard lock(impl_->mutex);
+    std::vector<std::string> names;
+    for (const auto& object : impl_->objects)
+        names.push_back(object.first);
+    return names;
+}
+
+std::vector<std::string> S3Double::open_uploads() const {
+    const std::lock_guard lock(impl_->mutex);
+    std::vector<std::string> targets;
+    for (const auto& upload : impl_->uploads)
+        targets.push_back(upload.second.target);
+    return targets;
+}
+
+void S3Double::begin_upload(const std::string& target) {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->add_upload(target);
+}
+
+void S3Double::fail(S3Fault fault) {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->faults.push_back(std::move(fault));
+}
+
+void S3Double::clear_faults() {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->faults.clear();
 }
 
 }  // namespace emprops::test

@@ -33,8 +33,8 @@ Groundwork::Groundwork(const Shared& shared, const Job& job, JobContext& context
             std::move(rules),
             api,
             [this] { return this->context.cancelled() && !withdrawing; },
-            [this](Ms time, const Failure& setback) {
-                report.waiting(setback.message, time);
+            [this](Ms time, const std::string& setback) {
+                report.waiting(setback, time);
                 return this->context.wait_cancelled(time);
             },
             input_subfolder(folder_space(shared), job.job_id)},

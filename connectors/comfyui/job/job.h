@@ -1,6 +1,8 @@
 #pragma once
 // One job from payload to result: the shell around Run, Progress and Delivery. Blocking; on the job's thread.
 
+#include <atomic>
+#include <optional>
 #include <string>
 
 #include "connectors/comfyui/job/times.h"
@@ -27,7 +29,10 @@ struct Shared {
     ObjectInfo& object_info;
     DeathBook& deaths;
     Monitor& monitor;
-    Socket* socket = nullptr;  ///< null: polling only
+    Socket* socket = nullptr;         ///< null: polling only
+    std::optional<FilesOffer> files;  ///< the worker delivers files of results to these stores
+    /// A file of a job was replaced by another prompt's before it was here: slots are given back after that.
+    std::atomic<bool>& keeps_slot;
 };
 
 /// Returns the result; throws JobFailure.

@@ -51,8 +51,18 @@ Json JobRun::go() {
             shared_.deaths.died(death_key(), outcome.deaths);
             if (!scope_.allow_partial() || files_left(scope_, outcome).empty()) failing_.fail(outcome);
         }
+        // The GPU is free: the next job may come while this one's files are fetched and brought away.
+        if (!shared_.keeps_slot && !may_run_again()) released_ = context_.release();
         if (auto result = deliver()) return std::move(*result);
     }
+}
+
+/// Files of an earlier run, or of the cache, may be gone, and then the GPU is needed once more.
+bool JobRun::may_run_again() const {
+    const Outcome& outcome = run_.outcome();
+    if (outcome.origin.earlier || outcome.origin.was_over) return true;
+    return std::any_of(outcome.cached_nodes.begin(), outcome.cached_nodes.end(),
+                       [&](const std::string& node) { return outcome.outputs.contains(node); });
 }
 
 void JobRun::refuse_poison() const {
@@ -198,13 +208,13 @@ std::optional<Json> JobRun::deliver() {
         const std::string note = succeeded ? ""
                                            : "not all of the workflow was done (allow_partial): " +
                                                  failing_.failure_of_run(outcome).message;
-        ResultMaker maker(scope_, outcome, pictures_, report_, note);
+        ResultMaker maker(scope_, outcome, pictures_, report_, note, released_);
         auto made = maker.make();
         if (auto* result = std::get_if<Json>(&made)) return std::move(*result);
         const OutputFile& gone = std::get<OutputFile>(made);
         if (!succeeded) failing_.fail(outcome);
         // A name that ComfyUI does not serve is none that it would serve after another run.
-        if (is_servable(gone) && run_.files_gone(Clock::now())) return {};
+        if (is_servable(gone) && !released_ && run_.files_gone(Clock::now())) return {};
         const std::string folder = gone.subfolder.empty() ? "" : gone.subfolder + "/";
         maker.give_up(
             failure_of(Cause::files_gone, "ComfyUI names the output file \"" + folder + gone.filename +

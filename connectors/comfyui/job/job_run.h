@@ -33,6 +33,7 @@ class JobRun {
 
   private:
     RunRules rules() const;
+    bool may_run_again() const;
     void refuse_poison() const;
     /// Until the run is over.
     void drive();
@@ -52,6 +53,7 @@ class JobRun {
     const OwnMark& mark_;
     bool& withdrawing_;
     std::optional<int> begun_;  // the submission of which the supervisor knows that ComfyUI has begun it
+    bool released_ = false;     // the slot is given back: other prompts may run
     Api& api_;
     const JobScope& scope_;
     WorkNotes notes_;

@@ -36,6 +36,11 @@ Json with_notes(Json notes, const std::vector<std::string>& more) {
     return notes;
 }
 
+Delivery::Hand hand_of(const JobScope& scope) {
+    if (!scope.by_worker()) return {};
+    return [&context = scope.context](emprops::OutputFile file) { return context.add_file(std::move(file)); };
+}
+
 /// What texts take of the budget for inline files, which counts bytes before base64; texts stay as they are.
 std::uint64_t inline_size(const std::vector<OutputText>& texts) {
     std::uint64_t bytes = 0;
@@ -72,7 +77,7 @@ Outputs outputs_to_deliver(const Json& named, const OutputSettings& rules, const
 }
 
 ResultMaker::ResultMaker(const JobScope& scope, const Outcome& outcome, SocketPictures& pictures,
-                         Report& report, const std::string& note)
+                         Report& report, const std::string& note, bool released)
     : scope_(scope),
       outcome_(outcome),
       report_(report),
@@ -80,10 +85,11 @@ ResultMaker::ResultMaker(const JobScope& scope, const Outcome& outcome, SocketPi
       notes_(with_notes(outcome.notes, scope.payload.notes)),
       outputs_(outputs_to_deliver(outcome.outputs, scope.rules, scope.payload.outputs, !pictures_.empty(),
                                   notes_)),
-      delivery_(scope.api, scope.settings(), scope.rules,
-                {scope.job.job_id, outcome.prompt_id, scope.job.work_dir, scope.own_folder,
-                 outcome.cached_nodes, !outcome.origin.earlier},
-                scope.cancelled, scope.pause, inline_size(outputs_.texts)) {
+      delivery_(
+          scope.api, scope.settings(), scope.rules,
+          {scope.job.job_id, outcome.prompt_id, scope.job.work_dir, scope.own_folder, outcome.cached_nodes,
+           !outcome.origin.earlier, released ? outcome.timing.ended_at_ms : std::nullopt},
+          scope.cancelled, scope.pause, inline_size(outputs_.texts), hand_of(scope)) {
     if (!note.empty()) notes_.push_back(note);
 }
 
@@ -127,6 +133,7 @@ std::optional<OutputFile> ResultMaker::deliver_files() {
             outputs_.texts.push_back({file.node, file.kind, file.named_by});  // it was a text after all
             continue;
         }
+        if (delivery_.found_replaced()) scope_.shared.keeps_slot = true;
         if (auto* failure = std::get_if<Failure>(&entry)) give_up(std::move(*failure));
         take(std::move(std::get<Json>(entry)));
     }
@@ -172,7 +179,7 @@ void ResultMaker::tell(const std::string& file) const {
 }
 
 void ResultMaker::take(Json entry) {
-    referenced_ = referenced_ || entry.at("delivery") == "reference";
+    referenced_ = referenced_ || delivery_.gave_links() || entry.value("delivery", "") == "reference";
     files_.push_back(std::move(entry));
 }
 

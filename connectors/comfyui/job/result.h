@@ -22,9 +22,10 @@ Outputs outputs_to_deliver(const Json& outputs, const OutputSettings& rules, con
 
 class ResultMaker {
   public:
-    /// `note`: for people; empty: none. All of them outlive it.
+    /// `note`: for people; empty: none. `released`: other prompts may run meanwhile, and write files. All of them outlive
+    /// it.
     ResultMaker(const JobScope& scope, const Outcome& outcome, SocketPictures& pictures, Report& report,
-                const std::string& note);
+                const std::string& note, bool released);
 
     /// The result, or a file that ComfyUI names and does not have. Throws JobFailure.
     std::variant<Json, OutputFile> make();

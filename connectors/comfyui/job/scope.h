@@ -9,7 +9,7 @@
 #include "connectors/comfyui/job/job.h"
 #include "connectors/comfyui/server/api.h"
 #include "connectors/comfyui/text/payload.h"
-#include "connectors/comfyui/transfer/tries.h"
+#include "connectors/comfyui/text/web.h"
 
 namespace emprops::comfyui {
 
@@ -25,6 +25,8 @@ struct JobScope {
     Pause pause;
     std::string own_folder;  ///< of this job, in ComfyUI's input and output
 
+    /// The worker brings the files away: it can, and nothing is asked for that only this connector knows.
+    bool by_worker() const;
     const Settings& settings() const { return shared.settings; }
     bool allow_partial() const { return payload.allow_partial.value_or(settings().allow_partial); }
     /// Whether the result is to have what this node puts out.

@@ -6,18 +6,10 @@
 #include <vector>
 
 #include "connectors/comfyui/settings.h"
+#include "connectors/comfyui/text/web.h"
 
 namespace emprops::comfyui {
 
-/// No usable answer. `sent` false: the request cannot have arrived (connection refused). `gone`: nobody
-/// is there (no address, no connection, one that ended without a word, or a proxy says so).
-struct Unreachable {
-    std::string what;
-    bool sent = true;
-    bool gone = false;
-    bool refused = false;       ///< by us: trying again is of no use
-    bool unknown_name = false;  ///< the host's name does not exist
-};
 /// A proxy in front wants a password, shows a page or leads elsewhere.
 struct AccessDenied {
     long status = 0;

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "connectors/comfyui/run/failures.h"
-#include "connectors/comfyui/text/meaning.h"
+#include "connectors/comfyui/text/web.h"
 #include "ipc/overload.h"
 
 namespace emprops::comfyui {

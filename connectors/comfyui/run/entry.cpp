@@ -69,6 +69,7 @@ Ending read_ending(const Json& entry) {
         ending.interrupted = ending.interrupted || std::holds_alternative<Interrupted>(event->body);
     }
     if (began && ended && *ended >= *began) ending.execute = Ms{static_cast<std::int64_t>(*ended - *began)};
+    if (ended) ending.ended_at_ms = static_cast<std::int64_t>(*ended);
     if (entry.contains("outputs") && entry.at("outputs").is_object()) ending.outputs = entry.at("outputs");
     return ending;
 }

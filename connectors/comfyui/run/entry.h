@@ -2,6 +2,7 @@
 // What an entry of ComfyUI's history says: whether the prompt did what it should, whose it is, how it ended.
 // Pure.
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,7 +30,8 @@ struct Ending {
     std::optional<NodeError> error;
     bool interrupted = false;
     std::optional<std::vector<std::string>> cached_nodes;
-    std::optional<Ms> execute;  ///< from the first message's time to the last one's
+    std::optional<Ms> execute;                ///< from the first message's time to the last one's
+    std::optional<std::int64_t> ended_at_ms;  ///< of the last one, since 1970, by ComfyUI's clock
 };
 Ending read_ending(const Json& entry);
 

@@ -1,7 +1,7 @@
 #include "connectors/comfyui/run/failures.h"
 
 #include "connectors/comfyui/text/errors.h"
-#include "connectors/comfyui/text/meaning.h"
+#include "connectors/comfyui/text/web.h"
 #include "ipc/text/utf8.h"
 
 namespace emprops::comfyui {

@@ -1,6 +1,7 @@
 #pragma once
 // What has become of a job's run. Plain values.
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -13,6 +14,7 @@ namespace emprops::comfyui {
 
 struct Timing {
     std::optional<Ms> queued, load, execute;
+    std::optional<std::int64_t> ended_at_ms;  ///< since 1970, by ComfyUI's clock
 };
 
 /// What is known of a result's files beside their names.

@@ -375,7 +375,8 @@ void Run::finish(Outcome::Kind kind) {
     outcome_.prompt_id = prompt_id();
     outcome_.cached_nodes = submission_.cached_nodes();
     outcome_.origin = submission_.origin;
-    outcome_.timing = {{}, submission_.told.load_time(), submission_.ending.execute};
+    outcome_.timing = {
+        {}, submission_.told.load_time(), submission_.ending.execute, submission_.ending.ended_at_ms};
     const auto& started = submission_.told.started_at();
     if (sent_at_ && started && *started >= *sent_at_) outcome_.timing.queued = since(*sent_at_, *started);
 }

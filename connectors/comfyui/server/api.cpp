@@ -8,6 +8,7 @@
 #include "connectors/comfyui/run/failures.h"
 #include "connectors/comfyui/server/file_handle.h"
 #include "connectors/comfyui/text/errors.h"
+#include "connectors/comfyui/text/file_time.h"
 #include "connectors/comfyui/text/tolerant_json.h"
 #include "ipc/text/people.h"
 #include "ipc/text/percent.h"
@@ -23,8 +24,8 @@ std::string told(const HttpResponse& response) {
     return answer_text(response.status, response.body);
 }
 
-Meaning meaning_of(const HttpResponse& response) {
-    return comfyui::meaning_of(response.status, response.content_type);
+Meaning meaning_of_answer(const HttpResponse& response) {
+    return meaning_of(response.status, response.content_type);
 }
 
 /// ComfyUI itself refuses a file outside its folders with an empty 403; a proxy says something.
@@ -65,7 +66,7 @@ PostAnswer Api::post_prompt(std::string body) {
     auto answer = http_.send(post);
     if (auto problem = no_answer(answer)) return std::move(*problem);
     auto& response = std::get<HttpResponse>(answer);
-    const Meaning meaning = meaning_of(response);
+    const Meaning meaning = meaning_of_answer(response);
     if (is_access(meaning)) return denied(response, meaning, "/prompt");
     if (meaning == Meaning::later)
         return PutOff{told(response), response.retry_after, !is_surely_not_done(response.status)};
@@ -98,7 +99,7 @@ std::variant<Json, Unreadable, AccessDenied, Unreachable> Api::get(const std::st
     auto answer = http_.send(request("GET", path, timeout));
     if (auto problem = no_answer(answer)) return std::move(*problem);
     auto& response = std::get<HttpResponse>(answer);
-    const Meaning meaning = meaning_of(response);
+    const Meaning meaning = meaning_of_answer(response);
     if (meaning == Meaning::good) {
         if (auto value = parse_tolerant(response.body, repairs)) return std::move(*value);
     }
@@ -210,7 +211,7 @@ std::variant<std::string, Setback> Api::upload(const std::string& file, const st
     if (const auto problem = no_answer(answer))
         return Setback{failure_of(Cause::unreachable, failed(problem->what)), true};
     const auto& response = std::get<HttpResponse>(answer);
-    const Meaning meaning = meaning_of(response);
+    const Meaning meaning = meaning_of_answer(response);
     if (is_access(meaning)) return Setback{denied_failure(denied(response, meaning, path))};
     if (meaning == Meaning::too_large)
         return Setback{too_large_failure("the input file " + name, told(response), "")};
@@ -277,8 +278,8 @@ std::variant<Api::Downloaded, Api::Missing, Setback> Api::download(const OutputF
         return Setback{failure_of(Cause::unreachable, failed(problem->what)), true};
     const auto& response = std::get<HttpResponse>(answer);
     // A login page in place of the file; a file that is a page itself has a name that says so.
-    const Meaning meaning = comfyui::meaning_of(response.status, response.content_type,
-                                                mime_type_of(file.filename) == "text/html");
+    const Meaning meaning =
+        meaning_of(response.status, response.content_type, mime_type_of(file.filename) == "text/html");
     if (meaning == Meaning::missing) return Missing{};
     if (is_access(meaning) && !is_own_refusal(response))
         return Setback{denied_failure(denied(response, meaning, view_path(file)))};
@@ -292,7 +293,8 @@ std::variant<Api::Downloaded, Api::Missing, Setback> Api::download(const OutputF
                        true};
     }
     if (std::fflush(out.get()) != 0) return disk();
-    return Downloaded{};
+    const auto tag = response.headers.find("etag");
+    return Downloaded{tag == response.headers.end() ? std::nullopt : file_time_of(tag->second)};
 }
 
 }  // namespace emprops::comfyui

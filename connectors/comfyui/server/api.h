@@ -9,12 +9,11 @@
 #include <vector>
 
 #include "connectors/comfyui/run/answers.h"
-#include "connectors/comfyui/server/http.h"
 #include "connectors/comfyui/settings.h"
 #include "connectors/comfyui/text/failure.h"
-#include "connectors/comfyui/text/meaning.h"
 #include "connectors/comfyui/text/outputs.h"
 #include "connectors/comfyui/text/tolerant_json.h"
+#include "connectors/comfyui/text/web.h"
 
 namespace emprops::comfyui {
 
@@ -51,7 +50,9 @@ class Api {
                                               const std::string& subfolder);
 
     struct Missing {};  ///< the file is not there, or ComfyUI does not serve this name
-    struct Downloaded {};
+    struct Downloaded {
+        std::optional<std::int64_t> written_at_ms;  ///< the file's time, since 1970, by its server's clock
+    };
     /// Downloads an output file to `path` (made anew) and checks the length.
     std::variant<Downloaded, Missing, Setback> download(const OutputFile& file, const std::string& path);
 

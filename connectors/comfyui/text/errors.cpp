@@ -4,7 +4,7 @@
 #include <cctype>
 
 #include "connectors/comfyui/text/api_key.h"
-#include "connectors/comfyui/text/url.h"
+#include "connectors/comfyui/text/web.h"
 #include "ipc/text/people.h"
 #include "ipc/text/utf8.h"
 #include "ipc/text/values.h"

@@ -8,8 +8,8 @@
 
 #include "connectors/comfyui/text/events.h"
 #include "connectors/comfyui/text/failure.h"
-#include "connectors/comfyui/text/meaning.h"
 #include "connectors/comfyui/text/payload.h"
+#include "connectors/comfyui/text/web.h"
 
 namespace emprops::comfyui {
 

@@ -27,6 +27,8 @@ constexpr FailureKind kinds[] = {
      "a node put out what cannot be written down, and would again"},
     {Cause::files_gone, "service_error", "files_gone", false,
      "where another run makes the file anew, one was made; ComfyUI does not serve this name"},
+    {Cause::files_replaced, "service_error", "files_replaced", true,
+     "another prompt wrote a file of the same name; the next one of this instance is fetched before that can happen"},
     {Cause::download, "service_error", "download", true,
      "the run is done: the next attempt finds it and fetches the file"},
     {Cause::pictures_lost, "service_error", "pictures_lost", true, "the next socket may hold"},

@@ -7,6 +7,8 @@
 #include <span>
 #include <string>
 
+#include "connectors/stores/tries.h"
+
 namespace emprops::comfyui {
 
 using Json = nlohmann::json;
@@ -25,6 +27,7 @@ enum class Cause {
     not_comfyui,
     unreadable_history,
     files_gone,
+    files_replaced,
     download,
     pictures_lost,
     not_strippable,
@@ -76,5 +79,8 @@ struct Setback {
     bool passing = false;
     std::chrono::milliseconds wait{0};  ///< the server asks not to come before this is over
 };
+inline stores::Told told(Setback& setback) {
+    return {setback.failure.message, setback.passing, setback.wait};
+}
 
 }  // namespace emprops::comfyui

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "connectors/comfyui/text/meaning.h"
 #include "connectors/comfyui/text/outputs.h"
+#include "connectors/comfyui/text/web.h"
 #include "ipc/text/values.h"
 
 namespace emprops::comfyui {

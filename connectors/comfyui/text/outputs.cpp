@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "connectors/comfyui/text/tolerant_json.h"
-#include "connectors/comfyui/text/url.h"
+#include "connectors/comfyui/text/web.h"
 #include "ipc/text/percent.h"
 #include "ipc/text/values.h"
 
@@ -212,16 +212,6 @@ class Collector {
     std::vector<Guess> guesses_;
 };
 
-std::string safe_part(std::string_view value) {
-    std::string out;
-    for (const char c : value) {
-        const auto byte = static_cast<unsigned char>(c);
-        out += byte < 0x20 || byte == 0x7F || c == '/' || c == '\\' ? '_' : c;
-    }
-    if (out.empty() || out == "." || out == "..") out = "_";
-    return out;
-}
-
 }  // namespace
 
 bool is_of_node(const std::string& id, const std::string& wanted) {
@@ -258,76 +248,6 @@ Outputs collect_outputs(const Json& outputs, bool with_temp, const std::vector<s
         }
     }
     collector.finish();
-    return out;
-}
-
-std::string mime_type_of(std::string_view filename) {
-    static const std::map<std::string, std::string, std::less<>> known{
-        {"png", "image/png"},
-        {"jpg", "image/jpeg"},
-        {"jpeg", "image/jpeg"},
-        {"webp", "image/webp"},
-        {"gif", "image/gif"},
-        {"avif", "image/avif"},
-        {"bmp", "image/bmp"},
-        {"tif", "image/tiff"},
-        {"tiff", "image/tiff"},
-        {"exr", "image/x-exr"},
-        {"svg", "image/svg+xml"},
-        {"mp4", "video/mp4"},
-        {"webm", "video/webm"},
-        {"mkv", "video/x-matroska"},
-        {"mov", "video/quicktime"},
-        {"flac", "audio/flac"},
-        {"mp3", "audio/mpeg"},
-        {"opus", "audio/ogg"},
-        {"ogg", "audio/ogg"},
-        {"wav", "audio/wav"},
-        {"m4a", "audio/mp4"},
-        {"aac", "audio/aac"},
-        {"m4v", "video/mp4"},
-        {"avi", "video/x-msvideo"},
-        {"apng", "image/apng"},
-        {"heic", "image/heic"},
-        {"psd", "image/vnd.adobe.photoshop"},
-        {"ply", "model/x-ply"},
-        {"fbx", "model/x-fbx"},
-        {"usdz", "model/vnd.usdz+zip"},
-        {"splat", "model/x-splat"},
-        {"glb", "model/gltf-binary"},
-        {"gltf", "model/gltf+json"},
-        {"obj", "model/obj"},
-        {"stl", "model/stl"},
-        {"json", "application/json"},
-        {"html", "text/html"},
-        {"htm", "text/html"},
-        {"txt", "text/plain"},
-        {"zip", "application/zip"},
-        {"latent", "application/octet-stream"}};
-    const auto dot = filename.rfind('.');
-    if (dot == std::string_view::npos) return "application/octet-stream";
-    const std::string extension = text::lower(filename.substr(dot + 1));
-    const auto at = known.find(extension);
-    return at == known.end() ? "application/octet-stream" : at->second;
-}
-
-std::string fill_template(std::string_view text,
-                          const std::vector<std::pair<std::string, std::string>>& values) {
-    std::string out;
-    while (!text.empty()) {
-        bool filled = false;
-        for (const auto& [key, value] : values) {
-            const std::string place = "{" + key + "}";
-            if (text.substr(0, place.size()) != place) continue;
-            out += safe_part(value);
-            text.remove_prefix(place.size());
-            filled = true;
-            break;
-        }
-        if (filled) continue;
-        out += text.front();
-        text.remove_prefix(1);
-    }
     return out;
 }
 

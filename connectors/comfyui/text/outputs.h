@@ -65,12 +65,4 @@ bool is_servable(const OutputFile& file);
 /// WebSocket. One file reported twice is one file. `nodes` empty: all.
 Outputs collect_outputs(const Json& outputs, bool with_temp, const std::vector<std::string>& nodes = {});
 
-/// By the extension; application/octet-stream when unknown.
-std::string mime_type_of(std::string_view filename);
-
-/// Fills {job_id}, {prompt_id}, {node}, {kind}, {filename}, {stem}, {ext}, {sha256}, {date} (UTC, yyyy-mm-dd)
-/// in a template. Values are made safe for paths: no separators, no "..", no control characters.
-std::string fill_template(std::string_view text,
-                          const std::vector<std::pair<std::string, std::string>>& values);
-
 }  // namespace emprops::comfyui

@@ -4,7 +4,7 @@
 #include <map>
 #include <utility>
 
-#include "connectors/comfyui/text/url.h"
+#include "connectors/comfyui/text/web.h"
 
 namespace emprops::comfyui {
 namespace {

@@ -1,18 +1,15 @@
 #include "connectors/comfyui/transfer/delivery.h"
 
 #include <algorithm>
-#include <chrono>
-#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <utility>
 
 #include "connectors/comfyui/strip/strip.h"
-#include "connectors/comfyui/transfer/destinations/directory.h"
+#include "connectors/comfyui/transfer/destinations/from_store.h"
 #include "connectors/comfyui/transfer/destinations/inline.h"
-#include "connectors/comfyui/transfer/destinations/put.h"
 #include "connectors/comfyui/transfer/destinations/reference.h"
-#include "connectors/comfyui/transfer/destinations/s3.h"
+#include "ipc/text/date.h"
 #include "ipc/text/people.h"
 #include "ipc/web/digest.h"
 
@@ -21,20 +18,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// The clock of files is some milliseconds behind that of messages, never before it.
+constexpr std::int64_t time_slack_ms = 2;
+
 bool write_output(const std::string& path, std::string_view bytes) {
     std::ofstream file(path, std::ios::binary | std::ios::trunc);
     file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     file.flush();
     return file.good();
-}
-
-std::string today() {
-    const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-    std::tm utc{};
-    gmtime_r(&now, &utc);
-    char text[16];
-    std::strftime(text, sizeof text, "%Y-%m-%d", &utc);
-    return text;
 }
 
 bool has(const std::vector<std::string>& words, const char* word) {
@@ -63,17 +54,17 @@ std::vector<std::pair<std::string, std::string>> template_values(const OutputFil
     return {
         {"job_id", names.job_id},    {"prompt_id", names.prompt_id}, {"node", file.node}, {"kind", file.kind},
         {"filename", file.filename}, {"stem", name.stem().string()}, {"ext", extension},  {"sha256", sha256},
-        {"date", today()},           {"subfolder", file.subfolder}};
+        {"date", date_today()},      {"subfolder", file.subfolder}};
 }
 
 /// Of the words of `deliver`, which settings and payload allow.
-Destination make_destination(const std::string& policy, const Uploads& uploads, const OutputSettings& rules,
-                             const Api& api, std::uint64_t inline_used) {
+Destination make_destination(const std::string& policy, const Settings& settings, const OutputSettings& rules,
+                             const stores::Road& road, const Api& api, std::uint64_t inline_used) {
     if (policy == "inline") return make_inline(rules.inline_max_bytes, inline_used);
-    if (policy == "directory") return make_directory(rules.directory, rules.directory_template);
-    if (policy == "http_put") return make_put(uploads, rules);
-    if (policy == "s3") return make_s3(uploads, rules);
-    return make_reference(uploads.settings, rules,
+    if (policy == "directory") return make_directory(rules, road);
+    if (policy == "http_put") return make_put(settings, rules, road);
+    if (policy == "s3") return make_s3(settings, rules, road);
+    return make_reference(settings, rules,
                           [&api](const OutputFile& file) { return api.public_view_url(file); });
 }
 
@@ -81,6 +72,8 @@ Destination make_destination(const std::string& policy, const Uploads& uploads, 
 
 Result<OutputSettings> output_rules(const OutputSettings& settings, const OutputWishes& wishes) {
     OutputSettings rules = settings;
+    rules.says_deliver = settings.deliver != OutputSettings{}.deliver ||
+                         settings.inline_max_bytes != OutputSettings{}.inline_max_bytes;
     const S3Settings& s3 = settings.s3;
     const bool s3_complete =
         !s3.endpoint.empty() && !s3.bucket.empty() && !s3.access_key.empty() && !s3.secret_key.empty();
@@ -98,26 +91,30 @@ Result<OutputSettings> output_rules(const OutputSettings& settings, const Output
         }
         if (wishes.deliver->empty()) return Error{"invalid_payload", "outputs.deliver must not be empty"};
         rules.deliver = *wishes.deliver;
+        rules.says_deliver = true;
     }
     if (wishes.temp) rules.temp = *wishes.temp;
     if (wishes.strip_metadata) rules.strip_metadata = *wishes.strip_metadata;
     if (wishes.inline_max_bytes) {
         rules.inline_max_bytes = std::min(rules.inline_max_bytes, *wishes.inline_max_bytes);
+        rules.says_deliver = true;
     }
     return rules;
 }
 
 Delivery::Delivery(Api& api, const Settings& settings, OutputSettings rules, JobNames names,
-                   std::function<bool()> cancelled, const Pause& pause, std::uint64_t inline_used)
+                   std::function<bool()> cancelled, const Pause& pause, std::uint64_t inline_used, Hand hand)
     : api_(api),
       settings_(settings),
       rules_(std::move(rules)),
       names_(std::move(names)),
       cancelled_(std::move(cancelled)),
-      downloads_(settings.limits.unreachable, pause) {
-    const Uploads uploads{api.http(), settings, cancelled_};
+      downloads_(settings.limits.unreachable, pause),
+      hand_(std::move(hand)),
+      inline_left_(rules_.inline_max_bytes - std::min(rules_.inline_max_bytes, inline_used)) {
+    const stores::Road road{api.http(), cancelled_, {}};
     for (const std::string& policy : rules_.deliver) {
-        destinations_.push_back({policy, make_destination(policy, uploads, rules_, api, inline_used),
+        destinations_.push_back({policy, make_destination(policy, settings, rules_, road, api, inline_used),
                                  Tries(settings.limits.unreachable, pause)});
     }
 }
@@ -129,9 +126,11 @@ std::string Delivery::next_path() {
 std::variant<Json, Delivery::FilesGone, Failure> Delivery::deliver(const OutputFile& file) {
     const std::string path = next_path();
     bool gone = false;
+    std::optional<std::int64_t> written_at_ms;
     const auto setback = downloads_.run([&]() -> std::optional<Setback> {
         auto answer = api_.download(file, path);
         gone = std::holds_alternative<Api::Missing>(answer);
+        if (const auto* there = std::get_if<Api::Downloaded>(&answer)) written_at_ms = there->written_at_ms;
         if (auto* failed = std::get_if<Setback>(&answer)) return std::move(*failed);
         return {};
     });
@@ -141,6 +140,13 @@ std::variant<Json, Delivery::FilesGone, Failure> Delivery::deliver(const OutputF
         Failure failure = setback->failure;
         failure.message += ". It still lies in ComfyUI: " + api_.public_view_url(file);
         return failure;
+    }
+    if (names_.ended_at_ms && written_at_ms && *written_at_ms > *names_.ended_at_ms + time_slack_ms)
+        return replaced(file);
+    if (hand_) {
+        auto handed = hand_over(file, path, true);
+        if (auto* failed = std::get_if<Failure>(&handed)) return std::move(*failed);
+        return std::move(std::get<Json>(handed));
     }
     auto placed = place(file, path, true);
     std::error_code ignored;
@@ -153,10 +159,52 @@ std::variant<Json, Delivery::FilesGone, Failure> Delivery::deliver(const OutputF
 std::variant<Json, Failure> Delivery::deliver_bytes(const OutputFile& file, const std::string& bytes) {
     const std::string path = next_path();
     if (!write_output(path, bytes)) return failure_of(Cause::disk, "cannot write " + path + " (disk full?)");
+    if (hand_) return hand_over(file, path, false);
     auto placed = place(file, path, false);
     std::error_code ignored;
     fs::remove(path, ignored);
     return placed;
+}
+
+Failure Delivery::replaced(const OutputFile& file) {
+    replaced_ = true;
+    return failure_of(
+        Cause::files_replaced,
+        "\"" + file.filename + "\" (node " + file.node +
+            ") was written after this job's prompt had ended: it is another prompt's. Let the workflow "
+            "save under names of its own, or set output_subfolder");
+}
+
+/// The file stays in the job's folder, from which the worker takes it.
+std::variant<Json, Failure> Delivery::hand_over(const OutputFile& file, const std::string& path,
+                                                bool in_comfyui) {
+    if (rules_.strip_metadata) {
+        if (auto failed = strip_or_fail(file, path)) return std::move(*failed);
+    }
+    emprops::OutputFile out;
+    out.path = path;
+    out.name = file.filename;
+    out.mime_type = file.mime_type;
+    out.kind = file.kind;
+    out.node = file.node;
+    out.more = {{"filename", file.filename}, {"subfolder", file.subfolder}, {"type", file.type}};
+    if (rules_.says_deliver) out.deliver = rules_.deliver;
+    std::error_code error;
+    const std::uint64_t size = fs::file_size(path, error);
+    if (size > inline_left_) std::erase(out.deliver, "inline");
+    if (rules_.says_deliver && out.deliver.empty())
+        return place(file, path, in_comfyui);  // there is only `inline`, which says why it does not take it
+    inline_left_ -= std::min(inline_left_, size);
+    // A link into ComfyUI would lead to the file with its metadata, or to one that is removed.
+    const bool linked =
+        has(rules_.deliver, "reference") && (rules_.says_deliver || !settings_.delete_delivered);
+    if (in_comfyui && !rules_.strip_metadata && linked) {
+        out.url = api_.public_view_url(file);
+        gave_links_ = true;
+    } else if (in_comfyui) {
+        remember_delivered(file);
+    }
+    return hand_(std::move(out));
 }
 
 std::variant<Json, Failure> Delivery::place(const OutputFile& file, const std::string& path,

@@ -10,7 +10,7 @@
 
 #include "connectors/comfyui/server/file_handle.h"
 #include "connectors/comfyui/text/file_kind.h"
-#include "connectors/comfyui/text/url.h"
+#include "connectors/comfyui/text/web.h"
 #include "ipc/text/people.h"
 #include "ipc/web/base64.h"
 #include "ipc/web/uuid.h"
@@ -113,6 +113,7 @@ class Fetching {
         get.connect_timeout = std::min({get.timeout, longest_connect, rules.silence});
         get.max_bytes = rules.max_bytes;
         get.public_only = !rules.allow_private;
+        get.private_setting = "input_allow_private";
         get.use_proxy = true;
         get.cancelled = ways_.cancelled;
         get.sink = [&](std::string_view bytes) {

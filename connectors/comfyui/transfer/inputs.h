@@ -9,7 +9,7 @@
 
 #include "connectors/comfyui/server/api.h"
 #include "connectors/comfyui/text/payload.h"
-#include "connectors/comfyui/transfer/tries.h"
+#include "connectors/comfyui/text/web.h"
 
 namespace emprops::comfyui {
 

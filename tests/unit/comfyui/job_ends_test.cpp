@@ -58,8 +58,21 @@ struct ScopeBench : testing::Test {
     ObjectInfo object_info;
     DeathBook deaths;
     NoMonitor none;
-    Shared shared{settings, names,       "client", "comfyui",    0,      folder.path().string(), boxes,
-                  times,    object_info, deaths,   none.monitor, nullptr};
+    std::atomic<bool> keeps_slot = false;
+    Shared shared{settings,
+                  names,
+                  "client",
+                  "comfyui",
+                  0,
+                  folder.path().string(),
+                  boxes,
+                  times,
+                  object_info,
+                  deaths,
+                  none.monitor,
+                  nullptr,
+                  {},
+                  keeps_slot};
     Job job;
     SilentContext context;
     Api api{settings};

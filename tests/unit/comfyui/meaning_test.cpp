@@ -1,13 +1,12 @@
 // What answers over HTTP mean, and what people are told of those that are none.
 
-#include "connectors/comfyui/text/meaning.h"
+#include "connectors/comfyui/text/web.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "connectors/comfyui/text/errors.h"
 #include "connectors/comfyui/text/failure.h"
-#include "connectors/comfyui/text/url.h"
 #include "tests/support/generated_table.h"
 
 namespace emprops::comfyui {

@@ -7,7 +7,6 @@
 #include "connectors/comfyui/text/errors.h"
 #include "connectors/comfyui/text/validation.h"
 #include "connectors/comfyui/transfer/delivery.h"
-#include "connectors/comfyui/transfer/destinations/target_names.h"
 #include "connectors/comfyui/transfer/inputs.h"
 
 namespace emprops::comfyui {
@@ -203,15 +202,6 @@ TEST(Delivery, AJobMayAskForS3OnlyWhereAllOfItIsSet) {
     EXPECT_EQ(output_rules(settings, wishes).error().code, "invalid_payload");
     settings.s3.secret_key = "s";
     EXPECT_TRUE(output_rules(settings, wishes).ok());
-}
-
-TEST(Delivery, TwoFilesOfOneNameDoNotOverwriteEachOther) {
-    TargetNames names;
-    EXPECT_EQ(names.give("1", "j/a.b/x.png"), "j/a.b/x.png");
-    EXPECT_EQ(names.give("2", "j/a.b/x.png"), "j/a.b/x-2.png");
-    EXPECT_EQ(names.give("3", "j/a.b/x.png"), "j/a.b/x-3.png");
-    EXPECT_EQ(names.give("4", "j/a.b/x"), "j/a.b/x");
-    EXPECT_EQ(names.give("5", "j/a.b/x"), "j/a.b/x-2");
 }
 
 TEST(Errors, AFaultOfANodesOwnArrayIsNoFaultOfTheGpu) {

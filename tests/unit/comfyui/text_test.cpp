@@ -9,12 +9,11 @@
 #include <iterator>
 
 #include "connectors/comfyui/server/lease.h"
-#include "connectors/comfyui/text/address.h"
 #include "connectors/comfyui/text/api_key.h"
 #include "connectors/comfyui/text/outputs.h"
 #include "connectors/comfyui/text/prompt_id.h"
 #include "connectors/comfyui/text/tolerant_json.h"
-#include "connectors/comfyui/text/url.h"
+#include "connectors/comfyui/text/web.h"
 #include "ipc/web/base64.h"
 #include "ipc/web/host.h"
 

@@ -2,7 +2,7 @@
 
 #include <optional>
 
-#include "connectors/comfyui/text/address.h"
+#include "connectors/comfyui/text/web.h"
 #include "ipc/web/host.h"
 
 namespace emprops::comfyui {

@@ -1,0 +1,237 @@
+#include "connectors/courier/delivery.h"
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "connectors/stores/cargo/reader.h"
+#include "ipc/text/nearest.h"
+#include "ipc/text/people.h"
+
+namespace emprops::courier {
+namespace {
+
+using stores::Ms;
+
+constexpr Ms first_pause{500}, longest_pause{30'000};
+constexpr Ms look_pause{2'000};
+constexpr int most_rounds = 2;
+
+double chance() {
+    thread_local std::minstd_rand random{std::random_device{}()};
+    return std::uniform_real_distribution<>(0, 1)(random);
+}
+
+const char* code_of(stores::Trouble trouble) {
+    switch (trouble) {
+        case stores::Trouble::access:
+            return "access_denied";
+        case stores::Trouble::too_large:
+            return "result_too_large";
+        case stores::Trouble::store:
+            return "service_unavailable";
+        default:
+            return "internal";
+    }
+}
+
+void set(stores::Values& values, const std::string& name, const std::string& value) {
+    for (auto& each : values) {
+        if (each.first == name) each.second = value;
+    }
+}
+
+}  // namespace
+
+JobFailure failure_of(const std::string& name, const std::vector<Refusal>& refusals) {
+    std::string reasons, cures;
+    Json by_store = Json::object();
+    const auto passing =
+        std::find_if(refusals.begin(), refusals.end(), [](const auto& each) { return each.passing; });
+    auto cause = passing;
+    if (cause == refusals.end())
+        cause = std::find_if(refusals.begin(), refusals.end(),
+                             [](const auto& each) { return each.trouble.has_value(); });
+    for (const Refusal& each : refusals) {
+        add_item(reasons, each.store + ": " + each.why, "; ");
+        if (!each.cure.empty()) add_item(cures, each.cure, ", or ");
+        by_store[each.store] = each.why;
+    }
+    // A file for which no store is meant is one that has grown too large for a result, or has no address.
+    const std::string code = cause == refusals.end()     ? "result_too_large"
+                             : passing != refusals.end() ? "service_unavailable"
+                                                         : code_of(*cause->trouble);
+    return JobFailure(
+        code, "\"" + name + "\" cannot be delivered: " + reasons + (cures.empty() ? "" : ". To do: " + cures),
+        passing != refusals.end(), {{"stores", by_store}});
+}
+
+Delivery::Delivery(const Settings& settings, const Order& order, stores::HttpClient& http,
+                   JobContext& context)
+    : settings_(settings),
+      order_(order),
+      http_(http),
+      context_(context),
+      reporter_([&context](std::optional<double> percent, const std::string& message) {
+          context.progress(percent, message, "delivering");
+      }),
+      began_(Clock::now()) {}
+
+Json Delivery::run() {
+    if (!order_.path.empty()) open_file();
+    for (int i = 0; i < most_rounds; ++i) {
+        auto end = round();
+        if (auto* result = std::get_if<Json>(&end)) return std::move(*result);
+        file_->renew();
+    }
+    throw JobFailure("internal",
+                     "\"" + order_.name +
+                         "\" was changed while it was delivered, twice: whoever made it still writes to it",
+                     false);
+}
+
+void Delivery::open_file() {
+    if (settings_.spool.empty()) throw JobFailure("internal", "the courier has no spool: set spool");
+    const auto owner = settings_.uid ? std::optional(static_cast<uid_t>(*settings_.uid)) : std::nullopt;
+    auto opened = stores::open_cargo(settings_.spool, order_.path, owner);
+    if (opened.ok()) {
+        file_ = std::move(*opened);
+        if (!order_.size || *order_.size == file_->size()) return;
+        throw JobFailure("lost",
+                         "\"" + order_.name + "\" has " + exact_bytes(file_->size()) + " and had " +
+                             exact_bytes(*order_.size) + " when its job ended: it is not delivered",
+                         false);
+    }
+    const std::string& code = opened.error().code;
+    const std::string name = code == "not_found"   ? "lost"
+                             : code == "forbidden" ? "invalid_payload"
+                                                   : "internal";
+    throw JobFailure(name, opened.error().message, name == "internal");
+}
+
+stores::Cargo Delivery::read_cargo() {
+    stores::Cargo cargo;
+    cargo.name = order_.name;
+    cargo.mime_type = order_.mime_type;
+    cargo.url = order_.url;
+    cargo.values = order_.values;
+    cargo.owner = order_.path;
+    if (!file_) return cargo;
+    cargo.descriptor = file_->descriptor();
+    cargo.size = file_->size();
+    reporter_.begin("reads \"" + order_.name + "\" (" + human_bytes(cargo.size) + ")", 0);
+    const auto hash = stores::sha256_of(cargo.descriptor, 0, cargo.size, [this] {
+        reporter_.tick();
+        return !cancelled();
+    });
+    if (cancelled()) fail_cancelled();
+    if (hash.ok()) {
+        cargo.sha256 = *hash;
+        set(cargo.values, "sha256", *hash);
+    } else if (!changed()) {
+        throw JobFailure("internal", "cannot read \"" + order_.name + "\": " + hash.error().message);
+    }
+    return cargo;
+}
+
+std::variant<Json, Delivery::Changed> Delivery::round() {
+    misses_.clear();
+    const stores::Cargo cargo = read_cargo();
+    if (changed()) return Changed{};
+    for (const std::string& name : order_.stores) {
+        auto end = try_at(name, cargo);
+        if (cancelled()) fail_cancelled();
+        if (auto* miss = std::get_if<Miss>(&end)) {
+            misses_.push_back(std::move(*miss));
+        } else if (auto* placed = std::get_if<stores::Placed>(&end)) {
+            return result_of(name, cargo, std::move(*placed));
+        } else {
+            return Changed{};
+        }
+    }
+    fail();
+}
+
+std::variant<stores::Placed, Delivery::Miss, Delivery::Changed> Delivery::try_at(const std::string& name,
+                                                                                 const stores::Cargo& cargo) {
+    const stores::AnyStore* const known = settings_.catalog.find(name);
+    if (known == nullptr) {
+        // Another courier may know it: the configuration can have changed while the file was on its way.
+        const auto meant = text::meant(name, settings_.catalog.names());
+        const std::string why =
+            "there is no [stores." + name + "]" + (meant ? "; did you mean \"" + *meant + "\"?" : "");
+        return Miss{name, why, {}, stores::Setback{why, true}};
+    }
+    const stores::Road road{http_,
+                            [this] {
+                                reporter_.tick();
+                                return cancelled();
+                            },
+                            [this](std::uint64_t bytes) { reporter_.moved(bytes); }, order_.repeat};
+    const auto store = stores::Catalog::open(name, *known, road, order_.inline_max_bytes);
+    const Ms left = settings_.deliver_timeout - std::chrono::duration_cast<Ms>(Clock::now() - began_);
+    stores::Tries tries(
+        std::max(left, Ms{0}), [&](Ms time, const std::string& why) { return pause(name, time, why); },
+        stores::Pauses{first_pause, longest_pause, chance});
+    std::optional<stores::Outcome> outcome;
+    bool torn = false, granted = false;
+    auto setback = tries.run([&]() -> std::optional<stores::Setback> {
+        reporter_.begin(name + ": delivers \"" + order_.name + "\" (" + human_bytes(cargo.size) + ")",
+                        cargo.size);
+        outcome = store->bring(cargo);
+        torn = changed();
+        auto* failed = std::get_if<stores::Setback>(&*outcome);
+        if (failed == nullptr) return {};
+        if (torn || cancelled()) failed->passing = false;
+        // A large file may take longer than the time for tries: one more is due to it, with what it has reached.
+        if (failed->passing && !std::exchange(granted, true) &&
+            Clock::now() - began_ > settings_.deliver_timeout)
+            tries.alive();
+        return std::move(*failed);
+    });
+    if (setback || torn) store->give_up();
+    if (torn) return Changed{};
+    if (setback) return Miss{name, setback->message, {}, std::move(setback)};
+    if (auto* not_here = std::get_if<stores::NotHere>(&*outcome))
+        return Miss{name, std::move(not_here->why), std::move(not_here->cure), {}};
+    return std::move(std::get<stores::Placed>(*outcome));
+}
+
+bool Delivery::pause(const std::string& store, Ms time, const std::string& why) {
+    const TimePoint until = Clock::now() + time;
+    for (;;) {
+        const Ms left = std::chrono::duration_cast<Ms>(until - Clock::now());
+        if (left <= Ms{0}) return cancelled();
+        reporter_.say(store + ": " + why + "; tried again in " +
+                      human_duration(std::chrono::ceil<std::chrono::seconds>(left)));
+        if (context_.wait_cancelled(std::min(left, look_pause))) return true;
+    }
+}
+
+Json Delivery::result_of(const std::string& store, const stores::Cargo& cargo, stores::Placed placed) const {
+    Json entry = std::move(placed.entry);
+    entry["delivery"] = store;
+    if (file_) {
+        entry["size"] = cargo.size;
+        entry["sha256"] = cargo.sha256;
+    }
+    Json detours = Json::array();
+    for (const Miss& miss : misses_)
+        detours.push_back(miss.store + " did not take it: " + miss.why);
+    return {{"entry", std::move(entry)}, {"detours", std::move(detours)}};
+}
+
+void Delivery::fail() const {
+    std::vector<Refusal> refusals;
+    for (const Miss& miss : misses_) {
+        refusals.push_back({miss.store, miss.why, miss.cure, miss.setback && miss.setback->passing,
+                            miss.setback ? std::optional(miss.setback->trouble) : std::nullopt});
+    }
+    throw failure_of(order_.name, refusals);
+}
+
+void Delivery::fail_cancelled() const {
+    throw JobFailure("cancelled", context_.cancel_reason());
+}
+
+}  // namespace emprops::courier

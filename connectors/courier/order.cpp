@@ -1,0 +1,95 @@
+#include "connectors/courier/order.h"
+
+#include <algorithm>
+
+#include "connectors/stores/names/key_template.h"
+#include "connectors/stores/names/mime_type.h"
+#include "emprops/connector.h"
+
+namespace emprops::courier {
+namespace {
+
+[[noreturn]] void refuse(const std::string& why) {
+    throw JobFailure("invalid_payload", "the delivery cannot be done as it is asked for: " + why, false);
+}
+
+std::string text_of(const Json& object, const char* key) {
+    if (!object.contains(key) || object[key].is_null()) return {};
+    if (!object[key].is_string()) refuse(std::string(key) + " must be a text");
+    return object[key];
+}
+
+std::optional<std::uint64_t> number_of(const Json& object, const char* key) {
+    if (!object.contains(key) || object[key].is_null()) return {};
+    if (!object[key].is_number_integer() ||
+        (!object[key].is_number_unsigned() && object[key].get<std::int64_t>() < 0))
+        refuse(std::string(key) + " must be a whole number that is not negative");
+    return object[key].get<std::uint64_t>();
+}
+
+/// A header takes no line breaks, and a store no type that is none.
+bool is_mime_type(const std::string& text) {
+    return text.find('/') != std::string::npos && text.size() < 256 &&
+           std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c < 0x7F; });
+}
+
+void read_file(const Json& file, Order& order) {
+    order.path = text_of(file, "path");
+    order.url = text_of(file, "url");
+    if (order.path.empty() && order.url.empty()) refuse("file has neither path nor url");
+    order.size = number_of(file, "size");
+    order.name = text_of(file, "name");
+    if (order.name.empty()) {
+        const std::string& from = order.path.empty() ? order.url : order.path;
+        const std::string whole = from.substr(0, from.find_first_of("?#"));
+        order.name = whole.substr(whole.rfind('/') + 1);
+    }
+    if (order.name.empty()) order.name = "file";
+    if (order.name.find('/') != std::string::npos) refuse("file.name must not have a \"/\" in it");
+    order.mime_type = text_of(file, "mime_type");
+    if (!is_mime_type(order.mime_type)) order.mime_type = stores::mime_type_of(order.name);
+}
+
+/// Numbers as they would be written.
+void read_values(const Json& values, Order& order) {
+    for (const std::string& word : stores::key_words()) {
+        std::string value;
+        if (values.contains(word) && !values[word].is_null())
+            value = values[word].is_string() ? values[word].get<std::string>() : values[word].dump();
+        order.values.emplace_back(word, value);
+    }
+    for (auto& [name, value] : stores::name_values(order.name)) {
+        const auto at = std::find_if(order.values.begin(), order.values.end(),
+                                     [&name = name](const auto& each) { return each.first == name; });
+        at->second = value;
+    }
+}
+
+void read_stores(const Json& payload, Order& order) {
+    if (!payload.contains("stores") || !payload["stores"].is_array() || payload["stores"].empty())
+        refuse("stores must be a list of names, with at least one");
+    for (const Json& each : payload["stores"]) {
+        if (!each.is_string()) refuse("stores must be a list of names");
+        const std::string name = each;
+        if (std::find(order.stores.begin(), order.stores.end(), name) == order.stores.end())
+            order.stores.push_back(name);
+    }
+}
+
+}  // namespace
+
+Order read_order(const Json& payload) {
+    Order order;
+    if (!payload.contains("file") || !payload["file"].is_object()) refuse("file must be an object");
+    read_file(payload["file"], order);
+    const Json values = payload.value("values", Json::object());
+    if (!values.is_object()) refuse("values must be an object");
+    read_values(values, order);
+    read_stores(payload, order);
+    order.inline_max_bytes = number_of(payload, "inline_max_bytes").value_or(0);
+    if (payload.contains("repeat") && !payload["repeat"].is_boolean()) refuse("repeat must be true or false");
+    order.repeat = payload.value("repeat", false);
+    return order;
+}
+
+}  // namespace emprops::courier

@@ -1,0 +1,104 @@
+#include "connectors/stores/cargo/open_cargo.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+
+#include "connectors/stores/names/key_template.h"
+
+namespace emprops::stores {
+namespace {
+
+// Without O_NONBLOCK the open of a pipe would wait for its writer.
+constexpr int open_flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+
+Error refused(const std::string& relative, int why) {
+    const std::string file = "the file \"" + relative + "\" of the spool ";
+    if (why == ENOENT) return {"not_found", file + "is not there any more"};
+    if (why == ELOOP || why == ENOTDIR || why == EXDEV)
+        return {"forbidden", file + "is reached through a link or leads out of it: it is not delivered"};
+    return {why == EACCES ? "forbidden" : "unreadable", file + "cannot be opened: " + std::strerror(why)};
+}
+
+Result<OpenCargo> checked(Descriptor file, const std::string& relative, std::optional<uid_t> owner) {
+    struct stat about {};
+    if (::fstat(file.get(), &about) != 0) return refused(relative, errno);
+    const std::string name = "the file \"" + relative + "\" of the spool ";
+    if (!S_ISREG(about.st_mode)) return Error{"forbidden", name + "is no regular file: it is not delivered"};
+    if (about.st_uid != ::geteuid() && (!owner || about.st_uid != *owner))
+        return Error{"forbidden", name + "belongs to the user " + std::to_string(about.st_uid) +
+                                      ", who did not make it for this job: it is not delivered"};
+    return OpenCargo(std::move(file), about);
+}
+
+/// Null: `relative` is a path inside.
+std::optional<Error> outside(const std::string& relative) {
+    if (!wrong_path(relative) && relative.find('\0') == std::string::npos) return {};
+    return Error{"forbidden", "\"" + relative + "\" is no path inside of the spool"};
+}
+
+Descriptor open_folder(const std::string& path) {
+    return Descriptor(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+}
+
+}  // namespace
+
+bool OpenCargo::is_unchanged() const {
+    struct stat now {};
+    const auto same = [](const timespec& a, const timespec& b) {
+        return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+    };
+    return ::fstat(file_.get(), &now) == 0 && now.st_size == about_.st_size &&
+           same(now.st_mtim, about_.st_mtim) && same(now.st_ctim, about_.st_ctim);
+}
+
+void OpenCargo::renew() {
+    struct stat now {};
+    if (::fstat(file_.get(), &now) == 0) about_ = now;
+}
+
+Result<OpenCargo> open_cargo(const std::string& spool, const std::string& relative,
+                             std::optional<uid_t> owner) {
+    if (const auto wrong = outside(relative)) return *wrong;
+    const Descriptor folder = open_folder(spool);
+    if (!folder.ok())
+        return Error{"unreadable", "the spool " + spool + " cannot be opened: " + std::strerror(errno)};
+    open_how how{};
+    how.flags = open_flags;
+    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+    for (int tries = 0; tries < 100; ++tries) {
+        Descriptor file(
+            static_cast<int>(::syscall(SYS_openat2, folder.get(), relative.c_str(), &how, sizeof how)));
+        if (file.ok()) return checked(std::move(file), relative, owner);
+        if (errno == EINTR || errno == EAGAIN) continue;  // EAGAIN: somebody renamed folders meanwhile
+        // Sandboxes that do not know the call say EPERM to it.
+        if (errno == ENOSYS || errno == EPERM) return open_cargo_by_parts(spool, relative, owner);
+        break;
+    }
+    return refused(relative, errno);
+}
+
+Result<OpenCargo> open_cargo_by_parts(const std::string& spool, const std::string& relative,
+                                      std::optional<uid_t> owner) {
+    if (const auto wrong = outside(relative)) return *wrong;
+    Descriptor folder = open_folder(spool);
+    if (!folder.ok())
+        return Error{"unreadable", "the spool " + spool + " cannot be opened: " + std::strerror(errno)};
+    std::string_view rest = relative;
+    for (auto slash = rest.find('/'); slash != std::string_view::npos; slash = rest.find('/')) {
+        const std::string part(rest.substr(0, slash));
+        Descriptor next(::openat(folder.get(), part.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        if (!next.ok()) return refused(relative, errno);
+        folder = std::move(next);
+        rest.remove_prefix(slash + 1);
+    }
+    Descriptor file(::openat(folder.get(), std::string(rest).c_str(), open_flags));
+    if (!file.ok()) return refused(relative, errno);
+    return checked(std::move(file), relative, owner);
+}
+
+}  // namespace emprops::stores

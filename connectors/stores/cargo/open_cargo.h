@@ -1,0 +1,43 @@
+#pragma once
+// Opens the file of a result as something that somebody else wrote and may still change: only inside of the spool, through
+// no link, only a regular file, only of the right owner; and says whether it was changed while it was read. Blocking; any
+// thread.
+
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "connectors/stores/cargo/descriptor.h"
+#include "ipc/result.h"
+
+namespace emprops::stores {
+
+class OpenCargo {
+  public:
+    OpenCargo(Descriptor file, const struct stat& about) : file_(std::move(file)), about_(about) {}
+
+    int descriptor() const { return file_.get(); }
+    std::uint64_t size() const { return static_cast<std::uint64_t>(about_.st_size); }
+    /// Size and times are what they were at the begin, or at the last renew().
+    bool is_unchanged() const;
+    /// What it is now counts from now on.
+    void renew();
+
+  private:
+    Descriptor file_;
+    struct stat about_;
+};
+
+/// `relative`: from the folder `spool`, without "..". `owner`: who may own it beside us. Errors: "not_found", "forbidden" (a
+/// link, a pipe, somebody else's, a path that leads elsewhere), "unreadable".
+Result<OpenCargo> open_cargo(const std::string& spool, const std::string& relative,
+                             std::optional<uid_t> owner = {});
+
+/// The way without openat2(2), for kernels before 5.6 and for sandboxes that forbid it; open_cargo() takes it there.
+Result<OpenCargo> open_cargo_by_parts(const std::string& spool, const std::string& relative,
+                                      std::optional<uid_t> owner = {});
+
+}  // namespace emprops::stores

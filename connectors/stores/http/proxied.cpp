@@ -1,0 +1,20 @@
+#include "connectors/stores/http/proxied.h"
+
+#include "connectors/stores/http/address.h"
+#include "connectors/stores/http/url.h"
+
+namespace emprops::stores {
+
+std::string shown_proxy(const std::string& proxy) {
+    const std::size_t at = proxy.rfind('@');
+    if (at != std::string::npos) return proxy.substr(at + 1);
+    const std::size_t scheme = proxy.find("://");
+    return scheme == std::string::npos ? proxy : proxy.substr(scheme + 3);
+}
+
+bool may_not_be_asked_for(const std::string& url) {
+    const auto parsed = parse_url(url);
+    return !parsed.ok() || has_private_address(parsed->host);
+}
+
+}  // namespace emprops::stores
