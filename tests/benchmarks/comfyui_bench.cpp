@@ -3,20 +3,18 @@
 // waits for its end on the WebSocket, reads the history and fetches the file. bin/comfyui_bench [ROUNDS] [PROMPTS]
 
 #include <time.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "tests/benchmarks/bare_comfyui.h"
 #include "tests/benchmarks/hub_script.h"
 #include "tests/benchmarks/measure.h"
 #include "tests/benchmarks/report.h"
-#include "tests/benchmarks/wire.h"
 #include "tests/support/comfyui_double.h"
 #include "tests/support/comfyui_recording.h"
 #include "tests/support/worker_harness.h"
@@ -49,71 +47,6 @@ class QuickComfy {
 
   private:
     test::ComfyDouble comfy_;
-};
-
-/// Connections to ComfyUI that stay, one for HTTP and the WebSocket.
-class BareClient {
-  public:
-    explicit BareClient(std::uint16_t port) : http_(connect_loopback(port)), socket_(connect_loopback(port)) {
-        open_websocket(socket_, "/ws?clientId=bare", from_socket_);
-    }
-    ~BareClient() {
-        ::close(http_);
-        ::close(socket_);
-    }
-    BareClient(const BareClient&) = delete;
-
-    void run(const std::string& graph) {
-        const std::string answer = call("POST", "/prompt", R"({"client_id":"bare","prompt":)" + graph + "}");
-        const Json sent = Json::parse(answer);
-        const auto id = sent.at("prompt_id").get<std::string>();
-        wait_end(id);
-        const Json history = Json::parse(call("GET", "/history/" + id, ""));
-        const auto& file = history.at(id).at("outputs").at("2").at("images").at(0);
-        const std::string content =
-            call("GET",
-                 "/view?filename=" + file.at("filename").get<std::string>() + "&subfolder=&type=output", "");
-        if (content.size() != file_bytes)
-            throw std::runtime_error("another file came: " + content.substr(0, 200));
-    }
-
-  private:
-    void wait_end(const std::string& id) {
-        bool ended = false;
-        while (!ended) {
-            reader_.take(from_socket_, [&](std::string_view message) {
-                ended = ended || (message.find("\"node\":null") != std::string_view::npos &&
-                                  message.find(id) != std::string_view::npos);
-            });
-            if (!ended && !read_some(socket_, from_socket_, 64 * 1024))
-                throw std::runtime_error("ComfyUI has closed the WebSocket");
-        }
-    }
-
-    std::string call(const char* verb, const std::string& target, const std::string& body) {
-        write_all(http_,
-                  std::string(verb) + " " + target +
-                      " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: " +
-                      std::to_string(body.size()) + "\r\n\r\n" + body);
-        std::string answer;
-        const auto read_more = [&] {
-            if (!read_some(http_, answer, 64 * 1024)) throw std::runtime_error("no answer to " + target);
-        };
-        while (answer.find("\r\n\r\n") == std::string::npos)
-            read_more();
-        const std::size_t head = answer.find("\r\n\r\n") + 4;
-        const std::string length = "Content-Length: ";
-        const std::size_t at = answer.find(length);
-        if (at > head) throw std::runtime_error("an answer without its length to " + target + ": " + answer);
-        const std::size_t size = std::stoul(answer.substr(at + length.size()));
-        while (answer.size() < head + size)
-            read_more();
-        return answer.substr(head);
-    }
-
-    int http_, socket_;
-    std::string from_socket_;
-    FrameReader reader_;
 };
 
 /// Columns of both rows. The last quarter is slower than the first where a cost grows with the prompts that were.
@@ -150,7 +83,7 @@ double bare(Report& report, const std::string& graph, int prompts) {
     const QuickComfy comfy(2 * prompts);
     BareClient client(comfy.port());
     for (int i = 0; i < prompts / 10 + 1; ++i)
-        client.run(graph);
+        client.run(graph, file_bytes);
     const auto cpu = [] {
         timespec time{};
         ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
@@ -160,7 +93,7 @@ double bare(Report& report, const std::string& graph, int prompts) {
     std::vector<double> times;
     for (int i = 0; i < prompts; ++i) {
         const auto sent = Clock::now();
-        client.run(graph);
+        client.run(graph, file_bytes);
         times.push_back(std::chrono::duration<double, std::milli>(Clock::now() - sent).count());
     }
     add_times(report, "floor", times);
