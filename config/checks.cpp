@@ -58,6 +58,7 @@ class Checker {
             check(connector);
             service(connector);
         }
+        stores();
         service_ports();
     }
 
@@ -207,6 +208,41 @@ class Checker {
             if (request_.cpu_count == 0 || cpu < static_cast<int>(request_.cpu_count)) continue;
             error(prefix + "cpu_affinity", "names CPU " + std::to_string(cpu) + "; this machine has 0 to " +
                                                std::to_string(request_.cpu_count - 1));
+        }
+    }
+
+    /// What may stand in a store's table is the courier's to judge (settings_check of the command line).
+    void stores() {
+        std::vector<std::string> known{"inline", "reference"};
+        for (const auto& [name, store] : settings_.stores.items()) {
+            if (name == "inline" || name == "reference")
+                error("stores",
+                      "has a table `" + name + "`, the name of a store that is built in; rename it");
+            else if (!store.is_object())
+                error("stores", "holds tables: write [stores." + name + "] and its keys below");
+            known.push_back(name);
+        }
+        std::set<std::string> used;
+        const auto look = [&](const std::string& key, const std::vector<std::string>& names) {
+            for (const std::string& name : names) {
+                used.insert(name);
+                if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+                std::string stores;
+                for (const std::string& each : known)
+                    add_item(stores, "`" + each + "`");
+                error(key, "names the store `" + name + "`, which there is not; there are " + stores);
+            }
+        };
+        look("files.deliver", settings_.files.deliver);
+        for (const ConnectorSettings& connector : settings_.connectors)
+            look(full_key(connector, "deliver"), connector.deliver);
+        for (const auto& [name, store] : settings_.stores.items()) {
+            const bool by_jobs = store.is_object() && store.value("jobs", nlohmann::json()) == true;
+            if (!used.contains(name) && !by_jobs)
+                warning("stores",
+                        "has [stores." + name +
+                            "], to which nothing is delivered by itself: name it in files.deliver or in a "
+                            "connector's `deliver`");
         }
     }
 

@@ -87,6 +87,10 @@ void ConnectorLoader::declare(const std::string& name, const std::string& where)
     if (!is_connector_name(name)) {
         setter_.problem(Severity::error, where,
                         "`" + name + "` is not a connector name; names consist of letters, digits, - and _");
+    } else if (name == courier_name) {
+        setter_.problem(Severity::error, where,
+                        "`courier` is the name of the worker's own process that delivers files; give the "
+                        "connector another one");
     } else if (!contains(declared_, name)) {
         declared_.push_back(name);
     }

@@ -59,6 +59,7 @@ std::vector<Field> make_fields() {
     tables.add("local_hub", of_member(&Settings::local_hub, local_hub_rows()));
     tables.add("log", of_member(&Settings::log, log_rows()));
     tables.add("control", of_member(&Settings::control, control_rows()));
+    tables.add("files", of_member(&Settings::files, files_rows()));
     tables.add_supervision();
     tables.add("connectors.NAME", connector_rows());
     tables.add(service_table, of_member(&ConnectorSettings::service, service_rows()));

@@ -127,6 +127,11 @@ Rows<JobLimits> job_rows() {
         row(&J::resume_window, "resume_window",
             "How long a resumable job of a dead connector waits for the next process.")
             .seldom(),
+        row(&J::released_jobs, "released_jobs",
+            "So many jobs of a process may have given their slot back before their end (`released`): they are done but "
+            "for their files.")
+            .within(0, 1000)
+            .seldom(),
         row(&J::poison_deaths, "poison_deaths",
             "A job that ended its connector or its service this many times is not run here again; 0: off.")
             .within(0, 1000),
@@ -170,6 +175,8 @@ Rows<ConnectorSettings> connector_rows() {
         row(&C::concurrency, "concurrency",
             "Jobs at a time in each process, instead of what it says itself; it is told (`hello`).")
             .within(1, 1000),
+        row(&C::deliver, "deliver",
+            "Stores for the files of its results, in the order in which they are tried; empty: [files] deliver."),
         row(&C::working_dir, "working_dir", "Working directory; empty: its scratch folder."),
         row(&C::settings, "settings", "Table that the connector gets in `hello.settings`.")
             .without_variable(),

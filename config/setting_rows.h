@@ -15,6 +15,7 @@ settings::Rows<HubSettings> hub_rows();
 settings::Rows<LocalHubSettings> local_hub_rows();
 settings::Rows<LogSettings> log_rows();
 settings::Rows<ControlSettings> control_rows();
+settings::Rows<FilesSettings> files_rows();
 /// [supervision], and the same keys in each [connectors.NAME].
 settings::Rows<SupervisionSettings> supervision_rows();
 /// What only [connectors.NAME] has.

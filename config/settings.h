@@ -23,6 +23,9 @@ using namespace std::chrono_literals;
 inline constexpr Bytes KiB = 1024;
 inline constexpr Bytes MiB = 1024 * KiB;
 
+/// The worker's own process that delivers files of results; no connector has its name.
+inline constexpr const char* courier_name = "courier";
+
 /// A duration of zero means "off" where the row says so.
 inline constexpr Duration off{0};
 
@@ -167,6 +170,7 @@ struct JobLimits {
     Duration cancel_timeout = 10s;
     Duration resume_window = 60s;
     std::uint32_t poison_deaths = 2;
+    std::uint32_t released_jobs = 2;
     bool operator==(const JobLimits&) const = default;
 };
 
@@ -211,6 +215,17 @@ struct ServiceSettings {
     bool enabled() const { return !command.empty(); }
 };
 
+/// What becomes of files that results name, and the processes that bring them away.
+struct FilesSettings {
+    std::vector<std::string> deliver = {"inline", "reference"};
+    std::string reference_base_url;
+    Duration deliver_timeout = 30min;
+    Duration keep_undelivered = 24h;
+    Bytes spool_max_bytes = 10240 * MiB;
+    std::uint32_t spool_max_jobs = 64;
+    std::uint32_t at_once = 4;
+};
+
 struct ControlSettings {
     bool enabled = true;
     std::filesystem::path socket;
@@ -226,6 +241,7 @@ struct ConnectorSettings {
     bool attach = false;
     std::vector<std::string> job_types;
     std::optional<std::uint32_t> concurrency;
+    std::vector<std::string> deliver;
     std::filesystem::path working_dir;
     nlohmann::json settings = nlohmann::json::object();
     /// The child's environment as configured ("{instance}" is replaced), without the base list.
@@ -242,6 +258,8 @@ struct Settings {
     LogSettings log;
     SupervisionSettings supervision;
     ControlSettings control;
+    FilesSettings files;
+    nlohmann::json stores = nlohmann::json::object();
     std::vector<std::filesystem::path> connector_dirs;
     std::vector<ConnectorSettings> connectors;  ///< those to load, in the order of CONNECTORS or of the file
 };

@@ -18,8 +18,13 @@ constexpr double GiB = 1073741824;
 }  // namespace
 
 Rows<Settings> top_rows() {
-    return {row(&Settings::connector_dirs, "connector_dirs",
-                "Folders in which `emprops-connector-NAME` is searched after the worker's own folders.")};
+    return {
+        row(&Settings::connector_dirs, "connector_dirs",
+            "Folders in which `emprops-connector-NAME` is searched after the worker's own folders."),
+        row(&Settings::stores, "stores",
+            "Tables [stores.NAME], each a place to which files of results can be delivered; what may stand in "
+            "one: connectors/stores/README.md.")
+            .without_variable()};
 }
 
 Rows<WorkerSettings> worker_rows() {
@@ -158,6 +163,31 @@ Rows<LogSettings> log_rows() {
         row(&L::levels, "levels", LogLevels(),
             "Level per component: hub, jobs, process, control, config, connector.NAME, service.NAME."),
         row(&L::file, "file", "Append to this file as well; empty: stderr only."),
+    };
+}
+
+Rows<FilesSettings> files_rows() {
+    using F = FilesSettings;
+    return {
+        row(&F::deliver, "deliver",
+            "Stores for the files of results, in the order in which they are tried: names of [stores.NAME], `inline` (in "
+            "the result itself, where it fits), `reference` (a link to where the service serves it)."),
+        row(&F::reference_base_url, "reference_base_url",
+            "What clients put in place of `http://HOST:PORT` to open links of `reference`; empty: such a link is only "
+            "given out while the Hub is on this machine."),
+        row(&F::deliver_timeout, "deliver_timeout", "How long one file is tried before its job fails.")
+            .within(1, 7 * day),
+        row(&F::keep_undelivered, "keep_undelivered",
+            "How long files are kept that no store took, in `spool` in state_dir.")
+            .seldom(),
+        row(&F::spool_max_bytes, "spool_max_bytes", Size(),
+            "With more bytes of files on their way the jobs that bring further ones keep their slots.")
+            .within(65536, 1024 * 1024 * GiB)
+            .seldom(),
+        row(&F::spool_max_jobs, "spool_max_jobs", "Likewise with the files of so many jobs.")
+            .within(1, 10000)
+            .seldom(),
+        row(&F::at_once, "at_once", "Files that are delivered at the same time.").within(1, 100).seldom(),
     };
 }
 

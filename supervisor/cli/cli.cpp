@@ -26,6 +26,7 @@ struct Parsed {
     DemoOptions demo;
     SubmitOptions submit;
     ControlOptions control;
+    FilesOptions files;
     std::function<int()> command;
 };
 
@@ -175,6 +176,19 @@ void add_commands_that_ask(CLI::App& app, Parsed& parsed) {
         }
         add_waiting(*sub, parsed);
     }
+    auto* files = add_control(app, parsed, "files",
+                              "Files of results that no store took, and what to do with them", [&] {
+                                  parsed.files.control = parsed.control;
+                                  return manage_files(common, parsed.files);
+                              });
+    files->add_option("name", parsed.control.name,
+                      "A job id, or a NAME of the list (default: all are listed)");
+    auto* export_to = files->add_option("--export", parsed.files.export_to, "Copy the files into this folder")
+                          ->type_name("DIR");
+    auto* remove = files->add_flag("--remove", parsed.files.remove, "Remove them; with --export: afterwards");
+    files->add_flag("--retry", parsed.files.retry, "Have the running worker deliver them once more")
+        ->excludes(export_to)
+        ->excludes(remove);
     auto* cancel = add_control(app, parsed, "cancel", "Cancel a running job",
                                [&] { return operate(common, "cancel", options); });
     cancel->add_option("job", parsed.control.name, "Job id")->required();

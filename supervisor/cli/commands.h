@@ -44,6 +44,14 @@ struct ControlOptions {
     double timeout_seconds = 60;
 };
 
+/// `files`
+struct FilesOptions {
+    ControlOptions control;  ///< name: a folder of the spool or a job; empty: all are listed
+    std::string export_to;
+    bool remove = false;
+    bool retry = false;
+};
+
 int run_worker(const Common& common);
 int run_demo(const Common& common, const DemoOptions& options);
 int run_hub(const Common& common);
@@ -55,7 +63,8 @@ int show_jobs(const Common& common, const ControlOptions& options);
 int show_why(const Common& common, const ControlOptions& options);
 int show_logs(const Common& common, const ControlOptions& options);
 int show_trace(const Common& common, const ControlOptions& options);
-/// verb: restart, start, stop, drain, resume, reload, cancel
+int manage_files(const Common& common, const FilesOptions& options);
+/// verb: restart, start, stop, drain, resume, reload, cancel, retry
 int operate(const Common& common, const std::string& verb, const ControlOptions& options);
 
 }  // namespace emprops::cli

@@ -86,7 +86,7 @@ int follow(const Common& common, const ControlOptions& options, const std::strin
 }
 
 std::string path_of(const std::string& verb, const ControlOptions& options) {
-    if (verb == "reload" || verb == "cancel" || options.name.empty()) return "/v1/" + verb;
+    if (verb == "reload" || verb == "cancel" || verb == "retry" || options.name.empty()) return "/v1/" + verb;
     return "/v1/connectors/" + text::percent_encode(options.name) + "/" + verb;
 }
 
@@ -158,6 +158,7 @@ int operate(const Common& common, const std::string& verb, const ControlOptions&
     if (!before) return fail(before.error());
     Json body = Json::object();
     if (verb == "cancel") body["job_id"] = options.name;
+    if (verb == "retry") body["name"] = options.name;
     if (verb == "drain" && !options.mode.empty()) body["mode"] = options.mode;
     if (verb == "restart" && options.service) body["service"] = true;
     const auto answer = client->post(path_of(verb, options), body);

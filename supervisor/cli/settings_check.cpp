@@ -10,6 +10,7 @@
 #include "ipc/json_text.h"
 #include "supervisor/base/time.h"
 #include "supervisor/cli/common.h"
+#include "supervisor/files/courier.h"
 #include "supervisor/process/child_environment.h"
 #include "supervisor/process/os/process_host.h"
 
@@ -92,7 +93,9 @@ class Checker {
 
     void judge(const ipc::Json& answer, const std::string& connector) {
         if (!answer.is_object()) return;
-        const std::string where = "connectors." + connector + ".settings";
+        // The courier's settings are made of other tables, which its errors name.
+        const std::string where =
+            connector == config::courier_name ? "stores" : "connectors." + connector + ".settings";
         if (const std::string error = ipc::text_or_empty(answer, "error"); !error.empty())
             problems_.push_back({Severity::error, where, error});
         for (const ipc::Json& warning : answer.value("warnings", ipc::Json::array()))
@@ -111,6 +114,7 @@ std::vector<Problem> check_programs(const config::Settings& settings, const std:
     Checker checker(bin_dir);
     for (const config::ConnectorSettings& connector : settings.connectors)
         checker.look(connector, settings);
+    if (!settings.stores.empty()) checker.look(files::courier_settings(settings, "/"), settings);
     return checker.take();
 }
 

@@ -116,7 +116,9 @@ std::string status_text(const Json& status, std::size_t width) {
         "jobs    {} running, {}{} completed, {} failed, {} cancelled, {} not reported, {} waiting for the "
         "Hub\n",
         number(jobs, "running"),
-        number(jobs, "held") > 0 ? fmt::format("{} held, ", number(jobs, "held")) : "",
+        (number(jobs, "held") > 0 ? fmt::format("{} held, ", number(jobs, "held")) : "") +
+            (number(jobs, "delivering") > 0 ? fmt::format("{} delivering, ", number(jobs, "delivering"))
+                                            : ""),
         number(jobs, "completed"), sum(jobs.at("failed")), cancelled, sum(not_delivered) - cancelled,
         number(hub, "outbox_depth"));
     for (const auto& job : hub.value("withheld_jobs", Json::array()))
@@ -173,7 +175,9 @@ bool reached(const std::string& verb, const std::string& name, const Json& befor
     }
     // Held, recorded and resuming jobs are with no instance, and count.
     if (verb == "drain" && name.empty() &&
-        number(now.at("jobs"), "running") + number(now.at("jobs"), "held") != 0)
+        number(now.at("jobs"), "running") + number(now.at("jobs"), "held") +
+                number(now.at("jobs"), "delivering") !=
+            0)
         return false;
     if (verb == "restart service") return services_restarted(name, before, now);
     std::map<std::int64_t, std::int64_t> generation_before;

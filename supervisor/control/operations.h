@@ -43,6 +43,10 @@ class Operations {
     virtual Result<std::string> reload() = 0;
     virtual Result<std::string> cancel(const std::string& job_id, const std::string& reason) = 0;
 
+    /// Delivers files that are kept once more; their job has ended, so that the log says where they went. Error
+    /// "not_found".
+    virtual Result<std::string> deliver_again(const std::string& name) = 0;
+
     /// The last lines of a connector's log (empty: of all): its prints and `log` messages, and what was wrong with its
     /// lines, oldest first.
     virtual Result<std::vector<std::string>> log_tail(const std::string& connector) const = 0;

@@ -69,6 +69,12 @@ Answer handle_post(Operations& operations, const std::vector<std::string>& parts
     }
     if (parts.size() == 1 && parts[0] == "resume") return sentence(operations.resume(""));
     if (parts.size() == 1 && parts[0] == "reload") return sentence(operations.reload());
+    if (parts.size() == 1 && parts[0] == "retry") {
+        const auto name = text_member(body, "name", "");
+        if (!name || name->empty())
+            return failure(400, "bad_request", "retry needs a body {\"name\": \"...\"}");
+        return sentence(operations.deliver_again(*name));
+    }
     if (parts.size() == 1 && parts[0] == "cancel") {
         const auto job_id = text_member(body, "job_id", "");
         const auto reason = text_member(body, "reason", "cancelled by the operator");

@@ -88,6 +88,27 @@ struct JudgeService {
     std::string text;
 };
 
+/// To supervisor/files: the connector is done with this job, and has said which files belong to its result. Take its
+/// folder, then call Dispatcher::collected or not_collected; until then its slot stays taken.
+struct CollectFiles {
+    process::InstanceId instance;
+    std::string job_id;
+    std::string job_type;
+    std::uint64_t number = 0;
+    Collected what;
+};
+
+/// To supervisor/files: the Hub assigned a job once more whose files are on their way.
+struct RenumberDelivery {
+    std::uint64_t from = 0;
+    std::uint64_t to = 0;
+};
+
+/// To supervisor/files: an earlier worker process left the delivery, and the job is still ours.
+struct ResumeDelivery {
+    std::uint64_t number = 0;
+};
+
 /// To the Hub side: progress of a job that is still ours.
 struct ReportProgress {
     std::string job_id;
@@ -129,8 +150,9 @@ struct CapacityChanged {
     std::shared_ptr<const Capacity> capacity;
 };
 
-using Action = std::variant<RecordJob, GiveJob, BeginJob, TellBegun, CancelJob, JobUnanswered, JobEnded,
-                            ReplaceInstance, StopInstance, JudgeService, ReportProgress,
-                            ForwardServiceRequest, Finished, Undelivered, CapacityChanged, Note>;
+using Action =
+    std::variant<RecordJob, GiveJob, BeginJob, TellBegun, CancelJob, JobUnanswered, JobEnded, ReplaceInstance,
+                 StopInstance, JudgeService, CollectFiles, RenumberDelivery, ResumeDelivery, ReportProgress,
+                 ForwardServiceRequest, Finished, Undelivered, CapacityChanged, Note>;
 
 }  // namespace emprops::jobs

@@ -14,7 +14,8 @@ constexpr Ms shortest_measure{1'000};
 std::optional<TimePoint> probable_end(const ActiveJob& job) {
     const auto& first = job.run.first_mark;
     const auto& last = job.run.last_mark;
-    if (job.state != JobState::running || !first || last->percent <= first->percent) return std::nullopt;
+    if (job.state != JobState::running || job.run.released || !first || last->percent <= first->percent)
+        return std::nullopt;
     const auto took = last->at - first->at;
     if (took < shortest_measure) return std::nullopt;
     return last->at + took * (100 - last->percent) / (last->percent - first->percent);

@@ -106,6 +106,11 @@ void Dispatcher::progress(TimePoint now, const process::InstanceId& id, const ip
     if (begins || refuses || (message.progress && ahead_.follows_progress())) settle(now);
 }
 
+void Dispatcher::released(TimePoint now, const process::InstanceId& id, const ipc::Released& message) {
+    messages_.released(now, id, message);
+    settle(now);
+}
+
 void Dispatcher::result(TimePoint now, const process::InstanceId& id, ipc::JobResult message) {
     messages_.result(now, id, std::move(message));
     settle(now);
@@ -155,6 +160,7 @@ void Dispatcher::assigned(TimePoint now, Assignment assignment, const std::strin
         const std::uint64_t old_number = running->assignment.number;
         records_.book.adopt(*running, std::move(assignment), claimed_as);
         placing_.record_again(*running);
+        if (running->delivered_by_us()) collecting_.adopted(old_number, *running);
         records_.actions.push_back(
             Undelivered{running->id(), old_number, UndeliveredCode::superseded,
                         "the Hub assigned the job to this worker once more; the work goes on"});
@@ -181,6 +187,10 @@ void Dispatcher::confirmed(TimePoint now, std::uint64_t number) {
     const ActiveJob* job = records_.book.find(number);
     if (job == nullptr || job->state != JobState::left) return;
     ++records_.stats.assigned;
+    if (job->record.delivering) {
+        collecting_.resume(now, *job);
+        return settle(now);
+    }
     records_.history.attempts_at_least(job->id(), job->run.attempt - (job->record.begun ? 0 : 1));
     const std::string connector = job->record.connector.value_or("");
     const Ms window = job->waiting.window;
@@ -253,6 +263,7 @@ void Dispatcher::drain(TimePoint now, DrainMode mode, TimePoint deadline) {
 
 void Dispatcher::resume(TimePoint now) {
     records_.drains.end(Drains::whole_worker);
+    records_.book.wait_for_deliveries();
     settle(now);
 }
 

@@ -5,7 +5,7 @@
 // ledger (recorded) and a timer (next_wakeup, on_time).
 //
 // It joins the book of the jobs and the pool of the instances (records.h) with the rules that work on them:
-// placing.h (who runs it), messages.h (what connectors say), ending.h (how it ends), service_faults.h (whose
+// placing.h (who runs it), collecting.h (its files), messages.h (what connectors say), ending.h (how it ends), service_faults.h (whose
 // fault the end of a service is), capacity_teller.h (what the Hub is told).
 //
 // After each call the owner takes the actions and performs them in order; calls that an action leads to
@@ -24,6 +24,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "config/settings.h"
@@ -31,6 +33,7 @@
 #include "supervisor/jobs/actions.h"
 #include "supervisor/jobs/ahead.h"
 #include "supervisor/jobs/capacity_teller.h"
+#include "supervisor/jobs/collecting.h"
 #include "supervisor/jobs/ending.h"
 #include "supervisor/jobs/messages.h"
 #include "supervisor/jobs/placing.h"
@@ -84,6 +87,7 @@ class Dispatcher {
 
     void accepted(TimePoint now, const process::InstanceId& id, const ipc::Accepted& message);
     void progress(TimePoint now, const process::InstanceId& id, const ipc::Progress& message);
+    void released(TimePoint now, const process::InstanceId& id, const ipc::Released& message);
     void result(TimePoint now, const process::InstanceId& id, ipc::JobResult message);
     void failed(TimePoint now, const process::InstanceId& id, const ipc::Failed& message);
     void service_request(TimePoint now, const process::InstanceId& id, const ipc::ServiceRequest& message);
@@ -121,6 +125,29 @@ class Dispatcher {
     bool cancel(TimePoint now, const std::string& job_id, const std::string& reason);
     /// The Hub shows it as somebody else's or as ended: the same, counted apart.
     bool withdraw(TimePoint now, const std::string& job_id, const std::string& reason);
+
+    // ---- files of results (supervisor/files) ----
+
+    /// Answer to CollectFiles: the files are the worker's, and the slot is free.
+    void collected(TimePoint now, std::uint64_t number) {
+        collecting_.collected(now, number);
+        settle(now);
+    }
+    /// Likewise: they cannot be taken, and the job fails.
+    void not_collected(TimePoint now, std::uint64_t number, ipc::JobError error) {
+        collecting_.not_collected(now, number, std::move(error));
+        settle(now);
+    }
+    /// How far the delivery is; its job_id is filled in here.
+    void delivery_progress(TimePoint now, std::uint64_t number, const ipc::Progress& progress) {
+        collecting_.delivery_progress(now, number, progress);
+    }
+    /// The job ends. False: nobody waits for it any more (it was cancelled meanwhile).
+    bool delivered(TimePoint now, std::uint64_t number, std::variant<Completed, Failed> value) {
+        const bool known = collecting_.delivered(now, number, std::move(value));
+        settle(now);
+        return known;
+    }
 
     // ---- the ledger ----
 
@@ -168,6 +195,8 @@ class Dispatcher {
     /// No assignment is left, no connector (or not the named one) holds a job, and every outcome is on disk.
     bool quiet() const { return records_.book.quiet(); }
     bool quiet(const std::string& connector) const { return records_.book.quiet(connector); }
+    /// Deliveries go on at the next start, if the worker ends now.
+    bool leaves_deliveries() const { return records_.book.leaves_deliveries(); }
     bool draining() const { return records_.drains.drained(Drains::whole_worker); }
     /// An operator drained the connector: it takes no jobs until resume_connector.
     bool drained(const std::string& connector) const { return records_.drains.drained(connector); }
@@ -186,7 +215,8 @@ class Dispatcher {
     CapacityTeller capacity_{records_};
     Placing placing_;
     Ending ending_{records_, placing_, capacity_};
-    Messages messages_{records_, placing_, ending_};
+    Collecting collecting_{records_, placing_, ending_};
+    Messages messages_{records_, placing_, ending_, collecting_};
     ServiceFaults service_faults_{records_, ending_};
 };
 

@@ -91,7 +91,8 @@ void Ending::end_undelivered(TimePoint now, const ActiveJob& job, UndeliveredCod
 // ---- making connectors let go
 
 void Ending::let_go(const ActiveJob& job) {
-    if (job.given() && job.instance) records_.actions.push_back(JobEnded{*job.instance, job.id()});
+    const bool there = job.given() || job.state == JobState::collecting;
+    if (there && job.instance) records_.actions.push_back(JobEnded{*job.instance, job.id()});
     placing_.unbind(job);
     records_.book.remove(job);
 }
@@ -130,10 +131,20 @@ void Ending::stop_processes_that_ignore_cancels(TimePoint now) {
 void Ending::lost_process(TimePoint now, const std::vector<std::uint64_t>& jobs, const Instance& instance,
                           const process::DeathReport& report) {
     if (!jobs.empty()) ++records_.stats.deaths;
+    // A job that is released is blamed only if there is no other, one whose result has come never.
+    std::size_t suspects = 0;
+    for (const std::uint64_t number : jobs)
+        suspects += records_.book.find(number)->may_be_at_fault() ? 1 : 0;
     for (const std::uint64_t number : jobs) {
         const ActiveJob& job = *records_.book.find(number);
+        if (job.state == JobState::collecting) {
+            records_.actions.push_back(JobEnded{instance.id, job.id()});
+            placing_.unbind(job);
+            continue;
+        }
         if (job.live()) {
-            lost_job(now, job, instance, report, jobs.size() == 1);
+            const bool only_job = job.may_be_at_fault() ? suspects == 1 : jobs.size() == 1;
+            lost_job(now, job, instance, report, only_job);
             continue;
         }
         const bool cost_a_process = job.stop.cause == Cause::hung || job.stop.cause == Cause::timeout;
@@ -158,7 +169,7 @@ void Ending::lost_job(TimePoint now, const ActiveJob& job, const Instance& insta
     }
     if (!may_resume(job, instance, report)) {
         // Nobody knows which of its jobs ended the process.
-        if (a_jobs_fault && !only_job) records_.history.run_alone(job.id());
+        if (a_jobs_fault && !only_job && job.may_be_at_fault()) records_.history.run_alone(job.id());
         return fail(now, job, std::move(error));
     }
     records_.actions.push_back(JobEnded{instance.id, job.id()});
@@ -252,7 +263,10 @@ void Ending::give_back_drained(TimePoint now) {
         const bool all = who == Drains::whole_worker;
         std::vector<std::uint64_t> numbers;
         for (const auto& [number, job] : records_.book.all())
-            if (job.live() && (all || job.connector() == who)) numbers.push_back(number);
+            if (job.live() && !job.delivered_by_us() && (all || job.connector() == who))
+                numbers.push_back(number);
+        // What is delivered is done; whoever leaves before it has arrived goes on with it at the next start.
+        if (all) records_.book.leave_deliveries_behind();
         for (const std::uint64_t number : numbers)
             give_back(
                 now, *records_.book.find(number),

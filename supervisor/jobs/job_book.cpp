@@ -6,8 +6,8 @@
 namespace emprops::jobs {
 
 const char* to_string(JobState state) {
-    static constexpr const char* names[] = {"left",    "held",     "recording", "prepared",
-                                            "running", "resuming", "stopping",  "ended"};
+    static constexpr const char* names[] = {"left",       "held",       "recording", "prepared", "running",
+                                            "collecting", "delivering", "resuming",  "stopping", "ended"};
     return names[static_cast<int>(state)];
 }
 
@@ -39,10 +39,18 @@ const ActiveJob* JobBook::given(const process::InstanceId& id, const std::string
 }
 
 const ActiveJob* JobBook::only_given(const process::InstanceId& id) const {
-    const auto here = [&](const ActiveJob& job) { return job.begun() && job.instance == id; };
+    const auto here = [&](const ActiveJob& job) {
+        return job.begun() && !job.run.released && job.instance == id;
+    };
     const ActiveJob* one = first(here);
     const ActiveJob* other = first([&](const ActiveJob& job) { return here(job) && &job != one; });
     return other == nullptr ? one : nullptr;
+}
+
+int JobBook::released(const process::InstanceId& id) const {
+    return static_cast<int>(std::count_if(jobs_.begin(), jobs_.end(), [&](const auto& entry) {
+        return entry.second.run.released && entry.second.instance == id;
+    }));
 }
 
 std::vector<std::uint64_t> JobBook::on(const process::InstanceId& id) const {
@@ -59,7 +67,8 @@ bool JobBook::bound(const process::InstanceId& id, const std::string& job_id) co
 int JobBook::given_before(const ActiveJob& job) const {
     return static_cast<int>(std::count_if(jobs_.begin(), jobs_.end(), [&](const auto& entry) {
         const ActiveJob& other = entry.second;
-        return other.begun() && other.instance == job.instance && other.run.order < job.run.order;
+        return other.begun() && !other.run.released && other.instance == job.instance &&
+               other.run.order < job.run.order;
     }));
 }
 
@@ -94,7 +103,8 @@ bool JobBook::ignores_cancel(const process::InstanceId& id) const {
 }
 
 bool JobBook::quiet() const {
-    return first([](const ActiveJob& job) { return job.state != JobState::left; }) == nullptr;
+    return first([](const ActiveJob& job) { return job.state != JobState::left && !job.left_behind; }) ==
+           nullptr;
 }
 
 bool JobBook::quiet(const std::string& connector) const {
@@ -103,6 +113,10 @@ bool JobBook::quiet(const std::string& connector) const {
 
 bool JobBook::outcome_at_ledger() const {
     return first([](const ActiveJob& job) { return job.outcome_at_ledger; }) != nullptr;
+}
+
+bool JobBook::leaves_deliveries() const {
+    return first([](const ActiveJob& job) { return job.left_behind; }) != nullptr;
 }
 
 template <class Test>
@@ -151,6 +165,7 @@ void JobBook::add_left(UnfinishedRecord record, Ms window) {
     job.record.connector = record.note.connector;
     job.record.with_payload = record.note.with_payload;
     job.record.begun = record.note.begun;
+    job.record.delivering = record.delivery.has_value();
     job.run.attempt = record.note.attempt;
     job.waiting.window = window;
 }
@@ -218,6 +233,7 @@ void JobBook::begin(TimePoint now, const ActiveJob& job) {
     mine.run.order = ++last_given_;
     mine.run.given_at = mine.run.last_sign = now;
     mine.run.started = false;
+    mine.run.released = false;
     mine.run.first_mark.reset();
     mine.run.last_mark.reset();
 }
@@ -285,6 +301,34 @@ void JobBook::cancel_ignored(const ActiveJob& job) {
     ActiveJob& mine = change(job);
     mine.stop.answer_until.reset();
     mine.stop.may_end_process = true;
+}
+
+void JobBook::collect(const ActiveJob& job) {
+    ActiveJob& mine = change(job);
+    mine.state = JobState::collecting;
+    mine.assignment.payload = {};
+}
+
+void JobBook::deliver(TimePoint now, const ActiveJob& job) {
+    ActiveJob& mine = change(job);
+    if (mine.state == JobState::left) mine.assigned_at = now;
+    mine.state = JobState::delivering;
+}
+
+void JobBook::progress_of_delivery(TimePoint now, const ActiveJob& job, const ipc::Progress& progress) {
+    ActiveJob& mine = change(job);
+    mine.run.last_progress_at = now;
+    mine.run.progress = progress;
+}
+
+void JobBook::leave_deliveries_behind() {
+    for (auto& [number, job] : jobs_)
+        if (job.state == JobState::delivering) job.left_behind = true;
+}
+
+void JobBook::wait_for_deliveries() {
+    for (auto& [number, job] : jobs_)
+        job.left_behind = false;
 }
 
 void JobBook::outcome_recorded(std::uint64_t number) {

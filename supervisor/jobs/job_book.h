@@ -7,6 +7,7 @@
 //            |                     '--prepare--> prepared (turn, begin)
 //            '-- resuming <--lost-- running
 //   add_left --> left --resume_left--> resuming
+//   running --collect--> collecting --deliver--> delivering --remove--> gone; left --deliver--> delivering
 //
 // A reference to a record is valid until remove().
 
@@ -30,8 +31,10 @@ class JobBook {
     const ActiveJob* left(const std::string& job_id) const;
     /// The job of this id that the instance was given and has not let go of.
     const ActiveJob* given(const process::InstanceId& id, const std::string& job_id) const;
-    /// The only job that it runs; nullptr also if there are several.
+    /// The only job that it runs and has not released; nullptr also if there are several.
     const ActiveJob* only_given(const process::InstanceId& id) const;
+    /// How many of the jobs that it runs are released.
+    int released(const process::InstanceId& id) const;
     /// Numbers of the jobs that are bound to it.
     std::vector<std::uint64_t> on(const process::InstanceId& id) const;
     bool bound(const process::InstanceId& id, const std::string& job_id) const;
@@ -48,6 +51,7 @@ class JobBook {
     bool quiet() const;  ///< no assignment is left, no connector holds a job, no outcome waits for the disk
     bool quiet(const std::string& connector) const;
     bool outcome_at_ledger() const;
+    bool leaves_deliveries() const;
     std::vector<JobView> running() const;  ///< the live ones
     std::vector<JobView> views() const;    ///< and those that a connector has not let go of
 
@@ -84,9 +88,17 @@ class JobBook {
     void stop(const ActiveJob& job, ActiveJob::Stop::Cause cause, std::optional<TimePoint> answer_until,
               bool may_end_process);
     void cancel_ignored(const ActiveJob& job);
+    void release(const ActiveJob& job) { change(job).run.released = true; }
+    void collect(const ActiveJob& job);
+    void deliver(TimePoint now, const ActiveJob& job);
+    void progress_of_delivery(TimePoint now, const ActiveJob& job, const ipc::Progress& progress);
+    /// Those whose files are on their way need not be waited for.
+    void leave_deliveries_behind();
+    void wait_for_deliveries();
     void unbind(const ActiveJob& job) {
         change(job).instance.reset();
         change(job).ahead = false;
+        change(job).run.released = false;
     }
     void finished(const ActiveJob& job) { change(job).outcome_at_ledger = true; }
     void outcome_recorded(std::uint64_t number);

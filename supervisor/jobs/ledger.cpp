@@ -189,21 +189,30 @@ struct Ledger::State {
         for (auto& [number, record] : records) {
             if (record.hub_url != options.hub_url) {
                 ++loaded.foreign;
+                if (record.delivery) loaded.foreign_deliveries.push_back(std::move(*record.delivery));
                 continue;
             }
             const AssignmentNote note{record.claimed_as, record.connector, record.attempt,
                                       record.payload.has_value(), record.begun};
-            if (record.outcome) {
+            if (record.delivery) {
+                auto& result = std::get<Completed>(*record.outcome).result;
+                loaded.unfinished.push_back({{record.job_id, record.job_type, record.priority, {}, number},
+                                             note,
+                                             DeliveryRecord{std::move(result), std::move(*record.delivery)}});
+            } else if (record.outcome) {
                 core->outcomes[number] = true;
                 loaded.finished.push_back(
                     {{record.job_id, number, std::move(*record.outcome)}, record.job_type, note});
             } else {
                 ipc::RawJson payload = record.payload ? std::move(*record.payload) : ipc::RawJson{};
                 loaded.unfinished.push_back(
-                    {{record.job_id, record.job_type, record.priority, std::move(payload), number}, note});
+                    {{record.job_id, record.job_type, record.priority, std::move(payload), number},
+                     note,
+                     {}});
             }
             record.payload.reset();
             record.outcome.reset();
+            record.delivery.reset();
             record.data.reset();
             core->known[number] = std::move(record);
         }
@@ -333,6 +342,18 @@ void Ledger::add_claim(std::uint64_t number, const std::string& claimed_as, Done
     if (const auto it = state_->core->known.find(number); it != state_->core->known.end())
         it->second.claimed_as.push_back(claimed_as);
     state_->core->put({number, LedgerDesk::AddClaim{claimed_as}, without_change(std::move(done))});
+}
+
+void Ledger::record_delivery(std::uint64_t number, const std::string& job_id, DeliveryRecord delivery,
+                             Done done) {
+    LedgerRecord& record = state_->core->known[number];
+    record.hub_url = state_->options.hub_url;
+    record.number = number;
+    record.job_id = job_id;
+    LedgerRecord whole = record;
+    whole.outcome = Completed{std::move(delivery.result)};
+    whole.delivery = std::move(delivery.state);
+    state_->write(std::move(whole), without_change(std::move(done)));
 }
 
 void Ledger::record_outcome(Outcome outcome, OutcomeDone done) {

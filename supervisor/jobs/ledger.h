@@ -52,6 +52,8 @@ struct Loaded {
     std::vector<UnfinishedRecord> unfinished;
     std::vector<std::string> warnings;  ///< sentences: corrupt files set aside and why
     std::size_t foreign = 0;            ///< records of other Hubs, left alone
+    std::vector<ipc::RawJson>
+        foreign_deliveries;  ///< of these: DeliveryRecord::state; their files are left alone, too
 };
 
 class Ledger {
@@ -91,6 +93,9 @@ class Ledger {
     void record_assignment(const Assignment& assignment, AssignmentNote note, Done done);
     /// The Hub had taken the job back and it was claimed again under this id. Unknown numbers are fine.
     void add_claim(std::uint64_t number, const std::string& claimed_as, Done done);
+    /// The job's connector is done with it, and its files are on their way. Again for the same number: replaces what was
+    /// noted, as record_outcome does in the end.
+    void record_delivery(std::uint64_t number, const std::string& job_id, DeliveryRecord delivery, Done done);
     /// After `done` the outcome may be sent. Also for an assignment that was never recorded.
     void record_outcome(Outcome outcome, OutcomeDone done);
     /// Forgets an assignment: delivered, or not to be delivered. Unknown numbers are fine.

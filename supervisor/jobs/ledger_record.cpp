@@ -75,7 +75,7 @@ std::optional<DataName> data_of(const Json& fields) {
 }
 
 Result<LedgerRecord> decode_object(std::string_view text) {
-    const ipc::ScanOutcome scanned = ipc::scan_envelope(text, {"payload", "result"});
+    const ipc::ScanOutcome scanned = ipc::scan_envelope(text, {"payload", "result", "delivery"});
     if (!scanned.envelope) {
         return bad("it is not valid JSON at byte " + std::to_string(scanned.error.offset) + ": " +
                    scanned.error.reason);
@@ -106,7 +106,11 @@ Result<LedgerRecord> decode_object(std::string_view text) {
         else if (record.data)
             record.payload.emplace();
         record.begun = begun;
-    } else if (state == "completed") {
+    } else if (state == "completed" || state == "delivering") {
+        if (const auto delivery = scanned.envelope->find("delivery"); delivery && state == "delivering")
+            record.delivery = ipc::RawJson{std::string(*delivery)};
+        else if (state == "delivering")
+            return bad("its files are on their way, and it does not say which");
         const auto result = scanned.envelope->find("result");
         if (!result && !record.data) return bad("it is completed and has no result");
         record.outcome = Completed{{std::string(result.value_or(""))}};
@@ -145,12 +149,14 @@ std::string encode_record(const LedgerRecord& record) {
         .add("claimed_as", record.claimed_as)
         .add("connector", record.connector)
         .add("attempt", record.attempt)
-        .add("state", completed           ? "completed"
+        .add("state", record.delivery     ? "delivering"
+                      : completed         ? "completed"
                       : failed != nullptr ? "failed"
                                           : "assigned");
     if (failed != nullptr) out.add_raw("error", error_text(failed->error));
     const bool begun = failed != nullptr ? failed->begun : completed || record.begun;
     out.add_if(!begun, "begun", false);
+    if (record.delivery) out.add_raw("delivery", record.delivery->text());
     if (record.data) {
         ipc::ObjectText data;
         data.add("name", record.data->name)

@@ -11,6 +11,7 @@
 //   "data":{"name":"4294967297-17.data","bytes":70000,"crc32c":"9ae0daaf"}
 //   state "assigned":  the job was about to be given to a connector, or runs there; perhaps `payload`; with
 //                      "begun":false it waits for its slot
+//   state "delivering": its files are on their way: `delivery` (supervisor/files), and `result` as its connector said it
 //   state "completed": `result`
 //   state "failed":    `error` {code, message, retryable, details}
 // Unknown members are ignored.
@@ -52,6 +53,8 @@ struct LedgerRecord {
     bool begun = true;  ///< of one that has not ended: it was begun, or is about to be
     std::optional<ipc::RawJson> payload;
     std::optional<std::variant<Completed, Failed>> outcome;  ///< empty: not ended yet
+    std::optional<ipc::RawJson>
+        delivery;                  ///< set: `outcome` is a result whose files are still to be delivered
     std::optional<DataName> data;  ///< where the payload or result lies that is empty here
 
     /// The payload or result; null: there is none.

@@ -56,14 +56,25 @@ void Messages::progress(TimePoint now, const process::InstanceId& id, const ipc:
     records_.actions.push_back(ReportProgress{message.job_id, job->assignment.number, message});
 }
 
+void Messages::released(TimePoint now, const process::InstanceId& id, const ipc::Released& message) {
+    const ActiveJob* job = of_sender(id, message.job_id, "released");
+    if (job == nullptr || !job->begun()) return;
+    sign_of_life(now, *job);
+    collecting_.release(*job);
+}
+
 void Messages::result(TimePoint now, const process::InstanceId& id, ipc::JobResult message) {
     if (answered(id, message.job_id)) return;
     const ActiveJob* job = of_sender(id, message.job_id, "a result");
     if (job == nullptr) return;
     records_.pool.find(id)->refusals.began_one();
-    if (job->live())
-        ending_.finish(now, *job, judge_result(std::move(message.result)));
-    else
+    if (job->live()) {
+        auto judged = judge_result(std::move(message.result));
+        auto* completed = std::get_if<Completed>(&judged);
+        if (completed != nullptr && !message.files.empty())
+            return collecting_.begin(now, *job, {std::move(completed->result), std::move(message.files)});
+        ending_.finish(now, *job, std::move(judged));
+    } else
         records_.note(Note::Level::info, id.connector, message.job_id,
                       "finished after its end; nothing is reported");
     ending_.let_go(*job);

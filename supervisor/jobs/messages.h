@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "supervisor/jobs/collecting.h"
 #include "supervisor/jobs/ending.h"
 #include "supervisor/jobs/placing.h"
 #include "supervisor/jobs/records.h"
@@ -13,8 +14,8 @@ namespace emprops::jobs {
 
 class Messages {
   public:
-    Messages(Records& records, Placing& placing, Ending& ending)
-        : records_(records), placing_(placing), ending_(ending) {}
+    Messages(Records& records, Placing& placing, Ending& ending, Collecting& collecting)
+        : records_(records), placing_(placing), ending_(ending), collecting_(collecting) {}
 
     // See the events of the same names of the dispatcher.
     void not_given(TimePoint now, const process::InstanceId& id, const std::string& job_id,
@@ -22,6 +23,7 @@ class Messages {
     void not_begun(TimePoint now, const process::InstanceId& id, const std::string& job_id);
     void accepted(TimePoint now, const process::InstanceId& id, const ipc::Accepted& message);
     void progress(TimePoint now, const process::InstanceId& id, const ipc::Progress& message);
+    void released(TimePoint now, const process::InstanceId& id, const ipc::Released& message);
     void result(TimePoint now, const process::InstanceId& id, ipc::JobResult message);
     void failed(TimePoint now, const process::InstanceId& id, const ipc::Failed& message);
     void service_request(const process::InstanceId& id, const ipc::ServiceRequest& message);
@@ -40,6 +42,7 @@ class Messages {
     Records& records_;
     Placing& placing_;
     Ending& ending_;
+    Collecting& collecting_;
 };
 
 }  // namespace emprops::jobs

@@ -133,10 +133,12 @@ void Placing::unbind(const ActiveJob& job) {
     const process::InstanceId id = *job.instance;
     records_.blame.ended({id.connector, id.index, true}, job.id(), false);
     const bool ahead = job.ahead;
+    const bool released = job.run.released;
     records_.book.unbind(job);
     Instance* instance = records_.pool.find(id);
     if (instance == nullptr) return;
     --(ahead ? instance->ahead : instance->held);
+    if (released) --instance->released;
     if (instance->held == 0) instance->alone = false;
     instance->overdue = instance->info.features.cancel && records_.book.ignores_cancel(id);
 }

@@ -17,14 +17,14 @@ bool Instance::has_type(const std::string& job_type) const {
 
 int Instance::free_slots() const {
     if (!serving() || overdue || alone || paused_until || refusals.asked_again()) return 0;
-    return std::max(0, slots() - held - reserved - awaited);
+    return std::max(0, slots() - busy() - reserved - awaited);
 }
 
 bool Instance::can_prepare() const {
     if (!info.features.prepare || refuses_ahead || ahead > 0) return false;
     if (!serving() || overdue || alone || paused_until || refusals.one_at_a_time() || replacement_asked)
         return false;
-    return held > 0 && held + reserved >= slots() && unanswered.empty();
+    return busy() > 0 && busy() + reserved >= slots() && unanswered.empty();
 }
 
 void Instance::note_service(TimePoint now, Ms patience) {
@@ -135,8 +135,8 @@ Instance* Pool::choose(const std::string& job_type, const Filter& filter) {
     Instance* best = nullptr;
     const auto before = [this](const Instance& a, const Instance& b) {
         // a.load / a.slots < b.load / b.slots without fractions
-        const long long load_a = 1LL * (a.held + a.reserved + a.awaited) * b.slots();
-        const long long load_b = 1LL * (b.held + b.reserved + b.awaited) * a.slots();
+        const long long load_a = 1LL * (a.busy() + a.reserved + a.awaited) * b.slots();
+        const long long load_b = 1LL * (b.busy() + b.reserved + b.awaited) * a.slots();
         return std::make_tuple(load_a, rank(a.id.connector), a.id) <
                std::make_tuple(load_b, rank(b.id.connector), b.id);
     };

@@ -40,6 +40,7 @@ struct Instance {
     bool overdue = false;  ///< it ignores a cancel: nothing new until it has let go or is stopped
     std::optional<TimePoint> paused_until;  ///< too much waits for its stdin
     int held = 0;                           ///< jobs bound to it, also those that nobody waits for any more
+    int released = 0;                       ///< of these: jobs that take no slot any more
     int reserved = 0;                       ///< claims bound to it
     int awaited = 0;                        ///< jobs that wait for a slot and are counted against its own
     int ahead = 0;                          ///< jobs without a slot: bound to it, or claimed for it
@@ -59,6 +60,8 @@ struct Instance {
     /// Jobs that it gets at a time.
     int slots() const { return refusals.slots(info.concurrency); }
     int free_slots() const;
+    /// Slots that its jobs take.
+    int busy() const { return held - released; }
     /// All its slots are taken, and it can prepare one job more.
     bool can_prepare() const;
     /// And such a one may be claimed for it.

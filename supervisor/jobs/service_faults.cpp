@@ -26,6 +26,11 @@ void ServiceFaults::service_gone(TimePoint now, const std::string& connector, in
     std::vector<std::string> held;
     if (!service_end_is_no_jobs_fault(report) && policy.poison_deaths > 0) {
         held = report.jobs_held;
+        // What it does for a job that is released is over.
+        std::erase_if(held, [&](const std::string& job_id) {
+            const ActiveJob* job = records_.book.live(job_id);
+            return job != nullptr && !job->may_be_at_fault();
+        });
         const auto number = [&](const std::string& job_id) {
             const ActiveJob* job = job_at(death.service, job_id);
             return job != nullptr ? job->assignment.number : 0;

@@ -29,6 +29,11 @@ struct Assignment {
 struct Completed {
     ipc::RawJson result;  ///< a non-empty object
 };
+/// A result whose files the worker delivers, as the connector said it.
+struct Collected {
+    ipc::RawJson result;  ///< with {"$file": n} where the entries of the files are to stand
+    std::vector<ipc::ResultFile> files;
+};
 struct Failed {
     ipc::JobError error;
     /// False: no connector has begun the job here. It goes back to the Hub; a hub that can takes it for
@@ -52,10 +57,18 @@ struct AssignmentNote {
     bool begun = true;                    ///< false: no connector was told to begin it
 };
 
+/// A job whose files are on their way: its result, and what supervisor/files notes of them.
+struct DeliveryRecord {
+    ipc::RawJson result;
+    ipc::RawJson state;
+};
+
 /// What the ledger holds of an assignment that had not ended when an earlier worker process did.
 struct UnfinishedRecord {
     Assignment assignment;  ///< payload "{}" unless note.with_payload
     AssignmentNote note;
+    std::optional<DeliveryRecord>
+        delivery{};  ///< its connector was done with it; its files are to be delivered
 };
 
 /// What the worker can take right now: a pure function of the ready, available instances.

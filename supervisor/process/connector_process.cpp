@@ -330,9 +330,12 @@ void ConnectorProcess::on_decoded(ipc::FromConnector message, std::string_view l
     } else if (const auto* accepted = std::get_if<ipc::Accepted>(&message)) {
         if (!about_held_job(accepted->job_id, "accepted", false)) return;
         if (!jobs_.accepted(accepted->job_id)) return;
+    } else if (const auto* released = std::get_if<ipc::Released>(&message)) {
+        if (!about_held_job(released->job_id, "released", false)) return;
     } else if (const auto* result = std::get_if<ipc::JobResult>(&message)) {
         if (!about_held_job(result->job_id, "result", true)) return;
         pass_last_progress(result->job_id);
+        if (!result->files.empty()) jobs_.has_files(result->job_id);
         examine(*result);
     } else if (const auto* failed = std::get_if<ipc::Failed>(&message)) {
         if (!about_held_job(failed->job_id, "failed", true)) return;

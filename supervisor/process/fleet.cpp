@@ -139,6 +139,15 @@ void Fleet::job_ended(const InstanceId& id, const std::string& job_id) {
     if (Instance* instance = instances_.find(id)) instance->job_ended(id, job_id);
 }
 
+Result<std::filesystem::path> Fleet::take_folder(const InstanceId& id, const std::string& job_id,
+                                                 const std::filesystem::path& target) {
+    return around_.work_dirs.take_job(id.connector, id.index, job_id, target);
+}
+
+void Fleet::forget_folder(const InstanceId& id, const std::string& job_id) {
+    if (Instance* instance = instances_.find(id)) instance->forget_folder(job_id);
+}
+
 void Fleet::replace_instance(const InstanceId& id, const std::string& text) {
     if (Instance* instance = instances_.find(id)) instance->replace_instance(id, text);
 }

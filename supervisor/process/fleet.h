@@ -9,8 +9,10 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "config/settings.h"
@@ -59,6 +61,18 @@ class Fleet {
     /// gone nothing happens: its jobs' folders went with it or, with the feature `resume`, wait for
     /// resume_window.
     void job_ended(const InstanceId& id, const std::string& job_id);
+    /// The folder that the job was given as its work_dir.
+    std::filesystem::path job_folder(const InstanceId& id, const std::string& job_id) const {
+        return around_.work_dirs.job(id.connector, id.index, job_id);
+    }
+    /// The job is ended for its process, and its folder becomes the caller's: WorkDirs::take_job. Before job_ended.
+    Result<std::filesystem::path> take_folder(const InstanceId& id, const std::string& job_id,
+                                              const std::filesystem::path& target);
+    /// Nobody takes the files of this job: its folder goes, if it is there still and no other run has it.
+    void forget_folder(const InstanceId& id, const std::string& job_id);
+    /// What `hello` says of files, to processes that start from here on; how many jobs may be released is each
+    /// connector's own.
+    void offer_files(ipc::FilesOffer offer) { around_.files = std::move(offer); }
     /// A planned replacement: a new process beside it, then it finishes its jobs and leaves (`exclusive`: one
     /// after the other). Nothing happens where it does not serve, or a new process is on its way already.
     void replace_instance(const InstanceId& id, const std::string& text);

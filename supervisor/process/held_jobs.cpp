@@ -57,6 +57,15 @@ bool HeldJobs::said(std::string_view job_id, bool ends) {
     return true;
 }
 
+void HeldJobs::has_files(std::string_view job_id) {
+    if (Job* job = find(job_id)) job->files = true;
+}
+
+bool HeldJobs::keeps_folder(std::string_view job_id) const {
+    const auto found = jobs_.find(job_id);
+    return found != jobs_.end() && found->second.files;
+}
+
 bool HeldJobs::requested(std::string_view job_id) {
     Job* job = find(job_id);
     return job != nullptr && !std::exchange(job->requested, true);

@@ -39,6 +39,9 @@ class HeldJobs {
     void progressed(std::string_view job_id, int percent, bool fraction);
     /// What it reported lay between 0 and 1 and never above: it means a fraction and not percent.
     bool counts_in_fractions(std::string_view job_id) const;
+    /// Its result named files: its folder is not this process's business any more.
+    void has_files(std::string_view job_id);
+    bool keeps_folder(std::string_view job_id) const;
     /// Its scratch folder; empty: it has none.
     std::string work_dir(std::string_view job_id) const;
     /// The worker tells of an error on its own. True: neither the process nor the worker has told an end before.
@@ -53,6 +56,7 @@ class HeldJobs {
         bool prepared = false;
         bool unanswered = false;
         bool fractions = false;
+        bool files = false;
         int most_percent = 0;
         std::string work_dir;
         bool runs() const { return !prepared && !unanswered; }

@@ -81,6 +81,8 @@ void Member::greet() {
     hello.hub = around_.options.hub;
     if (settings_.concurrency) hello.concurrency = static_cast<int>(*settings_.concurrency);
     hello.heartbeat_interval = settings_.supervision.ping_interval;
+    hello.files = around_.files;
+    if (hello.files) hello.files->released = static_cast<int>(settings_.supervision.released_jobs);
     hello.heartbeat_missed = static_cast<int>(settings_.supervision.ping_missed);
     process_.send(std::move(hello));
 }

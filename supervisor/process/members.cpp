@@ -42,6 +42,10 @@ Result<> Members::give(Member& member, ipc::Job& job, TimePoint now) {
     return given;
 }
 
+void Members::forget_folder(const std::string& job_id) {
+    folders_.remove(job_id);
+}
+
 bool Members::job_ended(Member& member, const std::string& job_id) {
     const bool ran = member.process().job_ended(job_id);
     folders_.remove(job_id);
@@ -49,10 +53,13 @@ bool Members::job_ended(Member& member, const std::string& job_id) {
 }
 
 void Members::jobs_left(const Member& member, Ms resume_window, TimePoint now) {
-    for (const std::string& job_id : member.process().jobs().ids())
-        folders_.remove_at(now + resume_window, job_id);
-    for (const std::string& job_id : member.process().jobs().ids(true))
-        folders_.remove_at(now, job_id);
+    const HeldJobs& jobs = member.process().jobs();
+    const auto remove_at = [&](TimePoint at, bool others) {
+        for (const std::string& job_id : jobs.ids(others))
+            if (!jobs.keeps_folder(job_id)) folders_.remove_at(at, job_id);
+    };
+    remove_at(now + resume_window, false);
+    remove_at(now, true);
     folders_.tick(now);
 }
 

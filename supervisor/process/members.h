@@ -43,6 +43,8 @@ class Members {
     /// Makes the job's folder and gives the job. Errors as of Fleet::give_job.
     Result<> give(Member& member, ipc::Job& job, TimePoint now);
     /// The member no longer holds the job, whose folder is removed. False: it ran no such job.
+    /// Of a job whose process is gone, and whose files nobody takes.
+    void forget_folder(const std::string& job_id);
     bool job_ended(Member& member, const std::string& job_id);
     /// A removed member has ended. The folders of its jobs are kept for `resume_window`, in which somebody may take
     /// the jobs up again; those of jobs that nobody waits for are not.

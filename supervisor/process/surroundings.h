@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,6 +46,7 @@ struct Surroundings {
     WorkDirs work_dirs;
     std::vector<std::string> environment;  ///< ours, as NAME=VALUE
     std::shared_ptr<News> news;
+    std::optional<ipc::FilesOffer> files;  ///< what `hello` says of them
     /// Something has happened to this instance, its processes or its service: its next_wakeup() and gone() may be
     /// others, and are looked at later in this turn. Those of an instance of which this is not said are not.
     std::function<void(const std::string& connector, int index)> changed;

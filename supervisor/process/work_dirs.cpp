@@ -1,9 +1,7 @@
 #include "supervisor/process/work_dirs.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <boost/asio/post.hpp>
@@ -14,6 +12,7 @@
 
 #include "ipc/web/digest.h"
 #include "supervisor/base/log.h"
+#include "supervisor/process/os/open_beneath.h"
 #include "supervisor/process/os/remove_tree.h"
 
 namespace emprops::process {
@@ -73,20 +72,10 @@ Result<UniqueFd> enter(const fs::path& root, const std::vector<std::string>& par
 UniqueFd open_existing(const fs::path& root, const std::vector<std::string>& parts) {
     UniqueFd at(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!at) return at;
-    open_how how{};
-    how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
-    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
     fs::path below;
     for (const std::string& part : parts)
         below /= part;
-    UniqueFd found(static_cast<int>(::syscall(SYS_openat2, at.get(), below.c_str(), &how, sizeof how)));
-    if (found || (errno != ENOSYS && errno != EPERM)) return found;
-    // An old kernel, or a container's profile that does not know the call.
-    for (const std::string& part : parts) {
-        if (!at) break;
-        at = UniqueFd(::openat(at.get(), part.c_str(), O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC));
-    }
-    return at;
+    return open_beneath(at.get(), below, O_PATH | O_DIRECTORY);
 }
 
 std::string instance_name(const std::string& connector, int index) {
@@ -175,6 +164,31 @@ int WorkDirs::open_jobs(const std::string& instance) {
     return kept.fd.get();
 }
 
+Result<fs::path> WorkDirs::take_job(const std::string& connector, int index, const std::string& job_id,
+                                    const fs::path& target) {
+    const std::string instance = instance_name(connector, index);
+    const std::string name = job_name(job_id);
+    const UniqueFd source = open_existing(root_, {instance, "jobs"});
+    const auto move = [&](int to, const std::string& as) {
+        return ::renameat2(source.get(), name.c_str(), to, as.c_str(), RENAME_NOREPLACE) == 0;
+    };
+    const auto moved = [&] {
+        if (!source) return false;
+        if (move(AT_FDCWD, target.string())) return true;
+        // A folder that changes its parent is written, too.
+        return errno == EACCES && make_accessible(source.get(), name) && move(AT_FDCWD, target.string());
+    };
+    if (moved()) return target;
+    if (errno == EXDEV) {
+        // Another file system: out of the reach of everybody here; whoever takes it copies it.
+        const UniqueFd beside = open_existing(root_, {instance});
+        const std::string kept = "taken-" + target.filename().string();
+        if (beside && move(beside.get(), kept)) return root_ / instance / kept;
+    }
+    return Error{"work_dir", "cannot take the job's folder " + job(connector, index, job_id).string() + ": " +
+                                 std::strerror(errno)};
+}
+
 // ---- removal ----------------------------------------------------------------------------------------------
 
 void WorkDirs::remove_job(const std::string& connector, int index, const std::string& job_id) {
@@ -196,7 +210,8 @@ void WorkDirs::remove_leftovers(const std::string& connector, int index) {
          each.increment(stop)) {
         if (stop) return;
         const std::string left = each->path().filename().string();
-        if (left.rfind(".removed-", 0) == 0) remove_later(name, left);
+        // What was taken and did not get into the spool of an earlier worker is nobody's.
+        if (left.starts_with(".removed-") || left.starts_with("taken-")) remove_later(name, left);
     }
 }
 

@@ -40,6 +40,10 @@ class WorkDirs {
                                            const std::optional<UserIds>& user);
     /// The job goes on at another index: its folder moves along.
     void move_job(const std::string& connector, int from, int to, const std::string& job_id);
+    /// The job's folder becomes somebody else's, who is told where it lies: at `target`, or, if that is on another
+    /// file system, still beside the folders of the jobs.
+    Result<std::filesystem::path> take_job(const std::string& connector, int index, const std::string& job_id,
+                                           const std::filesystem::path& target);
     /// The instance's folder is not there (any more).
     bool missing(const std::string& connector, int index) const;
     /// Makes what an instance needs before it gets jobs; the error says why there can be none.

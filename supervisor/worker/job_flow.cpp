@@ -7,11 +7,13 @@
 #include "supervisor/base/log.h"
 
 namespace emprops {
-JobFlow::JobFlow(boost::asio::any_io_executor executor, Roster& roster, jobs::Ledger& ledger,
-                 std::function<void()> after_turn)
+
+JobFlow::JobFlow(boost::asio::any_io_executor executor, const config::WorkerSettings& worker, Roster& roster,
+                 jobs::Ledger& ledger, std::function<void()> after_turn)
     : roster_(roster),
       ledger_(ledger),
       after_turn_(std::move(after_turn)),
+      files_(executor, ledger, worker, dispatcher_, [this]() -> jobs::Dispatcher& { return change(); }),
       turn_(executor, [this] { turn(); }),
       wake_(executor, [this] { change().on_time(Clock::now()); }) {
     ledger_.on_health(lifetime_.guard([this](bool healthy, const std::string& reason) {
@@ -21,6 +23,7 @@ JobFlow::JobFlow(boost::asio::any_io_executor executor, Roster& roster, jobs::Le
 
 void JobFlow::connect(process::Fleet& fleet, jobs::JobLink& link) {
     fleet_ = &fleet;
+    files_.connect(fleet);
     link_ = &link;
 }
 
@@ -42,15 +45,17 @@ void JobFlow::adopt(jobs::Loaded left) {
         link_->adopt(std::move(entry));
     }
     for (auto& record : left.unfinished) {
+        if (record.delivery && !files_.found(record)) record.delivery.reset();
         jobs::LedgerEntry entry;
         entry.assignment = record.assignment;
         entry.claimed_as = record.note.claimed_as;
-        entry.resumable = record.note.with_payload && record.note.begun;
+        entry.resumable = record.delivery || (record.note.with_payload && record.note.begun);
         entry.begun = record.note.begun;
         link_->adopt(std::move(entry));
         const Ms window = roster_.policy(record.note.connector).resume_window;
         dispatcher_.left(std::move(record), window);
     }
+    files_.clean_up(left.foreign_deliveries);
 }
 
 void JobFlow::configure(const config::Settings& settings) {
@@ -58,7 +63,7 @@ void JobFlow::configure(const config::Settings& settings) {
     change().set_connector_order(Clock::now(), roster_.names());
     claim_ahead_ = settings.hub.claim_ahead;
     claim_ahead(Clock::now());
-    fleet_->configure(settings.connectors);
+    files_.configure(settings);
 }
 
 void JobFlow::claim_ahead(TimePoint now) {
@@ -118,6 +123,9 @@ void JobFlow::perform(TimePoint now, jobs::Action& action) {
                    [&](jobs::JudgeService& a) {
                        fleet_->service_judged(a.connector, a.index, a.pid, a.verdict, a.text);
                    },
+                   [&](jobs::CollectFiles& a) { files_.collect(std::move(a)); },
+                   [&](jobs::RenumberDelivery& a) { files_.renumber(a); },
+                   [&](jobs::ResumeDelivery& a) { files_.resume(a.number); },
                    [&](jobs::ReportProgress& a) { link_->report_progress(a.job_id, a.number, a.progress); },
                    [&](jobs::ForwardServiceRequest& a) { link_->service_request(a.request); },
                    [&](jobs::Finished& a) { finish(std::move(a.outcome)); },
@@ -144,35 +152,42 @@ void JobFlow::record(jobs::RecordJob& request) {
 }
 
 void JobFlow::finish(jobs::Outcome outcome) {
+    files_.drop(outcome.number);  // it may have ended otherwise than by their delivery
     const auto written = [this](const Result<>&, jobs::Outcome outcome) {
         change().outcome_recorded(outcome.number);
+        files_.outcome_recorded(outcome.number);
         link_->deliver(std::move(outcome));
     };
     ledger_.record_outcome(std::move(outcome), lifetime_.guard(written));
 }
 
 void JobFlow::forget(std::uint64_t number) {
+    files_.drop(number);
     ledger_.remove(number, [](const Result<>&) {});
 }
 
 // ---- what the fleet reports
 
 void JobFlow::on_ready(const process::InstanceId& id, const process::InstanceInfo& info) {
+    if (FilesDesk::is_courier(id)) return files_.on_ready(id, info);
     roster_.ready(id, info);
     change().instance_ready(Clock::now(), id, info, roster_.policy(id.connector));
 }
 
 void JobFlow::on_changed(const process::InstanceId& id, const process::InstanceInfo& info) {
+    if (FilesDesk::is_courier(id)) return;
     roster_.changed(id, info);
     change().instance_changed(Clock::now(), id, info);
 }
 
 void JobFlow::on_leaving(const process::InstanceId& id) {
+    if (FilesDesk::is_courier(id)) return files_.on_leaving(id);
     roster_.leaving(id);
     change().instance_leaving(Clock::now(), id);
 }
 
 void JobFlow::on_gone(const process::InstanceId& id, const process::DeathReport& report) {
+    if (FilesDesk::is_courier(id)) return files_.on_gone(id, report);
     roster_.gone(id);
     change().instance_gone(Clock::now(), id, report);
 }
@@ -182,10 +197,12 @@ void JobFlow::on_service_gone(const std::string& connector, int index, const pro
 }
 
 void JobFlow::on_message(const process::InstanceId& id, ipc::FromConnector message) {
+    if (FilesDesk::is_courier(id)) return files_.on_message(id, message);
     const TimePoint now = Clock::now();
     std::visit(Overload{
                    [&](ipc::Accepted& m) { change().accepted(now, id, m); },
                    [&](ipc::Progress& m) { change().progress(now, id, m); },
+                   [&](ipc::Released& m) { change().released(now, id, m); },
                    [&](ipc::JobResult& m) { change().result(now, id, std::move(m)); },
                    [&](ipc::Failed& m) { change().failed(now, id, m); },
                    [&](ipc::ServiceRequest& m) { change().service_request(now, id, m); },
@@ -196,10 +213,15 @@ void JobFlow::on_message(const process::InstanceId& id, ipc::FromConnector messa
 
 void JobFlow::on_protocol_error(const process::InstanceId& id, const std::optional<std::string>& job_id,
                                 const std::string& code, const std::string& message) {
+    if (FilesDesk::is_courier(id)) {
+        if (job_id) files_.on_protocol_error(id, *job_id, code, message);
+        return;
+    }
     change().protocol_error(Clock::now(), id, job_id, code, message);
 }
 
 void JobFlow::on_status(const process::InstanceId& id, const ipc::Status& status) {
+    if (FilesDesk::is_courier(id)) return;
     roster_.status(id, status);
     turn_.request();
 }

@@ -17,6 +17,7 @@
 #include "supervisor/jobs/job_link.h"
 #include "supervisor/jobs/ledger.h"
 #include "supervisor/process/fleet.h"
+#include "supervisor/worker/files_desk.h"
 #include "supervisor/worker/roster.h"
 
 namespace emprops {
@@ -24,8 +25,8 @@ namespace emprops {
 class JobFlow final : public process::FleetListener {
   public:
     /// `roster` and `ledger` outlive it. `after_turn` is called when a turn is over.
-    JobFlow(boost::asio::any_io_executor executor, Roster& roster, jobs::Ledger& ledger,
-            std::function<void()> after_turn);
+    JobFlow(boost::asio::any_io_executor executor, const config::WorkerSettings& worker, Roster& roster,
+            jobs::Ledger& ledger, std::function<void()> after_turn);
     /// Before anything else: whom the actions go to; both outlive every call.
     void connect(process::Fleet& fleet, jobs::JobLink& link);
     void configure(const config::Settings& settings);  ///< also after a reload
@@ -39,6 +40,8 @@ class JobFlow final : public process::FleetListener {
     /// What could be taken at this moment. The slot that a job freed and its outcome are told in one batch:
     /// between them lies the ledger's disk.
     jobs::Room room() const { return {dispatcher_.shared_capacity(), dispatcher_.outcome_coming()}; }
+    /// See FilesDesk.
+    Result<std::string> deliver_again(const std::string& name) { return files_.deliver_again(name); }
     /// The Hub refused our token, and nothing is left to be done here.
     bool refused() const { return refused_; }
     /// No job is left here, and every outcome has been given to the link.
@@ -71,6 +74,7 @@ class JobFlow final : public process::FleetListener {
     process::Fleet* fleet_ = nullptr;
     jobs::JobLink* link_ = nullptr;
     jobs::Dispatcher dispatcher_;
+    FilesDesk files_;
     Turn turn_;
     Alarm wake_;
     bool refused_ = false;

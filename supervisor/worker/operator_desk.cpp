@@ -29,7 +29,9 @@ ipc::Json OperatorDesk::status() const {
     sources.ledger_problem = parts_.ledger.problem();
     sources.jobs = dispatcher.stats();
     for (const auto& job : dispatcher.running())
-        ++(job.state == jobs::JobState::running ? sources.running : sources.held);
+        ++(job.state == jobs::JobState::running      ? sources.running
+           : job.state == jobs::JobState::delivering ? sources.delivering
+                                                     : sources.held);
     for (auto& instance : parts_.fleet.snapshot()) {
         ConnectorLine line;
         if (instance.id) line.slots = dispatcher.slots(*instance.id);
@@ -78,6 +80,8 @@ Result<std::string> OperatorDesk::why(const std::string& connector) const {
         const std::string refusal = parts_.flow.jobs().refusal(Clock::now(), *instance.id);
         if (!refusal.empty()) text += "; " + refusal;
     }
+    if (text.empty() && connector == config::courier_name)
+        text = "it does not run: no store is configured, and no result has named a file yet";
     const auto view = parts_.link.view();
     if (!view.suspicion.empty()) text += "; " + view.suspicion;
     for (const auto& job : view.withheld)
@@ -172,6 +176,10 @@ Result<std::string> OperatorDesk::cancel(const std::string& job_id, const std::s
         return fmt::format("{} is being stopped already; `emprops-worker jobs` shows when it is gone",
                            job_id);
     return Error{"not_found", fmt::format("no job {} runs here", job_id)};
+}
+
+Result<std::string> OperatorDesk::deliver_again(const std::string& name) {
+    return parts_.flow.deliver_again(name);
 }
 
 // ---- settings

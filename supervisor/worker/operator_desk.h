@@ -40,6 +40,7 @@ class OperatorDesk final : public control::Operations {
     Result<std::string> resume(const std::string& connector) override;
     Result<std::string> reload() override;
     Result<std::string> cancel(const std::string& job_id, const std::string& reason) override;
+    Result<std::string> deliver_again(const std::string& name) override;
     Result<std::vector<std::string>> log_tail(const std::string& connector) const override;
     Result<control::Subscription> follow_log(const std::string& connector, control::OnLine on_line) override;
     Result<control::Subscription> follow_trace(const std::string& connector,

@@ -49,7 +49,8 @@ ReloadPlan plan_reload(const config::Settings& running, const config::Settings& 
     }
     plan.new_token = running.hub.token != fresh.hub.token && !running.hub.embedded;
     for (const auto& key : config::changed_keys(running, fresh)) {
-        const bool in_force = key.starts_with("log.") || key == "hub.token" || key == "hub.token_file";
+        const bool in_force = key.starts_with("log.") || key == "hub.token" || key == "hub.token_file" ||
+                              key.starts_with("files.") || key == "stores";
         if (!in_force) plan.waiting.push_back(key);
     }
     return plan;
@@ -59,6 +60,8 @@ void take_over(config::Settings& running, config::Settings fresh) {
     running.connectors = std::move(fresh.connectors);
     running.supervision = fresh.supervision;
     running.log = fresh.log;
+    running.files = fresh.files;
+    running.stores = fresh.stores;
     running.hub.token = fresh.hub.token;
     running.hub.token_file = fresh.hub.token_file;
 }

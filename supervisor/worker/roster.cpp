@@ -65,7 +65,7 @@ bool Roster::configured(const std::string& connector) const {
 }
 
 Result<> Roster::known(const std::string& connector) const {
-    if (configured(connector)) return Ok{};
+    if (configured(connector) || connector == config::courier_name) return Ok{};
     return Error{"not_found",
                  fmt::format("no connector is named '{}'; loaded: {}", connector,
                              connectors_.empty() ? "none" : fmt::format("{}", fmt::join(names(), ", ")))};

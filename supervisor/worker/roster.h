@@ -45,7 +45,7 @@ class Roster {
     std::vector<Action> take_actions();
 
     bool configured(const std::string& connector) const;
-    /// Error "not_found", with the names that are known.
+    /// Error "not_found", with the names that are known. The worker's own courier is one of them, whether it runs or not.
     Result<> known(const std::string& connector) const;
     /// How a connector is watched over; one that is not configured any more as any.
     const config::SupervisionSettings& policy(const std::string& connector) const;

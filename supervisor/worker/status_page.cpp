@@ -156,6 +156,7 @@ Json status_page(const StatusSources& s) {
         {"jobs",
          {{"running", s.running},
           {"held", s.held},
+          {"delivering", s.delivering},
           {"returned", s.jobs.returned},
           {"assigned", s.jobs.assigned},
           {"given", s.jobs.given},

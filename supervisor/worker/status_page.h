@@ -37,7 +37,8 @@ struct StatusSources {
     std::string ledger_problem = {};  ///< empty: it is healthy
     jobs::Stats jobs = {};
     std::size_t running = 0;
-    std::size_t held = 0;  ///< ours at the Hub, and with no connector
+    std::size_t held = 0;        ///< ours at the Hub, and with no connector
+    std::size_t delivering = 0;  ///< done but for their files
     std::vector<ConnectorLine> connectors = {};
 };
 ipc::Json status_page(const StatusSources& sources);

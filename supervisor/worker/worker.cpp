@@ -177,7 +177,7 @@ Result<> Worker::Impl::open_ledger(const std::string& hub) {
     auto opened = jobs::Ledger::open(std::move(options), loop_);
     if (!opened) return opened.error();
     ledger_ = std::move(opened).value();
-    flow_ = std::make_unique<JobFlow>(loop_, roster_, *ledger_, [this] { after_turn(); });
+    flow_ = std::make_unique<JobFlow>(loop_, settings().worker, roster_, *ledger_, [this] { after_turn(); });
     return Ok{};
 }
 
@@ -192,7 +192,7 @@ void Worker::Impl::start_fleet(const std::string& hub) {
     options.drain_timeout = settings().worker.drain_timeout;
     fleet_ = std::make_unique<process::Fleet>(loop_, *host_, *flow_, std::move(options));
     fleet_->subscribe("", process::Fleet::Lines::for_people, [this](const process::TraceLine& line) {
-        if (roster_.configured(line.id.connector)) tails_.keep(line);
+        if (roster_.known(line.id.connector)) tails_.keep(line);
     });
 }
 
@@ -276,7 +276,9 @@ void Worker::Impl::on_stop_signal(const std::string& name) {
 
 void Worker::Impl::after_turn() {
     if (flow_->refused()) leaving_.refused();
-    leaving_.look(Clock::now(), flow_->quiet(), link_->nothing_left());
+    // A delivery that is left to the next start keeps its job at the Hub; it is no outcome that waits.
+    const bool left_behind = flow_->jobs().leaves_deliveries() && link_->metrics().outbox_depth == 0;
+    leaving_.look(Clock::now(), flow_->quiet(), link_->nothing_left() || left_behind);
     carry_out();
 }
 

@@ -33,6 +33,7 @@ struct Talker : Operations {
     Result<std::string> resume(const std::string&) override { return std::string(); }
     Result<std::string> reload() override { return std::string(); }
     Result<std::string> cancel(const std::string&, const std::string&) override { return std::string(); }
+    Result<std::string> deliver_again(const std::string&) override { return std::string(); }
     Result<std::vector<std::string>> log_tail(const std::string&) const override {
         return std::vector<std::string>();
     }

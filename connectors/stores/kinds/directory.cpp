@@ -30,6 +30,12 @@ std::error_code last_error() {
 
 constexpr std::uint64_t sync_every = 64ull << 20;
 
+std::string job_of(const Cargo& cargo) {
+    for (const auto& [name, value] : cargo.values)
+        if (name == "job_id") return value;
+    return {};
+}
+
 /// A full disk and a share that is away may pass; what the folder is and who may write there does not.
 bool may_pass(const std::error_code& error) {
     static constexpr int lasting[] = {ENOTDIR, EACCES, EPERM, ENAMETOOLONG, EISDIR, ELOOP, EINVAL, EROFS};
@@ -149,8 +155,11 @@ class Directory : public Store {
 
     /// Null: it is there. A setback without a message: somebody else has the name now.
     std::optional<Setback> copy(int folder, const Cargo& cargo, const fs::path& target) const {
-        // No name that a file of a job can have.
-        const std::string partial = ".emprops-" + random_hex(16) + ".part";
+        // No name that a file of a job can have; the same at each try, so that what a killed process left is found.
+        const std::string partial =
+            ".emprops-" + sha256_hex(job_of(cargo) + "\n" + target.filename().string()).substr(0, 32) +
+            ".part";
+        ::unlinkat(folder, partial.c_str(), 0);
         const Descriptor file(
             ::openat(folder, partial.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
         if (!file.ok()) return failed(cargo, target, last_error().message(), may_pass(last_error()));

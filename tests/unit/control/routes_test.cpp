@@ -35,6 +35,10 @@ struct FakeOperations : Operations {
         called = "cancel " + job_id + " because " + reason;
         return std::string("cancelling");
     }
+    Result<std::string> deliver_again(const std::string& name) override {
+        called = "retry " + name;
+        return std::string("delivering");
+    }
     Result<std::vector<std::string>> log_tail(const std::string&) const override {
         return std::vector<std::string>{"a", "b"};
     }
@@ -75,6 +79,7 @@ TEST(ControlRoutes, EveryOperationReachesTheWorker) {
         {"POST", "/v1/drain", R"({"mode":"now"})", "drain:now "},
         {"POST", "/v1/resume", "", "resume "},
         {"POST", "/v1/cancel", R"({"job_id":"../x","reason":"why not"})", "cancel ../x because why not"},
+        {"POST", "/v1/retry", R"({"name":"../x"})", "retry ../x"},
     };
     for (const auto& row : rows) {
         FakeOperations operations;
@@ -110,6 +115,8 @@ TEST(ControlRoutes, BadRequestsAreRefusedWithAReason) {
     EXPECT_EQ(ask(operations, "DELETE", "/v1/status").status, 405);
     EXPECT_EQ(ask(operations, "GET", "/status").status, 404);
     EXPECT_EQ(ask(operations, "POST", "/v1/cancel").status, 400);
+    EXPECT_EQ(ask(operations, "POST", "/v1/retry").status, 400);
+    EXPECT_EQ(ask(operations, "POST", "/v1/retry", R"({"name":""})").status, 400);
     EXPECT_EQ(ask(operations, "POST", "/v1/cancel", "[1]").status, 400);
     EXPECT_EQ(ask(operations, "POST", "/v1/cancel", R"({"job_id":7})").status, 400);
     EXPECT_EQ(ask(operations, "POST", "/v1/drain", R"({"mode":"soon"})").status, 400);

@@ -68,6 +68,15 @@ inline std::string describe(const Action& action) {
         std::string operator()(const JudgeService& a) {
             return "judge " + a.connector + (a.verdict == process::ServiceVerdict::job ? " job" : " machine");
         }
+        std::string operator()(const CollectFiles& a) {
+            return "collect " + a.job_id + " at " + process::to_string(a.instance);
+        }
+        std::string operator()(const RenumberDelivery& a) {
+            return "renumber " + std::to_string(a.from) + " to " + std::to_string(a.to);
+        }
+        std::string operator()(const ResumeDelivery& a) {
+            return "resume delivery " + std::to_string(a.number);
+        }
         std::string operator()(const ReportProgress& a) {
             return "progress " + a.job_id + " " + std::to_string(a.progress.progress.value_or(-1));
         }
@@ -190,7 +199,7 @@ class Desk {
     void restored(const std::string& job_id, std::uint64_t of_number, const std::string& connector,
                   bool with_payload = true) {
         Assignment assignment{job_id, "t", 0, {R"({"n":2})"}, of_number};
-        dispatcher.left({std::move(assignment), {{"w-0"}, connector, 1, with_payload}}, 60s);
+        dispatcher.left({std::move(assignment), {{"w-0"}, connector, 1, with_payload}, {}}, 60s);
         dispatcher.confirmed(now, of_number);
         collect();
     }
@@ -203,7 +212,19 @@ class Desk {
     }
     void result(const process::InstanceId& instance, const std::string& job_id,
                 std::string text = R"({"ok":1.10})") {
-        dispatcher.result(now, instance, {job_id, {std::move(text)}});
+        dispatcher.result(now, instance, {job_id, {std::move(text)}, {}});
+        collect();
+    }
+    /// A result with one file, which it mentions.
+    void result_with_file(const process::InstanceId& instance, const std::string& job_id,
+                          std::string text = R"({"image":{"$file":0}})") {
+        ipc::ResultFile file;
+        file.path = file.name = "a.png";
+        dispatcher.result(now, instance, {job_id, {std::move(text)}, {file}});
+        collect();
+    }
+    void releases(const process::InstanceId& instance, const std::string& job_id) {
+        dispatcher.released(now, instance, {job_id});
         collect();
     }
     void fails(const process::InstanceId& instance, const std::string& job_id,

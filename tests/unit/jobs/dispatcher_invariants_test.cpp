@@ -68,8 +68,7 @@ class World {
                 break;
             case 8:
             case 9:
-                if (auto job = any_held())
-                    dispatcher_->result(now_, job->first, {job->second, {R"({"r":1})"}});
+                if (auto job = any_held()) say_result(*job);
                 break;
             case 10:
                 if (auto job = any_held()) fail(*job);
@@ -106,6 +105,16 @@ class World {
             case 16:
                 if (!live_.empty()) dispatcher_->return_wanted(now_, live_.rbegin()->second);
                 break;
+            case 17:
+                if (auto job = any_held()) {
+                    released_.insert(*job);
+                    dispatcher_->released(now_, job->first, {job->second});
+                }
+                break;
+            case 18:
+            case 19:
+                deliver_one();
+                break;
         }
         perform();
         if (pick(3)) answer_ledger();
@@ -126,6 +135,10 @@ class World {
         claims_.clear();
         for (int i = 0; i < 100; ++i) {
             answer_ledger();
+            while (!collecting_.empty() || !delivering_.empty()) {
+                deliver_one();
+                perform();
+            }
             now_ += 10s;
             wake();
             perform();
@@ -156,6 +169,8 @@ class World {
         perform();
     }
     std::uint64_t assignments() const { return number_; }
+    void bring_files() { with_files_ = true; }
+    std::uint64_t times_delivered() const { return times_delivered_; }
     std::uint64_t times_prepared() const { return times_prepared_; }
     Stats stats() const { return dispatcher_->stats(); }
     TimePoint now() const { return now_; }
@@ -234,6 +249,32 @@ class World {
         claims_.erase(job_id);
         live_[++number_] = job_id;
         dispatcher_->assigned(now_, Assignment{job_id, type, 0, {}, number_}, "w");
+    }
+    void say_result(const std::pair<InstanceId, std::string>& job) {
+        ipc::JobResult result{job.second, {R"({"r":1})"}, {}};
+        if (with_files_ && pick(2)) {
+            result.result = ipc::RawJson(R"({"r":{"$file":0}})");
+            result.files.emplace_back().name = "a.png";
+        }
+        dispatcher_->result(now_, job.first, std::move(result));
+    }
+    /// supervisor/files does the next thing for some job.
+    void deliver_one() {
+        if (!collecting_.empty() && (delivering_.empty() || pick(2))) {
+            const std::uint64_t number = *collecting_.begin();
+            collecting_.erase(number);
+            if (pick(5) == 0) return dispatcher_->not_collected(now_, number, {"internal", "no", true, {}});
+            dispatcher_->collected(now_, number);
+            delivering_.insert(number);
+        } else if (!delivering_.empty()) {
+            const std::uint64_t number = *delivering_.begin();
+            delivering_.erase(number);
+            ++times_delivered_;
+            if (pick(5) == 0)
+                dispatcher_->delivered(now_, number, Failed{{"service_unavailable", "no", true, {}}});
+            else
+                dispatcher_->delivered(now_, number, Completed{{R"({"r":1})"}});
+        }
     }
     void fail(const std::pair<InstanceId, std::string>& job) {
         const char* codes[] = {"service_error", "not_started", "cancelled"};
@@ -347,6 +388,7 @@ class World {
     void on(const JobEnded& action) {
         unanswered_.erase({action.instance, action.job_id});
         prepared_.erase({action.instance, action.job_id});
+        released_.erase({action.instance, action.job_id});
         EXPECT_EQ(held_.erase({action.instance, action.job_id}), 1u) << "ended " << action.job_id << " twice";
     }
     void on(const StopInstance& action) {
@@ -356,6 +398,16 @@ class World {
         instance->second.stopped = true;
     }
     void on(const JudgeService&) {}
+    void on(const CollectFiles& action) {
+        EXPECT_TRUE(live_.contains(action.number));
+        EXPECT_TRUE(held_.contains({action.instance, action.job_id}));
+        EXPECT_TRUE(collecting_.insert(action.number).second);
+    }
+    void on(const RenumberDelivery& action) {
+        if (collecting_.erase(action.from) > 0) collecting_.insert(action.to);
+        if (delivering_.erase(action.from) > 0) delivering_.insert(action.to);
+    }
+    void on(const ResumeDelivery&) { ADD_FAILURE() << "nothing was left by an earlier worker"; }
     void on(const ReportProgress& action) { EXPECT_TRUE(live_.contains(action.number)); }
     void on(const ForwardServiceRequest&) {}
     void on(const Finished& action) {
@@ -373,6 +425,8 @@ class World {
         ASSERT_NE(it, live_.end()) << job_id << " number " << number << " ended twice or was never assigned";
         EXPECT_EQ(it->second, job_id);
         live_.erase(it);
+        collecting_.erase(number);
+        delivering_.erase(number);
     }
 
     void check() {
@@ -403,10 +457,16 @@ class World {
         }
     }
 
+    /// Jobs that take a slot: at least so many, since not every job that says so is released.
     int running_on(const InstanceId& id) const {
-        return static_cast<int>(std::count_if(held_.begin(), held_.end(), [&](const auto& job) {
+        const auto runs = [&](const auto& job) {
             return job.first == id && !unanswered_.contains(job) && !prepared_.contains(job);
-        }));
+        };
+        const auto released = std::count_if(held_.begin(), held_.end(), [&](const auto& job) {
+            return runs(job) && released_.contains(job);
+        });
+        return static_cast<int>(std::count_if(held_.begin(), held_.end(), runs) -
+                                std::min<std::ptrdiff_t>(released, policy_.released_jobs));
     }
 
     std::mt19937 random_;
@@ -423,6 +483,10 @@ class World {
     std::set<std::pair<InstanceId, std::string>> prepared_;    // likewise
     std::vector<std::pair<InstanceId, std::string>> refused_;
     std::vector<std::pair<InstanceId, std::string>> not_begun_;
+    std::set<std::pair<InstanceId, std::string>> released_;  // likewise, or said to be
+    std::set<std::uint64_t> collecting_, delivering_;
+    std::uint64_t times_delivered_ = 0;
+    bool with_files_ = false;
     std::uint64_t times_prepared_ = 0;
     std::map<std::uint64_t, std::string> live_;
     std::map<std::string, std::string> claims_;  // job id, type
@@ -460,6 +524,25 @@ TEST(Invariants, HoldWhereJobsAreClaimedAhead) {
         prepared += world.times_prepared();
     }
     EXPECT_GT(prepared, 200u);
+}
+
+TEST(Invariants, HoldWhereResultsHaveFilesAndJobsAreReleased) {
+    std::uint64_t delivered = 0;
+    for (unsigned seed = 1; seed <= 100 && !::testing::Test::HasFailure(); ++seed) {
+        SCOPED_TRACE("seed " + std::to_string(seed));
+        World world(seed, 1 + static_cast<int>(seed % 5), 200,
+                    {2,  3,  4,  4,  4,  5,  5,  6,  6,  7,  7,  7,  7,  7,  8,  8, 9,
+                     10, 11, 11, 12, 13, 14, 15, 16, 17, 17, 17, 18, 18, 18, 19, 19},
+                    Ahead::Rule(seed % 3));
+        world.bring_files();
+        for (int i = 0; i < 400; ++i) {
+            world.step();
+            if (i % 10 == 0) world.restart_what_is_down();
+        }
+        world.wind_down();
+        delivered += world.times_delivered();
+    }
+    EXPECT_GT(delivered, 200u);
 }
 
 TEST(Invariants, ADayOfEightCrashingConnectorsEndsEachAssignmentOnce) {

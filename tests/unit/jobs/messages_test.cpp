@@ -9,7 +9,8 @@ struct Listener : Bench {
     CapacityTeller capacity{records};
     Placing placing{records, 30s};
     Ending ending{records, placing, capacity};
-    Messages messages{records, placing, ending};
+    Collecting collecting{records, placing, ending};
+    Messages messages{records, placing, ending, collecting};
     ServiceFaults faults{records, ending};
     Instance& a = ready("a", 3);
 };

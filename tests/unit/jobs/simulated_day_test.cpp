@@ -317,6 +317,9 @@ class Day {
                   connector.life->stop_process(action.instance.generation, action.reason, action.text, now_));
     }
     void on(JudgeService&) {}
+    void on(CollectFiles& action) { ADD_FAILURE() << action.job_id << ": no result names files here"; }
+    void on(RenumberDelivery&) {}
+    void on(ResumeDelivery&) {}
     void on(ReportProgress& action) { EXPECT_EQ(live_.count(action.number), 1u); }
     void on(ForwardServiceRequest&) {}
     void on(Finished& action) {

@@ -71,7 +71,10 @@ struct FlowBench : testing::Test {
         options.state_dir = dir.path();
         options.durability = jobs::Durability::process;
         ledger = jobs::Ledger::open(options, io.get_executor()).value();
-        flow = std::make_unique<JobFlow>(io.get_executor(), roster, *ledger, [this] { ++turns; });
+        config::WorkerSettings worker;
+        worker.state_dir = dir.path();
+        worker.durability = "process";
+        flow = std::make_unique<JobFlow>(io.get_executor(), worker, roster, *ledger, [this] { ++turns; });
         process::FleetOptions fleet_options;
         fleet_options.state_dir = dir.path();
         fleet = std::make_unique<process::Fleet>(io.get_executor(), *host, *flow, fleet_options);

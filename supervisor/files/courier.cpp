@@ -1,0 +1,85 @@
+#include "supervisor/files/courier.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+#include "ipc/web/host.h"
+#include "ipc/web/url.h"
+
+namespace emprops::files {
+namespace {
+
+/// By which the worker's own HTTP goes out: the courier goes the same way.
+constexpr const char* for_http[] = {"HTTPS_PROXY",   "https_proxy",  "http_proxy",    "HTTP_PROXY",
+                                    "ALL_PROXY",     "all_proxy",    "NO_PROXY",      "no_proxy",
+                                    "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE"};
+
+/// The Hub is on this machine, and so is whoever opens a link.
+bool client_is_here(const config::HubSettings& hub) {
+    if (hub.embedded) return true;
+    if (hub.url.empty()) return web::is_loopback_host(hub.host);
+    const auto url = web::Url::parse(hub.url);
+    return url && web::is_loopback_host(url->host);
+}
+
+const std::vector<std::string>& wanted_stores(const ipc::ResultFile& file, const std::string& connector,
+                                              const config::Settings& settings) {
+    if (file.deliver && !file.deliver->empty()) return *file.deliver;
+    const auto found = std::find_if(settings.connectors.begin(), settings.connectors.end(),
+                                    [&](const auto& each) { return each.name == connector; });
+    if (found != settings.connectors.end() && !found->deliver.empty()) return found->deliver;
+    return settings.files.deliver;
+}
+
+}  // namespace
+
+config::ConnectorSettings courier_settings(const config::Settings& settings,
+                                           const std::filesystem::path& spool) {
+    config::ConnectorSettings courier;
+    courier.name = courier_name;
+    courier.supervision = settings.supervision;
+    // How long a file is tried is its own setting, and the courier says that it is alive.
+    courier.supervision.job_timeout = config::off;
+    courier.supervision.max_jobs = 0;
+    // What stands in a result stood in a line of its before.
+    courier.supervision.max_line_bytes =
+        std::max(courier.supervision.max_line_bytes, settings.hub.send_limit + config::MiB);
+    courier.supervision.no_new_privs = true;
+    courier.supervision.user.clear();
+    for (const char* name : for_http)
+        if (const char* value = std::getenv(name)) courier.env[name] = value;
+    courier.concurrency = settings.files.at_once;
+    nlohmann::json stores = settings.stores;
+    stores["reference"] = {{"type", "reference"},
+                           {"base_url", settings.files.reference_base_url},
+                           {"allow_local", client_is_here(settings.hub)}};
+    courier.settings = {{"stores", std::move(stores)},
+                        {"spool", spool.string()},
+                        {"deliver_timeout", std::to_string(settings.files.deliver_timeout.count()) + "ms"}};
+    return courier;
+}
+
+ipc::FilesOffer offer_of(const config::Settings& settings) {
+    ipc::FilesOffer offer;
+    for (const auto& [name, store] : settings.stores.items())
+        offer.stores.push_back(name);
+    offer.stores.emplace_back("inline");
+    offer.stores.emplace_back("reference");
+    return offer;
+}
+
+void choose_stores(FileOnWay& file, const std::string& connector, const config::Settings& settings) {
+    const std::vector<std::string> known = offer_of(settings).stores;
+    file.stores.clear();
+    for (const std::string& name : wanted_stores(file.file, connector, settings)) {
+        if (std::find(known.begin(), known.end(), name) != known.end())
+            file.stores.push_back(name);
+        else
+            file.passed_over.push_back(name + ": there is no [stores." + name + "]");
+    }
+    if (file.stores.empty())
+        file.failed = ipc::JobError{ipc::code::service_unavailable, "no store is left to take it", true, {}};
+}
+
+}  // namespace emprops::files

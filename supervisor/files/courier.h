@@ -1,0 +1,28 @@
+#pragma once
+// The courier as a process: connectors/courier, run by the fleet as any connector is, but unknown to the Hub.
+// Pure, but for the variables of proxies and certificates, which it gets from our environment.
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "config/settings.h"
+#include "ipc/messages.h"
+#include "supervisor/files/delivery.h"
+
+namespace emprops::files {
+
+/// Its name in logs, `status` and `why`; no connector may have it (config/connectors.cpp).
+inline constexpr const char* courier_name = config::courier_name;
+
+config::ConnectorSettings courier_settings(const config::Settings& settings,
+                                           const std::filesystem::path& spool);
+
+/// What connectors are told: the stores that there are.
+ipc::FilesOffer offer_of(const config::Settings& settings);
+
+/// Where a file goes: as it says itself, or its connector's configuration, or [files]. A name that is no store is passed
+/// over, with a sentence in FileOnWay::passed_over; where there is no other, the file has failed.
+void choose_stores(FileOnWay& file, const std::string& connector, const config::Settings& settings);
+
+}  // namespace emprops::files

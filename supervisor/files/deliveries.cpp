@@ -1,0 +1,416 @@
+#include "supervisor/files/deliveries.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "ipc/envelope.h"
+#include "ipc/text/people.h"
+
+namespace emprops::files {
+namespace {
+
+/// What an entry has beside base64 of the file, and what a frame has beside the result.
+constexpr std::uint64_t beside_data = 1024, beside_result = 64u << 10;
+
+std::string count_of(std::size_t count, const char* what) {
+    return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
+
+std::uint64_t as_base64(std::uint64_t bytes) {
+    return (bytes + 2) / 3 * 4;
+}
+
+/// An interim note of a larger result costs more than bringing its files away once more, under the same names.
+constexpr std::size_t largest_noted = 64u << 10;
+
+std::string id_of(const Delivery& delivery, std::size_t index) {
+    return delivery.folder + "/" + std::to_string(index);
+}
+
+bool has(const std::vector<std::string>& words, const char* word) {
+    return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+std::vector<std::string> detours(const ipc::Json& fields) {
+    std::vector<std::string> texts;
+    const auto found = fields.find("detours");
+    if (found == fields.end() || !found->is_array()) return texts;
+    for (const auto& each : *found)
+        if (each.is_string()) texts.push_back(each.get<std::string>());
+    return texts;
+}
+
+}  // namespace
+
+// ---- jobs
+
+void Deliveries::add(TimePoint now, Delivery delivery) {
+    Item item{std::move(delivery), {}, {}, now, {}};
+    item.mentions = mentions(item.delivery);
+    for (std::size_t i = 0; i < item.delivery.files.size(); ++i)
+        if (!item.delivery.files[i].ended()) item.waiting[i] = now;
+    items_.push_back(std::move(item));
+    if (couriers_.empty() && items_.size() == 1) no_courier_since_ = now;  // nobody has missed it before
+    const auto added = std::prev(items_.end());
+    if (added->waiting.empty()) return end(added);
+    give(now);
+}
+
+void Deliveries::renumber(std::uint64_t from, std::uint64_t to) {
+    for (Item& item : items_) {
+        if (item.delivery.number != from) continue;
+        item.delivery.number = to;
+        record(item);
+    }
+}
+
+void Deliveries::drop(TimePoint now, std::uint64_t number) {
+    const auto item = std::find_if(items_.begin(), items_.end(),
+                                   [&](const Item& i) { return i.delivery.number == number; });
+    if (item == items_.end()) return;
+    for (const auto& [id, courier] : couriers_)
+        for (const auto& [job_id, said_at] : courier.in_hand)
+            if (const auto found = find(job_id); found && found->item == item)
+                actions_.push_back(CancelFile{id, job_id});
+    actions_.push_back(RemoveFolder{item->delivery.folder});
+    items_.erase(item);
+    give(now);
+}
+
+bool Deliveries::holds(std::uint64_t number) const {
+    return std::any_of(items_.begin(), items_.end(),
+                       [&](const Item& item) { return item.delivery.number == number; });
+}
+
+bool Deliveries::holds_folder(const std::string& folder) const {
+    return std::any_of(items_.begin(), items_.end(),
+                       [&](const Item& item) { return item.delivery.folder == folder; });
+}
+
+// ---- the courier
+
+void Deliveries::courier_ready(TimePoint now, const process::InstanceId& id, int slots) {
+    couriers_[id].slots = slots;
+    no_courier_since_.reset();
+    give(now);
+}
+
+void Deliveries::courier_leaving(const process::InstanceId& id) {
+    if (const auto courier = couriers_.find(id); courier != couriers_.end()) courier->second.leaving = true;
+}
+
+void Deliveries::courier_gone(TimePoint now, const process::InstanceId& id, bool planned,
+                              const std::string& how) {
+    const auto courier = couriers_.find(id);
+    if (courier == couriers_.end()) return;
+    const auto in_hand = std::move(courier->second.in_hand);
+    couriers_.erase(courier);
+    if (couriers_.empty()) no_courier_since_ = now;
+    for (const auto& [job_id, said_at] : in_hand) {
+        const auto found = find(job_id);
+        if (!found) continue;
+        found->item->waiting[found->index] = now;
+        if (planned) continue;
+        FileOnWay& each = file(*found);
+        // Of several files nobody knows which one it was.
+        if (in_hand.size() == 1 || each.deaths + 1 < policy_.deaths_next) ++each.deaths;
+        actions_.push_back(Note{Note::Level::warn,
+                                "the courier ended with \"" + each.file.name + "\" in hand (" + how + "), " +
+                                    count_of(static_cast<std::size_t>(each.deaths), "time"),
+                                "", found->item->delivery.job_id});
+        if (each.deaths >= policy_.deaths_next) {
+            pass_over(each, "the courier ended " + std::to_string(each.deaths) +
+                                " times while it took the file there");
+            each.deaths = policy_.deaths_alone;
+        }
+        file_changed(now, found->item, true);
+    }
+    give(now);
+}
+
+void Deliveries::not_given(TimePoint now, const process::InstanceId& id, const std::string& job_id,
+                           const std::string& why) {
+    const auto courier = couriers_.find(id);
+    if (courier == couriers_.end() || courier->second.in_hand.erase(job_id) == 0) return;
+    if (const auto found = find(job_id)) found->item->waiting[found->index] = now;
+    if (!why.empty() && why != told_trouble_)
+        actions_.push_back(Note{Note::Level::error, "no file can be given to the courier: " + why, "", ""});
+    told_trouble_ = why;
+    paused_until_ = now + policy_.pause;
+}
+
+void Deliveries::progress(TimePoint now, const ipc::Progress& message) {
+    for (auto& [id, courier] : couriers_)
+        if (const auto mine = courier.in_hand.find(message.job_id); mine != courier.in_hand.end())
+            mine->second = now;
+    if (const auto found = find(message.job_id))
+        tell(now, *found->item,
+             message.message.empty() ? "" : file(*found).file.name + ": " + message.message);
+}
+
+void Deliveries::file_delivered(TimePoint now, const process::InstanceId& id, const ipc::JobResult& message) {
+    let_go(id, message.job_id);
+    const auto found = find(message.job_id);
+    if (!found) return give(now);
+    FileOnWay& each = file(*found);
+    const ipc::ScanOutcome scanned = ipc::scan_envelope(message.result.text(), {"entry"});
+    const auto entry = scanned.envelope ? scanned.envelope->find("entry") : std::nullopt;
+    if (!entry) {
+        each.failed = ipc::JobError{ipc::code::internal, "the courier said no entry for it", true, {}};
+        return file_changed(now, found->item, false);
+    }
+    each.entry = std::string(*entry);
+    const ipc::ScanOutcome inside = ipc::scan_envelope(*each.entry, {"data"});
+    each.keeps_entry = inside.envelope && !inside.envelope->find("data");
+    for (std::string& detour : detours(scanned.envelope->fields)) {
+        actions_.push_back(Note{Note::Level::warn, "\"" + each.file.name + "\" took a detour: " + detour, "",
+                                found->item->delivery.job_id});
+        each.passed_over.push_back(std::move(detour));
+    }
+    file_changed(now, found->item, each.keeps_entry);
+}
+
+void Deliveries::file_failed(TimePoint now, const process::InstanceId& id, const std::string& job_id,
+                             const ipc::JobError& error) {
+    let_go(id, job_id);
+    const auto found = find(job_id);
+    if (!found) return give(now);
+    FileOnWay& each = file(*found);
+    if (error.code == ipc::code::drained || error.code == ipc::code::not_started) {
+        found->item->waiting[found->index] = now;  // it leaves; the next one goes on
+        return give(now);
+    }
+    each.failed = error;
+    file_changed(now, found->item, false);
+}
+
+// ---- time
+
+std::optional<TimePoint> Deliveries::next_wakeup() const {
+    Earliest next;
+    next.add(paused_until_);
+    if (no_courier_since_ && !items_.empty()) next.add(*no_courier_since_ + policy_.courier_patience);
+    for (const auto& [id, courier] : couriers_)
+        for (const auto& [job_id, said_at] : courier.in_hand)
+            if (!courier.stopping) next.add(said_at + policy_.hand_patience);
+    return next.at();
+}
+
+void Deliveries::on_time(TimePoint now) {
+    if (paused_until_ && *paused_until_ <= now) paused_until_.reset();
+    if (no_courier_since_ && *no_courier_since_ + policy_.courier_patience <= now) fail_overdue(now);
+    stop_silent(now);
+    give(now);
+}
+
+/// No courier has been there for too long: whatever waits has failed.
+void Deliveries::fail_overdue(TimePoint now) {
+    std::vector<std::string> overdue;
+    for (const Item& item : items_)
+        for (const auto& [index, since] : item.waiting)
+            overdue.push_back(id_of(item.delivery, index));
+    for (const std::string& job_id : overdue) {
+        const auto found = find(job_id);
+        if (!found) continue;
+        file(*found).failed =
+            ipc::JobError{ipc::code::service_unavailable,
+                          "no courier has run for " + human_duration(policy_.courier_patience) +
+                              "; see `emprops-worker why courier`",
+                          true,
+                          {}};
+        file_changed(now, found->item, false);
+    }
+    no_courier_since_ = now;
+}
+
+void Deliveries::stop_silent(TimePoint now) {
+    for (auto& [id, courier] : couriers_) {
+        for (const auto& [job_id, said_at] : courier.in_hand) {
+            if (courier.stopping || said_at + policy_.hand_patience > now) continue;
+            courier.stopping = courier.leaving = true;
+            const auto found = find(job_id);
+            actions_.push_back(StopCourier{id, "it has said nothing of " +
+                                                   (found ? "\"" + file(*found).file.name + "\"" : "a file") +
+                                                   " for " + human_duration(policy_.hand_patience)});
+        }
+    }
+}
+
+std::vector<Deliveries::Action> Deliveries::take_actions() {
+    return std::exchange(actions_, {});
+}
+
+// ---- which file is next
+
+std::optional<Deliveries::Found> Deliveries::find(const std::string& job_id) {
+    const std::size_t slash = job_id.rfind('/');
+    std::size_t index = 0;
+    const char* const end = job_id.data() + job_id.size();
+    if (slash == job_id.npos || std::from_chars(job_id.data() + slash + 1, end, index).ptr != end)
+        return std::nullopt;
+    const auto item = std::find_if(items_.begin(), items_.end(), [&](const Item& each) {
+        return job_id.compare(0, slash, each.delivery.folder) == 0;
+    });
+    if (item == items_.end() || index >= item->delivery.files.size()) return std::nullopt;
+    return Found{item, index};
+}
+
+Deliveries::Courier* Deliveries::free_courier(process::InstanceId& id) {
+    for (auto& [each, courier] : couriers_) {
+        if (courier.leaving || courier.in_hand.size() >= static_cast<std::size_t>(courier.slots)) continue;
+        id = each;
+        return &courier;
+    }
+    return nullptr;
+}
+
+std::size_t Deliveries::in_hand() const {
+    std::size_t count = 0;
+    for (const auto& [id, courier] : couriers_)
+        count += courier.in_hand.size();
+    return count;
+}
+
+void Deliveries::let_go(const process::InstanceId& id, const std::string& job_id) {
+    if (const auto courier = couriers_.find(id); courier != couriers_.end())
+        courier->second.in_hand.erase(job_id);
+    actions_.push_back(FileEnded{id, job_id});
+}
+
+void Deliveries::give(TimePoint now) {
+    if (paused_until_) return;
+    for (const auto& [id, courier] : couriers_)
+        for (const auto& [job_id, said_at] : courier.in_hand)
+            if (const auto found = find(job_id); found && file(*found).deaths >= policy_.deaths_alone) return;
+    for (Item& item : items_) {
+        while (!item.waiting.empty()) {
+            process::InstanceId id;
+            Courier* courier = free_courier(id);
+            if (courier == nullptr) return;
+            const std::size_t index = item.waiting.begin()->first;
+            const bool alone = item.delivery.files[index].deaths >= policy_.deaths_alone;
+            if (alone && in_hand() > 0) return;
+            give_one(now, id, *courier, item, index);
+            if (alone) return;
+        }
+    }
+}
+
+void Deliveries::give_one(TimePoint now, const process::InstanceId& id, Courier& courier, Item& item,
+                          std::size_t index) {
+    const std::string job_id = id_of(item.delivery, index);
+    ipc::Job job;
+    job.job_id = job_id;
+    job.job_type = "deliver";
+    job.attempt = item.delivery.files[index].deaths + 1;
+    const bool repeat = !item.given_before.insert(index).second || item.delivery.resumed;
+    job.payload = courier_payload(item.delivery, index, inline_bytes(item, index), repeat);
+    item.waiting.erase(index);
+    courier.in_hand[job_id] = now;
+    actions_.push_back(GiveFile{id, std::move(job)});
+}
+
+/// What other files of the result take, and may take, of the frame is taken.
+std::uint64_t Deliveries::inline_bytes(const Item& item, std::size_t index) const {
+    const auto needs = [&](std::size_t i) {
+        return (as_base64(item.delivery.files[i].bytes) + beside_data) * item.mentions[i];
+    };
+    std::uint64_t taken = beside_result + item.delivery.result.text().size();
+    for (std::size_t i = 0; i < item.delivery.files.size(); ++i) {
+        const FileOnWay& each = item.delivery.files[i];
+        const bool under_way = i != index && !each.ended() && !item.waiting.contains(i);
+        if (each.entry) taken += (each.entry->size() + beside_data) * item.mentions[i];
+        if (under_way && has(each.stores, "inline") && taken + needs(i) <= policy_.frame_bytes)
+            taken += needs(i);
+    }
+    const std::uint64_t room = policy_.frame_bytes - std::min(policy_.frame_bytes, taken);
+    const std::uint64_t each = room / std::max<std::size_t>(1, item.mentions[index]);
+    return (each - std::min(each, beside_data)) / 4 * 3;
+}
+
+/// The first of its stores.
+void Deliveries::pass_over(FileOnWay& each, const std::string& why) {
+    if (!each.stores.empty()) {
+        each.passed_over.push_back(each.stores.front() + ": " + why);
+        each.stores.erase(each.stores.begin());
+    }
+    if (each.stores.empty()) each.failed = ipc::JobError{ipc::code::internal, why, true, {}};
+}
+
+// ---- what is told
+
+void Deliveries::record(const Item& item) {
+    const Delivery& delivery = item.delivery;
+    actions_.push_back(
+        RecordDelivery{delivery.number, delivery.job_id, delivery.result, state_text(delivery)});
+}
+
+void Deliveries::tell(TimePoint now, Item& item, const std::string& what) {
+    if (now - item.told_at < policy_.told_every) return;
+    item.told_at = now;
+    const auto& all = item.delivery.files;
+    const auto done =
+        std::count_if(all.begin(), all.end(), [](const FileOnWay& f) { return f.entry.has_value(); });
+    ipc::Progress progress;
+    progress.status = "delivering";
+    progress.message = "delivering " +
+                       std::to_string(std::min<std::size_t>(static_cast<std::size_t>(done) + 1, all.size())) +
+                       " of " + std::to_string(all.size()) + (what.empty() ? "" : ": " + what);
+    actions_.push_back(TellDelivery{item.delivery.number, std::move(progress)});
+}
+
+/// The item may be gone afterwards.
+void Deliveries::file_changed(TimePoint now, Items::iterator item, bool worth_noting) {
+    const auto& all = item->delivery.files;
+    for (std::size_t i = 0; i < all.size(); ++i)
+        if (all[i].ended()) item->waiting.erase(i);
+    if (std::all_of(all.begin(), all.end(), [](const FileOnWay& f) { return f.ended(); })) {
+        end(item);
+    } else {
+        if (worth_noting && item->delivery.result.text().size() <= largest_noted) record(*item);
+        tell(now, *item, "");
+    }
+    give(now);
+}
+
+void Deliveries::end(Items::iterator item) {
+    EndDelivery ended{std::move(item->delivery), jobs::Completed{}, false};
+    items_.erase(item);
+    std::string reasons;
+    std::optional<ipc::JobError> error;
+    std::size_t failures = 0;
+    for (const FileOnWay& each : ended.delivery.files) {
+        if (!each.failed) continue;
+        ++failures;
+        if (!error) error = each.failed;
+        error->retryable = error->retryable || each.failed->retryable;
+        std::string why = each.failed->message;
+        for (const std::string& passed : each.passed_over)
+            why += "; " + passed;
+        add_item(reasons, "\"" + each.file.name + "\": " + why, "; ");
+    }
+    const bool in_a_frame = !error && ended.delivery.number != 0;  // of a retry nobody gets the result
+    const std::uint64_t bytes = !in_a_frame ? 0 : finished_bytes(ended.delivery) + beside_result;
+    if (bytes > policy_.frame_bytes) {
+        ended.value =
+            jobs::Failed{{ipc::code::result_too_large,
+                          "with the entries of its files the result has " + human_bytes(bytes) +
+                              ", and the Hub takes " + human_bytes(policy_.frame_bytes) +
+                              " (hub.send_limit); deliver files to a store instead of `inline`, or mention "
+                              "each once",
+                          false,
+                          {}}};
+        ended.kept = true;
+    } else if (error) {
+        error->message = std::to_string(failures) + " of " + count_of(ended.delivery.files.size(), "file") +
+                         " of the result could not be delivered: " + reasons;
+        ended.value = jobs::Failed{std::move(*error)};
+        ended.kept = true;
+    } else {
+        ended.value = jobs::Completed{finished_result(ended.delivery)};
+    }
+    actions_.push_back(std::move(ended));
+}
+
+}  // namespace emprops::files

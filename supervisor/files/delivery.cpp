@@ -1,0 +1,251 @@
+#include "supervisor/files/delivery.h"
+
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <utility>
+
+#include "ipc/envelope.h"
+#include "ipc/file_marks.h"
+#include "ipc/json_text.h"
+#include "ipc/object_text.h"
+#include "ipc/text/people.h"
+#include "ipc/text/values.h"
+
+namespace emprops::files {
+namespace {
+
+namespace fs = std::filesystem;
+using ipc::Json;
+using ipc::ObjectText;
+
+ObjectText& add_file(ObjectText& out, const ipc::ResultFile& file) {
+    out.add_if(!file.path.empty(), "path", file.path)
+        .add_if(!file.url.empty(), "url", file.url)
+        .add("name", file.name)
+        .add_if(!file.mime_type.empty(), "mime_type", file.mime_type)
+        .add_if(!file.kind.empty(), "kind", file.kind)
+        .add_if(!file.node.empty(), "node", file.node)
+        .add_if(!file.more.empty(), "more", file.more);
+    return out;
+}
+
+std::string array_text(const std::vector<std::string>& items) {
+    std::string text = "[";
+    for (const std::string& item : items)
+        text += (text.size() > 1 ? "," : "") + item;
+    return text + "]";
+}
+
+std::vector<std::string> texts_of(const Json& object, const char* key) {
+    std::vector<std::string> texts;
+    const auto found = object.find(key);
+    if (found == object.end() || !found->is_array()) return texts;
+    for (const Json& each : *found)
+        if (each.is_string()) texts.push_back(each.get<std::string>());
+    return texts;
+}
+
+/// Servers and key templates put "_" in the place of what does not belong into a name.
+std::string as_in_a_key(const std::string& name) {
+    std::string key = text::lower(name);
+    for (char& c : key)
+        if (static_cast<unsigned char>(c) < 0x80 && std::isalnum(static_cast<unsigned char>(c)) == 0 &&
+            c != '-' && c != '.')
+            c = '_';
+    const std::size_t end = key.find_last_not_of("._");
+    return key.substr(0, end == key.npos ? 0 : end + 1);
+}
+
+FileOnWay read_file(const Json& from) {
+    FileOnWay one;
+    one.file.path = ipc::text_or_empty(from, "path");
+    one.file.url = ipc::text_or_empty(from, "url");
+    one.file.name = ipc::text_or_empty(from, "name");
+    one.file.mime_type = ipc::text_or_empty(from, "mime_type");
+    one.file.kind = ipc::text_or_empty(from, "kind");
+    one.file.node = ipc::text_or_empty(from, "node");
+    if (const auto more = from.find("more"); more != from.end() && more->is_object()) one.file.more = *more;
+    one.place = ipc::text_or_empty(from, "place");
+    one.bytes = from.value("bytes", std::uint64_t{0});
+    one.stores = texts_of(from, "stores");
+    one.deaths = from.value("deaths", 0);
+    if (const auto entry = from.find("entry"); entry != from.end() && entry->is_object())
+        one.entry = ipc::dump(*entry);
+    one.passed_over = texts_of(from, "passed_over");
+    return one;
+}
+
+}  // namespace
+
+std::uint64_t Delivery::bytes() const {
+    std::uint64_t sum = 0;
+    for (const FileOnWay& each : files)
+        sum += each.bytes;
+    return sum;
+}
+
+Result<std::string> place_of(const ipc::ResultFile& file, std::size_t index, const std::string& work_dir) {
+    if (file.path.empty()) return std::string();
+    const fs::path path(file.path);
+    const fs::path inside =
+        (path.is_absolute()
+             ? path.lexically_normal().lexically_relative(fs::path(work_dir).lexically_normal())
+             : path.lexically_normal());
+    const bool out = inside.empty() || inside.is_absolute() || *inside.begin() == ".." || inside == "." ||
+                     !inside.has_filename();
+    if (out)
+        return Error{
+            ipc::code::protocol_error,
+            "files[" + std::to_string(index) + "] \"" + file.name + "\" has the path \"" + file.path +
+                "\", which is not inside the job's work_dir; write the file there, and name it relative "
+                "to it"};
+    return inside.string();
+}
+
+void make_names_unique(std::vector<FileOnWay>& files) {
+    std::set<std::string> taken;
+    for (FileOnWay& each : files) {
+        const fs::path name(each.file.name);
+        std::string unique = each.file.name;
+        for (int count = 2; !taken.insert(as_in_a_key(unique)).second; ++count)
+            unique = name.stem().string() + "-" + std::to_string(count) + name.extension().string();
+        each.file.name = unique;
+    }
+}
+
+ipc::RawJson state_text(const Delivery& delivery) {
+    std::vector<std::string> files;
+    for (const FileOnWay& each : delivery.files) {
+        ObjectText one;
+        add_file(one, each.file)
+            .add_if(!each.place.empty(), "place", each.place)
+            .add("bytes", each.bytes)
+            .add("stores", each.stores)
+            .add_if(each.deaths > 0, "deaths", each.deaths)
+            .add_if(!each.passed_over.empty(), "passed_over", each.passed_over);
+        if (each.entry && each.keeps_entry) one.add_raw("entry", *each.entry);
+        files.push_back(one.end());
+    }
+    ObjectText out;
+    out.add("connector", delivery.connector)
+        .add("folder", delivery.folder)
+        .add("date", delivery.date)
+        .add_raw("files", array_text(files));
+    return out.end();
+}
+
+Result<Delivery> read_state(const ipc::RawJson& state) {
+    const Json from = Json::parse(state.text(), nullptr, false);
+    const Error bad{"bad_record", "what the ledger notes of the job's files cannot be read"};
+    if (!from.is_object()) return bad;
+    Delivery delivery;
+    delivery.connector = ipc::text_or_empty(from, "connector");
+    delivery.folder = ipc::text_or_empty(from, "folder");
+    delivery.date = ipc::text_or_empty(from, "date");
+    const auto files = from.find("files");
+    if (files == from.end() || !files->is_array() || files->empty()) return bad;
+    for (const Json& each : *files) {
+        if (!each.is_object()) return bad;
+        FileOnWay one = read_file(each);
+        const fs::path place(one.place);
+        const bool inside =
+            !place.is_absolute() && std::find(place.begin(), place.end(), "..") == place.end();
+        const std::string& name = one.file.name;
+        if (!inside || name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos)
+            return bad;
+        delivery.files.push_back(std::move(one));
+    }
+    if (delivery.folder.empty() || delivery.folder.find('/') != std::string::npos) return bad;
+    return delivery;
+}
+
+ipc::RawJson courier_payload(const Delivery& delivery, std::size_t index, std::uint64_t inline_bytes,
+                             bool repeat) {
+    const FileOnWay& each = delivery.files[index];
+    ObjectText file;
+    file.add_if(!each.place.empty(), "path", delivery.folder + "/" + each.place)
+        .add_if(!each.file.url.empty(), "url", each.file.url)
+        .add("name", each.file.name)
+        .add_if(!each.file.mime_type.empty(), "mime_type", each.file.mime_type)
+        .add("size", each.bytes);
+    ObjectText values;
+    values.add("job_id", delivery.job_id)
+        .add("job_type", delivery.job_type)
+        .add("connector", delivery.connector)
+        .add("node", each.file.node)
+        .add("kind", each.file.kind)
+        .add("index", std::to_string(index))
+        .add("date", delivery.date);
+    ObjectText out;
+    out.add_raw("file", file.end())
+        .add_raw("values", values.end())
+        .add("stores", each.stores)
+        .add("inline_max_bytes", inline_bytes)
+        .add("repeat", repeat);
+    return out.end();
+}
+
+std::string entry_text(const ipc::ResultFile& file, std::string_view from_store) {
+    // What the store says wins: nothing that a connector adds can pass for an address or a checksum.
+    static constexpr const char* reserved[] = {"name", "mime_type", "kind", "node", "delivery",
+                                               "size", "sha256",    "url",  "data", "path",
+                                               "key",  "bucket",    "note"};
+    Json more = file.more.is_object() ? file.more : Json::object();
+    for (const char* name : reserved)
+        more.erase(name);
+    ObjectText out;
+    out.add("name", file.name)
+        .add_if(!file.mime_type.empty(), "mime_type", file.mime_type)
+        .add_if(!file.kind.empty(), "kind", file.kind)
+        .add_if(!file.node.empty(), "node", file.node)
+        .add_members(more);
+    std::string text = "{" + out.members();
+    // An inline entry has megabytes: it goes in as it is.
+    const std::size_t open = from_store.find('{');
+    const std::size_t first = from_store.find_first_not_of(" \t", open == from_store.npos ? open : open + 1);
+    if (first == from_store.npos || from_store[first] == '}') return text + "}";
+    return text + "," + std::string(from_store.substr(first));
+}
+
+std::string whereabouts(const Delivery& delivery) {
+    std::string text;
+    for (const FileOnWay& each : delivery.files) {
+        const std::string entry = each.entry.value_or("{}");
+        const ipc::ScanOutcome scanned = ipc::scan_envelope(entry, {"data"});
+        const Json fields = scanned.envelope ? scanned.envelope->fields : Json::object();
+        std::string place = ipc::text_or_empty(fields, "url");
+        if (place.empty()) place = ipc::text_or_empty(fields, "path");
+        if (place.empty()) place = each.entry ? "in the result" : "not delivered";
+        add_item(text, each.file.name + ": " + place, "; ");
+    }
+    return text;
+}
+
+std::string finished_result(const Delivery& delivery) {
+    std::vector<std::string> entries;
+    for (const FileOnWay& each : delivery.files)
+        entries.push_back(each.entry ? entry_text(each.file, *each.entry) : "null");
+    return ipc::fill_file_marks(delivery.result.text(), entries);
+}
+
+std::uint64_t finished_bytes(const Delivery& delivery) {
+    std::uint64_t bytes = delivery.result.text().size();
+    for (const ipc::FileMark& mark : ipc::find_file_marks(delivery.result.text())) {
+        if (mark.file >= delivery.files.size()) continue;
+        const FileOnWay& each = delivery.files[mark.file];
+        bytes += each.entry.value_or("").size() + ipc::dump(each.file.more).size() + 1024;
+    }
+    return bytes;
+}
+
+std::vector<std::size_t> mentions(const Delivery& delivery) {
+    std::vector<std::size_t> counts(delivery.files.size());
+    for (const ipc::FileMark& mark : ipc::find_file_marks(delivery.result.text()))
+        if (mark.file < counts.size()) ++counts[mark.file];
+    return counts;
+}
+
+}  // namespace emprops::files

@@ -1,0 +1,99 @@
+#pragma once
+// Brings the files of results away: takes them from the connector, has them delivered by the courier, and tells the
+// dispatcher. Decides nothing: which file is next and what a death means is Deliveries, where files lie is the Spool.
+// Owned by JobFlow; event loop thread only. What a call leads to is done in a later turn.
+//
+//   collect --> Fleet::take_folder --> Spool::take --> Ledger::record_delivery --> Dispatcher::collected, Deliveries::add
+//   Deliveries --> courier --> EndDelivery --> Dispatcher::delivered --> (outcome in the ledger) --> the folder goes
+
+#include <boost/asio/any_io_executor.hpp>
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "config/settings.h"
+#include "supervisor/base/alarm.h"
+#include "supervisor/base/lifetime.h"
+#include "supervisor/base/turn.h"
+#include "supervisor/files/deliveries.h"
+#include "supervisor/files/spool.h"
+#include "supervisor/jobs/dispatcher.h"
+#include "supervisor/jobs/ledger.h"
+#include "supervisor/process/fleet.h"
+
+namespace emprops {
+
+class FilesDesk {
+  public:
+    /// `change`: the dispatcher, to tell it something (JobFlow::change); `dispatcher`: the same, to look at.
+    FilesDesk(boost::asio::any_io_executor executor, jobs::Ledger& ledger,
+              const config::WorkerSettings& worker, const jobs::Dispatcher& dispatcher,
+              std::function<jobs::Dispatcher&()> change);
+    void connect(process::Fleet& fleet) { fleet_ = &fleet; }
+
+    /// Also after a reload. Tells the fleet which processes there are to be: the connectors, and the courier where stores
+    /// are configured or files have come.
+    void configure(const config::Settings& settings);
+
+    // ---- what an earlier process of the worker left; before the link starts
+    /// False: what is noted of its files cannot be used, and the job is lost.
+    bool found(const jobs::UnfinishedRecord& record);
+    /// What else lies in the spool is nobody's any more.
+    void clean_up(const std::vector<ipc::RawJson>& foreign);
+
+    // ---- what the dispatcher wants
+    void collect(jobs::CollectFiles what);
+    void renumber(const jobs::RenumberDelivery& change);
+    void resume(std::uint64_t number);
+    /// What is kept under this name (kept.h) is tried once more, although its job has ended. Error "not_found".
+    Result<std::string> deliver_again(const std::string& name);
+    /// The assignment has ended without its files; also for numbers without any.
+    void drop(std::uint64_t number);
+    /// Its outcome is safe: what it needed in the spool goes.
+    void outcome_recorded(std::uint64_t number);
+
+    // ---- the courier, of FleetListener
+    static bool is_courier(const process::InstanceId& id) { return id.connector == config::courier_name; }
+    void on_ready(const process::InstanceId& id, const process::InstanceInfo& info);
+    void on_leaving(const process::InstanceId& id);
+    void on_gone(const process::InstanceId& id, const process::DeathReport& report);
+    void on_message(const process::InstanceId& id, const ipc::FromConnector& message);
+    void on_protocol_error(const process::InstanceId& id, const std::string& job_id, const std::string& code,
+                           const std::string& message);
+
+  private:
+    void turn();
+    void perform(files::Deliveries::Action& action);
+    void end(TimePoint now, files::EndDelivery& ended);
+    void collect_waiting();
+    void take(jobs::CollectFiles& what);
+    void taken(const std::string& folder, Result<std::vector<std::uint64_t>> sizes);
+    void record(const files::Delivery& delivery);
+    void recorded(const std::string& folder, std::uint64_t number);
+    void clean();
+    void need_courier();
+    void tell_fleet();
+    bool has_room() const;
+
+    jobs::Ledger& ledger_;
+    const jobs::Dispatcher& dispatcher_;
+    std::function<jobs::Dispatcher&()> change_;
+    process::Fleet* fleet_ = nullptr;
+    config::Settings settings_;
+    files::Deliveries deliveries_;
+    files::Spool spool_;
+    std::deque<jobs::CollectFiles> waiting_;               // for room in the spool
+    std::map<std::string, files::Delivery> on_their_way_;  // into the spool, by folder
+    std::map<std::uint64_t, files::Delivery> found_;       // until the Hub says that the job is ours
+    std::map<std::uint64_t, std::string> ended_;  // folders of jobs whose outcome is not recorded yet
+    bool courier_wanted_ = false;
+    Turn turn_;
+    Alarm wake_, clean_at_;
+    Lifetime lifetime_;
+};
+
+}  // namespace emprops

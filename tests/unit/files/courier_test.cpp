@@ -1,0 +1,94 @@
+// The courier as the worker configures it, and which stores a file is for.
+
+#include "supervisor/files/courier.h"
+
+#include <gtest/gtest.h>
+
+namespace emprops::files {
+namespace {
+
+using Names = std::vector<std::string>;
+
+struct Courier : testing::Test {
+    config::Settings settings;
+
+    Courier() {
+        settings.stores = {{"results", {{"type", "s3"}}}, {"here", {{"type", "directory"}}}};
+        settings.files.deliver = {"results", "inline"};
+        settings.connectors.emplace_back().name = "a";
+        settings.connectors.emplace_back().name = "b";
+        settings.connectors.back().deliver = {"here"};
+    }
+    FileOnWay chosen(const std::string& connector, std::optional<Names> deliver = {}) const {
+        FileOnWay file;
+        file.file.deliver = std::move(deliver);
+        choose_stores(file, connector, settings);
+        return file;
+    }
+};
+
+TEST_F(Courier, WhatAFileSaysWinsThenItsConnectorThenTheDefault) {
+    EXPECT_EQ(chosen("a").stores, (Names{"results", "inline"}));
+    EXPECT_EQ(chosen("b").stores, Names{"here"});
+    EXPECT_EQ(chosen("b", Names{"reference", "results"}).stores, (Names{"reference", "results"}));
+    EXPECT_EQ(chosen("gone").stores, (Names{"results", "inline"}))
+        << "a connector that was removed meanwhile";
+}
+
+TEST_F(Courier, AStoreThatThereIsNotIsPassedOver) {
+    const FileOnWay file = chosen("a", Names{"old", "inline"});
+    EXPECT_EQ(file.stores, Names{"inline"});
+    EXPECT_EQ(file.passed_over, Names{"old: there is no [stores.old]"});
+    EXPECT_FALSE(file.failed);
+    EXPECT_TRUE(chosen("a", Names{"old"}).failed);
+}
+
+TEST_F(Courier, ConnectorsHearOfAllStores) {
+    EXPECT_EQ(offer_of(settings).stores, (Names{"here", "results", "inline", "reference"}));
+}
+
+TEST_F(Courier, IsRunAsAConnectorWithTheStoresAndWithoutLimitsThatWouldEndIt) {
+    settings.supervision.job_timeout = std::chrono::seconds(1);
+    settings.supervision.max_jobs = 5;
+    settings.supervision.user = "nobody";
+    settings.files.reference_base_url = "https://gpu.example.org";
+    const config::ConnectorSettings courier = courier_settings(settings, "/var/spool");
+    EXPECT_EQ(courier.name, "courier");
+    EXPECT_EQ(courier.supervision.job_timeout, config::off);
+    EXPECT_EQ(courier.supervision.max_jobs, 0u);
+    EXPECT_TRUE(courier.supervision.no_new_privs);
+    EXPECT_EQ(courier.supervision.user, "") << "it reads files that are the worker's";
+    EXPECT_EQ(courier.settings.at("spool"), "/var/spool");
+    EXPECT_EQ(courier.settings.at("deliver_timeout"), "1800000ms");
+    EXPECT_EQ(courier.settings.at("stores").at("results"), settings.stores.at("results"));
+    EXPECT_EQ(courier.settings.at("stores").at("reference").at("base_url"), "https://gpu.example.org");
+}
+
+TEST_F(Courier, GoesOutAsTheWorkerDoes) {
+    ::setenv("NO_PROXY", "internal.example.org", 1);
+    EXPECT_EQ(courier_settings(settings, "/").env.at("NO_PROXY"), "internal.example.org");
+    ::unsetenv("NO_PROXY");
+    EXPECT_FALSE(courier_settings(settings, "/").env.contains("NO_PROXY"));
+}
+
+TEST_F(Courier, KnowsWhetherClientsAreOnThisMachine) {
+    const auto local = [&] {
+        return courier_settings(settings, "/")
+            .settings.at("stores")
+            .at("reference")
+            .at("allow_local")
+            .get<bool>();
+    };
+    EXPECT_TRUE(local()) << "hub.host is localhost unless it is set";
+    settings.hub.host = "hub.example.org";
+    EXPECT_FALSE(local());
+    settings.hub.url = "ws://127.0.0.1:8001";
+    EXPECT_TRUE(local());
+    settings.hub.url = "wss://hub.example.org";
+    EXPECT_FALSE(local());
+    settings.hub.embedded = true;
+    EXPECT_TRUE(local());
+}
+
+}  // namespace
+}  // namespace emprops::files
