@@ -37,7 +37,7 @@ const std::vector<std::string>& wanted_stores(const ipc::ResultFile& file, const
 config::ConnectorSettings courier_settings(const config::Settings& settings,
                                            const std::filesystem::path& spool) {
     config::ConnectorSettings courier;
-    courier.name = courier_name;
+    courier.name = config::courier_name;
     courier.supervision = settings.supervision;
     // How long a file is tried is its own setting, and the courier says that it is alive.
     courier.supervision.job_timeout = config::off;

@@ -12,9 +12,6 @@
 
 namespace emprops::files {
 
-/// Its name in logs, `status` and `why`; no connector may have it (config/connectors.cpp).
-inline constexpr const char* courier_name = config::courier_name;
-
 config::ConnectorSettings courier_settings(const config::Settings& settings,
                                            const std::filesystem::path& spool);
 

@@ -49,7 +49,7 @@ void Deliveries::add(TimePoint now, Delivery delivery) {
     Item item{std::move(delivery), {}, {}, now, {}};
     item.mentions = mentions(item.delivery);
     for (std::size_t i = 0; i < item.delivery.files.size(); ++i)
-        if (!item.delivery.files[i].ended()) item.waiting[i] = now;
+        if (!item.delivery.files[i].ended()) item.waiting.insert(i);
     items_.push_back(std::move(item));
     if (couriers_.empty() && items_.size() == 1) no_courier_since_ = now;  // nobody has missed it before
     const auto added = std::prev(items_.end());
@@ -110,7 +110,7 @@ void Deliveries::courier_gone(TimePoint now, const process::InstanceId& id, bool
     for (const auto& [job_id, said_at] : in_hand) {
         const auto found = find(job_id);
         if (!found) continue;
-        found->item->waiting[found->index] = now;
+        found->item->waiting.insert(found->index);
         if (planned) continue;
         FileOnWay& each = file(*found);
         // Of several files nobody knows which one it was.
@@ -133,7 +133,7 @@ void Deliveries::not_given(TimePoint now, const process::InstanceId& id, const s
                            const std::string& why) {
     const auto courier = couriers_.find(id);
     if (courier == couriers_.end() || courier->second.in_hand.erase(job_id) == 0) return;
-    if (const auto found = find(job_id)) found->item->waiting[found->index] = now;
+    if (const auto found = find(job_id)) found->item->waiting.insert(found->index);
     if (!why.empty() && why != told_trouble_)
         actions_.push_back(Note{Note::Level::error, "no file can be given to the courier: " + why, "", ""});
     told_trouble_ = why;
@@ -178,7 +178,7 @@ void Deliveries::file_failed(TimePoint now, const process::InstanceId& id, const
     if (!found) return give(now);
     FileOnWay& each = file(*found);
     if (error.code == ipc::code::drained || error.code == ipc::code::not_started) {
-        found->item->waiting[found->index] = now;  // it leaves; the next one goes on
+        found->item->waiting.insert(found->index);  // it leaves; the next one goes on
         return give(now);
     }
     each.failed = error;
@@ -208,7 +208,7 @@ void Deliveries::on_time(TimePoint now) {
 void Deliveries::fail_overdue(TimePoint now) {
     std::vector<std::string> overdue;
     for (const Item& item : items_)
-        for (const auto& [index, since] : item.waiting)
+        for (const std::size_t index : item.waiting)
             overdue.push_back(id_of(item.delivery, index));
     for (const std::string& job_id : overdue) {
         const auto found = find(job_id);
@@ -288,7 +288,7 @@ void Deliveries::give(TimePoint now) {
             process::InstanceId id;
             Courier* courier = free_courier(id);
             if (courier == nullptr) return;
-            const std::size_t index = item.waiting.begin()->first;
+            const std::size_t index = *item.waiting.begin();
             const bool alone = item.delivery.files[index].deaths >= policy_.deaths_alone;
             if (alone && in_hand() > 0) return;
             give_one(now, id, *courier, item, index);

@@ -122,7 +122,7 @@ class Deliveries {
   private:
     struct Item {
         Delivery delivery;
-        std::map<std::size_t, TimePoint> waiting;  ///< its files that are in nobody's hand: since when
+        std::set<std::size_t> waiting;  ///< its files that are in nobody's hand
         std::set<std::size_t> given_before;
         TimePoint told_at;                  ///< or when it came
         std::vector<std::size_t> mentions;  ///< of each file in the result

@@ -12,6 +12,7 @@
 #include "ipc/json_text.h"
 #include "ipc/object_text.h"
 #include "ipc/text/people.h"
+#include "ipc/text/utf8.h"
 #include "ipc/text/values.h"
 
 namespace emprops::files {
@@ -47,6 +48,9 @@ std::vector<std::string> texts_of(const Json& object, const char* key) {
         if (each.is_string()) texts.push_back(each.get<std::string>());
     return texts;
 }
+
+/// As long as a name may be (ipc/PROTOCOL.md, "Files").
+constexpr std::size_t longest_name = 255;
 
 /// Servers and key templates put "_" in the place of what does not belong into a name.
 std::string as_in_a_key(const std::string& name) {
@@ -109,9 +113,14 @@ void make_names_unique(std::vector<FileOnWay>& files) {
     std::set<std::string> taken;
     for (FileOnWay& each : files) {
         const fs::path name(each.file.name);
+        const std::string extension = name.extension().string();
         std::string unique = each.file.name;
-        for (int count = 2; !taken.insert(as_in_a_key(unique)).second; ++count)
-            unique = name.stem().string() + "-" + std::to_string(count) + name.extension().string();
+        for (int count = 2; !taken.insert(as_in_a_key(unique)).second; ++count) {
+            const std::string end = "-" + std::to_string(count) + extension;
+            unique = std::string(
+                         text::cut(name.stem().string(), longest_name - std::min(longest_name, end.size()))) +
+                     end;
+        }
         each.file.name = unique;
     }
 }

@@ -59,7 +59,7 @@ void Collecting::delivery_progress(TimePoint now, std::uint64_t number, const ip
     if (job == nullptr) return;
     ipc::Progress mine = progress;
     mine.job_id = job->id();
-    records_.book.progress_of_delivery(now, *job, mine);
+    records_.book.progress(now, *job, mine);
     records_.actions.push_back(ReportProgress{job->id(), job->assignment.number, std::move(mine)});
 }
 

@@ -47,12 +47,6 @@ const ActiveJob* JobBook::only_given(const process::InstanceId& id) const {
     return other == nullptr ? one : nullptr;
 }
 
-int JobBook::released(const process::InstanceId& id) const {
-    return static_cast<int>(std::count_if(jobs_.begin(), jobs_.end(), [&](const auto& entry) {
-        return entry.second.run.released && entry.second.instance == id;
-    }));
-}
-
 std::vector<std::uint64_t> JobBook::on(const process::InstanceId& id) const {
     std::vector<std::uint64_t> numbers;
     for (const auto& [number, job] : jobs_)
@@ -313,12 +307,6 @@ void JobBook::deliver(TimePoint now, const ActiveJob& job) {
     ActiveJob& mine = change(job);
     if (mine.state == JobState::left) mine.assigned_at = now;
     mine.state = JobState::delivering;
-}
-
-void JobBook::progress_of_delivery(TimePoint now, const ActiveJob& job, const ipc::Progress& progress) {
-    ActiveJob& mine = change(job);
-    mine.run.last_progress_at = now;
-    mine.run.progress = progress;
 }
 
 void JobBook::leave_deliveries_behind() {

@@ -33,8 +33,6 @@ class JobBook {
     const ActiveJob* given(const process::InstanceId& id, const std::string& job_id) const;
     /// The only job that it runs and has not released; nullptr also if there are several.
     const ActiveJob* only_given(const process::InstanceId& id) const;
-    /// How many of the jobs that it runs are released.
-    int released(const process::InstanceId& id) const;
     /// Numbers of the jobs that are bound to it.
     std::vector<std::uint64_t> on(const process::InstanceId& id) const;
     bool bound(const process::InstanceId& id, const std::string& job_id) const;
@@ -91,7 +89,6 @@ class JobBook {
     void release(const ActiveJob& job) { change(job).run.released = true; }
     void collect(const ActiveJob& job);
     void deliver(TimePoint now, const ActiveJob& job);
-    void progress_of_delivery(TimePoint now, const ActiveJob& job, const ipc::Progress& progress);
     /// Those whose files are on their way need not be waited for.
     void leave_deliveries_behind();
     void wait_for_deliveries();

@@ -48,7 +48,7 @@ void FilesDesk::configure(const config::Settings& settings) {
 
 void FilesDesk::tell_fleet() {
     std::vector<config::ConnectorSettings> connectors = settings_.connectors;
-    if (courier_wanted_) connectors.push_back(files::courier_settings(settings_, spool_.path_of("")));
+    if (courier_wanted_) connectors.push_back(files::courier_settings(settings_, spool_.folder()));
     fleet_->configure(connectors);
 }
 

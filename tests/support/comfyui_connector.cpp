@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <functional>
 
+#include "tests/support/connector_peer.h"
+
 namespace emprops::test {
 
 using Json = nlohmann::json;
@@ -38,17 +40,7 @@ ComfyConnector::ComfyConnector(const std::string& server_url, Json settings, con
 }
 
 std::optional<Json> ComfyConnector::next(const std::string& type, Ms deadline) {
-    const auto until = std::chrono::steady_clock::now() + deadline;
-    while (true) {
-        const auto left = std::chrono::duration_cast<Ms>(until - std::chrono::steady_clock::now());
-        if (left <= Ms(0)) return {};
-        const auto line = child_->read_line(left);
-        if (!line) return {};
-        Json message = Json::parse(*line, nullptr, false);
-        if (!message.is_object()) continue;
-        seen.push_back(message);
-        if (message.value("type", "") == type) return message;
-    }
+    return next_message(*child_, type, deadline, seen);
 }
 
 bool ComfyConnector::wait_available(Ms deadline) {

@@ -2,6 +2,7 @@
 // A connector process and the supervisor's side of its conversation, with the exact lines of the protocol.
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +17,20 @@ inline ChildOptions connector_program(const std::string& name) {
     options.argv = {std::string(EMPROPS_BIN_DIR) + "/emprops-connector-" + name};
     options.env = {"EMPROPS_CONNECTOR=1"};
     return options;
+}
+
+/// The next message of a type; all that come before it are kept in `seen`, and it as well. Nothing: it does not come.
+inline std::optional<nlohmann::json> next_message(ChildProcess& connector, const std::string& type,
+                                                  Ms deadline, std::vector<nlohmann::json>& seen) {
+    const auto line = connector.read_until(
+        [&](const std::string& text) {
+            nlohmann::json message = nlohmann::json::parse(text, nullptr, false);
+            if (!message.is_object()) return false;
+            seen.push_back(std::move(message));
+            return seen.back().value("type", "") == type;
+        },
+        deadline);
+    return line ? std::optional(seen.back()) : std::nullopt;
 }
 
 class ConnectorPeer : public ChildProcess {
@@ -39,13 +54,8 @@ class ConnectorPeer : public ChildProcess {
 
     /// The next message of a type; all before it are kept in `seen`.
     nlohmann::json next(const std::string& type, Ms deadline = Ms(10'000)) {
-        const auto line = read_until(
-            [&](const std::string& text) {
-                seen.push_back(nlohmann::json::parse(text, nullptr, false));
-                return seen.back().is_object() && seen.back().value("type", "") == type;
-            },
-            deadline);
-        return line ? seen.back() : nlohmann::json{{"missing", type}, {"stderr", stderr_text()}};
+        const auto message = next_message(*this, type, deadline, seen);
+        return message.value_or(nlohmann::json{{"missing", type}, {"stderr", stderr_text()}});
     }
     nlohmann::json ready() { return next("ready"); }
 

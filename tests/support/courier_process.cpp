@@ -1,5 +1,7 @@
 #include "tests/support/courier_process.h"
 
+#include "tests/support/connector_peer.h"
+
 namespace emprops::test {
 
 using Json = nlohmann::json;
@@ -39,17 +41,7 @@ void CourierProcess::cancel(const std::string& job_id) {
 }
 
 std::optional<Json> CourierProcess::next(const std::string& type, Ms deadline) {
-    const auto until = std::chrono::steady_clock::now() + deadline;
-    while (true) {
-        const auto left = std::chrono::duration_cast<Ms>(until - std::chrono::steady_clock::now());
-        if (left <= Ms(0)) return {};
-        const auto line = child_->read_line(left);
-        if (!line) return {};
-        Json message = Json::parse(*line, nullptr, false);
-        if (!message.is_object()) continue;
-        seen.push_back(message);
-        if (message.value("type", "") == type) return message;
-    }
+    return next_message(*child_, type, deadline, seen);
 }
 
 Json CourierProcess::outcome(const std::string& job_id, Ms deadline) {

@@ -10,6 +10,7 @@
 #include "connectors/comfyui/job/sending.h"
 #include "connectors/comfyui/run/failures.h"
 #include "connectors/comfyui/text/errors.h"
+#include "tests/support/silent_context.h"
 #include "tests/support/temp_dir.h"
 
 namespace emprops::comfyui {
@@ -19,15 +20,6 @@ using testing::HasSubstr;
 using testing::SizeIs;
 
 const TimePoint no_wait{};
-
-struct SilentContext : JobContext {
-    void progress(std::optional<double>, const std::string&, const std::string&, const Json&) override {}
-    bool cancelled() const override { return false; }
-    std::string cancel_reason() const override { return {}; }
-    bool wait_cancelled(std::chrono::milliseconds) override { return false; }
-    void on_cancel(std::function<void()>) override {}
-    void service_request(const std::string&, const std::string&, const Json&) override {}
-};
 
 /// The place of a Monitor to which nobody talks: a real one would begin to ask ComfyUI.
 union NoMonitor {
@@ -74,7 +66,7 @@ struct ScopeBench : testing::Test {
                   {},
                   keeps_slot};
     Job job;
-    SilentContext context;
+    test::SilentContext context;
     Api api{settings};
     JobScope scope{shared, job, context, {}, settings.outputs, api, {}, {}, {}};
 };

@@ -70,6 +70,16 @@ TEST(Delivery, NoTwoFilesHaveOneName) {
                                                "x\\b.png", "x_b-2.png"}));
 }
 
+TEST(Delivery, ANameMadeUniqueIsNoLongerThanANameMayBe) {
+    const std::string longest = std::string(251, 'a') + ".png";
+    Delivery delivery;
+    for (int i = 0; i < 2; ++i)
+        delivery.files.emplace_back().file.name = longest;
+    make_names_unique(delivery.files);
+    EXPECT_EQ(delivery.files[0].file.name, longest);
+    EXPECT_EQ(delivery.files[1].file.name, std::string(249, 'a') + "-2.png");
+}
+
 TEST(Delivery, WhatTheLedgerNotesIsReadBack) {
     Delivery before = example();
     before.files[0].entry = R"({"url":"https://s/a.png","seed":1})";

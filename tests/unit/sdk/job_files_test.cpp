@@ -14,6 +14,7 @@
 #include "connector-sdk/cpp/src/job_run.h"
 #include "connector-sdk/cpp/src/start.h"
 #include "ipc/codec.h"
+#include "tests/support/silent_context.h"
 
 namespace emprops::sdk {
 namespace {
@@ -194,14 +195,7 @@ TEST(JobFiles, MayBeAddedByManyThreads) {
 }
 
 TEST(JobFiles, AContextThatKnowsNoneSaysSo) {
-    struct Bare : JobContext {
-        void progress(std::optional<double>, const std::string&, const std::string&, const Json&) override {}
-        bool cancelled() const override { return false; }
-        std::string cancel_reason() const override { return {}; }
-        bool wait_cancelled(std::chrono::milliseconds) override { return false; }
-        void on_cancel(std::function<void()>) override {}
-        void service_request(const std::string&, const std::string&, const Json&) override {}
-    } bare;
+    test::SilentContext bare;
     EXPECT_FALSE(bare.release());
     EXPECT_THROW(bare.add_file(file_at("a")), JobFailure);
 }

@@ -4,7 +4,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <memory>
 
 #include "connectors/stores/cargo/descriptor.h"
 #include "connectors/stores/kinds/directory.h"
@@ -36,6 +35,15 @@ Placement placement_of(stores::Outcome outcome) {
                    setback.wait};
 }
 
+void set_server(stores::StoreSettings& store, const Settings& settings, const OutputSettings& rules) {
+    store.verify_tls = rules.verify_tls;
+    store.ca_file = rules.ca_file;
+    store.connect_timeout = settings.limits.connect;
+    store.timeout = settings.limits.download;
+}
+
+}  // namespace
+
 Destination from_store(std::unique_ptr<stores::Store> made) {
     return [store = std::shared_ptr<stores::Store>(std::move(made))](const Cargo& cargo) -> Placement {
         const stores::Descriptor file(::open(cargo.path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -47,15 +55,6 @@ Destination from_store(std::unique_ptr<stores::Store> made) {
                                           cargo.file.mime_type, "", cargo.values, cargo.path}));
     };
 }
-
-void set_server(stores::StoreSettings& store, const Settings& settings, const OutputSettings& rules) {
-    store.verify_tls = rules.verify_tls;
-    store.ca_file = rules.ca_file;
-    store.connect_timeout = settings.limits.connect;
-    store.timeout = settings.limits.download;
-}
-
-}  // namespace
 
 Destination make_directory(const OutputSettings& rules, stores::Road road) {
     stores::DirectorySettings store;
