@@ -12,7 +12,6 @@
 namespace emprops::ipc {
 namespace {
 
-constexpr std::size_t max_name_bytes = 255;  // what file systems take
 constexpr std::size_t most_shown_bytes = 120;
 
 constexpr std::array known_members{"path", "url", "name", "mime_type", "kind", "node", "deliver"};
@@ -49,7 +48,7 @@ const char* name_fault(std::string_view name) {
     if (name == "." || name == "..") return "is no name of a file";
     if (name.find('/') != std::string_view::npos) return "holds a slash";
     if (name.find('\0') != std::string_view::npos) return "holds a NUL";
-    if (name.size() > max_name_bytes) return "is longer than 255 bytes";
+    if (name.size() > max_file_name_bytes) return "is longer than 255 bytes";
     return nullptr;
 }
 
@@ -171,6 +170,10 @@ Result<ResultFile> complete_file(ResultFile file, std::size_t index) {
     return file;
 }
 
+Result<ResultFile> read_file(const Json& entry, std::size_t index) {
+    return FileReader(entry, index).read();
+}
+
 Result<std::vector<ResultFile>> read_files(std::string_view json) {
     std::vector<ResultFile> files;
     if (json == "null") return files;
@@ -193,7 +196,7 @@ Result<std::vector<ResultFile>> read_files(std::string_view json) {
     }
     files.reserve(value->size());
     for (const Json& each : *value) {
-        auto file = FileReader(each, files.size()).read();
+        auto file = read_file(each, files.size());
         if (!file) return file.error();
         files.push_back(std::move(*file));
     }

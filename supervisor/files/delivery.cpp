@@ -11,6 +11,7 @@
 #include "ipc/file_marks.h"
 #include "ipc/json_text.h"
 #include "ipc/object_text.h"
+#include "ipc/result_files.h"
 #include "ipc/text/people.h"
 #include "ipc/text/utf8.h"
 #include "ipc/text/values.h"
@@ -22,15 +23,11 @@ namespace fs = std::filesystem;
 using ipc::Json;
 using ipc::ObjectText;
 
-ObjectText& add_file(ObjectText& out, const ipc::ResultFile& file) {
-    out.add_if(!file.path.empty(), "path", file.path)
-        .add_if(!file.url.empty(), "url", file.url)
-        .add("name", file.name)
-        .add_if(!file.mime_type.empty(), "mime_type", file.mime_type)
-        .add_if(!file.kind.empty(), "kind", file.kind)
-        .add_if(!file.node.empty(), "node", file.node)
-        .add_if(!file.more.empty(), "more", file.more);
-    return out;
+/// What a connector added stands apart: none of it can pass for the file's own address or name.
+void add_file(ObjectText& out, const ipc::ResultFile& file) {
+    ipc::ResultFile known = file;
+    known.more = Json::object();
+    out.add("file", ipc::to_json(known)).add_if(!file.more.empty(), "more", file.more);
 }
 
 std::string array_text(const std::vector<std::string>& items) {
@@ -49,8 +46,13 @@ std::vector<std::string> texts_of(const Json& object, const char* key) {
     return texts;
 }
 
-/// As long as a name may be (ipc/PROTOCOL.md, "Files").
-constexpr std::size_t longest_name = 255;
+/// 0 if it is not there; nothing: it is something else.
+std::optional<std::uint64_t> whole_number(const Json& object, const char* key) {
+    const auto found = object.find(key);
+    if (found == object.end()) return 0;
+    if (!found->is_number_unsigned()) return {};
+    return found->get<std::uint64_t>();
+}
 
 /// Servers and key templates put "_" in the place of what does not belong into a name.
 std::string as_in_a_key(const std::string& name) {
@@ -63,22 +65,25 @@ std::string as_in_a_key(const std::string& name) {
     return key.substr(0, end == key.npos ? 0 : end + 1);
 }
 
-FileOnWay read_file(const Json& from) {
+std::optional<FileOnWay> read_one(const Json& from, std::size_t index) {
+    const auto file = from.is_object() ? from.find("file") : from.end();
+    if (file == from.end()) return {};
+    auto known = ipc::read_file(*file, index);
+    if (!known) return {};
     FileOnWay one;
-    one.file.path = ipc::text_or_empty(from, "path");
-    one.file.url = ipc::text_or_empty(from, "url");
-    one.file.name = ipc::text_or_empty(from, "name");
-    one.file.mime_type = ipc::text_or_empty(from, "mime_type");
-    one.file.kind = ipc::text_or_empty(from, "kind");
-    one.file.node = ipc::text_or_empty(from, "node");
+    one.file = std::move(*known);
     if (const auto more = from.find("more"); more != from.end() && more->is_object()) one.file.more = *more;
     one.place = ipc::text_or_empty(from, "place");
-    one.bytes = from.value("bytes", std::uint64_t{0});
+    const auto bytes = whole_number(from, "bytes"), deaths = whole_number(from, "deaths");
+    if (!bytes || !deaths) return {};
+    one.bytes = *bytes;
     one.stores = texts_of(from, "stores");
-    one.deaths = from.value("deaths", 0);
+    one.deaths = static_cast<int>(std::min<std::uint64_t>(*deaths, 1000));
     if (const auto entry = from.find("entry"); entry != from.end() && entry->is_object())
         one.entry = ipc::dump(*entry);
     one.passed_over = texts_of(from, "passed_over");
+    const fs::path place(one.place);
+    if (place.is_absolute() || std::find(place.begin(), place.end(), "..") != place.end()) return {};
     return one;
 }
 
@@ -117,9 +122,9 @@ void make_names_unique(std::vector<FileOnWay>& files) {
         std::string unique = each.file.name;
         for (int count = 2; !taken.insert(as_in_a_key(unique)).second; ++count) {
             const std::string end = "-" + std::to_string(count) + extension;
-            unique = std::string(
-                         text::cut(name.stem().string(), longest_name - std::min(longest_name, end.size()))) +
-                     end;
+            const std::size_t room =
+                ipc::max_file_name_bytes - std::min(ipc::max_file_name_bytes, end.size());
+            unique = std::string(text::cut(name.stem().string(), room)) + end;
         }
         each.file.name = unique;
     }
@@ -129,8 +134,8 @@ ipc::RawJson state_text(const Delivery& delivery) {
     std::vector<std::string> files;
     for (const FileOnWay& each : delivery.files) {
         ObjectText one;
-        add_file(one, each.file)
-            .add_if(!each.place.empty(), "place", each.place)
+        add_file(one, each.file);
+        one.add_if(!each.place.empty(), "place", each.place)
             .add("bytes", each.bytes)
             .add("stores", each.stores)
             .add_if(each.deaths > 0, "deaths", each.deaths)
@@ -157,15 +162,9 @@ Result<Delivery> read_state(const ipc::RawJson& state) {
     const auto files = from.find("files");
     if (files == from.end() || !files->is_array() || files->empty()) return bad;
     for (const Json& each : *files) {
-        if (!each.is_object()) return bad;
-        FileOnWay one = read_file(each);
-        const fs::path place(one.place);
-        const bool inside =
-            !place.is_absolute() && std::find(place.begin(), place.end(), "..") == place.end();
-        const std::string& name = one.file.name;
-        if (!inside || name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos)
-            return bad;
-        delivery.files.push_back(std::move(one));
+        auto one = read_one(each, delivery.files.size());
+        if (!one) return bad;
+        delivery.files.push_back(std::move(*one));
     }
     if (delivery.folder.empty() || delivery.folder.find('/') != std::string::npos) return bad;
     return delivery;

@@ -277,7 +277,7 @@ void FilesDesk::on_gone(const process::InstanceId& id, const process::DeathRepor
     turn_.request();
 }
 
-void FilesDesk::on_message(const process::InstanceId& id, const ipc::FromConnector& message) {
+void FilesDesk::on_message(const process::InstanceId& id, ipc::FromConnector message) {
     const TimePoint now = Clock::now();
     std::visit(Overload{
                    [&](const ipc::Progress& m) { deliveries_.progress(now, m); },
@@ -289,9 +289,10 @@ void FilesDesk::on_message(const process::InstanceId& id, const ipc::FromConnect
     turn_.request();
 }
 
-void FilesDesk::on_protocol_error(const process::InstanceId& id, const std::string& job_id,
+void FilesDesk::on_protocol_error(const process::InstanceId& id, const std::optional<std::string>& job_id,
                                   const std::string& code, const std::string& message) {
-    deliveries_.file_failed(Clock::now(), id, job_id, {code, message, true, {}});
+    if (!job_id) return;
+    deliveries_.file_failed(Clock::now(), id, *job_id, {code, message, true, {}});
     turn_.request();
 }
 

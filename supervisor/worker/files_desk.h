@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,7 +28,7 @@
 
 namespace emprops {
 
-class FilesDesk {
+class FilesDesk final : public process::FleetListener {
   public:
     /// `change`: the dispatcher, to tell it something (JobFlow::change); `dispatcher`: the same, to look at.
     FilesDesk(boost::asio::any_io_executor executor, jobs::Ledger& ledger,
@@ -56,14 +57,15 @@ class FilesDesk {
     /// Its outcome is safe: what it needed in the spool goes.
     void outcome_recorded(std::uint64_t number);
 
-    // ---- the courier, of FleetListener
-    static bool is_courier(const process::InstanceId& id) { return id.connector == config::courier_name; }
-    void on_ready(const process::InstanceId& id, const process::InstanceInfo& info);
-    void on_leaving(const process::InstanceId& id);
-    void on_gone(const process::InstanceId& id, const process::DeathReport& report);
-    void on_message(const process::InstanceId& id, const ipc::FromConnector& message);
-    void on_protocol_error(const process::InstanceId& id, const std::string& job_id, const std::string& code,
-                           const std::string& message);
+    // ---- FleetListener: of the courier
+    void on_ready(const process::InstanceId& id, const process::InstanceInfo& info) override;
+    void on_changed(const process::InstanceId&, const process::InstanceInfo&) override {}
+    void on_leaving(const process::InstanceId& id) override;
+    void on_gone(const process::InstanceId& id, const process::DeathReport& report) override;
+    void on_message(const process::InstanceId& id, ipc::FromConnector message) override;
+    void on_protocol_error(const process::InstanceId& id, const std::optional<std::string>& job_id,
+                           const std::string& code, const std::string& message) override;
+    void on_status(const process::InstanceId&, const ipc::Status&) override {}
 
   private:
     void turn();

@@ -169,25 +169,21 @@ void JobFlow::forget(std::uint64_t number) {
 // ---- what the fleet reports
 
 void JobFlow::on_ready(const process::InstanceId& id, const process::InstanceInfo& info) {
-    if (FilesDesk::is_courier(id)) return files_.on_ready(id, info);
     roster_.ready(id, info);
     change().instance_ready(Clock::now(), id, info, roster_.policy(id.connector));
 }
 
 void JobFlow::on_changed(const process::InstanceId& id, const process::InstanceInfo& info) {
-    if (FilesDesk::is_courier(id)) return;
     roster_.changed(id, info);
     change().instance_changed(Clock::now(), id, info);
 }
 
 void JobFlow::on_leaving(const process::InstanceId& id) {
-    if (FilesDesk::is_courier(id)) return files_.on_leaving(id);
     roster_.leaving(id);
     change().instance_leaving(Clock::now(), id);
 }
 
 void JobFlow::on_gone(const process::InstanceId& id, const process::DeathReport& report) {
-    if (FilesDesk::is_courier(id)) return files_.on_gone(id, report);
     roster_.gone(id);
     change().instance_gone(Clock::now(), id, report);
 }
@@ -197,7 +193,6 @@ void JobFlow::on_service_gone(const std::string& connector, int index, const pro
 }
 
 void JobFlow::on_message(const process::InstanceId& id, ipc::FromConnector message) {
-    if (FilesDesk::is_courier(id)) return files_.on_message(id, message);
     const TimePoint now = Clock::now();
     std::visit(Overload{
                    [&](ipc::Accepted& m) { change().accepted(now, id, m); },
@@ -213,15 +208,10 @@ void JobFlow::on_message(const process::InstanceId& id, ipc::FromConnector messa
 
 void JobFlow::on_protocol_error(const process::InstanceId& id, const std::optional<std::string>& job_id,
                                 const std::string& code, const std::string& message) {
-    if (FilesDesk::is_courier(id)) {
-        if (job_id) files_.on_protocol_error(id, *job_id, code, message);
-        return;
-    }
     change().protocol_error(Clock::now(), id, job_id, code, message);
 }
 
 void JobFlow::on_status(const process::InstanceId& id, const ipc::Status& status) {
-    if (FilesDesk::is_courier(id)) return;
     roster_.status(id, status);
     turn_.request();
 }

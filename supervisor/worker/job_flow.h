@@ -47,6 +47,9 @@ class JobFlow final : public process::FleetListener {
     /// No job is left here, and every outcome has been given to the link.
     bool quiet() const { return dispatcher_.quiet(); }
 
+    /// Who hears of the courier; FleetListener itself hears of connectors.
+    process::FleetListener& courier() { return files_; }
+
     // FleetListener
     void on_ready(const process::InstanceId& id, const process::InstanceInfo& info) override;
     void on_changed(const process::InstanceId& id, const process::InstanceInfo& info) override;

@@ -21,6 +21,7 @@
 #include "supervisor/local_hub/local_hub.h"
 #include "supervisor/process/os/process_host.h"
 #include "supervisor/worker/drain_notice.h"
+#include "supervisor/worker/fleet_router.h"
 #include "supervisor/worker/operator_desk.h"
 
 namespace emprops {
@@ -94,6 +95,7 @@ class Worker::Impl {
     std::unique_ptr<jobs::Ledger> ledger_;
     std::unique_ptr<local_hub::LocalHub> local_hub_;
     std::unique_ptr<JobFlow> flow_;
+    std::optional<FleetRouter> router_;
     std::unique_ptr<process::ProcessHost> host_;
     std::unique_ptr<process::Fleet> fleet_;
     std::unique_ptr<jobs::JobLink> link_;
@@ -190,7 +192,8 @@ void Worker::Impl::start_fleet(const std::string& hub) {
     options.bin_dir = options_.bin_dir;
     options.connector_dirs = settings().connector_dirs;
     options.drain_timeout = settings().worker.drain_timeout;
-    fleet_ = std::make_unique<process::Fleet>(loop_, *host_, *flow_, std::move(options));
+    router_.emplace(*flow_, flow_->courier());
+    fleet_ = std::make_unique<process::Fleet>(loop_, *host_, *router_, std::move(options));
     fleet_->subscribe("", process::Fleet::Lines::for_people, [this](const process::TraceLine& line) {
         if (roster_.known(line.id.connector)) tails_.keep(line);
     });

@@ -82,6 +82,7 @@ TEST(Delivery, ANameMadeUniqueIsNoLongerThanANameMayBe) {
 
 TEST(Delivery, WhatTheLedgerNotesIsReadBack) {
     Delivery before = example();
+    before.files[0].file.deliver = {"results"};
     before.files[0].entry = R"({"url":"https://s/a.png","seed":1})";
     before.files[1].deaths = 2;
     before.files[1].passed_over = {"results: it died"};
@@ -93,6 +94,7 @@ TEST(Delivery, WhatTheLedgerNotesIsReadBack) {
     EXPECT_EQ(after->date, "2026-11-30");
     ASSERT_EQ(after->files.size(), 2u);
     EXPECT_EQ(after->files[0].file, before.files[0].file);
+    EXPECT_EQ(after->files[0].file.url, "") << "what the connector added is not the file's own address";
     EXPECT_EQ(after->files[0].place, "a.png");
     EXPECT_EQ(after->files[0].bytes, 10u);
     EXPECT_TRUE(after->files[0].ended());
@@ -110,8 +112,17 @@ TEST(Delivery, AnInlineFileIsReadAgainAfterARestart) {
 }
 
 TEST(Delivery, ANoteThatIsDamagedOrLeadsOutOfTheSpoolIsRefused) {
-    for (const char* text : {"", "[]", "{}", R"({"folder":"7","files":[]})", R"({"folder":"7","files":[1]})",
-                             R"({"folder":"../x","files":[{"name":"a"}]})", R"({"files":[{"name":"a"}]})"})
+    const std::string good = R"({"folder":"7","files":[{"file":{"path":"a"},"place":"a"}]})";
+    ASSERT_TRUE(read_state(good));
+    for (const char* text :
+         {"", "[]", "{}", R"({"folder":"7","files":[]})", R"({"folder":"7","files":[1]})",
+          R"({"folder":"7","files":[{"place":"a"}]})", R"({"folder":"7","files":[{"file":{"name":"a"}}]})",
+          R"({"folder":"7","files":[{"file":{"path":"a","name":"../a"}}]})",
+          R"({"folder":"7","files":[{"file":{"path":"a"},"place":"../a"}]})",
+          R"({"folder":"7","files":[{"file":{"path":"a"},"place":"/a"}]})",
+          R"({"folder":"7","files":[{"file":{"path":"a"},"bytes":"many"}]})",
+          R"({"folder":"7","files":[{"file":{"path":"a"},"deaths":[]}]})",
+          R"({"folder":"../x","files":[{"file":{"path":"a"}}]})", R"({"files":[{"file":{"path":"a"}}]})"})
         EXPECT_FALSE(read_state(ipc::RawJson(text))) << text;
 }
 
