@@ -16,6 +16,7 @@ using stores::Ms;
 constexpr Ms first_pause{500}, longest_pause{30'000};
 constexpr Ms look_pause{2'000};
 constexpr int most_rounds = 2;
+constexpr const char* begun_request = "upload_begun";
 
 double chance() {
     thread_local std::minstd_rand random{std::random_device{}()};
@@ -78,6 +79,7 @@ Delivery::Delivery(const Settings& settings, const Order& order, stores::HttpCli
       began_(Clock::now()) {}
 
 Json Delivery::run() {
+    take_back();
     if (!order_.path.empty()) open_file();
     for (int i = 0; i < most_rounds; ++i) {
         auto end = round();
@@ -88,6 +90,30 @@ Json Delivery::run() {
                      "\"" + order_.name +
                          "\" was changed while it was delivered, twice: whoever made it still writes to it",
                      false);
+}
+
+stores::Road Delivery::road_to(const std::string& store) {
+    return {http_,
+            [this] {
+                reporter_.tick();
+                return cancelled();
+            },
+            [this](std::uint64_t bytes) { reporter_.moved(bytes); }, order_.repeat && store != swept_,
+            [this, store](const Json& begun) {
+                Json told = begun;
+                told["store"] = store;
+                context_.service_request(store, begun_request, told);
+            }};
+}
+
+/// An earlier courier may have begun an upload at a store that is not even asked any more.
+void Delivery::take_back() {
+    if (!order_.begun.contains("store") || !order_.begun["store"].is_string()) return;
+    const std::string name = order_.begun["store"];
+    const stores::AnyStore* const known = settings_.catalog.find(name);
+    if (known == nullptr) return;
+    const stores::Road road = road_to(name);
+    if (stores::Catalog::open(name, *known, road, 0)->take_back(order_.begun)) swept_ = name;
 }
 
 void Delivery::open_file() {
@@ -162,12 +188,7 @@ std::variant<stores::Placed, Delivery::Miss, Delivery::Changed> Delivery::try_at
             "there is no [stores." + name + "]" + (meant ? "; did you mean \"" + *meant + "\"?" : "");
         return Miss{name, why, {}, stores::Setback{why, true}};
     }
-    const stores::Road road{http_,
-                            [this] {
-                                reporter_.tick();
-                                return cancelled();
-                            },
-                            [this](std::uint64_t bytes) { reporter_.moved(bytes); }, order_.repeat};
+    const stores::Road road = road_to(name);
     const auto store = stores::Catalog::open(name, *known, road, order_.inline_max_bytes);
     const Ms left = settings_.deliver_timeout - std::chrono::duration_cast<Ms>(Clock::now() - began_);
     stores::Tries tries(

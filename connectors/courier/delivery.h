@@ -39,6 +39,8 @@ class Delivery {
     std::variant<stores::Placed, Miss, Changed> try_at(const std::string& name, const stores::Cargo& cargo);
     stores::Cargo read_cargo();
     void open_file();
+    void take_back();
+    stores::Road road_to(const std::string& store);
     bool changed() const { return file_ && !file_->is_unchanged(); }
     bool pause(const std::string& store, stores::Ms time, const std::string& why);
     Json result_of(const std::string& store, const stores::Cargo& cargo, stores::Placed placed) const;
@@ -54,6 +56,7 @@ class Delivery {
     const TimePoint began_;
     std::optional<stores::OpenCargo> file_;
     std::vector<Miss> misses_;
+    std::string swept_;  ///< the store where nothing is left of an earlier try
 };
 
 /// The failure of a file that no store took: code, whether another try may help, the sentence with reasons and cures,

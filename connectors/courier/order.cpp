@@ -89,6 +89,8 @@ Order read_order(const Json& payload) {
     order.inline_max_bytes = number_of(payload, "inline_max_bytes").value_or(0);
     if (payload.contains("repeat") && !payload["repeat"].is_boolean()) refuse("repeat must be true or false");
     order.repeat = payload.value("repeat", false);
+    if (const auto begun = payload.find("begun"); begun != payload.end() && begun->is_object())
+        order.begun = *begun;
     return order;
 }
 

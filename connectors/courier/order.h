@@ -24,6 +24,8 @@ struct Order {
     std::vector<std::string> stores;
     std::uint64_t inline_max_bytes = 0;
     bool repeat = false;
+    Json
+        begun{};  ///< what an earlier courier told of an upload that it did not end: {"store", ...}; null: nothing
 };
 
 /// Throws JobFailure("invalid_payload") that names what is wrong.

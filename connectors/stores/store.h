@@ -41,6 +41,9 @@ struct Road {
     std::function<void(std::uint64_t)>
         moved;            ///< bytes of the file that are on their way in this try; may be empty
     bool repeat = false;  ///< an earlier process may have left something behind for this very file
+    /// Called with what take_back() needs, before the first byte of an upload goes that the server would keep half done;
+    /// may be empty.
+    std::function<void(const Json&)> begun{};
 };
 
 /// For people: what the store is called, and the settings that say where it is, what opens it and whom it trusts.
@@ -88,6 +91,12 @@ class Store {
     /// No further try follows for this file, and it is not there, or with bytes that are not its own: takes back what
     /// can be. Blocks for a few seconds at most, also when the job was cancelled.
     virtual void give_up() {}
+    /// Removes what an earlier process told by Road::begun and did not finish. True: nothing of it is there any more.
+    /// Blocks for a few seconds at most.
+    virtual bool take_back(const Json& begun) {
+        static_cast<void>(begun);
+        return false;
+    }
 };
 
 }  // namespace emprops::stores

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "ipc/envelope.h"
+#include "ipc/json_text.h"
 #include "ipc/text/people.h"
 
 namespace emprops::files {
@@ -140,13 +141,26 @@ void Deliveries::not_given(TimePoint now, const process::InstanceId& id, const s
     paused_until_ = now + policy_.pause;
 }
 
-void Deliveries::progress(TimePoint now, const ipc::Progress& message) {
+/// The courier has said something of the file.
+void Deliveries::heard(TimePoint now, const std::string& job_id) {
     for (auto& [id, courier] : couriers_)
-        if (const auto mine = courier.in_hand.find(message.job_id); mine != courier.in_hand.end())
-            mine->second = now;
+        if (const auto mine = courier.in_hand.find(job_id); mine != courier.in_hand.end()) mine->second = now;
+}
+
+void Deliveries::progress(TimePoint now, const ipc::Progress& message) {
+    heard(now, message.job_id);
     if (const auto found = find(message.job_id))
         tell(now, *found->item,
              message.message.empty() ? "" : file(*found).file.name + ": " + message.message);
+}
+
+void Deliveries::upload_begun(TimePoint now, const ipc::ServiceRequest& message) {
+    if (message.request_type != "upload_begun" || !message.content.is_object()) return;
+    const auto found = find(message.job_id);
+    if (!found) return;
+    heard(now, message.job_id);
+    file(*found).begun = ipc::dump(message.content);
+    record(*found->item);
 }
 
 void Deliveries::file_delivered(TimePoint now, const process::InstanceId& id, const ipc::JobResult& message) {

@@ -111,6 +111,8 @@ class Deliveries {
     void not_given(TimePoint now, const process::InstanceId& id, const std::string& job_id,
                    const std::string& why = {});
     void progress(TimePoint now, const ipc::Progress& message);
+    /// An upload was begun that the store would keep half done: noted before more of it goes.
+    void upload_begun(TimePoint now, const ipc::ServiceRequest& message);
     void file_delivered(TimePoint now, const process::InstanceId& id, const ipc::JobResult& message);
     void file_failed(TimePoint now, const process::InstanceId& id, const std::string& job_id,
                      const ipc::JobError& error);
@@ -144,6 +146,7 @@ class Deliveries {
     FileOnWay& file(const Found& found) { return found.item->delivery.files[found.index]; }
     Courier* free_courier(process::InstanceId& id);
     std::size_t in_hand() const;
+    void heard(TimePoint now, const std::string& job_id);
     void let_go(const process::InstanceId& id, const std::string& job_id);
     void fail_overdue(TimePoint now);
     void stop_silent(TimePoint now);

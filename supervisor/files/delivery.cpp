@@ -78,6 +78,8 @@ std::optional<FileOnWay> read_one(const Json& from, std::size_t index) {
     if (!bytes || !deaths) return {};
     one.bytes = *bytes;
     one.stores = texts_of(from, "stores");
+    if (const auto begun = from.find("begun"); begun != from.end() && begun->is_object())
+        one.begun = ipc::dump(*begun);
     one.deaths = static_cast<int>(std::min<std::uint64_t>(*deaths, 1000));
     if (const auto entry = from.find("entry"); entry != from.end() && entry->is_object())
         one.entry = ipc::dump(*entry);
@@ -140,6 +142,7 @@ ipc::RawJson state_text(const Delivery& delivery) {
             .add("stores", each.stores)
             .add_if(each.deaths > 0, "deaths", each.deaths)
             .add_if(!each.passed_over.empty(), "passed_over", each.passed_over);
+        if (!each.begun.empty()) one.add_raw("begun", each.begun);
         if (each.entry && each.keeps_entry) one.add_raw("entry", *each.entry);
         files.push_back(one.end());
     }
@@ -193,6 +196,7 @@ ipc::RawJson courier_payload(const Delivery& delivery, std::size_t index, std::u
         .add("stores", each.stores)
         .add("inline_max_bytes", inline_bytes)
         .add("repeat", repeat);
+    if (!each.begun.empty()) out.add_raw("begun", each.begun);
     return out.end();
 }
 

@@ -28,6 +28,8 @@ struct FileOnWay {
     bool keeps_entry = true;
     std::optional<ipc::JobError> failed;   ///< no store took it
     std::vector<std::string> passed_over;  ///< stores that did not take it, and why
+    std::string
+        begun;  ///< JSON text: the upload that the courier has told of last; empty: none, or it is over
 
     bool ended() const { return entry.has_value() || failed.has_value(); }
 };

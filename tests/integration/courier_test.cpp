@@ -288,6 +288,25 @@ TEST_F(LargeUpload, AfterAKillTheRepeatLeavesOneObjectAndNothingElse) {
     EXPECT_THAT(server.object_names(), ElementsAre("/results/17/large.bin"));
 }
 
+TEST_F(LargeUpload, WhatWasBegunIsTakenBackAlsoWhenTheFileGoesElsewhereNow) {
+    begin();
+    const auto told = courier->next("service_request");
+    ASSERT_TRUE(told);
+    EXPECT_EQ((*told)["request_type"], "upload_begun");
+    EXPECT_EQ((*told)["content"]["store"], "results");
+    courier->child().signal(SIGKILL);
+    ASSERT_TRUE(courier->child().wait());
+    ASSERT_THAT(server.open_uploads(), SizeIs(1));
+    server.clear_faults();
+    start();
+    Json elsewhere = order(path, {"inline"});
+    elsewhere["repeat"] = true;
+    elsewhere["begun"] = (*told)["content"];
+    courier->deliver("elsewhere", elsewhere);
+    ASSERT_EQ(courier->outcome("elsewhere")["type"], "result");
+    EXPECT_THAT(server.open_uploads(), IsEmpty());
+}
+
 TEST(Courier, SettingsAreCheckedWithoutAJob) {
     ChildOptions options;
     options.argv = {std::string(EMPROPS_BIN_DIR) + "/emprops-connector-courier", "--check-settings"};

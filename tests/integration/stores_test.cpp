@@ -1,22 +1,14 @@
-// Stores against servers that misbehave, in this process: uploads in parts with small limits, answers that get lost,
-// servers that stall, cut and lie.
+// Stores against servers that misbehave, in this process: answers that get lost, servers that stall, cut, trickle and lie.
 
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <chrono>
 #include <thread>
 
-#include "connectors/stores/cargo/descriptor.h"
 #include "connectors/stores/kinds/azure.h"
-#include "connectors/stores/kinds/http_put.h"
-#include "connectors/stores/kinds/s3.h"
-#include "ipc/web/digest.h"
 #include "tests/support/free_ports.h"
-#include "tests/support/s3_double.h"
-#include "tests/support/temp_dir.h"
+#include "tests/support/stores_fixture.h"
 
 namespace emprops::test {
 namespace {
@@ -30,178 +22,6 @@ using testing::IsEmpty;
 using testing::Not;
 using testing::SizeIs;
 using Kind = S3Fault::Kind;
-
-struct StoresTest : testing::Test {
-    StoresTest() { load("0123456789abcdef-0123456789"); }
-
-    void load(const std::string& text) {
-        content = text;
-        folder.write_file("file", text);
-        file = Descriptor(::open((folder / "file").c_str(), O_RDONLY | O_CLOEXEC));
-        cargo.descriptor = file.get();
-        cargo.size = text.size();
-        cargo.sha256 = sha256_hex(text);
-        cargo.name = "a b.png";
-        cargo.mime_type = "image/png";
-        cargo.values = {{"job_id", "job 1+\u00e4"}, {"filename", "a b.png"}, {"sha256", cargo.sha256}};
-        cargo.owner = "file";
-    }
-    Road road(bool repeat = false) {
-        return {http, [this] { return cancelled.load(); }, [this](std::uint64_t bytes) { moved = bytes; },
-                repeat};
-    }
-    S3Settings settings() const {
-        S3Settings s3;
-        s3.endpoint = server.endpoint();
-        s3.bucket = "results";
-        s3.access_key = "AK";
-        s3.secret_key = "secret";
-        s3.timeout = Ms{1000};
-        return s3;
-    }
-    /// Above 10 bytes in parts of 8.
-    std::unique_ptr<Store> s3(bool repeat = false) {
-        return make_s3(settings(), words, road(repeat), {10, 8, 1000});
-    }
-    /// One request, whatever the size.
-    std::unique_ptr<Store> single() { return make_s3(settings(), words, road()); }
-    std::unique_ptr<Store> put() {
-        HttpPutSettings settings;
-        settings.url = server.endpoint() + "/in/{key}?sig=hush";
-        settings.timeout = Ms{1000};
-        return make_http_put(settings, words, road());
-    }
-    void expect_stored() {
-        const auto object = server.object(target);
-        ASSERT_TRUE(object) << testing::PrintToString(server.object_names());
-        EXPECT_EQ(object->body, content);
-        EXPECT_EQ(object->content_type, "image/png");
-        EXPECT_THAT(server.refusals(), IsEmpty());
-        EXPECT_THAT(server.open_uploads(), IsEmpty());
-        EXPECT_THAT(server.object_names(), SizeIs(1));
-    }
-    std::vector<std::string> sent() const {
-        std::vector<std::string> out;
-        for (const SignedRequest& request : server.requests())
-            out.push_back(request.method + " " + request.query.substr(0, request.query.find('=')));
-        return out;
-    }
-
-    const std::string target = "/results/job%201%2B%C3%A4/a%20b.png";
-    const Words words{"results", "endpoint", "access_key"};
-    S3Double server;
-    HttpClient http;
-    TempDir folder;
-    Descriptor file;
-    Cargo cargo;
-    std::string content;
-    std::atomic<bool> cancelled{false};
-    std::uint64_t moved = 0;
-};
-
-TEST_F(StoresTest, ALargeFileGoesInPartsWhichAStrictServerAccepts) {
-    const auto store = s3();
-    const auto placed = std::get<Placed>(store->bring(cargo));
-    EXPECT_EQ(
-        placed.entry,
-        Json({{"bucket", "results"}, {"key", "job 1+\u00e4/a b.png"}, {"url", server.endpoint() + target}}));
-    expect_stored();
-    EXPECT_EQ(moved, content.size());
-    EXPECT_THAT(sent(), ElementsAre("POST uploads", "PUT partNumber", "PUT partNumber", "PUT partNumber",
-                                    "PUT partNumber", "POST uploadId"));
-    for (const SignedRequest& request : server.requests())
-        EXPECT_EQ(request.headers.at("x-amz-content-sha256"), sha256_hex(request.body))
-            << "each part is hashed";
-}
-
-TEST_F(StoresTest, TheNextTryGoesOnWithThePartThatFailed) {
-    server.fail({"PUT", "partNumber=3", Kind::answer, 503, "<Error><Code>SlowDown</Code></Error>", 1, "7"});
-    const auto store = s3();
-    const auto setback = std::get<Setback>(store->bring(cargo));
-    EXPECT_TRUE(setback.passing);
-    EXPECT_EQ(setback.wait, Ms{7000});
-    EXPECT_TRUE(std::holds_alternative<Placed>(store->bring(cargo)));
-    expect_stored();
-    EXPECT_THAT(sent(), ElementsAre("POST uploads", "PUT partNumber", "PUT partNumber", "PUT partNumber",
-                                    "PUT partNumber", "PUT partNumber", "POST uploadId"));
-}
-
-TEST_F(StoresTest, ACompletionThatSays200AndThenAnErrorIsNone) {
-    server.fail(
-        {"POST", "uploadId", Kind::answer, 200,
-         "<?xml version=\"1.0\"?>\n   <Error><Code>InternalError</Code><Message>Again, please</Message></Error>"});
-    const auto store = s3();
-    const auto setback = std::get<Setback>(store->bring(cargo));
-    EXPECT_TRUE(setback.passing);
-    EXPECT_THAT(setback.message, HasSubstr("200 and then InternalError: Again, please"));
-    EXPECT_THAT(server.object_names(), IsEmpty());
-    EXPECT_TRUE(std::holds_alternative<Placed>(store->bring(cargo)));
-    expect_stored();
-}
-
-TEST_F(StoresTest, ALostAnswerToTheCompletionIsSettledByALook) {
-    server.fail({"POST", "uploadId", Kind::lost});
-    EXPECT_TRUE(std::holds_alternative<Placed>(s3()->bring(cargo)));
-    expect_stored();
-    EXPECT_EQ(sent().back(), "HEAD ");
-    // The same if nothing can be looked at just then: the server knows the upload no more at the next try.
-    server.fail({"POST", "uploadId", Kind::lost});
-    server.fail({"HEAD", "", Kind::cut});
-    const auto store = s3();
-    EXPECT_TRUE(std::get<Setback>(store->bring(cargo)).passing);
-    EXPECT_TRUE(std::holds_alternative<Placed>(store->bring(cargo)));
-    expect_stored();
-}
-
-TEST_F(StoresTest, AnObjectThatAnotherFileLeftUnderTheKeyIsNoProof) {
-    ASSERT_TRUE(std::holds_alternative<Placed>(s3()->bring(cargo)));
-    load(std::string(content.size(), 'z'));
-    server.fail({"POST", "uploadId", Kind::cut});
-    const auto store = s3();
-    EXPECT_TRUE(std::get<Setback>(store->bring(cargo)).passing);
-    EXPECT_TRUE(std::holds_alternative<Placed>(store->bring(cargo)));
-    expect_stored();
-}
-
-TEST_F(StoresTest, WhatIsGivenUpIsAbortedAlsoWhenTheJobWasCancelled) {
-    server.fail({"PUT", "partNumber=2", Kind::answer, 403, "<Error><Code>AccessDenied</Code></Error>"});
-    auto store = s3();
-    const auto setback = std::get<Setback>(store->bring(cargo));
-    EXPECT_FALSE(setback.passing);
-    EXPECT_EQ(setback.trouble, Trouble::access);
-    EXPECT_THAT(setback.message, AllOf(HasSubstr("AccessDenied"), Not(HasSubstr("uploadId"))));
-    EXPECT_THAT(server.open_uploads(), SizeIs(1));
-    cancelled = true;
-    store->give_up();
-    EXPECT_THAT(server.open_uploads(), IsEmpty());
-    EXPECT_THAT(server.object_names(), IsEmpty());
-}
-
-TEST_F(StoresTest, ARepeatRemovesWhatAnEarlierProcessBeganForThisKeyAndNothingElse) {
-    server.begin_upload(target);
-    server.begin_upload(target + ".bak");
-    server.begin_upload("/results/other");
-    EXPECT_TRUE(std::holds_alternative<Placed>(s3(true)->bring(cargo)));
-    EXPECT_THAT(server.open_uploads(), testing::UnorderedElementsAre(target + ".bak", "/results/other"));
-    EXPECT_THAT(server.refusals(), IsEmpty());
-}
-
-TEST_F(StoresTest, AnUploadWhoseIdWasLostIsFoundAgainAndRemoved) {
-    server.fail({"POST", "uploads", Kind::lost});
-    const auto store = s3();
-    EXPECT_TRUE(std::get<Setback>(store->bring(cargo)).passing);
-    EXPECT_THAT(server.open_uploads(), SizeIs(1));
-    EXPECT_TRUE(std::holds_alternative<Placed>(store->bring(cargo)));
-    expect_stored();
-}
-
-TEST_F(StoresTest, AnUploadThatTheServerForgotIsBegunAnew) {
-    server.fail({"PUT", "partNumber=3", Kind::answer, 404, "<Error><Code>NoSuchUpload</Code></Error>"});
-    const auto store = s3();
-    EXPECT_TRUE(std::get<Setback>(store->bring(cargo)).passing);
-    EXPECT_TRUE(std::holds_alternative<Placed>(store->bring(cargo)));
-    EXPECT_EQ(server.object(target)->body, content);
-}
 
 TEST_F(StoresTest, ALostAnswerToOneRequestIsSettledByALookAndALieToo) {
     for (const Kind kind : {Kind::lost, Kind::lie}) {
@@ -221,8 +41,16 @@ TEST_F(StoresTest, AServerThatStallsIsLeftAfterTheTimeThatIsSet) {
     const auto began = std::chrono::steady_clock::now();
     const auto setback = std::get<Setback>(single()->bring(cargo));
     EXPECT_TRUE(setback.passing);
-    EXPECT_THAT(setback.message, HasSubstr("not a byte came or went for 1 s"));
+    EXPECT_THAT(setback.message, HasSubstr("less than 1 KiB a second came or went for 1 s"));
     EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(10));
+}
+
+TEST_F(StoresTest, AServerThatSaysAByteNowAndThenIsLeftAsWell) {
+    server.fail({"PUT", "", Kind::trickle});
+    server.fail({"HEAD", "", Kind::cut});
+    const auto setback = std::get<Setback>(single()->bring(cargo));
+    EXPECT_TRUE(setback.passing);
+    EXPECT_THAT(setback.message, HasSubstr("less than 1 KiB a second came or went for 1 s"));
 }
 
 TEST_F(StoresTest, ACancelEndsAStall) {

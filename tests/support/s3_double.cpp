@@ -30,6 +30,7 @@ struct S3Double::Impl {
     ~Impl() {
         io.stop();
         thread.join();
+        tricklers.clear();
     }
 
     void accept() {
@@ -68,6 +69,17 @@ struct S3Double::Impl {
         }
         auto response = answer(parser.get());
         if (fault && fault->kind == S3Fault::Kind::lost) return;
+        if (fault && fault->kind == S3Fault::Kind::trickle) {
+            tricklers.emplace_back([socket = std::move(socket)](std::stop_token stop) mutable {
+                std::string bytes = "HTTP/1.1 200 OK\r\nX-Slow: ";
+                boost::system::error_code gone;
+                for (std::size_t i = 0; !gone && !stop.stop_requested(); ++i) {
+                    asio::write(socket, asio::buffer(i < bytes.size() ? &bytes[i] : "x", 1), gone);
+                    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+                }
+            });
+            return;
+        }
         if (fault && fault->kind == S3Fault::Kind::lie) {
             asio::write(socket,
                         asio::buffer(std::string("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nshort")),
@@ -248,6 +260,7 @@ struct S3Double::Impl {
     int last_upload = 0;
     std::vector<S3Fault> faults;
     std::vector<tcp::socket> stalled;
+    std::vector<std::jthread> tricklers;
     std::vector<SignedRequest> requests;
     std::vector<std::string> refusals;
 };

@@ -22,12 +22,13 @@ struct S3Options {
 /// What the next requests of this method get, whose target (with query) has this text.
 struct S3Fault {
     enum class Kind {
-        answer,  ///< `status` and `body` after the request was read; it is not done
-        early,   ///< the same before the body was read
-        lost,    ///< it is done, and the connection closed without a word
-        cut,     ///< the connection is closed before the body was read
-        stall,   ///< not a byte is read or written any more
-        lie,     ///< it is done, and the answer is shorter than its Content-Length says
+        answer,   ///< `status` and `body` after the request was read; it is not done
+        early,    ///< the same before the body was read
+        lost,     ///< it is done, and the connection closed without a word
+        cut,      ///< the connection is closed before the body was read
+        stall,    ///< not a byte is read or written any more
+        trickle,  ///< it is done, and the answer comes a byte at a time, for ever
+        lie,      ///< it is done, and the answer is shorter than its Content-Length says
     };
     std::string method;
     std::string text;

@@ -157,8 +157,11 @@ std::string explain(CURLcode code, const Exchange& exchange, const web::Transfer
     if (code == CURLE_PEER_FAILED_VERIFICATION) return why + certificate_advice(why, request.ca_setting);
     if (code == CURLE_SSL_CONNECT_ERROR && has(why, "wrong version number"))
         return why + "; what answers there speaks no TLS: use http:// in place of https://";
-    if (code == CURLE_OPERATION_TIMEDOUT && has(why, "too slow"))
-        return "not a byte came or went for " + human_duration(request.silence);
+    if (code == CURLE_OPERATION_TIMEDOUT && has(why, "too slow")) {
+        return (request.least_speed <= 1 ? "not a byte"
+                                         : "less than " + human_bytes(request.least_speed) + " a second") +
+               " came or went for " + human_duration(request.silence);
+    }
     return why;
 }
 
@@ -249,7 +252,7 @@ HttpAnswer HttpClient::send_once(const HttpRequest& request) {
     transfer.set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_timeout.count()));
     transfer.set(CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
     if (request.silence > Ms{0}) {
-        transfer.set(CURLOPT_LOW_SPEED_LIMIT, 1L);
+        transfer.set(CURLOPT_LOW_SPEED_LIMIT, static_cast<long>(request.least_speed));
         transfer.set(CURLOPT_LOW_SPEED_TIME, static_cast<long>((request.silence.count() + 999) / 1000));
     }
     transfer.set(CURLOPT_HTTPHEADER, headers.get());

@@ -54,8 +54,10 @@ struct HttpRequest {
     std::vector<FormPart> form;  ///< not empty: a multipart POST
     Ms connect_timeout{5'000};
     Ms timeout{60'000};  ///< all of it; 0: `silence` alone holds
-    /// No byte in either direction for so long ends it, in whole seconds; 0: `timeout` alone holds.
+    /// Fewer than `least_speed` bytes a second in both directions together for so long end it, in whole seconds; 0:
+    /// `timeout` alone holds.
     Ms silence{0};
+    std::uint64_t least_speed = 1;
     std::uint64_t max_bytes = 256ull << 20;  ///< of the answer's body; more is a TooLarge
     bool verify_tls = true;
     std::string ca_file;

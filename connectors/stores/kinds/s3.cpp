@@ -24,6 +24,7 @@ class S3 : public Store {
     }
 
     void give_up() override { parts_.give_up(); }
+    bool take_back(const Json& begun) override { return parts_.take_back(begun); }
 
   private:
     /// In one request. What has an answer that was lost is looked for.

@@ -116,7 +116,10 @@ std::optional<Setback> S3Multipart::begin() {
         return failed;
     }
     id_ = from_xml(xml_element(std::get<HttpResponse>(answer).body, "UploadId"));
-    if (!id_.empty()) return {};
+    if (!id_.empty()) {
+        if (uploads_.road.begun) uploads_.road.begun({{"key", key_}, {"upload_id", id_}});
+        return {};
+    }
     return Setback{
         cannot_store(uploads_, *cargo_, bucket_.url(key_), "it began an upload and gave no UploadId"), true};
 }
@@ -180,21 +183,32 @@ void S3Multipart::sweep() {
     if (ask({"GET", "", {{"uploads", ""}, {"prefix", key_}}}, "", answer)) return;
     to_sweep_ = false;
     for (const std::string& id : uploads_of(std::get<HttpResponse>(answer).body, key_))
-        abort(id);
+        abort(key_, id);
 }
 
-void S3Multipart::abort(const std::string& id) const {
-    auto request = bucket_.request({"DELETE", key_, {{"uploadId", id}}});
-    if (!request.ok()) return;
+bool S3Multipart::take_back(const Json& begun) const {
+    const auto text = [&](const char* name) {
+        return begun.contains(name) && begun[name].is_string() ? begun[name].get<std::string>() : "";
+    };
+    const std::string key = text("key"), id = text("upload_id");
+    return !key.empty() && !id.empty() && abort(key, id);
+}
+
+bool S3Multipart::abort(const std::string& key, const std::string& id) const {
+    auto request = bucket_.request({"DELETE", key, {{"uploadId", id}}});
+    if (!request.ok()) return false;
     request->cancelled = {};
     request->timeout = abort_time;
     request->connect_timeout = std::min(request->connect_timeout, abort_time);
-    uploads_.road.http.send(*request);
+    const auto answer = uploads_.road.http.send(*request);
+    const auto* response = std::get_if<HttpResponse>(&answer);
+    return response != nullptr &&
+           (response->status / 100 == 2 || xml_element(response->body, "Code") == "NoSuchUpload");
 }
 
 void S3Multipart::give_up() {
     if (id_.empty()) return;
-    abort(id_);
+    abort(key_, id_);
     id_.clear();
     etags_.clear();
 }

@@ -30,6 +30,8 @@ class S3Multipart {
     std::optional<Setback> bring(const std::string& key, const Cargo& cargo);
     /// Aborts what is begun, so that nobody pays for it. Does not ask whether the job was cancelled.
     void give_up();
+    /// Aborts what Road::begun told of an earlier one. True: the server does not have it any more.
+    bool take_back(const Json& begun) const;
 
   private:
     std::optional<Setback> begin();
@@ -37,7 +39,8 @@ class S3Multipart {
     std::optional<Setback> complete();
     /// Uploads of this very key that an earlier process began, or one whose id we did not get.
     void sweep();
-    void abort(const std::string& id) const;
+    /// True: it is gone.
+    bool abort(const std::string& key, const std::string& id) const;
     std::optional<Setback> ask(const S3Bucket::Ask& ask, const std::string& body, HttpAnswer& answer) const;
     std::optional<Setback> forget_if_gone(const HttpAnswer& answer, std::optional<Setback> failed);
     bool is_whole() const { return part_ * etags_.size() >= cargo_->size; }

@@ -9,6 +9,10 @@
 namespace emprops::stores {
 namespace {
 
+/// Below this a server is as good as away: 100 MB would take a day. It holds while the answer is waited for, too, where
+/// nothing moves at all.
+constexpr std::uint64_t least_speed = 1024;
+
 /// What an S3 server says: "NoSuchBucket: The specified bucket does not exist"; empty: it is none.
 std::string xml_error(const std::string& body) {
     const std::string code = xml_element(body, "Code");
@@ -50,6 +54,7 @@ HttpRequest store_request(const Uploads& uploads, std::string method, std::strin
     request.connect_timeout = uploads.settings.connect_timeout;
     request.timeout = Ms{0};
     request.silence = uploads.settings.timeout;
+    request.least_speed = least_speed;
     request.max_bytes = 16ull << 20;
     request.verify_tls = uploads.settings.verify_tls;
     request.ca_file = uploads.settings.ca_file;

@@ -35,7 +35,8 @@ SettingRows<StoreSettings> server_rows() {
                           row(&S::ca_file, "ca_file",
                               "PEM file of authorities that are trusted, in place of the system's."),
                           row(&S::connect_timeout, "connect_timeout", "For TCP and TLS.").within(0.1, 300),
-                          row(&S::timeout, "timeout", "No byte came or went for so long: the try has failed.")
+                          row(&S::timeout, "timeout",
+                              "Less than 1 kB a second came or went for so long: the try has failed.")
                               .within(1, 3600),
                       }});
 }

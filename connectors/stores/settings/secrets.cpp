@@ -13,7 +13,6 @@ namespace emprops::stores {
 namespace {
 
 constexpr std::streamsize longest_secret = 64 * 1024;
-
 Error unusable(const std::string& key, const std::string& why) {
     return {"configuration", key + ": " + why};
 }
@@ -69,9 +68,7 @@ Result<AwsKeys> keys_of_profile(const S3Settings& settings) {
                         (members.empty() && meant ? "; did you mean profile = \"" + *meant + "\"?" : ""));
 }
 
-}  // namespace
-
-Result<std::string> read_secret(const std::string& key, const std::string& path) {
+Result<std::string> secret_now(const std::string& key, const std::string& path) {
     const auto text = read_text(key, path);
     if (!text.ok()) return text.error();
     const std::string secret(text::trim(*text));
@@ -81,12 +78,7 @@ Result<std::string> read_secret(const std::string& key, const std::string& path)
     return secret;
 }
 
-Result<std::string> secret_of(const std::string& value, const std::string& key, const std::string& path) {
-    if (path.empty()) return value;
-    return read_secret(key, path);
-}
-
-Result<std::map<std::string, std::string>> read_headers(const std::string& key, const std::string& path) {
+Result<std::map<std::string, std::string>> headers_now(const std::string& key, const std::string& path) {
     const auto text = read_text(key, path);
     if (!text.ok()) return text.error();
     std::map<std::string, std::string> headers;
@@ -105,8 +97,23 @@ Result<std::map<std::string, std::string>> read_headers(const std::string& key, 
     return headers;
 }
 
+}  // namespace
+
+Result<std::string> read_secret(const std::string& key, const std::string& path) {
+    return read_twice([&] { return secret_now(key, path); });
+}
+
+Result<std::string> secret_of(const std::string& value, const std::string& key, const std::string& path) {
+    if (path.empty()) return value;
+    return read_secret(key, path);
+}
+
+Result<std::map<std::string, std::string>> read_headers(const std::string& key, const std::string& path) {
+    return read_twice([&] { return headers_now(key, path); });
+}
+
 Result<AwsKeys> aws_keys_of(const S3Settings& settings) {
-    if (!settings.credentials_file.empty()) return keys_of_profile(settings);
+    if (!settings.credentials_file.empty()) return read_twice([&] { return keys_of_profile(settings); });
     const auto access = secret_of(settings.access_key, "access_key_file", settings.access_key_file);
     if (!access.ok()) return access.error();
     const auto secret = secret_of(settings.secret_key, "secret_key_file", settings.secret_key_file);

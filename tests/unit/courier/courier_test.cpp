@@ -41,7 +41,9 @@ TEST(Order, HasTheFileItsValuesAndTheStoresInTheirOrder) {
          {"values", {{"job_id", "17"}, {"index", 3}, {"node", nullptr}}},
          {"stores", {"results", "inline", "results"}},
          {"inline_max_bytes", 100},
-         {"repeat", true}});
+         {"repeat", true},
+         {"begun", {{"store", "results"}}}});
+    EXPECT_EQ(read.begun, Json({{"store", "results"}}));
     EXPECT_EQ(read.mime_type, "image/webp");
     EXPECT_EQ(read.size, 5u);
     EXPECT_THAT(read.stores, ElementsAre("results", "inline"));

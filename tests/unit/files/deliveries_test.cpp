@@ -377,5 +377,25 @@ TEST(Deliveries, ItsNewNumberIsNoted) {
     EXPECT_EQ(std::get<EndDelivery>(bench.all.back()).delivery.number, 5u);
 }
 
+TEST(Deliveries, AnUploadThatWasBegunIsNotedAndTheNextCourierIsTold) {
+    Bench bench;
+    bench.add(1, 1);
+    const auto first = bench.courier(1);
+    bench.events();
+    bench.deliveries.upload_begun(
+        bench.now, {"1/0", "results", "upload_begun", {{"store", "results"}, {"upload_id", "u7"}}});
+    EXPECT_EQ(bench.events(), Lines({"record j1"}));
+    const auto& noted = std::get<RecordDelivery>(bench.all.back());
+    EXPECT_EQ(read_state(noted.state)->files[0].begun, R"({"store":"results","upload_id":"u7"})");
+    bench.dies(first);
+    bench.courier(2);
+    bench.events();
+    EXPECT_EQ(ipc::Json::parse(bench.last_given().payload.text()).at("begun").at("upload_id"), "u7");
+    // What is none, and what nobody waits for.
+    bench.deliveries.upload_begun(bench.now, {"1/0", "s", "prompt", {{"store", "x"}}});
+    bench.deliveries.upload_begun(bench.now, {"9/0", "s", "upload_begun", {{"store", "x"}}});
+    EXPECT_EQ(bench.events(), Lines());
+}
+
 }  // namespace
 }  // namespace emprops::files

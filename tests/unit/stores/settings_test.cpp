@@ -138,6 +138,22 @@ TEST_F(Secrets, MayStandInFiles) {
     EXPECT_THAT(wrong(table), HasSubstr("more than one line"));
 }
 
+TEST_F(Secrets, AFileThatIsJustBeingWrittenIsReadOnceMore) {
+    const std::string path = file("secret", "");  // truncated, not yet written
+    int reads = 0;
+    const auto read = [&] {
+        if (++reads == 2) file("secret", "hush\n");
+        std::ifstream from(path);
+        std::string text;
+        return std::getline(from, text) ? Result<std::string>(text) : Error{"configuration", "empty"};
+    };
+    EXPECT_EQ(*read_twice(read, Ms{0}), "hush");
+    EXPECT_EQ(*read_twice(read, Ms{0}), "hush");
+    EXPECT_EQ(reads, 3) << "what is right is not read again";
+    const auto never = [] { return Result<std::string>(Error{"configuration", "empty"}); };
+    EXPECT_EQ(read_twice(never, Ms{0}).error().message, "empty");
+}
+
 TEST_F(Secrets, MayStandInAFileOfAws) {
     Json table = without(without(s3, "secret_key"), "access_key");
     table["credentials_file"] = file("credentials",
