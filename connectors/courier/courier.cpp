@@ -7,8 +7,9 @@
 
 namespace emprops::courier {
 
-void Courier::initialize(const ConnectorSettings& settings, ConnectorContext&) {
+void Courier::initialize(const ConnectorSettings& settings, ConnectorContext& context) {
     settings_ = read_settings(settings.settings);
+    forms_.emplace(settings_, [&context](const std::string& what) { context.log("warn", what); });
 }
 
 std::vector<std::string> Courier::check_settings(const ConnectorSettings& settings) {
@@ -34,7 +35,7 @@ Json Courier::process_job(const Job& job, JobContext& context) {
     order.repeat = order.repeat || job.attempt > 1;
     auto client = take_client();
     // After a failure a connection may be in any state: its client is not kept.
-    Json result = Delivery(settings_, order, *client, context).run();
+    Json result = Delivery(settings_, order, *forms_, job.work_dir, *client, context).run();
     give_back(std::move(client));
     return result;
 }

@@ -4,8 +4,10 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
+#include "connectors/courier/forms.h"
 #include "connectors/courier/settings.h"
 #include "emprops/connector.h"
 
@@ -28,6 +30,7 @@ class Courier : public Connector {
     void give_back(std::unique_ptr<stores::HttpClient> client);
 
     Settings settings_;
+    std::optional<Forms> forms_;  // since initialize()
     std::mutex mutex_;
     std::vector<std::unique_ptr<stores::HttpClient>> idle_;
 };

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "connectors/stores/cargo/reader.h"
+#include "connectors/stores/names/key_template.h"
 #include "ipc/text/nearest.h"
 #include "ipc/text/people.h"
 
@@ -67,10 +68,12 @@ JobFailure failure_of(const std::string& name, const std::vector<Refusal>& refus
         passing != refusals.end(), {{"stores", by_store}});
 }
 
-Delivery::Delivery(const Settings& settings, const Order& order, stores::HttpClient& http,
-                   JobContext& context)
+Delivery::Delivery(const Settings& settings, const Order& order, Forms& forms, const std::string& work_dir,
+                   stores::HttpClient& http, JobContext& context)
     : settings_(settings),
       order_(order),
+      forms_(forms),
+      work_dir_(work_dir),
       http_(http),
       context_(context),
       reporter_([&context](std::optional<double> percent, const std::string& message) {
@@ -135,17 +138,42 @@ void Delivery::open_file() {
     throw JobFailure(name, opened.error().message, name == "internal");
 }
 
-stores::Cargo Delivery::read_cargo() {
+bool Delivery::is_link(const std::string& store) const {
+    const stores::AnyStore* const known = settings_.catalog.find(store);
+    return known != nullptr && std::holds_alternative<stores::ReferenceSettings>(*known);
+}
+
+const stores::Cargo& Delivery::cargo_for(bool link) {
+    if (link || !file_ || !order_.wants_form()) {
+        if (!plain_) plain_ = read_cargo(file_ ? &*file_ : nullptr, order_.name, order_.mime_type);
+        return *plain_;
+    }
+    if (!form_) {
+        reporter_.begin("prepares \"" + order_.name + "\" (" + human_bytes(file_->size()) + ")", 0);
+        form_ = forms_.make(order_, *file_, work_dir_, [this] {
+            reporter_.tick();
+            return !cancelled();
+        });
+        if (cancelled()) fail_cancelled();
+    }
+    if (!formed_) formed_ = read_cargo(form_->file ? &*form_->file : &*file_, form_->name, form_->mime_type);
+    return *formed_;
+}
+
+stores::Cargo Delivery::read_cargo(const stores::OpenCargo* file, const std::string& name,
+                                   const std::string& mime_type) {
     stores::Cargo cargo;
-    cargo.name = order_.name;
-    cargo.mime_type = order_.mime_type;
+    cargo.name = name;
+    cargo.mime_type = mime_type;
     cargo.url = order_.url;
     cargo.values = order_.values;
+    for (const auto& [word, value] : stores::name_values(name))
+        set(cargo.values, word, value);
     cargo.owner = order_.path;
-    if (!file_) return cargo;
-    cargo.descriptor = file_->descriptor();
-    cargo.size = file_->size();
-    reporter_.begin("reads \"" + order_.name + "\" (" + human_bytes(cargo.size) + ")", 0);
+    if (file == nullptr) return cargo;
+    cargo.descriptor = file->descriptor();
+    cargo.size = file->size();
+    reporter_.begin("reads \"" + name + "\" (" + human_bytes(cargo.size) + ")", 0);
     const auto hash = stores::sha256_of(cargo.descriptor, 0, cargo.size, [this] {
         reporter_.tick();
         return !cancelled();
@@ -155,22 +183,30 @@ stores::Cargo Delivery::read_cargo() {
         cargo.sha256 = *hash;
         set(cargo.values, "sha256", *hash);
     } else if (!changed()) {
-        throw JobFailure("internal", "cannot read \"" + order_.name + "\": " + hash.error().message);
+        throw JobFailure("internal", "cannot read \"" + name + "\": " + hash.error().message);
     }
     return cargo;
 }
 
 std::variant<Json, Delivery::Changed> Delivery::round() {
     misses_.clear();
-    const stores::Cargo cargo = read_cargo();
-    if (changed()) return Changed{};
+    form_.reset();
+    plain_.reset();
+    formed_.reset();
     for (const std::string& name : order_.stores) {
+        const bool link = is_link(name);
+        if (link && order_.strip) {
+            misses_.push_back({name, "it would lead to the file with its metadata", {}, {}});
+            continue;
+        }
+        const stores::Cargo& cargo = cargo_for(link);
+        if (changed()) return Changed{};
         auto end = try_at(name, cargo);
         if (cancelled()) fail_cancelled();
         if (auto* miss = std::get_if<Miss>(&end)) {
             misses_.push_back(std::move(*miss));
         } else if (auto* placed = std::get_if<stores::Placed>(&end)) {
-            return result_of(name, cargo, std::move(*placed));
+            return result_of(name, link, cargo, std::move(*placed));
         } else {
             return Changed{};
         }
@@ -229,17 +265,25 @@ bool Delivery::pause(const std::string& store, Ms time, const std::string& why) 
     }
 }
 
-Json Delivery::result_of(const std::string& store, const stores::Cargo& cargo, stores::Placed placed) const {
+Json Delivery::result_of(const std::string& store, bool link, const stores::Cargo& cargo,
+                         stores::Placed placed) const {
     Json entry = std::move(placed.entry);
     entry["delivery"] = store;
     if (file_) {
         entry["size"] = cargo.size;
         entry["sha256"] = cargo.sha256;
     }
+    const bool converted = !link && form_ && form_->converted_from;
+    if (converted) entry["converted_from"] = *form_->converted_from;
+    const bool wanted = order_.convert != ipc::ConvertWish{} && order_.wants_form();
+    if (link && file_ && wanted) entry["conversion"] = "left as it is: a link leads to the file itself";
+    if (!link && form_ && !form_->note.empty()) entry["conversion"] = form_->note;
     Json detours = Json::array();
     for (const Miss& miss : misses_)
         detours.push_back(miss.store + " did not take it: " + miss.why);
-    return {{"entry", std::move(entry)}, {"detours", std::move(detours)}};
+    Json result{{"entry", std::move(entry)}, {"detours", std::move(detours)}};
+    if (converted) result["file"] = {{"name", cargo.name}, {"mime_type", cargo.mime_type}};
+    return result;
 }
 
 void Delivery::fail() const {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "connectors/courier/forms.h"
 #include "connectors/courier/order.h"
 #include "connectors/courier/reporter.h"
 #include "connectors/courier/settings.h"
@@ -20,7 +21,8 @@ namespace emprops::courier {
 class Delivery {
   public:
     /// All of it outlives the object.
-    Delivery(const Settings& settings, const Order& order, stores::HttpClient& http, JobContext& context);
+    Delivery(const Settings& settings, const Order& order, Forms& forms, const std::string& work_dir,
+             stores::HttpClient& http, JobContext& context);
 
     /// The job's result. Throws JobFailure: with each store's reason, or "cancelled".
     Json run();
@@ -37,24 +39,33 @@ class Delivery {
 
     std::variant<Json, Changed> round();
     std::variant<stores::Placed, Miss, Changed> try_at(const std::string& name, const stores::Cargo& cargo);
-    stores::Cargo read_cargo();
+    /// The file of the spool, or the one in its wanted form, which is made where it is not there yet.
+    const stores::Cargo& cargo_for(bool link);
+    stores::Cargo read_cargo(const stores::OpenCargo* file, const std::string& name,
+                             const std::string& mime_type);
+    bool is_link(const std::string& store) const;
     void open_file();
     void take_back();
     stores::Road road_to(const std::string& store);
     bool changed() const { return file_ && !file_->is_unchanged(); }
     bool pause(const std::string& store, stores::Ms time, const std::string& why);
-    Json result_of(const std::string& store, const stores::Cargo& cargo, stores::Placed placed) const;
+    Json result_of(const std::string& store, bool link, const stores::Cargo& cargo,
+                   stores::Placed placed) const;
     [[noreturn]] void fail() const;
     [[noreturn]] void fail_cancelled() const;
     bool cancelled() const { return context_.cancelled(); }
 
     const Settings& settings_;
     const Order& order_;
+    Forms& forms_;
+    const std::string& work_dir_;
     stores::HttpClient& http_;
     JobContext& context_;
     Reporter reporter_;
     const TimePoint began_;
     std::optional<stores::OpenCargo> file_;
+    std::optional<Form> form_;                     // of this round
+    std::optional<stores::Cargo> plain_, formed_;  // likewise
     std::vector<Miss> misses_;
     std::string swept_;  ///< the store where nothing is left of an earlier try
 };

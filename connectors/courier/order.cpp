@@ -1,6 +1,7 @@
 #include "connectors/courier/order.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "connectors/stores/names/key_template.h"
 #include "connectors/stores/names/mime_type.h"
@@ -76,6 +77,33 @@ void read_stores(const Json& payload, Order& order) {
     }
 }
 
+std::string name_of(const Json& object, const char* key) {
+    const std::string name = text_of(object, key);
+    if (name.find('/') != std::string::npos || name == "." || name == "..")
+        refuse(std::string(key) + " must be the name of a file");
+    return name;
+}
+
+bool flag_of(const Json& object, const char* key) {
+    if (object.contains(key) && !object[key].is_boolean())
+        refuse(std::string(key) + " must be true or false");
+    return object.value(key, false);
+}
+
+void read_form(const Json& payload, Order& order) {
+    if (payload.contains("convert")) {
+        auto wish = ipc::read_convert_wish(payload["convert"], "convert");
+        if (!wish) refuse(wish.error().message);
+        order.convert = std::move(*wish);
+    }
+    order.image_name = name_of(payload, "image_name");
+    order.video_name = name_of(payload, "video_name");
+    order.unconverted = text_of(payload, "unconverted");
+    const auto& image = order.convert.image;
+    order.strip =
+        flag_of(payload, "strip") || (image && order.is_of("image/") && !image->keep_metadata.value_or(true));
+}
+
 }  // namespace
 
 Order read_order(const Json& payload) {
@@ -87,10 +115,10 @@ Order read_order(const Json& payload) {
     read_values(values, order);
     read_stores(payload, order);
     order.inline_max_bytes = number_of(payload, "inline_max_bytes").value_or(0);
-    if (payload.contains("repeat") && !payload["repeat"].is_boolean()) refuse("repeat must be true or false");
-    order.repeat = payload.value("repeat", false);
+    order.repeat = flag_of(payload, "repeat");
     if (const auto begun = payload.find("begun"); begun != payload.end() && begun->is_object())
         order.begun = *begun;
+    read_form(payload, order);
     return order;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "connectors/stores/store.h"
+#include "ipc/convert_wish.h"
 
 namespace emprops::courier {
 
@@ -26,6 +27,17 @@ struct Order {
     bool repeat = false;
     Json
         begun{};  ///< what an earlier courier told of an upload that it did not end: {"store", ...}; null: nothing
+
+    ipc::ConvertWish convert;            ///< empty: as it is
+    std::string image_name, video_name;  ///< of the file once it is converted; empty: `name`
+    std::string unconverted;             ///< why it is not converted although somebody wants it
+    bool strip = false;                  ///< it goes without its metadata, or not at all
+
+    bool is_of(const char* kind) const { return mime_type.starts_with(kind); }
+    /// It may be another file that goes away than the one that lies in the spool.
+    bool wants_form() const {
+        return strip || (convert.image && is_of("image/")) || (convert.video && is_of("video/"));
+    }
 };
 
 /// Throws JobFailure("invalid_payload") that names what is wrong.

@@ -6,13 +6,23 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "connectors/stores/settings/catalog.h"
 #include "emprops/settings.h"
 
 namespace emprops::courier {
+
+/// A program of the operator's that makes another file of one ([files.commands.NAME]).
+struct Command {
+    std::vector<std::string> command;  ///< with {in} and {out}
+    std::string extension;             ///< of what it makes: "mp4"
+    std::string mime_type;
+    std::chrono::milliseconds timeout{10 * 60 * 1000};
+};
 
 struct Settings {
     stores::Json stores = stores::Json::object();
@@ -20,7 +30,11 @@ struct Settings {
     std::string spool;
     std::optional<std::int64_t> uid;
 
-    stores::Catalog catalog{};  ///< what `stores` says
+    std::string converter;  ///< the program emprops-convert
+    stores::Json commands = stores::Json::object();
+
+    stores::Catalog catalog{};                        ///< what `stores` says
+    std::map<std::string, Command> known_commands{};  ///< what `commands` says
 };
 
 /// Throws ConfigurationError that names the key.

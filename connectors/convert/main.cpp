@@ -1,0 +1,5 @@
+#include "connectors/convert/program.h"
+
+int main() {
+    return emprops::convert::run_program();
+}

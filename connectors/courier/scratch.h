@@ -1,0 +1,32 @@
+#pragma once
+// Files that the courier makes on its way and that nobody shall find: without a name, gone with their descriptor. Blocking;
+// any thread.
+
+#include <cstdint>
+#include <string>
+
+#include "connectors/stores/cargo/descriptor.h"
+#include "ipc/result.h"
+
+namespace emprops::courier {
+
+/// Empty; in `folder`, where the file system has files without names, else for a moment under a name in it.
+Result<stores::Descriptor> make_nameless(const std::string& folder);
+/// The whole of another file; where the file system can, without copying its blocks.
+Result<stores::Descriptor> copy_nameless(int from, std::uint64_t size, const std::string& folder);
+
+/// A folder in `parent` that is removed with what is in it.
+class ScratchFolder {
+  public:
+    explicit ScratchFolder(const std::string& parent);
+    ScratchFolder(const ScratchFolder&) = delete;
+    ScratchFolder& operator=(const ScratchFolder&) = delete;
+    ~ScratchFolder();
+    bool ok() const { return !path_.empty(); }
+    const std::string& path() const { return path_; }
+
+  private:
+    std::string path_;
+};
+
+}  // namespace emprops::courier
