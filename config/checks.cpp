@@ -8,6 +8,7 @@
 
 #include "config/fields.h"
 #include "config/files.h"
+#include "config/stores.h"
 #include "ipc/text/people.h"
 #include "ipc/text/values.h"
 #include "ipc/web/host.h"
@@ -214,7 +215,10 @@ class Checker {
     /// What may stand in a store's table is the courier's to judge (settings_check of the command line).
     void stores() {
         std::vector<std::string> known{"inline", "reference"};
+        if (const auto hosts = put_hosts(settings_.stores); !hosts)
+            error("stores", "has a list `put_allow` that cannot be used: " + hosts.error().message);
         for (const auto& [name, store] : settings_.stores.items()) {
+            if (!is_store(name)) continue;
             if (name == "inline" || name == "reference")
                 error("stores",
                       "has a table `" + name + "`, the name of a store that is built in; rename it");
@@ -237,6 +241,7 @@ class Checker {
         for (const ConnectorSettings& connector : settings_.connectors)
             look(full_key(connector, "deliver"), connector.deliver);
         for (const auto& [name, store] : settings_.stores.items()) {
+            if (!is_store(name)) continue;
             const bool by_jobs = store.is_object() && store.value("jobs", nlohmann::json()) == true;
             if (!used.contains(name) && !by_jobs)
                 warning("stores",

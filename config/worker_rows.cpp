@@ -23,7 +23,9 @@ Rows<Settings> top_rows() {
             "Folders in which `emprops-connector-NAME` is searched after the worker's own folders."),
         row(&Settings::stores, "stores",
             "Tables [stores.NAME], each a place to which files of results can be delivered; what may stand in "
-            "one: connectors/stores/README.md.")
+            "one: connectors/stores/README.md. Beside them `put_allow`, a list of servers to which jobs may send their "
+            "files by URLs of their own: `bucket.s3.amazonaws.com`, `*.example.com`, `http://10.0.0.5:9000`; without it "
+            "none.")
             .without_variable()};
 }
 

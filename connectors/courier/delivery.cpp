@@ -5,9 +5,11 @@
 #include <utility>
 
 #include "connectors/stores/cargo/reader.h"
+#include "connectors/stores/kinds/put.h"
 #include "connectors/stores/names/key_template.h"
 #include "ipc/text/nearest.h"
 #include "ipc/text/people.h"
+#include "ipc/web/digest.h"
 
 namespace emprops::courier {
 namespace {
@@ -113,10 +115,9 @@ stores::Road Delivery::road_to(const std::string& store) {
 void Delivery::take_back() {
     if (!order_.begun.contains("store") || !order_.begun["store"].is_string()) return;
     const std::string name = order_.begun["store"];
-    const stores::AnyStore* const known = settings_.catalog.find(name);
-    if (known == nullptr) return;
-    const stores::Road road = road_to(name);
-    if (stores::Catalog::open(name, *known, road, 0)->take_back(order_.begun)) swept_ = name;
+    auto opened = open(name, road_to(name));
+    auto* store = std::get_if<std::unique_ptr<stores::Store>>(&opened);
+    if (store != nullptr && (*store)->take_back(order_.begun)) swept_ = name;
 }
 
 void Delivery::open_file() {
@@ -214,8 +215,9 @@ std::variant<Json, Delivery::Changed> Delivery::round() {
     fail();
 }
 
-std::variant<stores::Placed, Delivery::Miss, Delivery::Changed> Delivery::try_at(const std::string& name,
-                                                                                 const stores::Cargo& cargo) {
+std::variant<std::unique_ptr<stores::Store>, Delivery::Miss> Delivery::open(const std::string& name,
+                                                                            stores::Road road) const {
+    if (is_own(name)) return open_own(*order_.to, std::move(road));
     const stores::AnyStore* const known = settings_.catalog.find(name);
     if (known == nullptr) {
         // Another courier may know it: the configuration can have changed while the file was on its way.
@@ -224,8 +226,38 @@ std::variant<stores::Placed, Delivery::Miss, Delivery::Changed> Delivery::try_at
             "there is no [stores." + name + "]" + (meant ? "; did you mean \"" + *meant + "\"?" : "");
         return Miss{name, why, {}, stores::Setback{why, true}};
     }
-    const stores::Road road = road_to(name);
-    const auto store = stores::Catalog::open(name, *known, road, order_.inline_max_bytes);
+    return stores::Catalog::open(name, *known, road, order_.inline_max_bytes);
+}
+
+std::variant<std::unique_ptr<stores::Store>, Delivery::Miss> Delivery::open_own(const OwnPlace& to,
+                                                                                stores::Road road) const {
+    if (!to.put.empty())
+        return stores::make_put({to.name, to.put, to.headers}, settings_.catalog.put_hosts(),
+                                std::move(road));
+    const stores::AnyStore* const known = settings_.catalog.find(to.store);
+    if (known == nullptr || !settings_.catalog.common(to.store).jobs) {
+        const std::string why = "there is no [stores." + to.store + "] with jobs = true any more";
+        return Miss{to.name, why, {}, stores::Setback{why, false, Ms{0}, stores::Trouble::configuration}};
+    }
+    road.claim = claim();
+    return stores::Catalog::open(to.store, stores::of_job(*known, to.prefix, to.public_url), road, 0);
+}
+
+/// The same for the same file of the same job, whoever delivers it: no secret, but no name of a job either.
+std::string Delivery::claim() const {
+    std::string job, index;
+    for (const auto& [name, value] : order_.values) {
+        if (name == "job_id") job = value;
+        if (name == "index") index = value;
+    }
+    return sha256_hex(job + "\n" + index);
+}
+
+std::variant<stores::Placed, Delivery::Miss, Delivery::Changed> Delivery::try_at(const std::string& name,
+                                                                                 const stores::Cargo& cargo) {
+    auto opened = open(name, road_to(name));
+    if (auto* miss = std::get_if<Miss>(&opened)) return std::move(*miss);
+    const auto store = std::get<std::unique_ptr<stores::Store>>(std::move(opened));
     const Ms left = settings_.deliver_timeout - std::chrono::duration_cast<Ms>(Clock::now() - began_);
     stores::Tries tries(
         std::max(left, Ms{0}), [&](Ms time, const std::string& why) { return pause(name, time, why); },
@@ -268,7 +300,9 @@ bool Delivery::pause(const std::string& store, Ms time, const std::string& why) 
 Json Delivery::result_of(const std::string& store, bool link, const stores::Cargo& cargo,
                          stores::Placed placed) const {
     Json entry = std::move(placed.entry);
-    entry["delivery"] = store;
+    const bool own = is_own(store);
+    entry["delivery"] = !own ? store : order_.to->put.empty() ? order_.to->store : "put";
+    if (own && !order_.type_is_told) entry["mime_type"] = cargo.mime_type;
     if (file_) {
         entry["size"] = cargo.size;
         entry["sha256"] = cargo.sha256;
@@ -279,8 +313,11 @@ Json Delivery::result_of(const std::string& store, bool link, const stores::Carg
     if (link && file_ && wanted) entry["conversion"] = "left as it is: a link leads to the file itself";
     if (!link && form_ && !form_->note.empty()) entry["conversion"] = form_->note;
     Json detours = Json::array();
-    for (const Miss& miss : misses_)
+    for (const Miss& miss : misses_) {
         detours.push_back(miss.store + " did not take it: " + miss.why);
+        // Whoever sent the job looks for the file where it was to go.
+        if (is_own(miss.store)) entry["note"] = detours.back();
+    }
     Json result{{"entry", std::move(entry)}, {"detours", std::move(detours)}};
     if (converted) result["file"] = {{"name", cargo.name}, {"mime_type", cargo.mime_type}};
     return result;

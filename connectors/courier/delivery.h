@@ -2,9 +2,11 @@
 // One file on its way: the stores of its order one after the other, each tried again while that may help and there is
 // time. Blocking, on the job's thread; one object per job.
 
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "connectors/courier/forms.h"
@@ -44,6 +46,10 @@ class Delivery {
     stores::Cargo read_cargo(const stores::OpenCargo* file, const std::string& name,
                              const std::string& mime_type);
     bool is_link(const std::string& store) const;
+    std::variant<std::unique_ptr<stores::Store>, Miss> open(const std::string& name, stores::Road road) const;
+    std::variant<std::unique_ptr<stores::Store>, Miss> open_own(const OwnPlace& to, stores::Road road) const;
+    bool is_own(const std::string& name) const { return order_.to && order_.to->name == name; }
+    std::string claim() const;
     void open_file();
     void take_back();
     stores::Road road_to(const std::string& store);

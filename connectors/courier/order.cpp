@@ -48,7 +48,8 @@ void read_file(const Json& file, Order& order) {
     if (order.name.empty()) order.name = "file";
     if (order.name.find('/') != std::string::npos) refuse("file.name must not have a \"/\" in it");
     order.mime_type = text_of(file, "mime_type");
-    if (!is_mime_type(order.mime_type)) order.mime_type = stores::mime_type_of(order.name);
+    order.type_is_told = is_mime_type(order.mime_type);
+    if (!order.type_is_told) order.mime_type = stores::mime_type_of(order.name);
 }
 
 /// Numbers as they would be written.
@@ -104,6 +105,30 @@ void read_form(const Json& payload, Order& order) {
         flag_of(payload, "strip") || (image && order.is_of("image/") && !image->keep_metadata.value_or(true));
 }
 
+/// The supervisor has looked at it; what would lead out of the job's folder is looked at once more.
+void read_own_place(const Json& from, Order& order) {
+    if (!from.is_object()) refuse("to must be an object");
+    OwnPlace to{text_of(from, "name"),      text_of(from, "put"), {}, text_of(from, "store"), {},
+                text_of(from, "public_url")};
+    if (to.name.empty() || to.put.empty() == to.store.empty())
+        refuse("to must have a name, and put or store");
+    if (from.contains("prefix")) to.prefix = text_of(from, "prefix");
+    const std::string prefix = to.prefix.value_or("");
+    const bool plain = std::none_of(prefix.begin(), prefix.end(), [](char c) {
+        return static_cast<unsigned char>(c) < 0x20 || c == 0x7F || c == '\\' || c == '{' || c == '}';
+    });
+    if (!prefix.empty() && (!plain || stores::wrong_path(prefix))) refuse("to.prefix leads elsewhere");
+    const Json headers = from.value("headers", Json::object());
+    if (!headers.is_object()) refuse("to.headers must be an object");
+    for (const auto& [name, value] : headers.items()) {
+        const std::string text = text_of(headers, name.c_str());
+        if ((name + text).find_first_of("\r\n") != std::string::npos)
+            refuse("to.headers must be lines of their own");
+        to.headers[name] = text;
+    }
+    order.to = std::move(to);
+}
+
 }  // namespace
 
 Order read_order(const Json& payload) {
@@ -114,6 +139,7 @@ Order read_order(const Json& payload) {
     if (!values.is_object()) refuse("values must be an object");
     read_values(values, order);
     read_stores(payload, order);
+    if (payload.contains("to")) read_own_place(payload["to"], order);
     order.inline_max_bytes = number_of(payload, "inline_max_bytes").value_or(0);
     order.repeat = flag_of(payload, "repeat");
     if (const auto begun = payload.find("begun"); begun != payload.end() && begun->is_object())

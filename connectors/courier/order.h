@@ -3,6 +3,7 @@
 // Pure.
 
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -15,6 +16,16 @@ namespace emprops::courier {
 
 using Json = nlohmann::json;
 
+/// A place that the file's job has named itself: a URL, or a store with a prefix.
+struct OwnPlace {
+    std::string name;  ///< among the order's stores, and for people: "outputs.to[0]"
+    std::string put;   ///< empty: it is a store
+    std::map<std::string, std::string> headers;
+    std::string store;
+    std::optional<std::string> prefix;
+    std::string public_url;
+};
+
 struct Order {
     std::string path;  ///< in the spool; empty: there is only `url`
     std::string url;
@@ -23,6 +34,8 @@ struct Order {
     std::optional<std::uint64_t> size;  ///< that it must have
     stores::Values values;  ///< every word of a key template is among them, also if nobody told it
     std::vector<std::string> stores;
+    std::optional<OwnPlace> to;
+    bool type_is_told = false;
     std::uint64_t inline_max_bytes = 0;
     bool repeat = false;
     Json

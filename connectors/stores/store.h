@@ -44,6 +44,9 @@ struct Road {
     /// Called with what take_back() needs, before the first byte of an upload goes that the server would keep half done;
     /// may be empty.
     std::function<void(const Json&)> begun{};
+    /// Who the file is of, where its job has chosen the key: what others have there is not replaced, and this is noted at
+    /// the object. Empty: the key is the operator's, and tells jobs apart.
+    std::string claim{};
 };
 
 /// For people: what the store is called, and the settings that say where it is, what opens it and whom it trusts.

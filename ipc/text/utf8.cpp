@@ -1,9 +1,18 @@
 #include "ipc/text/utf8.h"
 
+#include <algorithm>
+
 namespace emprops::text {
 
 namespace {
 constexpr std::size_t longest_character = 4;
+}
+
+bool has_control_character(std::string_view text) {
+    return std::any_of(text.begin(), text.end(), [](char c) {
+        const auto byte = static_cast<unsigned char>(c);
+        return byte < 0x20 || byte == 0x7F;
+    });
 }
 
 std::string_view cut(std::string_view text, std::size_t limit_bytes) {

@@ -12,6 +12,9 @@ constexpr bool begins_character(char c) {
     return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
 }
 
+/// ASCII only: below a blank, and DEL.
+bool has_control_character(std::string_view text);
+
 /// The longest beginning of at most `limit_bytes` that ends between two characters; what is no UTF-8 ends anywhere.
 std::string_view cut(std::string_view text, std::size_t limit_bytes);
 

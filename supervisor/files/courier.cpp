@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "config/stores.h"
 #include "ipc/web/host.h"
 #include "ipc/web/url.h"
 
@@ -63,7 +64,7 @@ config::ConnectorSettings courier_settings(const config::Settings& settings,
 ipc::FilesOffer offer_of(const config::Settings& settings) {
     ipc::FilesOffer offer;
     for (const auto& [name, store] : settings.stores.items())
-        offer.stores.push_back(name);
+        if (config::is_store(name)) offer.stores.push_back(name);
     offer.stores.emplace_back("inline");
     offer.stores.emplace_back("reference");
     return offer;
@@ -72,6 +73,7 @@ ipc::FilesOffer offer_of(const config::Settings& settings) {
 void choose_stores(FileOnWay& file, const std::string& connector, const config::Settings& settings) {
     const std::vector<std::string> known = offer_of(settings).stores;
     file.stores.clear();
+    if (file.to) file.stores.push_back(file.to->label);
     for (const std::string& name : wanted_stores(file.file, connector, settings)) {
         if (std::find(known.begin(), known.end(), name) != known.end())
             file.stores.push_back(name);

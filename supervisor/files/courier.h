@@ -18,7 +18,8 @@ config::ConnectorSettings courier_settings(const config::Settings& settings,
 /// What connectors are told: the stores that there are.
 ipc::FilesOffer offer_of(const config::Settings& settings);
 
-/// Where a file goes: as it says itself, or its connector's configuration, or [files]. A name that is no store is passed
+/// Where a file goes: to the place that its job has named for it; then as it says itself, or its connector's
+/// configuration, or [files]. A name that is no store is passed
 /// over, with a sentence in FileOnWay::passed_over; where there is no other, the file has failed.
 void choose_stores(FileOnWay& file, const std::string& connector, const config::Settings& settings);
 

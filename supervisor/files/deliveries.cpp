@@ -54,7 +54,7 @@ void Deliveries::add(TimePoint now, Delivery delivery) {
     items_.push_back(std::move(item));
     if (couriers_.empty() && items_.size() == 1) no_courier_since_ = now;  // nobody has missed it before
     const auto added = std::prev(items_.end());
-    if (added->waiting.empty()) return end(added);
+    if (added->waiting.empty() || added->delivery.refused) return end(added);
     give(now);
 }
 
@@ -392,7 +392,7 @@ void Deliveries::end(Items::iterator item) {
     EndDelivery ended{std::move(item->delivery), jobs::Completed{}, false};
     items_.erase(item);
     std::string reasons;
-    std::optional<ipc::JobError> error;
+    std::optional<ipc::JobError> error = ended.delivery.refused;
     std::size_t failures = 0;
     for (const FileOnWay& each : ended.delivery.files) {
         if (!each.failed) continue;
@@ -417,8 +417,10 @@ void Deliveries::end(Items::iterator item) {
                           {}}};
         ended.kept = true;
     } else if (error) {
-        error->message = std::to_string(failures) + " of " + count_of(ended.delivery.files.size(), "file") +
-                         " of the result could not be delivered: " + reasons;
+        if (failures > 0)
+            error->message = std::to_string(failures) + " of " +
+                             count_of(ended.delivery.files.size(), "file") +
+                             " of the result could not be delivered: " + reasons;
         ended.value = jobs::Failed{std::move(*error)};
         ended.kept = true;
     } else {

@@ -15,6 +15,7 @@
 #include "ipc/text/people.h"
 #include "ipc/text/utf8.h"
 #include "ipc/text/values.h"
+#include "supervisor/files/ctx.h"
 
 namespace emprops::files {
 namespace {
@@ -77,6 +78,10 @@ std::optional<FileOnWay> read_one(const Json& from, std::size_t index) {
     const auto bytes = whole_number(from, "bytes"), deaths = whole_number(from, "deaths");
     if (!bytes || !deaths) return {};
     one.bytes = *bytes;
+    if (const auto to = from.find("to"); to != from.end()) {
+        one.to = read_destination(*to);
+        if (!one.to) return {};
+    }
     one.stores = texts_of(from, "stores");
     if (const auto begun = from.find("begun"); begun != from.end() && begun->is_object())
         one.begun = ipc::dump(*begun);
@@ -87,6 +92,16 @@ std::optional<FileOnWay> read_one(const Json& from, std::size_t index) {
     const fs::path place(one.place);
     if (place.is_absolute() || std::find(place.begin(), place.end(), "..") != place.end()) return {};
     return one;
+}
+
+const FileOnWay* first_of_ctx(const Delivery& delivery) {
+    for (const FileOnWay& each : delivery.files)
+        if (each.to && each.to->is_ctx && each.entry) return &each;
+    return nullptr;
+}
+
+ipc::JobError unmet(std::string why) {
+    return {ipc::code::invalid_payload, std::move(why), false, {}};
 }
 
 }  // namespace
@@ -132,6 +147,20 @@ void make_names_unique(std::vector<FileOnWay>& files) {
     }
 }
 
+void assign(Delivery& delivery, const std::vector<Destination>& to) {
+    if (to.empty()) return;
+    std::vector<const ipc::ResultFile*> files;
+    for (const FileOnWay& each : delivery.files)
+        files.push_back(&each.file);
+    const Shares shares = share_out(to, files);
+    if (!shares.unmet.empty()) delivery.refused = unmet(unmet_text(to, shares.unmet, files));
+    for (std::size_t i = 0; i < files.size(); ++i)
+        if (shares.of_files[i]) delivery.files[i].to = to[*shares.of_files[i]];
+    for (FileOnWay& each : delivery.files)
+        if (each.to && !each.to->filename.empty())
+            each.file.name = named_by_ctx(each.file.name, each.to->filename);
+}
+
 ipc::RawJson state_text(const Delivery& delivery) {
     std::vector<std::string> files;
     for (const FileOnWay& each : delivery.files) {
@@ -143,6 +172,7 @@ ipc::RawJson state_text(const Delivery& delivery) {
             .add_if(each.deaths > 0, "deaths", each.deaths)
             .add_if(!each.passed_over.empty(), "passed_over", each.passed_over);
         if (!each.begun.empty()) one.add_raw("begun", each.begun);
+        if (each.to) one.add_raw("to", destination_text(*each.to));
         if (each.entry && each.keeps_entry) one.add_raw("entry", *each.entry);
         files.push_back(one.end());
     }
@@ -150,6 +180,8 @@ ipc::RawJson state_text(const Delivery& delivery) {
     out.add("connector", delivery.connector)
         .add("folder", delivery.folder)
         .add("date", delivery.date)
+        .add_if(delivery.refused.has_value(), "refused",
+                delivery.refused ? delivery.refused->message : std::string())
         .add_raw("files", array_text(files));
     return out.end();
 }
@@ -162,6 +194,8 @@ Result<Delivery> read_state(const ipc::RawJson& state) {
     delivery.connector = ipc::text_or_empty(from, "connector");
     delivery.folder = ipc::text_or_empty(from, "folder");
     delivery.date = ipc::text_or_empty(from, "date");
+    if (auto why = ipc::text_or_empty(from, "refused"); !why.empty())
+        delivery.refused = unmet(std::move(why));
     const auto files = from.find("files");
     if (files == from.end() || !files->is_array() || files->empty()) return bad;
     for (const Json& each : *files) {
@@ -191,11 +225,9 @@ ipc::RawJson courier_payload(const Delivery& delivery, std::size_t index, std::u
         .add("index", std::to_string(index))
         .add("date", delivery.date);
     ObjectText out;
-    out.add_raw("file", file.end())
-        .add_raw("values", values.end())
-        .add("stores", each.stores)
-        .add("inline_max_bytes", inline_bytes)
-        .add("repeat", repeat);
+    out.add_raw("file", file.end()).add_raw("values", values.end()).add("stores", each.stores);
+    if (each.to) out.add_raw("to", destination_text(*each.to));
+    out.add("inline_max_bytes", inline_bytes).add("repeat", repeat);
     if (!each.begun.empty()) out.add_raw("begun", each.begun);
     return out.end();
 }
@@ -240,11 +272,14 @@ std::string finished_result(const Delivery& delivery) {
     std::vector<std::string> entries;
     for (const FileOnWay& each : delivery.files)
         entries.push_back(each.entry ? entry_text(each.file, *each.entry) : "null");
-    return ipc::fill_file_marks(delivery.result.text(), entries);
+    std::string result = ipc::fill_file_marks(delivery.result.text(), entries);
+    const FileOnWay* first = first_of_ctx(delivery);
+    return first == nullptr ? result : with_ctx_members(std::move(result), first->file, *first->entry);
 }
 
 std::uint64_t finished_bytes(const Delivery& delivery) {
     std::uint64_t bytes = delivery.result.text().size();
+    if (const FileOnWay* first = first_of_ctx(delivery)) bytes += first->entry->size() + 1024;
     for (const ipc::FileMark& mark : ipc::find_file_marks(delivery.result.text())) {
         if (mark.file >= delivery.files.size()) continue;
         const FileOnWay& each = delivery.files[mark.file];

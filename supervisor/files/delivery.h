@@ -10,6 +10,7 @@
 
 #include "ipc/messages.h"
 #include "ipc/result.h"
+#include "supervisor/files/destination.h"
 #include "supervisor/jobs/types.h"
 
 namespace emprops::files {
@@ -20,6 +21,7 @@ struct FileOnWay {
     /// Below the folder of its delivery in the spool; empty: it lies only at its url.
     std::string place;
     std::uint64_t bytes = 0;
+    std::optional<Destination> to;    ///< that its job has named; its label is then a name among `stores`
     std::vector<std::string> stores;  ///< still to be tried, in this order
     int deaths = 0;                   ///< of the courier, with this file in hand
     /// JSON text of what the store says of it: it is delivered. Only what can be told again after a restart is noted in
@@ -42,6 +44,7 @@ struct Delivery {
     std::string folder;    ///< its name in the spool
     std::string date;      ///< of its result, "2026-11-30": names of objects stay the same over a restart
     bool resumed = false;  ///< an earlier worker process had it: any of its files may have been begun
+    std::optional<ipc::JobError> refused;  ///< nothing is delivered, and the files are kept
     ipc::RawJson result;
     std::vector<FileOnWay> files;
 
@@ -54,6 +57,10 @@ Result<std::string> place_of(const ipc::ResultFile& file, std::size_t index, con
 
 /// Makes the names of all files different, whatever their letter case: "a.png", "a-2.png". Objects are named after them.
 void make_names_unique(std::vector<FileOnWay>& files);
+
+/// Gives the files to the destinations that their job has named; the names of those that are in the result are still as
+/// the connector told them. Where one cannot be met, the delivery is refused.
+void assign(Delivery& delivery, const std::vector<Destination>& to);
 
 /// For DeliveryRecord::state.
 ipc::RawJson state_text(const Delivery& delivery);

@@ -28,6 +28,7 @@ struct RecordJob {
 struct GiveJob {
     process::InstanceId instance;
     ipc::Job job;
+    bool brings_files = false;  ///< the instance declared `files`
 };
 
 /// To the fleet: send `begin`; the job was given with `prepare`. When that cannot be done, call

@@ -101,7 +101,7 @@ void Placing::give(TimePoint now, const ActiveJob& job) {
     ipc::Job message = message_for(job, instance);
     if (message.resume) ++records_.stats.resumed;
     begun(job, job.run.resumed ? "resumed by " : "given to ");
-    records_.actions.push_back(GiveJob{instance.id, std::move(message)});
+    records_.actions.push_back(GiveJob{instance.id, std::move(message), instance.info.features.files});
 }
 
 void Placing::begun(const ActiveJob& job, const std::string& how) {
@@ -123,7 +123,7 @@ void Placing::prepare(const ActiveJob& job) {
     message.prepare = true;
     records_.note(Note::Level::debug, instance.id.connector, job.id(),
                   "prepared by " + process::to_string(instance.id) + ", waits for the slot");
-    records_.actions.push_back(GiveJob{instance.id, std::move(message)});
+    records_.actions.push_back(GiveJob{instance.id, std::move(message), instance.info.features.files});
 }
 
 // ---- letting go

@@ -36,6 +36,7 @@ FilesDesk::FilesDesk(boost::asio::any_io_executor executor, jobs::Ledger& ledger
 
 void FilesDesk::configure(const config::Settings& settings) {
     settings_ = settings;
+    permits_ = files::permits_of(settings);
     files::DeliveriesPolicy policy;
     policy.frame_bytes = settings.hub.send_limit;
     policy.courier_patience = settings.files.deliver_timeout;
@@ -92,6 +93,16 @@ void FilesDesk::clean() {
 
 // ---- what the dispatcher wants
 
+Result<> FilesDesk::read_outputs(const jobs::GiveJob& job) {
+    const auto place = std::make_pair(job.instance, job.job.job_id);
+    outputs_.erase(place);
+    if (!job.brings_files) return Ok{};
+    auto outputs = files::read_outputs(job.job.payload.text(), permits_);
+    if (!outputs) return outputs.error();
+    if (!outputs->to.empty()) outputs_[place] = std::move(*outputs);
+    return Ok{};
+}
+
 void FilesDesk::collect(jobs::CollectFiles what) {
     need_courier();
     waiting_.push_back(std::move(what));
@@ -135,9 +146,12 @@ void FilesDesk::take(jobs::CollectFiles& what) {
         files::FileOnWay& one = delivery.files.emplace_back();
         one.place = *place;
         one.file = std::move(file);
-        files::choose_stores(one, what.instance.connector, settings_);
         places.push_back(*place);
     }
+    if (const auto outputs = outputs_.find({what.instance, what.job_id}); outputs != outputs_.end())
+        files::assign(delivery, outputs->second.to);
+    for (files::FileOnWay& each : delivery.files)
+        files::choose_stores(each, what.instance.connector, settings_);
     files::make_names_unique(delivery.files);
     if (const Result<> ready = spool_.prepare(); !ready)
         return refuse({ipc::code::internal, ready.error().message});
@@ -209,6 +223,7 @@ Result<std::string> FilesDesk::deliver_again(const std::string& name) {
     files::Delivery& delivery = kept->delivery;
     if (deliveries_.holds_folder(delivery.folder))
         return Error{"busy", "the files of job " + delivery.job_id + " are on their way already"};
+    delivery.refused.reset();
     for (files::FileOnWay& each : delivery.files) {
         if (each.entry) continue;
         each.passed_over.clear();

@@ -14,13 +14,16 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "config/settings.h"
+#include "ipc/result.h"
 #include "supervisor/base/alarm.h"
 #include "supervisor/base/lifetime.h"
 #include "supervisor/base/turn.h"
 #include "supervisor/files/deliveries.h"
+#include "supervisor/files/outputs.h"
 #include "supervisor/files/spool.h"
 #include "supervisor/jobs/dispatcher.h"
 #include "supervisor/jobs/ledger.h"
@@ -47,6 +50,10 @@ class FilesDesk final : public process::FleetListener {
     void clean_up(const std::vector<ipc::RawJson>& foreign);
 
     // ---- what the dispatcher wants
+    /// Before a connector gets the job: what it says about its files. Errors: "invalid_payload"; it must not be given.
+    Result<> read_outputs(const jobs::GiveJob& job);
+    /// The instance does not hold it any more.
+    void job_ended(const process::InstanceId& id, const std::string& job_id) { outputs_.erase({id, job_id}); }
     void collect(jobs::CollectFiles what);
     void renumber(const jobs::RenumberDelivery& change);
     void resume(std::uint64_t number);
@@ -86,6 +93,9 @@ class FilesDesk final : public process::FleetListener {
     std::function<jobs::Dispatcher&()> change_;
     process::Fleet* fleet_ = nullptr;
     config::Settings settings_;
+    files::Permits permits_;
+    std::map<std::pair<process::InstanceId, std::string>, files::Outputs>
+        outputs_;  // of jobs that say something
     files::Deliveries deliveries_;
     files::Spool spool_;
     std::deque<jobs::CollectFiles> waiting_;               // for room in the spool

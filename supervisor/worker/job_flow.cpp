@@ -103,6 +103,10 @@ void JobFlow::perform(TimePoint now, jobs::Action& action) {
                    [&](jobs::RecordJob& a) { record(a); },
                    [&](jobs::GiveJob& a) {
                        const std::string job_id = a.job.job_id;
+                       if (const Result<> read = files_.read_outputs(a); !read)
+                           return change().failed(
+                               now, a.instance,
+                               {job_id, {read.error().code, read.error().message, false, {}}});
                        const auto given = fleet_->give_job(a.instance, std::move(a.job));
                        if (given) return;
                        // Others pass by themselves: it is leaving, or busy for the moment.
@@ -117,7 +121,10 @@ void JobFlow::perform(TimePoint now, jobs::Action& action) {
                    [&](jobs::TellBegun& a) { link_->begun(a.job_id, a.number); },
                    [&](jobs::CancelJob& a) { fleet_->cancel_job(a.instance, a.job_id, a.reason); },
                    [&](jobs::JobUnanswered& a) { fleet_->job_unanswered(a.instance, a.job_id); },
-                   [&](jobs::JobEnded& a) { fleet_->job_ended(a.instance, a.job_id); },
+                   [&](jobs::JobEnded& a) {
+                       fleet_->job_ended(a.instance, a.job_id);
+                       files_.job_ended(a.instance, a.job_id);
+                   },
                    [&](jobs::ReplaceInstance& a) { fleet_->replace_instance(a.instance, a.text); },
                    [&](jobs::StopInstance& a) { fleet_->stop_instance(a.instance, a.reason, a.text); },
                    [&](jobs::JudgeService& a) {

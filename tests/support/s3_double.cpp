@@ -112,6 +112,7 @@ struct S3Double::Impl {
         http::response<http::string_body> response(http::status(fault.status), 11, fault.body);
         response.set(http::field::content_type, "application/xml");
         if (!fault.retry_after.empty()) response.set(http::field::retry_after, fault.retry_after);
+        if (!fault.location.empty()) response.set(http::field::location, fault.location);
         return response;
     }
 
@@ -168,8 +169,7 @@ struct S3Double::Impl {
             return list_uploads(argument("prefix"));
         if (request.method() == http::verb::post && target.query.count("uploads") != 0) {
             const std::string id = add_upload(seen.target);
-            uploads[id].object.content_type = seen.headers["content-type"];
-            uploads[id].object.sha256 = seen.headers["x-amz-meta-sha256"];
+            uploads[id].object = object_of(seen, "");
             return said("<InitiateMultipartUploadResult><UploadId>" + id +
                         "</UploadId></InitiateMultipartUploadResult>");
         }
@@ -185,11 +185,12 @@ struct S3Double::Impl {
                 response.set(http::field::etag, "\"" + md5_hex(seen.body) + "\"");
                 return response;
             }
+            if (auto refusal = refused_by_condition(seen)) return std::move(*refusal);
             return complete(seen, id);
         }
         if (request.method() == http::verb::put) {
-            objects[seen.target] = {seen.body, seen.headers["content-type"],
-                                    seen.headers["x-amz-meta-sha256"] + seen.headers["x-ms-meta-sha256"]};
+            if (auto refusal = refused_by_condition(seen)) return std::move(*refusal);
+            objects[seen.target] = object_of(seen, seen.body);
             return {http::status::ok, 11};
         }
         const auto found = objects.find(seen.target);
@@ -200,7 +201,29 @@ struct S3Double::Impl {
             response.set("x-amz-meta-sha256", found->second.sha256);
             response.set("x-ms-meta-sha256", found->second.sha256);
         }
+        for (const auto& [name, value] : found->second.notes)
+            response.set(name, value);
         return response;
+    }
+
+    static Object object_of(const SignedRequest& seen, const std::string& body) {
+        const auto header = [&](const char* name) {
+            const auto found = seen.headers.find(name);
+            return found == seen.headers.end() ? std::string() : found->second;
+        };
+        Object object{body, header("content-type"), header("x-amz-meta-sha256") + header("x-ms-meta-sha256")};
+        for (const auto& [name, value] : seen.headers)
+            if (name.starts_with("x-amz-meta-") || name.starts_with("x-ms-meta-")) object.notes[name] = value;
+        return object;
+    }
+
+    std::optional<http::response<http::string_body>> refused_by_condition(const SignedRequest& seen) const {
+        using Condition = S3Options::Condition;
+        if (seen.headers.count("if-none-match") == 0 || options.condition == Condition::ignored) return {};
+        if (options.condition == Condition::unknown)
+            return refused(http::status::not_implemented, "NotImplemented");
+        if (objects.count(seen.target) == 0) return {};
+        return refused(http::status::precondition_failed, "PreconditionFailed");
     }
 
     std::string add_upload(const std::string& target) {
@@ -308,6 +331,11 @@ std::vector<std::string> S3Double::open_uploads() const {
 void S3Double::begin_upload(const std::string& target) {
     const std::lock_guard lock(impl_->mutex);
     impl_->add_upload(target);
+}
+
+void S3Double::store(const std::string& target, Object object) {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->objects[target] = std::move(object);
 }
 
 void S3Double::fail(S3Fault fault) {

@@ -2,6 +2,7 @@
 // A small S3 server on 127.0.0.1: one bucket, objects by path, uploads in parts, signatures checked by the strict rules of
 // aws_signature.h. Without a check of signatures it is a server that takes any PUT. It misbehaves when told to. Runs on a thread of its own; all functions are for the test's thread.
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +18,8 @@ struct S3Options {
     std::string access_key = "AK";
     std::string secret_key = "secret";
     bool check_signatures = true;  ///< false: any bucket, any key
+    /// What `If-None-Match: *` means to it.
+    enum class Condition { honoured, ignored, unknown } condition = Condition::honoured;
 };
 
 /// What the next requests of this method get, whose target (with query) has this text.
@@ -37,6 +40,7 @@ struct S3Fault {
     std::string body{};
     int count = 1;
     std::string retry_after{};
+    std::string location{};
 };
 
 class S3Double {
@@ -44,7 +48,8 @@ class S3Double {
     struct Object {
         std::string body;
         std::string content_type;
-        std::string sha256{};  ///< x-amz-meta-sha256
+        std::string sha256{};                        ///< x-amz-meta-sha256
+        std::map<std::string, std::string> notes{};  ///< x-amz-meta-... and x-ms-meta-...
     };
 
     explicit S3Double(S3Options options = {});
@@ -62,6 +67,8 @@ class S3Double {
         const;  ///< targets of uploads that were neither completed nor aborted
     /// As if another process had begun it; target as in object().
     void begin_upload(const std::string& target);
+    /// As if somebody else had stored it.
+    void store(const std::string& target, Object object);
     void fail(S3Fault fault);
     void clear_faults();
 

@@ -71,7 +71,21 @@ Result<std::vector<std::string>> text_list(const Json& value, const std::string&
     return out;
 }
 
-Result<OutputWishes> read_wishes(const Json& value) {
+/// The nodes that destinations name: the worker has checked everything else about them.
+std::vector<std::string> nodes_of_destinations(const Json& to) {
+    std::vector<std::string> nodes;
+    if (!to.is_array()) return nodes;
+    for (const Json& each : to) {
+        const Json match = each.is_object() ? each.value("match", Json()) : Json();
+        const Json node = match.is_object() ? match.value("node", Json()) : Json();
+        if (node.is_string()) nodes.push_back(node);
+        if (const auto number = ipc::whole_number(node)) nodes.push_back(std::to_string(*number));
+    }
+    return nodes;
+}
+
+/// `seen_by_worker`: the worker has read it, too (ipc/PROTOCOL.md, "Files").
+Result<OutputWishes> read_wishes(const Json& value, bool seen_by_worker) {
     OutputWishes wishes;
     if (!value.is_object()) return refuse("\"outputs\" must be an object");
     for (const auto& [key, content] : value.items()) {
@@ -90,10 +104,18 @@ Result<OutputWishes> read_wishes(const Json& value) {
             if (!content.is_number_unsigned())
                 return refuse("outputs.inline_max_bytes must be a number of bytes");
             wishes.inline_max_bytes = content.get<std::uint64_t>();
+        } else if (key == "to" || key == "convert") {
+            if (content.is_null()) continue;
+            if (!seen_by_worker)
+                return refuse(
+                    "outputs." + key +
+                    " is the worker's to read, which looks into the payload's own \"outputs\" only, an "
+                    "object beside the workflow; move it there");
+            if (key == "to") wishes.destination_nodes = nodes_of_destinations(content);
         } else {
             return refuse("outputs." + key +
                           " is unknown; known are deliver, temp, strip_metadata, "
-                          "inline_max_bytes and nodes");
+                          "inline_max_bytes, nodes, to and convert");
         }
     }
     return wishes;
@@ -189,7 +211,7 @@ Result<Payload> read_payload(std::string_view text) {
     }
     if (const auto wrong = read_files(*form, payload)) return *wrong;
     if (const auto part = form->member("outputs")) {
-        auto wishes = read_wishes(parse_part(*part));
+        auto wishes = read_wishes(parse_part(*part), form->is_own_object("outputs"));
         if (!wishes.ok()) return wishes.error();
         payload.outputs = std::move(*wishes);
     }
@@ -202,11 +224,13 @@ Result<Payload> read_payload(std::string_view text) {
         if (!targets.ok()) return targets.error();
         payload.targets = std::move(*targets);
     }
-    for (const std::string& id : payload.outputs.nodes) {
-        const bool there = std::any_of(payload.nodes.begin(), payload.nodes.end(),
-                                       [&](const Node& node) { return node.id == id; });
-        if (!there) {
-            return refuse("outputs.nodes names \"" + std::string(text::cut(id, 100)) +
+    for (const auto* ids : {&payload.outputs.nodes, &payload.outputs.destination_nodes}) {
+        for (const std::string& id : *ids) {
+            const bool there = std::any_of(payload.nodes.begin(), payload.nodes.end(),
+                                           [&](const Node& node) { return node.id == id; });
+            if (there) continue;
+            return refuse((ids == &payload.outputs.nodes ? "outputs.nodes" : "a match of outputs.to") +
+                          std::string(" names \"") + std::string(text::cut(id, 100)) +
                           "\", and the workflow has no node of that id");
         }
     }

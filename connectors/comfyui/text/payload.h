@@ -31,6 +31,7 @@ struct OutputWishes {
     std::optional<bool> strip_metadata;
     std::optional<std::uint64_t> inline_max_bytes;  ///< can only lower the setting
     std::vector<std::string> nodes;                 ///< only files of these nodes; empty: all
+    std::vector<std::string> destination_nodes;     ///< that `to` names, which else is the worker's to read
 };
 
 struct Payload {

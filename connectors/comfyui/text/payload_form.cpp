@@ -215,6 +215,15 @@ std::optional<std::string> PayloadForm::member(std::string_view key) const {
     return {};
 }
 
+bool PayloadForm::is_own_object(std::string_view key) const {
+    for (std::size_t i = levels_.size(); i > 0; --i) {
+        const Level& level = levels_[i - 1];
+        const auto part = level.bare ? std::nullopt : level.envelope.find(key);
+        if (part && *part != "null") return i == 1 && part->starts_with('{');
+    }
+    return false;
+}
+
 std::vector<std::string> PayloadForm::unread() const {
     static constexpr std::string_view read[] = {
         "extra_data",        "inputs",           "images",

@@ -31,6 +31,8 @@ class PayloadForm {
     /// A member beside the graph, or beside what wraps it; a text that holds JSON is what it holds. nullopt: there
     /// is none, or it is null.
     std::optional<std::string> member(std::string_view key) const;
+    /// Whether that is a member of the payload itself, and an object as it stands.
+    bool is_own_object(std::string_view key) const;
     /// Names of members that nobody reads.
     std::vector<std::string> unread() const;
 

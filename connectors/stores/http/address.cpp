@@ -50,7 +50,8 @@ int look_up(const std::string& name, Addresses& found) {
 }
 
 /// False where it has no address.
-bool any_address(const std::string& name, bool (*wanted)(const sockaddr*)) {
+template <class Wanted>
+bool any_address(const std::string& name, Wanted wanted) {
     Addresses found;
     look_up(name, found);
     for (const addrinfo* at = found.get(); at != nullptr; at = at->ai_next) {
@@ -80,20 +81,35 @@ bool is_public_v6(const std::array<unsigned char, 16>& address) {
     return (address[0] & 0xE0U) == 0x20U;
 }
 
-bool is_public(const sockaddr* address) {
+std::optional<std::pair<web::IpAddress, std::uint16_t>> plain_address(const sockaddr* address) {
+    web::IpAddress plain;
     if (address->sa_family == AF_INET) {
         sockaddr_in in{};
         std::memcpy(&in, address, sizeof in);
-        return is_public_v4(ntohl(in.sin_addr.s_addr));
+        std::memcpy(plain.bytes.data(), &in.sin_addr, sizeof in.sin_addr);
+        return std::make_pair(plain, ntohs(in.sin_port));
     }
     if (address->sa_family == AF_INET6) {
         sockaddr_in6 in{};
         std::memcpy(&in, address, sizeof in);
-        std::array<unsigned char, 16> bytes{};
-        std::memcpy(bytes.data(), &in.sin6_addr, bytes.size());
-        return is_public_v6(bytes);
+        plain.v6 = true;
+        std::memcpy(plain.bytes.data(), &in.sin6_addr, sizeof in.sin6_addr);
+        return std::make_pair(plain, ntohs(in.sin6_port));
     }
-    return false;
+    return {};
+}
+
+bool is_public(const sockaddr* address) {
+    const auto plain = plain_address(address);
+    if (!plain) return false;
+    const auto& bytes = plain->first.bytes;
+    return plain->first.v6 ? is_public_v6(bytes) : is_public_v4(embedded(bytes, 0));
+}
+
+bool may_be_reached(const sockaddr* address, const Permitted& permitted) {
+    if (is_public(address)) return true;
+    const auto plain = plain_address(address);
+    return plain && permitted && permitted(plain->first, plain->second);
 }
 
 bool is_unknown_name(const std::string& host) {
@@ -102,10 +118,18 @@ bool is_unknown_name(const std::string& host) {
     return error == EAI_NONAME || error == EAI_NODATA;
 }
 
-bool has_private_address(const std::string& host) {
+bool has_private_address(const std::string& host, std::uint16_t port, const Permitted& permitted) {
     const std::string name = web::plain_host(host);
-    return web::is_loopback_host(name) ||
-           any_address(name, [](const sockaddr* address) { return !is_public(address); });
+    const auto by_itself = [&](const std::optional<web::IpAddress>& address) {
+        return address && permitted && permitted(*address, port);
+    };
+    // A name of this machine need not be known to the name service.
+    if (web::is_loopback_host(name) && !web::IpAddress::parse(name))
+        return !by_itself(web::IpAddress::parse("127.0.0.1"));
+    return any_address(name, [&](const sockaddr* address) {
+        const auto plain = plain_address(address);
+        return !is_public(address) && !by_itself(plain ? std::optional(plain->first) : std::nullopt);
+    });
 }
 
 bool is_public_host(const std::string& host) {

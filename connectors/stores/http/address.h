@@ -4,8 +4,13 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+
+#include "ipc/web/host.h"
 
 struct sockaddr;
 
@@ -19,12 +24,18 @@ bool is_public_v6(const std::array<unsigned char, 16>& address);
 /// For the address that a socket is about to connect to; false for families other than IPv4 and IPv6.
 bool is_public(const sockaddr* address);
 
+/// The address and port of a socket; nullopt for families other than IPv4 and IPv6.
+std::optional<std::pair<web::IpAddress, std::uint16_t>> plain_address(const sockaddr* address);
+/// Whether one of them may be connected to: a public one, or one that is permitted by itself.
+using Permitted = std::function<bool(const web::IpAddress&, std::uint16_t port)>;
+bool may_be_reached(const sockaddr* address, const Permitted& permitted);
+
 /// Whether the name does not exist, as opposed to a name service that does not answer. Looks it up.
 bool is_unknown_name(const std::string& host);
 
-/// Whether one of the addresses that a host of a URL has here is not public. Looks the name up; one without an address
-/// has none.
-bool has_private_address(const std::string& host);
+/// Whether one of the addresses that a host of a URL has here may not be reached at this port. Looks the name up; one
+/// without an address has none.
+bool has_private_address(const std::string& host, std::uint16_t port, const Permitted& permitted);
 
 /// Whether a host of a URL has an address in the public net. Looks the name up, so it may take a while; names
 /// that mean something in one network only (no dot, .local, .internal, ...) are not looked up.

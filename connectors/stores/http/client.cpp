@@ -85,7 +85,8 @@ void Exchange::take_header(std::string_view line) {
 /// connected to, so that a name that resolves differently the second time gains nothing.
 curl_socket_t on_open(void* user, curlsocktype, curl_sockaddr* address) {
     auto& exchange = *static_cast<Exchange*>(user);
-    if (exchange.request.public_only && exchange.proxy.empty() && !is_public(&address->addr)) {
+    if (exchange.request.public_only && exchange.proxy.empty() &&
+        !may_be_reached(&address->addr, exchange.request.permitted)) {
         exchange.address_refused = true;
         return CURL_SOCKET_BAD;
     }
@@ -229,7 +230,8 @@ HttpAnswer HttpClient::send_once(const HttpRequest& request) {
     if (!transfer.usable()) return Unreachable{"no memory for an HTTP client", false};
     transfer.reset();
     Exchange exchange{request, request.use_proxy ? web::proxy_of_environment(request.url) : ""};
-    if (request.public_only && !exchange.proxy.empty() && may_not_be_asked_for(request.url))
+    if (request.public_only && !exchange.proxy.empty() &&
+        may_not_be_asked_for(request.url, request.permitted))
         return Unreachable{private_address(request), false, false, true};
     curl_slist* list = curl_slist_append(nullptr, "Expect:");  // no pause before bodies
     bool names_type = false;

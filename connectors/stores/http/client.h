@@ -14,6 +14,8 @@
 #include <variant>
 #include <vector>
 
+#include "ipc/web/host.h"
+
 namespace emprops::stores {
 
 using Ms = std::chrono::milliseconds;
@@ -64,8 +66,10 @@ struct HttpRequest {
     std::string ca_setting = "ca_file";  ///< the setting that `ca_file` came from, for people
     bool fresh_connection = false;  ///< a request that must not be repeated by libcurl on a stale connection
     bool public_only = false;       ///< refuse to connect to an address that is_public() refuses
-    std::string private_setting;    ///< the setting that permits private addresses, for people
-    bool use_proxy = false;         ///< as HTTPS_PROXY, HTTP_PROXY and NO_PROXY say (server/proxied.h)
+    /// Of addresses that public_only refuses: whether this very one, at this port, is permitted. Empty: none is.
+    std::function<bool(const web::IpAddress&, std::uint16_t port)> permitted;
+    std::string private_setting;  ///< the setting that permits private addresses, for people
+    bool use_proxy = false;       ///< as HTTPS_PROXY, HTTP_PROXY and NO_PROXY say (server/proxied.h)
     /// Where the body goes instead of HttpResponse::body; false ends the transfer: NotWritten.
     std::function<bool(std::string_view)> sink;
     std::function<bool()> cancelled;

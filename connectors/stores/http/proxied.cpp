@@ -1,6 +1,5 @@
 #include "connectors/stores/http/proxied.h"
 
-#include "connectors/stores/http/address.h"
 #include "connectors/stores/http/url.h"
 
 namespace emprops::stores {
@@ -12,9 +11,10 @@ std::string shown_proxy(const std::string& proxy) {
     return scheme == std::string::npos ? proxy : proxy.substr(scheme + 3);
 }
 
-bool may_not_be_asked_for(const std::string& url) {
-    const auto parsed = parse_url(url);
-    return !parsed.ok() || has_private_address(parsed->host);
+bool may_not_be_asked_for(const std::string& url, const Permitted& permitted) {
+    const auto parsed = parse_url(url.substr(0, url.find_first_of("?#")));
+    return !parsed.ok() ||
+           has_private_address(parsed->host, static_cast<std::uint16_t>(parsed->port), permitted);
 }
 
 }  // namespace emprops::stores

@@ -4,12 +4,15 @@
 
 #include <string>
 
+#include "connectors/stores/http/address.h"
+
 namespace emprops::stores {
 
 /// For people: its address without user and password.
 std::string shown_proxy(const std::string& proxy);
 /// A proxy connects in our place, so that no address can be checked at the connect: a host that is a private address, or
-/// a name that has one here, must not be asked for. A name that only the proxy knows is the proxy's to judge.
-bool may_not_be_asked_for(const std::string& url);
+/// a name that has one here, must not be asked for, unless `permitted` names it. A name that only the proxy knows is the
+/// proxy's to judge.
+bool may_not_be_asked_for(const std::string& url, const Permitted& permitted = {});
 
 }  // namespace emprops::stores

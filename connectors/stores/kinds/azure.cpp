@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "connectors/stores/http/url.h"
+#include "connectors/stores/kinds/holder.h"
 #include "connectors/stores/kinds/upload.h"
 #include "connectors/stores/names/key_template.h"
 #include "connectors/stores/names/target_names.h"
@@ -15,7 +16,7 @@ namespace emprops::stores {
 namespace {
 
 constexpr const char* azure_version = "2021-08-06";
-constexpr const char* azure_hash_header = "x-ms-meta-sha256";
+constexpr Notes azure_notes{"x-ms-meta-sha256", "x-ms-meta-emprops_job"};
 
 using Query = std::vector<std::pair<std::string, std::string>>;
 
@@ -34,7 +35,9 @@ class Azure : public Store {
 
     Outcome bring(const Cargo& cargo) override {
         key_ = names_.give(cargo.owner, key_of(settings_.key, cargo.values));
-        auto failed = cargo.size > limits_.single_bytes ? bring_blocks(cargo) : put_blob(cargo);
+        auto failed = look(cargo);
+        if (!failed && holder_ != Holder::done)
+            failed = cargo.size > limits_.single_bytes ? bring_blocks(cargo) : put_blob(cargo);
         if (failed) return std::move(*failed);
         const std::string in_url = text::percent_encode(key_, "/");
         return Placed{{{"container", settings_.container},
@@ -74,17 +77,37 @@ class Azure : public Store {
         return request;
     }
 
+    /// Before the first byte: whose the key is, where a job has chosen it.
+    std::optional<Setback> look(const Cargo& cargo) {
+        holder_ = Holder::us;
+        if (road_.claim.empty()) return {};
+        const auto head = request("HEAD", {}, {}, 0);
+        if (!head.ok()) return misconfigured(head.error());
+        auto holder = holder_of(road_.http.send(*head), *head, uploads_, cargo, azure_notes);
+        if (auto* failed = std::get_if<Setback>(&holder)) return std::move(*failed);
+        holder_ = std::get<Holder>(holder);
+        return {};
+    }
+
+    /// With which the blob is made.
+    std::map<std::string, std::string> with_notes(std::map<std::string, std::string> headers,
+                                                  const Cargo& cargo) const {
+        headers[azure_notes.hash] = cargo.sha256;
+        if (!road_.claim.empty()) headers[azure_notes.claim] = road_.claim;
+        if (holder_ == Holder::nobody) headers[condition_header] = "*";
+        return headers;
+    }
+
     static std::optional<Setback> misconfigured(const Error& error) {
         return Setback{error.message, false, Ms{0}, Trouble::configuration};
     }
 
     /// In one request. What has an answer that was lost is looked for.
     std::optional<Setback> put_blob(const Cargo& cargo) {
-        auto put = request("PUT", {},
-                           {{"content-type", cargo.mime_type},
-                            {"x-ms-blob-type", "BlockBlob"},
-                            {azure_hash_header, cargo.sha256}},
-                           cargo.size);
+        auto put =
+            request("PUT", {},
+                    with_notes({{"content-type", cargo.mime_type}, {"x-ms-blob-type", "BlockBlob"}}, cargo),
+                    cargo.size);
         if (!put.ok()) return misconfigured(put.error());
         carry(*put, uploads_, cargo, 0, cargo.size);
         return settled(*put, cargo);
@@ -107,11 +130,11 @@ class Azure : public Store {
         for (std::size_t i = 0; i < done_; ++i)
             list += "<Latest>" + block_id(i) + "</Latest>";
         list += "</BlockList>";
-        auto put = request("PUT", {{"comp", "blocklist"}},
-                           {{"content-type", "application/xml"},
-                            {"x-ms-blob-content-type", cargo.mime_type},
-                            {azure_hash_header, cargo.sha256}},
-                           list.size());
+        auto put = request(
+            "PUT", {{"comp", "blocklist"}},
+            with_notes({{"content-type", "application/xml"}, {"x-ms-blob-content-type", cargo.mime_type}},
+                       cargo),
+            list.size());
         if (!put.ok()) return misconfigured(put.error());
         put->body = std::move(list);
         return settled(*put, cargo);
@@ -127,6 +150,8 @@ class Azure : public Store {
             done_ = 0;  // somebody else's list has removed our blocks
             failed->passing = true;
         }
+        // Somebody was faster: the next look says who.
+        if (failed && holder_ == Holder::nobody && is_taken(answer)) failed->passing = true;
         return failed;
     }
 
@@ -136,7 +161,7 @@ class Azure : public Store {
         const auto answer = road_.http.send(*head);
         const auto* response = std::get_if<HttpResponse>(&answer);
         if (response == nullptr || response->status != 200) return false;
-        const auto noted = response->headers.find(azure_hash_header);
+        const auto noted = response->headers.find(azure_notes.hash);
         return response->content_length == cargo.size && noted != response->headers.end() &&
                noted->second == cargo.sha256;
     }
@@ -149,7 +174,8 @@ class Azure : public Store {
     Url endpoint_;
     TargetNames names_;
     std::string key_;
-    std::size_t done_ = 0;  // blocks that are there
+    std::size_t done_ = 0;        // blocks that are there
+    Holder holder_ = Holder::us;  // of the key, when it was looked at
 };
 
 }  // namespace

@@ -29,18 +29,28 @@ class S3 : public Store {
   private:
     /// In one request. What has an answer that was lost is looked for.
     std::optional<Setback> put(const std::string& key, const Cargo& cargo) {
-        auto put =
-            bucket_.request({"PUT",
-                             key,
-                             {},
-                             {{"content-type", cargo.mime_type}, {S3Bucket::hash_header, cargo.sha256}},
-                             cargo.sha256});
+        bool on_condition = false;
+        if (!road_.claim.empty()) {
+            auto holder = bucket_.holder(key, cargo);
+            if (auto* failed = std::get_if<Setback>(&holder)) return std::move(*failed);
+            if (std::get<Holder>(holder) == Holder::done) return {};
+            on_condition = std::get<Holder>(holder) == Holder::nobody && !knows_no_condition_;
+        }
+        auto headers = bucket_.notes(cargo);
+        if (on_condition) headers[condition_header] = "*";
+        auto put = bucket_.request({"PUT", key, {}, std::move(headers), cargo.sha256});
         if (!put.ok()) return Setback{put.error().message, false, Ms{0}, Trouble::configuration};
         carry(*put, uploads_, cargo, 0, cargo.size);
         const auto answer = road_.http.send(*put);
         auto failed = judge(answer, *put, uploads_, cargo);
-        if (failed && is_lost(answer) && !road_.cancelled() && bucket_.has(key, cargo).value_or(false))
-            return {};
+        if (!failed || road_.cancelled()) return failed;
+        if (is_lost(answer) && bucket_.has(key, cargo).value_or(false)) return {};
+        if (on_condition && knows_no_condition(answer)) {
+            knows_no_condition_ = true;
+            return this->put(key, cargo);
+        }
+        // Somebody was faster: the next look says who.
+        if (on_condition && is_taken(answer)) failed->passing = true;
         return failed;
     }
 
@@ -52,6 +62,7 @@ class S3 : public Store {
     const S3Bucket bucket_{settings_, uploads_};
     S3Multipart parts_{bucket_, uploads_, limits_};
     TargetNames names_;
+    bool knows_no_condition_ = false;
 };
 
 }  // namespace

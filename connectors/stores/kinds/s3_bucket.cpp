@@ -63,4 +63,17 @@ std::optional<bool> S3Bucket::has(const std::string& key, const Cargo& cargo) co
            noted->second == cargo.sha256;
 }
 
+std::variant<Holder, Setback> S3Bucket::holder(const std::string& key, const Cargo& cargo) const {
+    const auto head = request({"HEAD", key});
+    if (!head.ok()) return Setback{head.error().message, false, Ms{0}, Trouble::configuration};
+    return holder_of(uploads_.road.http.send(*head), *head, uploads_, cargo, {hash_header, claim_header});
+}
+
+std::map<std::string, std::string> S3Bucket::notes(const Cargo& cargo) const {
+    std::map<std::string, std::string> headers{{"content-type", cargo.mime_type},
+                                               {hash_header, cargo.sha256}};
+    if (!uploads_.road.claim.empty()) headers[claim_header] = uploads_.road.claim;
+    return headers;
+}
+
 }  // namespace emprops::stores

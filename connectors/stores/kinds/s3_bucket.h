@@ -6,9 +6,11 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "connectors/stores/http/url.h"
+#include "connectors/stores/kinds/holder.h"
 #include "connectors/stores/kinds/upload.h"
 #include "connectors/stores/sign/aws.h"
 
@@ -34,8 +36,13 @@ class S3Bucket {
 
     /// Whether the object is there, with this size and our note of this hash. Null: nobody says so.
     std::optional<bool> has(const std::string& key, const Cargo& cargo) const;
-    /// The header in which we note a file's hash.
+    /// Whose the object is (holder.h).
+    std::variant<Holder, Setback> holder(const std::string& key, const Cargo& cargo) const;
+    /// The headers in which we note a file's hash, and whose it is.
     static constexpr const char* hash_header = "x-amz-meta-sha256";
+    static constexpr const char* claim_header = "x-amz-meta-emprops-job";
+    /// Those, and the type: what an object of this file is made with.
+    std::map<std::string, std::string> notes(const Cargo& cargo) const;
 
   private:
     std::string host() const;

@@ -79,6 +79,11 @@ std::optional<Setback> S3Multipart::bring(const std::string& key, const Cargo& c
     if (key != key_) give_up();  // another file of the same job
     cargo_ = &cargo;
     key_ = key;
+    if (auto failed = look()) return failed;
+    if (done_) {
+        give_up();
+        return {};
+    }
     if (id_.empty()) {
         if (auto failed = begin()) return failed;
     }
@@ -88,6 +93,16 @@ std::optional<Setback> S3Multipart::bring(const std::string& key, const Cargo& c
     auto failed = complete();
     if (!failed) id_.clear();
     return failed;
+}
+
+/// Before the first byte: whose the key is, where a job has chosen it.
+std::optional<Setback> S3Multipart::look() {
+    if (uploads_.road.claim.empty()) return {};
+    auto holder = bucket_.holder(key_, *cargo_);
+    if (auto* failed = std::get_if<Setback>(&holder)) return std::move(*failed);
+    done_ = std::get<Holder>(holder) == Holder::done;
+    on_condition_ = std::get<Holder>(holder) == Holder::nobody;
+    return {};
 }
 
 /// One request with a body in memory. Null: it was answered well.
@@ -105,12 +120,7 @@ std::optional<Setback> S3Multipart::begin() {
     part_ = limits_.part_of(cargo_->size);
     etags_.clear();
     HttpAnswer answer;
-    auto failed = ask({"POST",
-                       key_,
-                       {{"uploads", ""}},
-                       {{"content-type", cargo_->mime_type}, {S3Bucket::hash_header, cargo_->sha256}},
-                       sha256_hex("")},
-                      "", answer);
+    auto failed = ask({"POST", key_, {{"uploads", ""}}, bucket_.notes(*cargo_), sha256_hex("")}, "", answer);
     if (failed) {
         to_sweep_ = to_sweep_ || is_lost(answer);
         return failed;
@@ -160,9 +170,15 @@ std::optional<Setback> S3Multipart::forget_if_gone(const HttpAnswer& answer, std
 std::optional<Setback> S3Multipart::complete() {
     const std::string body = completion(etags_);
     HttpAnswer answer;
+    std::map<std::string, std::string> headers{{"content-type", "application/xml"}};
+    const bool on_condition = on_condition_ && !knows_no_condition_;
+    if (on_condition) headers[condition_header] = "*";
     auto failed =
-        ask({"POST", key_, {{"uploadId", id_}}, {{"content-type", "application/xml"}}, sha256_hex(body)},
-            body, answer);
+        ask({"POST", key_, {{"uploadId", id_}}, std::move(headers), sha256_hex(body)}, body, answer);
+    if (failed && on_condition && knows_no_condition(answer)) {
+        knows_no_condition_ = true;
+        return complete();
+    }
     // The server says 200 before it knows, so that nobody hangs up; what went wrong stands in the body.
     const auto* response = std::get_if<HttpResponse>(&answer);
     if (!failed && response->body.find("<CompleteMultipartUploadResult") == std::string::npos) {
@@ -174,6 +190,8 @@ std::optional<Setback> S3Multipart::complete() {
     }
     if (!failed || uploads_.road.cancelled()) return failed;
     const bool gone = response != nullptr && xml_element(response->body, "Code") == "NoSuchUpload";
+    // Somebody was faster: the next look says who.
+    if (on_condition && is_taken(answer)) failed->passing = true;
     if ((failed->passing || gone) && bucket_.has(key_, *cargo_).value_or(false)) return {};
     return forget_if_gone(answer, std::move(failed));
 }

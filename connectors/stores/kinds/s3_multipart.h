@@ -37,6 +37,7 @@ class S3Multipart {
     std::optional<Setback> begin();
     std::optional<Setback> bring_part();
     std::optional<Setback> complete();
+    std::optional<Setback> look();
     /// Uploads of this very key that an earlier process began, or one whose id we did not get.
     void sweep();
     /// True: it is gone.
@@ -53,6 +54,9 @@ class S3Multipart {
     std::uint64_t part_ = 0;
     std::vector<std::string> etags_;
     bool to_sweep_;
+    bool on_condition_ = false;  // nobody had the key when we looked
+    bool done_ = false;          // the very file is there already
+    bool knows_no_condition_ = false;
 };
 
 /// The upload ids of a ListMultipartUploads answer that belong to exactly this key. Pure.

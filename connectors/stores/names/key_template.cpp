@@ -54,10 +54,10 @@ const std::vector<std::string>& key_words() {
     return words;
 }
 
-std::optional<std::string> wrong_template(std::string_view text, const std::vector<std::string>& more) {
+std::optional<std::string> wrong_words(std::string_view text, const std::vector<std::string>& more,
+                                       std::vector<std::string>* found) {
     std::vector<std::string> known = key_words();
     known.insert(known.end(), more.begin(), more.end());
-    std::vector<std::string> found;
     for (std::size_t at = text.find('{'); at != std::string_view::npos; at = text.find('{', at + 1)) {
         const std::size_t end = text.find('}', at);
         if (end == std::string_view::npos) return "has a { without a }";
@@ -70,8 +70,14 @@ std::optional<std::string> wrong_template(std::string_view text, const std::vect
             return "holds {" + word + "}, which is no value; " +
                    (meant ? "did you mean {" + *meant + "}?" : "there are " + all);
         }
-        found.push_back(word);
+        if (found != nullptr) found->push_back(word);
     }
+    return {};
+}
+
+std::optional<std::string> wrong_template(std::string_view text, const std::vector<std::string>& more) {
+    std::vector<std::string> found;
+    if (auto wrong = wrong_words(text, more, &found)) return wrong;
     const auto replaced = std::any_of(more.begin(), more.end(), [&](const std::string& word) {
         return std::find(found.begin(), found.end(), word) != found.end();
     });

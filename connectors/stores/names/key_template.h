@@ -16,6 +16,10 @@ std::string fill_template(std::string_view text,
 
 /// The values of the settings of stores: job_id, job_type, connector, node, kind, index, filename, stem, ext, sha256, date.
 const std::vector<std::string>& key_words();
+/// What is wrong with the words of a template, without its subject: an unknown or unclosed {word}. `more`: further ones
+/// that are known. Those that are in it go to `found`.
+std::optional<std::string> wrong_words(std::string_view text, const std::vector<std::string>& more = {},
+                                       std::vector<std::string>* found = nullptr);
 /// What is wrong with a template, without its subject: an unknown or unclosed {word}, or files that would meet under one
 /// name: those of two jobs (neither {job_id} nor {sha256}) or of one ({filename}, {index}, {sha256}, or {stem} and {ext}).
 /// `more`: words that stand for others, and satisfy both.

@@ -29,6 +29,9 @@ struct Wrong {
     std::string key, why;
 };
 
+/// Beside the stores: servers to which jobs may send by URLs of their own.
+constexpr const char* put_allow_key = "put_allow";
+
 void need(const std::string& value, const char* key) {
     if (value.empty()) throw Wrong{key, "is missing"};
 }
@@ -57,6 +60,19 @@ void check_base(const char* key, std::string& url) {
 void check_key(const StoreSettings& settings) {
     if (const auto wrong = wrong_path(settings.key)) throw Wrong{"key", *wrong};
     if (const auto wrong = wrong_template(settings.key)) throw Wrong{"key", *wrong};
+    if (settings.jobs_prefix.empty()) return;
+    if (const auto wrong = wrong_path(settings.jobs_prefix)) throw Wrong{"jobs_prefix", *wrong};
+    if (const auto wrong = wrong_words(settings.jobs_prefix)) throw Wrong{"jobs_prefix", *wrong};
+}
+
+void check_ctx(const StoreSettings& settings) {
+    if (!settings.ctx.empty() && !settings.jobs)
+        throw Wrong{"ctx", "is for jobs, which may not use this store: set jobs = true as well"};
+    for (const std::string& each : settings.ctx) {
+        const std::size_t colon = each.find(':');
+        if (colon == std::string::npos || colon == 0 || colon + 1 == each.size())
+            throw Wrong{"ctx", "holds \"" + each + "\"; write provider:bucket, such as azure:renders"};
+    }
 }
 
 void check_server(StoreSettings& settings) {
@@ -73,6 +89,11 @@ void check(DirectorySettings& settings) {
 
 void check(HttpPutSettings& settings) {
     need(settings.url, "url");
+    // Nothing there says whose a file is: a job's could take the place of another one's.
+    if (settings.jobs)
+        throw Wrong{"jobs",
+                    "is for s3, azure and directory; jobs send to servers by URLs of their own, "
+                    "see stores.put_allow"};
     check_server(settings);
     const bool by_key = settings.url.find("{key}") != std::string::npos;
     if (settings.url.find('{') == std::string::npos) {
@@ -143,6 +164,7 @@ Settings read_kind(const std::string& name, const Json& table) {
     try {
         read_rows(rows_of(static_cast<const Settings*>(nullptr)), table, sources, settings);
         check(settings);
+        check_ctx(settings);
     } catch (const Wrong& wrong) {
         throw ConfigurationError(place + "." + wrong.key + " " + wrong.why);
     } catch (const ConfigurationError& wrong) {
@@ -200,6 +222,18 @@ struct Opening {
     std::unique_ptr<Store> operator()(const InlineSettings&) const { return make_inline(inline_most); }
 };
 
+web::HostList read_put_allow(const Json& list) {
+    std::vector<std::string> hosts;
+    for (const Json& each : list)
+        if (each.is_string()) hosts.push_back(each);
+    if (!list.is_array() || hosts.size() != list.size())
+        throw ConfigurationError("stores." + std::string(put_allow_key) + " must be a list of hosts");
+    auto read = web::HostList::parse(hosts);
+    if (!read.ok())
+        throw ConfigurationError("stores." + std::string(put_allow_key) + ": " + read.error().message);
+    return std::move(*read);
+}
+
 }  // namespace
 
 AnyStore read_store(const std::string& name, const Json& table) {
@@ -225,12 +259,34 @@ AnyStore read_store(const std::string& name, const Json& table) {
                              (meant ? "did you mean \"" + *meant + "\"?" : "there are " + all));
 }
 
+AnyStore of_job(AnyStore store, const std::optional<std::string>& prefix, const std::string& public_url) {
+    std::visit(
+        [&](StoreSettings& settings) {
+            std::string key = settings.jobs_prefix;
+            for (const std::string& part : {prefix.value_or(""), prefix ? "{filename}" : settings.key})
+                if (!part.empty()) key += (key.empty() ? "" : "/") + part;
+            settings.key = key;
+            if (!public_url.empty()) settings.public_url = public_url;
+        },
+        store);
+    return store;
+}
+
 Catalog Catalog::read(const Json& stores) {
     Catalog catalog;
+    std::map<std::string, std::string> of_ctx;
     if (!stores.is_null() && !stores.is_object()) throw ConfigurationError("stores must be a table");
     for (const auto& item : stores.items()) {
+        if (item.key() == put_allow_key) {
+            catalog.put_hosts_ = read_put_allow(item.value());
+            continue;
+        }
         if (item.key().empty()) throw ConfigurationError("a store has an empty name");
         catalog.stores_[item.key()] = read_store(item.key(), item.value());
+        for (const std::string& ctx : catalog.common(item.key()).ctx)
+            if (const auto [at, added] = of_ctx.emplace(ctx, item.key()); !added)
+                throw ConfigurationError("stores." + item.key() + ".ctx holds \"" + ctx +
+                                         "\", which is stores." + at->second + " already");
     }
     for (const char* name : {"inline", "reference"})
         catalog.stores_.emplace(name, read_store(name, Json::object()));

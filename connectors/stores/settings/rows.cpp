@@ -8,8 +8,7 @@ using settings::of_base;
 
 SettingRows<StoreSettings> all_rows() {
     using S = StoreSettings;
-    return {row(&S::type, "type", "The kind of store."),
-            row(&S::jobs, "jobs", "Jobs may name it as their destination.")};
+    return {row(&S::type, "type", "The kind of store.")};
 }
 
 /// Of all kinds that give files names of their own.
@@ -21,6 +20,14 @@ SettingRows<StoreSettings> kept_rows() {
              row(&S::key, "key",
                  "Name of each file in it, from {job_id}, {job_type}, {connector}, {node}, {kind}, {index}, {filename}, "
                  "{stem}, {ext}, {sha256} and {date}. It tells jobs apart ({job_id} or {sha256}), and the files of a job."),
+             row(&S::jobs, "jobs",
+                 "Jobs may name it as a destination of theirs (`outputs.to`); `s3`, `azure` and `directory`, which replace "
+                 "nothing of others."),
+             row(&S::jobs_prefix, "jobs_prefix",
+                 "What stands before the keys of files that jobs send there themselves, with the values of `key`: "
+                 "`from-jobs/{connector}`."),
+             row(&S::ctx, "ctx",
+                 "What jobs of EmProps call it in `ctx.storage`, as `provider:bucket`: `azure:renders`. Needs `jobs`."),
              row(&S::public_url, "public_url",
                  "What stands before the key in the URL of a result; empty: see the kind."),
          }});

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "connectors/stores/sign/aws.h"
 
@@ -22,6 +23,8 @@ struct StoreSettings {
     Ms connect_timeout{10'000};
     Ms timeout{60'000};
     bool jobs = false;
+    std::string jobs_prefix;       ///< before the keys of what jobs send there themselves
+    std::vector<std::string> ctx;  ///< "azure:bucket": what the storage of a job's `ctx` calls it
 };
 
 struct DirectorySettings : StoreSettings {

@@ -70,6 +70,30 @@ TEST(Payload, TheShapeOfAGraphKnowsNoIdsAndNoConstants) {
               shape(R"({"1":{"class_type":"B","inputs":{}}})"));
 }
 
+TEST(Payload, DestinationsAreTheWorkersButForTheirNodes) {
+    const std::string graph = R"({"9":{"class_type":"SaveImage","inputs":{}}})";
+    const auto with = [&](const std::string& outputs) {
+        return read_payload("{\"prompt\":" + graph + ",\"outputs\":" + outputs + "}");
+    };
+    EXPECT_TRUE(
+        with(R"({"to":[{"put":"x","match":{"node":"9"}},{"store":"s","match":{"node":9}},{"store":"t"}],
+                         "convert":{"image":{"format":"webp"}}})")
+            .ok());
+    const auto wrong = with(R"({"to":[{"put":"x","match":{"node":"77"}}]})");
+    ASSERT_FALSE(wrong.ok());
+    EXPECT_EQ(wrong.error().code, "invalid_payload");
+    EXPECT_THAT(wrong.error().message, HasSubstr("a match of outputs.to names \"77\""));
+    // Where the worker does not look, nothing would come of it.
+    for (const std::string& hidden : {"{\"input\":{\"prompt\":" + graph + R"(,"outputs":{"to":[]}}})",
+                                      "{\"prompt\":" + graph + R"(,"outputs":"{\"convert\":{}}"})"}) {
+        const auto refused = read_payload(hidden);
+        ASSERT_FALSE(refused.ok()) << hidden;
+        EXPECT_THAT(refused.error().message, HasSubstr("is the worker's to read"));
+    }
+    EXPECT_TRUE(
+        read_payload("{\"input\":{\"prompt\":" + graph + R"(,"outputs":{"to":null,"temp":true}}})").ok());
+}
+
 TEST(Payload, AnUnknownNodeInOutputsNodesIsAnErrorThatNamesIt) {
     const std::string graph = R"({"9":{"class_type":"SaveImage","inputs":{}}})";
     EXPECT_TRUE(read_payload("{\"prompt\":" + graph + R"(,"outputs":{"nodes":["9"]}})").ok());

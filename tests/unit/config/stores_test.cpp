@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "config/stores.h"
 #include "tests/support/config_fixture.h"
 
 namespace emprops::config {
@@ -65,6 +66,24 @@ TEST(Stores, BuiltInNamesAndThingsThatAreNoTablesAreRefused) {
     EXPECT_THAT(problems_of(machine.load()), HasSubstr("write [stores.results] and its keys below"));
     machine.toml("stores = \"s3\"\n");
     EXPECT_THAT(problems_of(machine.load()), HasSubstr("`stores`"));
+}
+
+TEST(Stores, HostsToWhichJobsMaySendAreAListBesideThem) {
+    ConfigFixture machine;
+    machine.toml("[stores]\nput_allow = [\"a.org\", \"*.b.org\", \"http://127.0.0.1:9000\"]\n");
+    const Loaded loaded = machine.load();
+    EXPECT_EQ(problems_of(loaded), "");
+    const auto hosts = put_hosts(loaded.settings.stores);
+    ASSERT_TRUE(hosts.ok());
+    EXPECT_TRUE(hosts->permits(*web::Url::parse("https://x.b.org/y")));
+    EXPECT_TRUE(put_hosts(nlohmann::json::object())->empty());
+    machine.toml("[stores]\nput_allow = [\"a.org/x\"]\n");
+    EXPECT_THAT(problems_of(machine.load()),
+                HasSubstr("`put_allow` that cannot be used: \"a.org/x\" is no host"));
+    machine.toml("[stores]\nput_allow = \"a.org\"\n");
+    EXPECT_THAT(problems_of(machine.load()), HasSubstr("it must be a list of hosts"));
+    machine.toml("[stores.put_allow]\ntype = \"s3\"\n");
+    EXPECT_THAT(problems_of(machine.load()), HasSubstr("it must be a list of hosts"));
 }
 
 TEST(Stores, TheirSecretsAreNotShown) {

@@ -76,6 +76,38 @@ TEST(Order, WhatCannotBeDoneIsRefusedWithTheReason) {
                 HasSubstr("name"));
 }
 
+TEST(Order, APlaceThatItsJobHasNamed) {
+    const Json file{{"path", "17/x.png"}};
+    const auto with = [&](const Json& to) {
+        return Json{{"file", file}, {"stores", {"outputs.to[0]", "inline"}}, {"to", to}};
+    };
+    const Order put =
+        order(with({{"name", "outputs.to[0]"}, {"put", "https://h/x?y"}, {"headers", {{"a", "b"}}}}));
+    ASSERT_TRUE(put.to);
+    EXPECT_EQ(put.to->put, "https://h/x?y");
+    EXPECT_EQ(put.to->headers.at("a"), "b");
+    EXPECT_FALSE(put.type_is_told);
+    const Order store =
+        order(with({{"name", "n"}, {"store", "s"}, {"prefix", "x/y"}, {"public_url", "https://cdn"}}));
+    EXPECT_EQ(store.to->store, "s");
+    EXPECT_EQ(store.to->prefix, "x/y");
+    EXPECT_EQ(store.to->public_url, "https://cdn");
+    EXPECT_FALSE(order(with({{"name", "n"}, {"store", "s"}})).to->prefix);
+    for (const Json& to :
+         std::initializer_list<Json>{5,
+                                     Json::object(),
+                                     {{"name", "n"}},
+                                     {{"name", "n"}, {"put", "p"}, {"store", "s"}},
+                                     {{"put", "p"}},
+                                     {{"name", "n"}, {"store", "s"}, {"prefix", "../x"}},
+                                     {{"name", "n"}, {"store", "s"}, {"prefix", "/x"}},
+                                     {{"name", "n"}, {"store", "s"}, {"prefix", "a/{sha256}"}},
+                                     {{"name", "n"}, {"store", "s"}, {"prefix", 5}},
+                                     {{"name", "n"}, {"put", "p"}, {"headers", {{"a", "b\r\nc: d"}}}},
+                                     {{"name", "n"}, {"put", "p"}, {"headers", 5}}})
+        EXPECT_NE(refusal(with(to)), "") << to;
+}
+
 TEST(Failure, HasEachStoresReasonTheCuresAndWhetherAnotherTryMayHelp) {
     const JobFailure passing =
         failure_of("a.png", {{"results", "answers 503", "", true, stores::Trouble::store},

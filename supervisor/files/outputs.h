@@ -1,0 +1,38 @@
+#pragma once
+// What a job itself says about its files: the member `outputs` of its payload, as far as it concerns the worker (`to`;
+// every other member is its connector's). Read and checked before the connector is given the job: what cannot be right, or
+// cannot be met here, fails it with `invalid_payload`. Pure.
+
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/settings.h"
+#include "ipc/result.h"
+#include "ipc/web/host_list.h"
+#include "supervisor/files/destination.h"
+
+namespace emprops::files {
+
+/// Where the operator lets jobs send their files.
+struct Permits {
+    web::HostList put_hosts;                 ///< stores.put_allow
+    std::set<std::string> stores;            ///< those with `jobs = true`
+    std::map<std::string, std::string> ctx;  ///< of those: "azure:renders" -> its name here (ctx.h)
+};
+/// Of checked settings; what is wrong in them permits nothing.
+Permits permits_of(const config::Settings& settings);
+
+struct Outputs {
+    std::vector<Destination> to;  ///< in the order of the payload
+};
+
+/// `payload`: JSON text that a scan has found good. An error's code is invalid_payload, and its message names the member:
+/// "outputs.to[1].match.index is -1 ...". It never repeats the query of a URL.
+Result<Outputs> read_outputs(std::string_view payload, const Permits& permits);
+
+}  // namespace emprops::files
