@@ -21,7 +21,7 @@ class ComfyUi : public Connector {
     std::vector<std::string> job_types() const override { return {settings_.job_type}; }
     Json capabilities() const override { return {{"supports_workflows", true}, {"supports_images", true}}; }
     int concurrency() const override { return settings_.concurrency; }
-    Features features() const override { return {true, true, true, true}; }
+    Features features() const override { return {true, true, true, true, true}; }
     Json process_job(const Job& job, JobContext& context) override;
     void shutdown() override;
 

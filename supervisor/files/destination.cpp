@@ -126,6 +126,7 @@ std::string unmet_text(const std::vector<Destination>& all, const std::vector<st
                             (what == FileMatch() ? "" : " (" + to_text(what) + ")"));
     }
     if (files.size() > most_told) add_item(there, std::to_string(files.size() - most_told) + " more");
+    if (files.empty()) return "no file is there for " + asked + "; the job has made none";
     return "no file is there for " + asked + "; the job's files, each of which goes to one URL: " + there;
 }
 

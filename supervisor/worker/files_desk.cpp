@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <set>
 #include <utility>
+#include <variant>
 
 #include "ipc/overload.h"
 #include "ipc/text/date.h"
 #include "supervisor/base/log.h"
 #include "supervisor/files/courier.h"
 #include "supervisor/files/kept.h"
+#include "supervisor/jobs/result_rules.h"
 
 namespace emprops {
 namespace {
@@ -101,6 +103,15 @@ Result<> FilesDesk::read_outputs(const jobs::GiveJob& job) {
     if (!outputs) return outputs.error();
     if (!outputs->to.empty()) outputs_[place] = std::move(*outputs);
     return Ok{};
+}
+
+Result<> FilesDesk::fits(const process::InstanceId& id, const ipc::JobResult& result) const {
+    const auto outputs = outputs_.find({id, result.job_id});
+    if (outputs == outputs_.end() || !result.files.empty()) return Ok{};
+    const auto unmet = files::share_out(outputs->second.to, {}).unmet;
+    const bool completed = std::holds_alternative<jobs::Completed>(jobs::judge_result(result.result));
+    if (unmet.empty() || !completed) return Ok{};
+    return Error{ipc::code::invalid_payload, files::unmet_text(outputs->second.to, unmet, {})};
 }
 
 void FilesDesk::collect(jobs::CollectFiles what) {

@@ -52,6 +52,8 @@ class FilesDesk final : public process::FleetListener {
     // ---- what the dispatcher wants
     /// Before a connector gets the job: what it says about its files. Errors: "invalid_payload"; it must not be given.
     Result<> read_outputs(const jobs::GiveJob& job);
+    /// A result without files, of a job that has named a URL for one. Errors: "invalid_payload".
+    Result<> fits(const process::InstanceId& id, const ipc::JobResult& result) const;
     /// The instance does not hold it any more.
     void job_ended(const process::InstanceId& id, const std::string& job_id) { outputs_.erase({id, job_id}); }
     void collect(jobs::CollectFiles what);

@@ -7,6 +7,14 @@
 #include "supervisor/base/log.h"
 
 namespace emprops {
+namespace {
+
+/// As if its connector had said so.
+ipc::Failed failure(const std::string& job_id, const Error& error) {
+    return {job_id, {error.code, error.message, false, {}}};
+}
+
+}  // namespace
 
 JobFlow::JobFlow(boost::asio::any_io_executor executor, const config::WorkerSettings& worker, Roster& roster,
                  jobs::Ledger& ledger, std::function<void()> after_turn)
@@ -104,9 +112,7 @@ void JobFlow::perform(TimePoint now, jobs::Action& action) {
                    [&](jobs::GiveJob& a) {
                        const std::string job_id = a.job.job_id;
                        if (const Result<> read = files_.read_outputs(a); !read)
-                           return change().failed(
-                               now, a.instance,
-                               {job_id, {read.error().code, read.error().message, false, {}}});
+                           return change().failed(now, a.instance, failure(job_id, read.error()));
                        const auto given = fleet_->give_job(a.instance, std::move(a.job));
                        if (given) return;
                        // Others pass by themselves: it is leaving, or busy for the moment.
@@ -205,7 +211,11 @@ void JobFlow::on_message(const process::InstanceId& id, ipc::FromConnector messa
                    [&](ipc::Accepted& m) { change().accepted(now, id, m); },
                    [&](ipc::Progress& m) { change().progress(now, id, m); },
                    [&](ipc::Released& m) { change().released(now, id, m); },
-                   [&](ipc::JobResult& m) { change().result(now, id, std::move(m)); },
+                   [&](ipc::JobResult& m) {
+                       if (const Result<> fits = files_.fits(id, m); !fits)
+                           return change().failed(now, id, failure(m.job_id, fits.error()));
+                       change().result(now, id, std::move(m));
+                   },
                    [&](ipc::Failed& m) { change().failed(now, id, m); },
                    [&](ipc::ServiceRequest& m) { change().service_request(now, id, m); },
                    [](auto&) {},  // the fleet has dealt with all others

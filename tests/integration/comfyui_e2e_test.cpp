@@ -84,6 +84,28 @@ TEST(ComfyUiEndToEnd, TheInputsOfTheNextJobAreThereBeforeTheRunningPromptEndsAnd
               world.comfy.uploads().at(0).subfolder + "/0-p.png");
 }
 
+TEST(ComfyUiEndToEnd, TheWorkerReadsWhereAJobWantsItsFilesAlsoOfOneThatWaits) {
+    World world("", "[stores]\nput_allow = [\"files.example.org\"]\n");
+    const auto to = [](const Json& put) {
+        return Json{{"prompt", graph()}, {"outputs", {{"to", Json::array({put})}}}};
+    };
+    const std::string url = "https://files.example.org/a.png?signature=SECRET";
+    world.comfy.add_script(slow(2s));
+    const auto running = world.submit(to({{"put", url}, {"match", {{"node", "2"}, {"index", 7}}}}));
+    ASSERT_TRUE(world.runs_one()) << world.worker->log();
+    const auto waiting = world.submit(to({{"put", "https://elsewhere.org/?SECRET"}}));
+    EXPECT_THAT(world.client->failed(waiting), HasSubstr("stores.put_allow of this worker does not name"));
+    EXPECT_THAT(
+        world.client->failed(running),
+        HasSubstr(
+            "no file is there for outputs.to[0] (node \"2\", index 7); the job's files, each of which goes "
+            "to one URL: \"slow.png\""));
+    const auto next = world.submit(to({{"put", url}, {"match", {{"node", "77"}}}}));
+    EXPECT_THAT(world.client->failed(next), HasSubstr("a match of outputs.to names \"77\""));
+    EXPECT_THAT(world.comfy.posts(), SizeIs(1));
+    EXPECT_EQ(world.worker->log().find("SECRET"), std::string::npos);
+}
+
 TEST(ComfyUiEndToEnd, AWaitingJobWithABadInputFailsAtOnceAndOneThatIsCancelledLeavesNothing) {
     World world;
     world.comfy.add_script(endless_script());

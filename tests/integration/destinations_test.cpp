@@ -179,6 +179,9 @@ TEST_F(Destinations, AUrlThatFindsNoFileFailsItsJobAndTheFilesAreKept) {
     EXPECT_THAT(put.requests(), IsEmpty());
     const Json kept = Json::parse(worker->cli({"files", "--json"}).out).at("kept");
     ASSERT_EQ(kept.size(), 1u);
+    EXPECT_THAT(client.failed(submit({}, {to_put("x")})),
+                HasSubstr("no file is there for outputs.to[0] (any file); the job has made none"));
+    EXPECT_EQ(client.completed(submit({}, {to_store("own", "x")})).at("status"), "success");
     expect_no_secret();
     EXPECT_EQ(worker->cli({"files", id, "--retry"}).exit_code, 0);
     EXPECT_TRUE(wait_until([&] { return stored(id, "a.png") == content_of("a.png", 100); })) << worker->log();

@@ -69,6 +69,13 @@ TEST_F(OutputsOfAJob, OtherMembersAreItsConnectors) {
         EXPECT_TRUE(read_outputs(payload, permits_of(settings))) << payload;
 }
 
+TEST_F(OutputsOfAJob, ANameIsTheSameHoweverItIsWritten) {
+    const auto read_one =
+        read_outputs(R"({"o\u0075tputs":{"to":[{"store":"renders"}]}})", permits_of(settings));
+    ASSERT_TRUE(read_one);
+    EXPECT_EQ(read_one->to.size(), 1u) << "its connector would read it, too";
+}
+
 TEST_F(OutputsOfAJob, WhatCannotBeRightIsNamed) {
     const std::string put = R"({"put":"https://a.example.com/x")";
     const std::pair<std::string, std::string> cases[] = {

@@ -81,8 +81,8 @@ struct Features {
     /// process_job() may be called while other jobs have all slots: it prepares its job and then calls
     /// JobContext::wait_turn().
     bool prepare = false;
-    /// All that the jobs make goes through add_file(): a later version of the worker may then read `outputs` of a payload,
-    /// where its client wants the files; this one leaves it to the connector.
+    /// All that the jobs make goes through add_file(): the worker then reads what the payload's `outputs` say of where the
+    /// client wants the files (ipc/PROTOCOL.md, "Files").
     bool files = false;
 };
 
