@@ -21,7 +21,8 @@ namespace {
 using ipc::Json;
 
 constexpr std::size_t most_destinations = 64, most_headers = 32;
-constexpr std::size_t longest_put = 8192, longest_header = 4096, longest_header_name = 128;
+constexpr std::size_t longest_match = 255, longest_put = 8192, longest_header = 4096,
+                      longest_header_name = 128;
 
 /// A sentence for the job's client, which may have sent anything.
 Error wrong(const std::string& member, const std::string& why) {
@@ -72,6 +73,8 @@ Result<FileMatch> read_match(const Json& from, const std::string& member) {
         auto text = text_of(value, place, key == "node");
         if (!text) return text.error();
         if (text->empty()) return wrong(place, "is empty");
+        if (text->size() > longest_match)
+            return wrong(place, "is longer than " + std::to_string(longest_match) + " bytes");
         (key == "node" ? match.node : key == "kind" ? match.kind : match.name) = std::move(*text);
     }
     return match;

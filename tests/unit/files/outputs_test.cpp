@@ -105,6 +105,8 @@ TEST_F(OutputsOfAJob, WhatCannotBeRightIsNamed) {
          "outputs.to[1].put is the URL of outputs.to[0]"},
         {R"([{"store":"nowhere"}])",
          "outputs.to[0].store is \"nowhere\", which jobs may not use here; there are renders"},
+        {"[" + put + R"(,"match":{"name":")" + std::string(256, 'a') + R"("}}])",
+         "outputs.to[0].match.name is longer than 255 bytes"},
         {R"([{"store":"operator"}])", "which jobs may not use here"},
         {R"([{"store":"never"}])", "which jobs may not use here"},
         {R"([{"store":"inline"}])", "which jobs may not use here"},
