@@ -223,6 +223,7 @@ struct FilesSettings {
     Duration keep_undelivered = 24h;
     Bytes spool_max_bytes = 10240 * MiB;
     std::uint32_t spool_max_jobs = 64;
+    Bytes min_free = 256 * MiB;
     std::uint32_t at_once = 4;
 };
 

@@ -189,6 +189,10 @@ Rows<FilesSettings> files_rows() {
         row(&F::spool_max_jobs, "spool_max_jobs", "Likewise with the files of so many jobs.")
             .within(1, 10000)
             .seldom(),
+        row(&F::min_free, "min_free", Size(),
+            "With less room on the disks of spool and scratch folders (state_dir) nothing is claimed; 0: never "
+            "mind.")
+            .seldom(),
         row(&F::at_once, "at_once", "Files that are delivered at the same time.").within(1, 100).seldom(),
     };
 }

@@ -67,6 +67,7 @@ ipc::FilesOffer offer_of(const config::Settings& settings) {
         if (config::is_store(name)) offer.stores.push_back(name);
     offer.stores.emplace_back("inline");
     offer.stores.emplace_back("reference");
+    offer.max_bytes = settings.files.spool_max_bytes;
     return offer;
 }
 

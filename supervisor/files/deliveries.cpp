@@ -79,6 +79,15 @@ void Deliveries::drop(TimePoint now, std::uint64_t number) {
     give(now);
 }
 
+bool Deliveries::claim(const std::string& folder, std::uint64_t number) {
+    const auto item = std::find_if(items_.begin(), items_.end(),
+                                   [&](const Item& each) { return each.delivery.folder == folder; });
+    if (item == items_.end()) return false;
+    item->delivery.number = number;
+    record(*item);
+    return true;
+}
+
 bool Deliveries::holds(std::uint64_t number) const {
     return std::any_of(items_.begin(), items_.end(),
                        [&](const Item& item) { return item.delivery.number == number; });

@@ -97,6 +97,8 @@ class Deliveries {
     void renumber(std::uint64_t from, std::uint64_t to);
     /// Nobody waits for it any more. Unknown numbers are fine.
     void drop(TimePoint now, std::uint64_t number);
+    /// What is delivered once more for nobody (number 0) is its job's from here on. False: nothing of this folder is.
+    bool claim(const std::string& folder, std::uint64_t number);
     bool holds(std::uint64_t number) const;
     bool holds_folder(const std::string& folder) const;
     std::size_t size() const { return items_.size(); }

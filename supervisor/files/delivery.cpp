@@ -66,6 +66,11 @@ std::string as_in_a_key(const std::string& name) {
     return key.substr(0, end == key.npos ? 0 : end + 1);
 }
 
+bool inside(const std::string& text) {
+    const fs::path path(text);
+    return !path.is_absolute() && std::find(path.begin(), path.end(), "..") == path.end();
+}
+
 std::optional<FileOnWay> read_one(const Json& from, std::size_t index) {
     const auto file = from.is_object() ? from.find("file") : from.end();
     if (file == from.end()) return {};
@@ -89,8 +94,7 @@ std::optional<FileOnWay> read_one(const Json& from, std::size_t index) {
     if (const auto entry = from.find("entry"); entry != from.end() && entry->is_object())
         one.entry = ipc::dump(*entry);
     one.passed_over = texts_of(from, "passed_over");
-    const fs::path place(one.place);
-    if (place.is_absolute() || std::find(place.begin(), place.end(), "..") != place.end()) return {};
+    if (!inside(one.place)) return {};
     return one;
 }
 
@@ -161,6 +165,13 @@ void assign(Delivery& delivery, const std::vector<Destination>& to) {
             each.file.name = named_by_ctx(each.file.name, each.to->filename);
 }
 
+JobFiles job_files(const Delivery& delivery) {
+    JobFiles files{{}, delivery.user};
+    for (const FileOnWay& each : delivery.files)
+        files.places.push_back(each.place);
+    return files;
+}
+
 ipc::RawJson state_text(const Delivery& delivery) {
     std::vector<std::string> files;
     for (const FileOnWay& each : delivery.files) {
@@ -180,8 +191,12 @@ ipc::RawJson state_text(const Delivery& delivery) {
     out.add("connector", delivery.connector)
         .add("folder", delivery.folder)
         .add("date", delivery.date)
+        .add_if(!delivery.from.empty(), "from", delivery.from)
         .add_if(delivery.refused.has_value(), "refused",
-                delivery.refused ? delivery.refused->message : std::string())
+                delivery.refused ? delivery.refused->message : std::string());
+    if (delivery.user) out.add("user", *delivery.user);
+    out.add("payload_bytes", delivery.payload.bytes)
+        .add("payload_crc32c", delivery.payload.crc32c)
         .add_raw("files", array_text(files));
     return out.end();
 }
@@ -196,6 +211,12 @@ Result<Delivery> read_state(const ipc::RawJson& state) {
     delivery.date = ipc::text_or_empty(from, "date");
     if (auto why = ipc::text_or_empty(from, "refused"); !why.empty())
         delivery.refused = unmet(std::move(why));
+    delivery.from = ipc::text_or_empty(from, "from");
+    const auto user = whole_number(from, "user"), bytes = whole_number(from, "payload_bytes"),
+               sum = whole_number(from, "payload_crc32c");
+    if (!inside(delivery.from) || !user || !bytes || !sum) return bad;
+    if (from.contains("user")) delivery.user = static_cast<std::uint32_t>(*user);
+    delivery.payload = {*bytes, static_cast<std::uint32_t>(*sum)};
     const auto files = from.find("files");
     if (files == from.end() || !files->is_array() || files->empty()) return bad;
     for (const Json& each : *files) {

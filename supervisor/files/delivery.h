@@ -11,6 +11,7 @@
 #include "ipc/messages.h"
 #include "ipc/result.h"
 #include "supervisor/files/destination.h"
+#include "supervisor/files/job_files.h"
 #include "supervisor/jobs/types.h"
 
 namespace emprops::files {
@@ -45,6 +46,11 @@ struct Delivery {
     std::string date;      ///< of its result, "2026-11-30": names of objects stay the same over a restart
     bool resumed = false;  ///< an earlier worker process had it: any of its files may have been begun
     std::optional<ipc::JobError> refused;  ///< nothing is delivered, and the files are kept
+    /// Where the folder lay below the scratch folders at the result: it is there still, if the worker was killed before it
+    /// was moved.
+    std::string from;
+    std::optional<std::uint32_t> user;  ///< whose the files may be beside ours, by number
+    jobs::PayloadMark payload;          ///< of its job
     ipc::RawJson result;
     std::vector<FileOnWay> files;
 
@@ -61,6 +67,8 @@ void make_names_unique(std::vector<FileOnWay>& files);
 /// Gives the files to the destinations that their job has named; the names of those that are in the result are still as
 /// the connector told them. Where one cannot be met, the delivery is refused.
 void assign(Delivery& delivery, const std::vector<Destination>& to);
+/// What is taken of its folder.
+JobFiles job_files(const Delivery& delivery);
 
 /// For DeliveryRecord::state.
 ipc::RawJson state_text(const Delivery& delivery);

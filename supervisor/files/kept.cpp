@@ -1,8 +1,5 @@
 #include "supervisor/files/kept.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <fstream>
 #include <iterator>
@@ -12,7 +9,7 @@
 #include "ipc/envelope.h"
 #include "ipc/json_text.h"
 #include "ipc/object_text.h"
-#include "supervisor/base/privacy.h"
+#include "supervisor/jobs/ledger_folder.h"
 
 namespace emprops::files {
 namespace {
@@ -47,24 +44,16 @@ fs::path note_path(const fs::path& spool, const std::string& name) {
     return spool / (name + ".json");
 }
 
-Result<> write_note(const fs::path& spool, const Delivery& delivery, const ipc::JobError& error) {
+Result<> write_note(const fs::path& spool, const Delivery& delivery, const ipc::JobError& error, bool sync) {
     ipc::ObjectText note;
     note.add("job_id", delivery.job_id)
         .add("job_type", delivery.job_type)
         .add("error", error.message)
         .add_raw("delivery", state_text(delivery).text())
         .add_raw("result", delivery.result.text());
-    const fs::path file = note_path(spool, delivery.folder), made = file.string() + ".new";
-    // It may hold a URL that is a secret: for our own eyes, from its first byte.
-    if (const int own = open_own_file(made, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC); own >= 0) ::close(own);
-    std::ofstream stream(made, std::ios::binary | std::ios::trunc);
-    stream << note.end() << '\n';
-    stream.close();
-    std::error_code failed;
-    if (stream) fs::rename(made, file, failed);
-    if (stream && !failed) return Ok{};
-    return Error{"disk",
-                 "cannot write " + file.string() + (failed ? ": " + failed.message() : " (disk full?)")};
+    // It may hold a URL that is a secret; the files of such a folder are for our own eyes, from their first byte.
+    return jobs::LedgerFolder(spool, sync)
+        .replace(note_path(spool, delivery.folder).filename().string(), note.end() + "\n");
 }
 
 std::vector<Kept> all_kept(const fs::path& spool) {
@@ -76,6 +65,22 @@ std::vector<Kept> all_kept(const fs::path& spool) {
     }
     std::sort(all.begin(), all.end(), [](const Kept& a, const Kept& b) { return a.since < b.since; });
     return all;
+}
+
+std::vector<std::string> outdated(const std::vector<Kept>& all, fs::file_time_type now, ipc::Ms age,
+                                  std::uint64_t most_bytes) {
+    std::vector<std::string> folders;
+    std::uint64_t bytes = 0;
+    for (auto each = all.rbegin(); each != all.rend(); ++each) {  // the newest first
+        bytes += each->delivery.bytes();
+        if (now - each->since > age || bytes > most_bytes) folders.push_back(each->delivery.folder);
+    }
+    return folders;
+}
+
+Result<Kept> kept_in(const fs::path& spool, const std::string& folder) {
+    if (auto kept = read_note(note_path(spool, folder))) return std::move(*kept);
+    return Error{"not_found", "there is no note " + note_path(spool, folder).string()};
 }
 
 Result<Kept> find_kept(const fs::path& spool, const std::string& name) {

@@ -19,13 +19,19 @@ struct Kept {
     std::filesystem::file_time_type since;
 };
 
-/// Errors: "disk".
-Result<> write_note(const std::filesystem::path& spool, const Delivery& delivery, const ipc::JobError& error);
+/// `sync`: after a success it survives a power cut. Errors: "disk_full" and the like (jobs/ledger_folder.h).
+Result<> write_note(const std::filesystem::path& spool, const Delivery& delivery, const ipc::JobError& error,
+                    bool sync);
 /// Of the folder of this name.
 std::filesystem::path note_path(const std::filesystem::path& spool, const std::string& name);
 
 /// All that are kept in this spool, the oldest first. A note that cannot be read is left out.
 std::vector<Kept> all_kept(const std::filesystem::path& spool);
+/// Folders of those that are kept no longer: older than `age`, or, the oldest first, beyond `most_bytes` together.
+std::vector<std::string> outdated(const std::vector<Kept>& all, std::filesystem::file_time_type now,
+                                  ipc::Ms age, std::uint64_t most_bytes);
+/// The one in this folder. Error "not_found".
+Result<Kept> kept_in(const std::filesystem::path& spool, const std::string& folder);
 /// The one whose folder or job has this name; of several of one job the newest. Error "not_found".
 Result<Kept> find_kept(const std::filesystem::path& spool, const std::string& name);
 

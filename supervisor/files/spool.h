@@ -3,8 +3,7 @@
 // connector left it. Whatever takes time (looking at the files, copying from another file system, syncing, removing) is
 // done on threads of the spool; `done` callbacks come in a later turn of the loop. Event loop thread only.
 //
-// Files are a connector's work and may be anything: they are reached without following links, must be regular, and are
-// ours from then on.
+// What of a job's folder may be taken: job_files.h. Files that no store took: kept.h.
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -18,7 +17,8 @@
 
 #include "ipc/result.h"
 #include "supervisor/base/lifetime.h"
-#include "supervisor/base/time.h"
+#include "supervisor/files/job_files.h"
+#include "supervisor/files/kept.h"
 
 namespace emprops::files {
 
@@ -26,42 +26,49 @@ class Spool {
   public:
     struct Options {
         std::filesystem::path folder;
+        std::filesystem::path
+            other;         ///< on the disk of the scratch folders: what is copied from there waits here
         bool sync = true;  ///< what was taken survives a power cut, a moment later
     };
     Spool(boost::asio::any_io_executor executor, Options options);
     /// Waits for what is under way; syncs that have not begun are left out.
     ~Spool();
 
-    /// Makes the folder. Errors: "state_dir".
-    Result<> prepare();
-    std::filesystem::path path_of(const std::string& name) const { return options_.folder / name; }
-
-    /// Bytes of each file, in the order of `places`. Errors: "protocol_error" (it is not there, no regular file, behind a
-    /// link), "disk".
-    using Taken = std::function<void(Result<std::vector<std::uint64_t>>)>;
-    /// Makes the folder `from` the folder `name`, if it is not already, and looks at the files in it, which are counted
-    /// from then on. `places`: relative to it.
-    void take(const std::filesystem::path& from, const std::string& name, std::vector<std::string> places,
-              Taken done);
-    /// One that is there from an earlier process counts, too.
-    void count(const std::string& name, std::uint64_t bytes) { held_[name] = bytes; }
-    void remove(const std::string& name);
-    /// It is not delivered, and stays, with a note (kept.h), until it is old: it does not count any more.
-    void keep(const std::string& name) { held_.erase(name); }
-    /// Removes what nobody wants any more: kept ones that are older than `age`, the oldest of them beyond `most_bytes`
-    /// together; and, at the start, what is neither kept nor among `wanted`. What is on its way stays.
-    void clean(Ms age, std::uint64_t most_bytes);
-    void remove_leftovers(std::set<std::string> wanted);
+    /// Make the folders. Errors: "state_dir".
+    Result<> prepare() { return make(options_.folder); }
+    Result<> prepare_other() { return make(options_.other); }
     const std::filesystem::path& folder() const { return options_.folder; }
+    std::filesystem::path path_of(const std::string& name) const { return options_.folder / name; }
+    std::filesystem::path other_path_of(const std::string& name) const { return options_.other / name; }
+    /// It lies in one of the two.
+    bool has(const std::string& name) const;
 
+    /// Bytes of each file, in their order. Errors: see job_files.h.
+    using Sizes = std::function<void(Result<std::vector<std::uint64_t>>)>;
+    /// Of a folder that is a connector's still: `place` below `root`.
+    void look(const std::filesystem::path& root, const std::string& place, JobFiles files, Sizes done);
+    /// What was moved here is ours from then on; it is copied to where it belongs, if it lies at other_path_of().
+    void own(const std::string& name, JobFiles files, Sizes done);
+
+    /// It is there, and takes so much.
+    void count(const std::string& name, std::uint64_t bytes) { held_[name] = bytes; }
     std::uint64_t bytes() const;
     std::size_t folders() const { return held_.size(); }
+    bool holds(const std::string& name) const { return held_.contains(name); }
+    void remove(const std::string& name);
+
+    /// It is not delivered, and stays, with a note (kept.h): it does not count any more. Error: the note cannot be written.
+    void keep(Delivery delivery, ipc::JobError error, std::function<void(Result<>)> done);
+    /// All that are kept.
+    void list_kept(std::function<void(std::vector<Kept>)> done);
+    /// At the start: removes what is neither kept nor among `wanted`.
+    void remove_leftovers(std::set<std::string> wanted);
 
   private:
-    Result<std::vector<std::uint64_t>> look(const std::filesystem::path& from, const std::string& name,
-                                            const std::vector<std::string>& places) const;
-    Result<> bring(const std::filesystem::path& from, const std::string& name,
-                   const std::vector<std::string>& places) const;
+    static Result<> make(const std::filesystem::path& folder);
+    template <class Value>
+    void answer(std::function<void(Value)> done, Value value);
+    Result<std::vector<std::uint64_t>> own_now(const std::string& name, const JobFiles& files) const;
     void sync(const std::string& name, const std::vector<std::string>& places) const;
     void remove_now(const std::string& name) const;
 

@@ -89,13 +89,14 @@ struct JudgeService {
     std::string text;
 };
 
-/// To supervisor/files: the connector is done with this job, and has said which files belong to its result. Take its
-/// folder, then call Dispatcher::collected or not_collected; until then its slot stays taken.
+/// To supervisor/files: the connector is done with this job, and has said which files belong to its result. Note that
+/// in the ledger, take its folder, then call Dispatcher::collected or not_collected; until then its slot stays taken.
 struct CollectFiles {
     process::InstanceId instance;
     std::string job_id;
     std::string job_type;
     std::uint64_t number = 0;
+    PayloadMark payload;
     Collected what;
 };
 
@@ -105,9 +106,11 @@ struct RenumberDelivery {
     std::uint64_t to = 0;
 };
 
-/// To supervisor/files: an earlier worker process left the delivery, and the job is still ours.
+/// To supervisor/files: the job is ours, and its files are there: an earlier worker process left the delivery, or the job
+/// has come back.
 struct ResumeDelivery {
     std::uint64_t number = 0;
+    std::string job_id;
 };
 
 /// To the Hub side: progress of a job that is still ours.

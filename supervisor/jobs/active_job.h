@@ -29,6 +29,7 @@ const char* to_string(JobState state);
 
 struct ActiveJob {
     Assignment assignment;
+    PayloadMark mark;  ///< of its payload, once that is dropped
     std::string claimed_as;
     JobState state = JobState::held;
     TimePoint assigned_at;

@@ -37,7 +37,7 @@ void Collecting::begin(TimePoint now, const ActiveJob& job, Collected what) {
         records_.blame.ended({instance.id.connector, instance.id.index, service}, job.id(), true);
     records_.book.collect(job);
     records_.actions.push_back(CollectFiles{*job.instance, job.id(), job.assignment.job_type,
-                                            job.assignment.number, std::move(what)});
+                                            job.assignment.number, job.mark, std::move(what)});
 }
 
 void Collecting::collected(TimePoint now, std::uint64_t number) {
@@ -87,7 +87,15 @@ std::uint64_t Collecting::newest(std::uint64_t number) const {
 void Collecting::resume(TimePoint now, const ActiveJob& job) {
     records_.book.deliver(now, job);
     if (records_.drains.gives_back(Drains::whole_worker)) records_.book.leave_deliveries_behind();
-    records_.actions.push_back(ResumeDelivery{job.assignment.number});
+    records_.actions.push_back(ResumeDelivery{job.assignment.number, job.id()});
+}
+
+void Collecting::come_back(TimePoint now, const ActiveJob& job) {
+    placing_.record_again(job);
+    records_.note(
+        Note::Level::info, "", job.id(),
+        "came back with the files of its result still here: they are delivered, nothing runs again");
+    resume(now, job);
 }
 
 const ActiveJob* Collecting::in_state(std::uint64_t number, JobState state) const {

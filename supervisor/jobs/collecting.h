@@ -38,6 +38,8 @@ class Collecting {
 
     /// An earlier worker process left its delivery, and the job is ours.
     void resume(TimePoint now, const ActiveJob& job);
+    /// It was here before, and its files still are.
+    void come_back(TimePoint now, const ActiveJob& job);
 
   private:
     const ActiveJob* in_state(std::uint64_t number, JobState state) const;

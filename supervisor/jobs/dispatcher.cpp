@@ -148,7 +148,8 @@ void Dispatcher::release(TimePoint now, const std::string& job_id) {
     settle(now);
 }
 
-void Dispatcher::assigned(TimePoint now, Assignment assignment, const std::string& claimed_as) {
+void Dispatcher::assigned(TimePoint now, Assignment assignment, const std::string& claimed_as,
+                          bool files_here) {
     if (records_.book.find(assignment.number) != nullptr) {
         records_.note(Note::Level::warn, "", assignment.job_id, "the same assignment came twice; ignored");
         return;
@@ -169,7 +170,9 @@ void Dispatcher::assigned(TimePoint now, Assignment assignment, const std::strin
     }
     const ActiveJob& job = records_.book.add(now, std::move(assignment), claimed_as);
     records_.book.tell_ahead(job, ahead);
-    if (const JobHistory::Poison* poison = records_.history.poison(job.id()))
+    if (files_here && !records_.drains.gives_back(Drains::whole_worker))
+        collecting_.come_back(now, job);
+    else if (const JobHistory::Poison* poison = records_.history.poison(job.id()))
         ending_.fail(now, job, poison_error(*poison));
     else if (records_.drains.gives_back(Drains::whole_worker))
         ending_.give_back(now, job, "this worker is leaving");

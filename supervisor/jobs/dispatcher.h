@@ -113,8 +113,10 @@ class Dispatcher {
     void release(TimePoint now, const std::string& job_id);
     /// The Hub gave the job to us, claimed or not. A job that runs here is adopted: the work goes on under
     /// the new number, the old one ends as Undelivered(superseded). A number that is known is ignored.
-    /// `claimed_as`: its claim token (job_link.h), for the ledger.
-    void assigned(TimePoint now, Assignment assignment, const std::string& claimed_as = {});
+    /// `claimed_as`: its claim token (job_link.h), for the ledger. `files_here`: this very job was done here, and the
+    /// files of its result, which were not delivered, are still there: no connector gets it again.
+    void assigned(TimePoint now, Assignment assignment, const std::string& claimed_as = {},
+                  bool files_here = false);
     /// An earlier worker process had this job when it ended, and the ledger has it still: nothing happens until
     /// the Hub says whose it is: confirmed(), cancel() or withdraw().
     void left(UnfinishedRecord record, Ms resume_window);

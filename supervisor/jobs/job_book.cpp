@@ -297,10 +297,15 @@ void JobBook::cancel_ignored(const ActiveJob& job) {
     mine.stop.may_end_process = true;
 }
 
-void JobBook::collect(const ActiveJob& job) {
+void JobBook::drop_payload(const ActiveJob& job) {
     ActiveJob& mine = change(job);
-    mine.state = JobState::collecting;
+    if (mine.mark.bytes == 0) mine.mark = mark_of(mine.assignment.payload);
     mine.assignment.payload = {};
+}
+
+void JobBook::collect(const ActiveJob& job) {
+    drop_payload(job);
+    change(job).state = JobState::collecting;
 }
 
 void JobBook::deliver(TimePoint now, const ActiveJob& job) {

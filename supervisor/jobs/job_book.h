@@ -73,7 +73,8 @@ class JobBook {
     /// An earlier process of ours has not begun it.
     void hold_left(const ActiveJob& job, TimePoint until);
     void sign_of_life(TimePoint now, const ActiveJob& job);
-    void drop_payload(const ActiveJob& job) { change(job).assignment.payload = {}; }
+    /// It is not given again.
+    void drop_payload(const ActiveJob& job);
     void progress(TimePoint now, const ActiveJob& job, const ipc::Progress& progress);
     /// The run did not take place: nothing was sent, or the connector refused it.
     void not_run(const ActiveJob& job);

@@ -41,6 +41,14 @@ struct Failed {
     bool begun = true;
 };
 
+/// By which a job that comes back is known to be the same: its payload's length and CRC-32C.
+struct PayloadMark {
+    std::uint64_t bytes = 0;  ///< 0: not known
+    std::uint32_t crc32c = 0;
+    bool operator==(const PayloadMark&) const = default;
+};
+PayloadMark mark_of(const ipc::RawJson& payload);
+
 /// How an assignment ended. Exactly one per assignment is ever made.
 struct Outcome {
     std::string job_id;

@@ -139,13 +139,17 @@ void Fleet::job_ended(const InstanceId& id, const std::string& job_id) {
     if (Instance* instance = instances_.find(id)) instance->job_ended(id, job_id);
 }
 
-Result<std::filesystem::path> Fleet::take_folder(const InstanceId& id, const std::string& job_id,
-                                                 const std::filesystem::path& target) {
-    return around_.work_dirs.take_job(id.connector, id.index, job_id, target);
+void Fleet::forget_folder(const InstanceId& id, const std::string& job_id) {
+    around_.work_dirs.release(WorkDirs::place(id.connector, id.index, job_id));
+    if (Instance* instance = instances_.find(id))
+        instance->forget_folder(job_id);
+    else
+        around_.work_dirs.remove_job(id.connector, id.index, job_id);
 }
 
-void Fleet::forget_folder(const InstanceId& id, const std::string& job_id) {
-    if (Instance* instance = instances_.find(id)) instance->forget_folder(job_id);
+std::optional<uid_t> Fleet::user_of(const InstanceId& id) const {
+    const Instance* instance = instances_.find(id);
+    return instance == nullptr ? std::nullopt : instance->user_of(id);
 }
 
 void Fleet::replace_instance(const InstanceId& id, const std::string& text) {

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -61,15 +62,12 @@ class Fleet {
     /// gone nothing happens: its jobs' folders went with it or, with the feature `resume`, wait for
     /// resume_window.
     void job_ended(const InstanceId& id, const std::string& job_id);
-    /// The folder that the job was given as its work_dir.
-    std::filesystem::path job_folder(const InstanceId& id, const std::string& job_id) const {
-        return around_.work_dirs.job(id.connector, id.index, job_id);
-    }
-    /// The job is ended for its process, and its folder becomes the caller's: WorkDirs::take_job. Before job_ended.
-    Result<std::filesystem::path> take_folder(const InstanceId& id, const std::string& job_id,
-                                              const std::filesystem::path& target);
+    /// The folders of jobs that become the caller's: hold, take, release; they know no processes.
+    WorkDirs& work_dirs() { return around_.work_dirs; }
     /// Nobody takes the files of this job: its folder goes, if it is there still and no other run has it.
     void forget_folder(const InstanceId& id, const std::string& job_id);
+    /// Whose files those of the instance's jobs are; nothing: the worker's own user.
+    std::optional<uid_t> user_of(const InstanceId& id) const;
     /// What `hello` says of files, to processes that start from here on; how many jobs may be released is each
     /// connector's own.
     void offer_files(ipc::FilesOffer offer) { around_.files = std::move(offer); }

@@ -50,6 +50,7 @@ class Instance : public ConnectorProcess::Owner, public Companion::Owner {
     bool cancel_job(const InstanceId& id, const std::string& job_id, const std::string& reason);
     void job_unanswered(const InstanceId& id, const std::string& job_id);
     void forget_folder(const std::string& job_id) { members_.forget_folder(job_id); }
+    std::optional<uid_t> user_of(const InstanceId& id) const { return members_.user_of(id.generation); }
     void job_ended(const InstanceId& id, const std::string& job_id);
     void replace_instance(const InstanceId& id, const std::string& text);
     void stop_instance(const InstanceId& id, StopReason reason, const std::string& text);

@@ -18,6 +18,7 @@ Member& Members::add(std::unique_ptr<Member> member) {
 }
 
 std::unique_ptr<Member> Members::remove(std::uint64_t generation) {
+    last_user_ = user_of(generation);
     return std::move(members_.extract(generation).mapped());
 }
 
@@ -44,6 +45,12 @@ Result<> Members::give(Member& member, ipc::Job& job, TimePoint now) {
 
 void Members::forget_folder(const std::string& job_id) {
     folders_.remove(job_id);
+}
+
+std::optional<uid_t> Members::user_of(std::uint64_t generation) const {
+    const Member* member = find(generation);
+    if (member == nullptr) return last_user_;
+    return member->user() ? std::optional(member->user()->uid) : std::nullopt;
 }
 
 bool Members::job_ended(Member& member, const std::string& job_id) {

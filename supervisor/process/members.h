@@ -42,9 +42,11 @@ class Members {
     // ---- jobs
     /// Makes the job's folder and gives the job. Errors as of Fleet::give_job.
     Result<> give(Member& member, ipc::Job& job, TimePoint now);
-    /// The member no longer holds the job, whose folder is removed. False: it ran no such job.
-    /// Of a job whose process is gone, and whose files nobody takes.
+    /// Of a job whose files nobody takes.
     void forget_folder(const std::string& job_id);
+    /// Whose files the jobs of this one are, or, if it has ended, those of the last that did; nothing: the worker's.
+    std::optional<uid_t> user_of(std::uint64_t generation) const;
+    /// The member no longer holds the job, whose folder is removed. False: it ran no such job.
     bool job_ended(Member& member, const std::string& job_id);
     /// A removed member has ended. The folders of its jobs are kept for `resume_window`, in which somebody may take
     /// the jobs up again; those of jobs that nobody waits for are not.
@@ -68,6 +70,7 @@ class Members {
   private:
     std::map<std::uint64_t, std::unique_ptr<Member>> members_;
     JobFolders folders_;
+    std::optional<uid_t> last_user_;
     std::map<std::uint64_t, std::string>
         stopped_;  // those that a signal has stopped, as the listener was told
 };

@@ -78,6 +78,15 @@ UniqueFd open_existing(const fs::path& root, const std::vector<std::string>& par
     return open_beneath(at.get(), below, O_PATH | O_DIRECTORY);
 }
 
+/// None where it cannot be read.
+std::vector<std::string> names_in(const fs::path& folder) {
+    std::vector<std::string> names;
+    std::error_code error;
+    for (fs::directory_iterator each(folder, error), end; !error && each != end; each.increment(error))
+        names.push_back(each->path().filename().string());
+    return names;
+}
+
 std::string instance_name(const std::string& connector, int index) {
     return connector + "-" + std::to_string(index);
 }
@@ -164,34 +173,34 @@ int WorkDirs::open_jobs(const std::string& instance) {
     return kept.fd.get();
 }
 
-Result<fs::path> WorkDirs::take_job(const std::string& connector, int index, const std::string& job_id,
-                                    const fs::path& target) {
-    const std::string instance = instance_name(connector, index);
-    const std::string name = job_name(job_id);
-    const UniqueFd source = open_existing(root_, {instance, "jobs"});
-    const auto move = [&](int to, const std::string& as) {
-        return ::renameat2(source.get(), name.c_str(), to, as.c_str(), RENAME_NOREPLACE) == 0;
-    };
+std::string WorkDirs::place(const std::string& connector, int index, const std::string& job_id) {
+    return instance_name(connector, index) + "/jobs/" + job_name(job_id);
+}
+
+Result<> WorkDirs::take(const std::string& place, const fs::path& target) {
+    const fs::path path(place);
+    const std::string name = path.filename().string();
+    const UniqueFd source = open_existing(root_, {path.begin(), std::prev(path.end())});
     const auto moved = [&] {
-        if (!source) return false;
-        if (move(AT_FDCWD, target.string())) return true;
+        const auto move = [&] {
+            return ::renameat2(source.get(), name.c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) == 0;
+        };
         // A folder that changes its parent is written, too.
-        return errno == EACCES && make_accessible(source.get(), name) && move(AT_FDCWD, target.string());
+        return move() || (errno == EACCES && make_accessible(source.get(), name) && move());
     };
-    if (moved()) return target;
-    if (errno == EXDEV) {
-        // Another file system: out of the reach of everybody here; whoever takes it copies it.
-        const UniqueFd beside = open_existing(root_, {instance});
-        const std::string kept = "taken-" + target.filename().string();
-        if (beside && move(beside.get(), kept)) return root_ / instance / kept;
+    if (source && moved()) {
+        held_.erase(place);
+        return Ok{};
     }
-    return Error{"work_dir", "cannot take the job's folder " + job(connector, index, job_id).string() + ": " +
-                                 std::strerror(errno)};
+    const int why = errno;
+    return Error{why == EXDEV ? "other_disk" : "work_dir",
+                 "cannot take the job's folder " + (root_ / path).string() + ": " + std::strerror(why)};
 }
 
 // ---- removal ----------------------------------------------------------------------------------------------
 
 void WorkDirs::remove_job(const std::string& connector, int index, const std::string& job_id) {
+    if (held_.contains(place(connector, index, job_id))) return;
     const std::string instance = instance_name(connector, index);
     const std::string name = job_name(job_id);
     // Most are empty: those need no thread.
@@ -203,16 +212,16 @@ void WorkDirs::remove_job(const std::string& connector, int index, const std::st
 void WorkDirs::remove_leftovers(const std::string& connector, int index) {
     const std::string name = instance_name(connector, index);
     jobs_.erase(name);
-    take_away(name, {}, "jobs");
-    std::error_code error;
-    std::error_code stop;
-    for (fs::directory_iterator each(instance(connector, index), error), end; !error && each != end;
-         each.increment(stop)) {
-        if (stop) return;
-        const std::string left = each->path().filename().string();
-        // What was taken and did not get into the spool of an earlier worker is nobody's.
-        if (left.starts_with(".removed-") || left.starts_with("taken-")) remove_later(name, left);
+    const fs::path folder = instance(connector, index);
+    const auto held = held_.lower_bound(name + "/");
+    if (held == held_.end() || !held->starts_with(name + "/")) {
+        take_away(name, {}, "jobs");
+    } else {
+        for (const std::string& left : names_in(folder / "jobs"))
+            if (!held_.contains(name + "/jobs/" + left)) take_away(name, {"jobs"}, left);
     }
+    for (const std::string& left : names_in(folder))
+        if (left.starts_with(".removed-")) remove_later(name, left);
 }
 
 void WorkDirs::take_away(const std::string& instance, std::vector<std::string> parts,

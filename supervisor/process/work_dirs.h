@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,17 +41,27 @@ class WorkDirs {
                                            const std::optional<UserIds>& user);
     /// The job goes on at another index: its folder moves along.
     void move_job(const std::string& connector, int from, int to, const std::string& job_id);
-    /// The job's folder becomes somebody else's, who is told where it lies: at `target`, or, if that is on another
-    /// file system, still beside the folders of the jobs.
-    Result<std::filesystem::path> take_job(const std::string& connector, int index, const std::string& job_id,
-                                           const std::filesystem::path& target);
+    // ---- a job's folder that becomes somebody else's, by its place: "comfyui-0/jobs/<hash>"
+    static std::string place(const std::string& connector, int index, const std::string& job_id);
+    const std::filesystem::path& root() const { return root_; }
+    /// From here on nothing removes it, until take() or release().
+    void hold(const std::string& place) { held_.insert(place); }
+    void release(const std::string& place) { held_.erase(place); }
+    /// It becomes `target`, by one rename. Errors: "other_disk" (that is another file system; nothing has happened),
+    /// "work_dir".
+    Result<> take(const std::string& place, const std::filesystem::path& target);
+    /// On the disk of the scratch folders, where no connector has its own: for what is taken and belongs elsewhere.
+    static std::filesystem::path taken_in(const std::filesystem::path& state_dir) {
+        return std::filesystem::absolute(state_dir / "work" / "taken");
+    }
+
     /// The instance's folder is not there (any more).
     bool missing(const std::string& connector, int index) const;
     /// Makes what an instance needs before it gets jobs; the error says why there can be none.
     Result<> make_jobs(const std::string& connector, int index, const std::optional<UserIds>& user);
-    /// Removals fail in the log only, once.
+    /// Unless it is held. Removals fail in the log only, once.
     void remove_job(const std::string& connector, int index, const std::string& job_id);
-    /// What jobs of an earlier worker left behind.
+    /// What jobs of an earlier worker left behind, but for what is held.
     void remove_leftovers(const std::string& connector, int index);
 
   private:
@@ -66,6 +77,7 @@ class WorkDirs {
 
     std::filesystem::path root_;
     std::map<std::string, JobsFolder> jobs_;  ///< by name of the instance
+    std::set<std::string> held_;              ///< places
     std::uint64_t removed_ = 0;
     std::atomic<bool> complained_ = false;
     boost::asio::thread_pool remover_{1};

@@ -1,12 +1,10 @@
 #include "supervisor/worker/files_desk.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 #include <variant>
 
 #include "ipc/overload.h"
-#include "ipc/text/date.h"
 #include "supervisor/base/log.h"
 #include "supervisor/files/courier.h"
 #include "supervisor/files/kept.h"
@@ -24,10 +22,14 @@ FilesDesk::FilesDesk(boost::asio::any_io_executor executor, jobs::Ledger& ledger
                      const config::WorkerSettings& worker, const jobs::Dispatcher& dispatcher,
                      std::function<jobs::Dispatcher&()> change)
     : ledger_(ledger),
-      dispatcher_(dispatcher),
       change_(std::move(change)),
-      spool_(executor,
-             {std::filesystem::absolute(worker.state_dir / "spool"), worker.durability != "process"}),
+      spool_(executor, {std::filesystem::absolute(worker.state_dir / "spool"),
+                        process::WorkDirs::taken_in(worker.state_dir), worker.durability != "process"}),
+      intake_({ledger, spool_, settings_, dispatcher, change_,
+               [this](files::Delivery delivery) {
+                   deliveries_.add(Clock::now(), std::move(delivery));
+                   turn_.request();
+               }}),
       turn_(executor, [this] { turn(); }),
       wake_(executor,
             [this] {
@@ -46,6 +48,7 @@ void FilesDesk::configure(const config::Settings& settings) {
     courier_wanted_ = courier_wanted_ || !settings.stores.empty();
     fleet_->offer_files(files::offer_of(settings));
     tell_fleet();
+    clean();
     turn_.request();  // there may be more room now
 }
 
@@ -62,35 +65,32 @@ void FilesDesk::need_courier() {
 
 // ---- what an earlier process left
 
-bool FilesDesk::found(const jobs::UnfinishedRecord& record) {
-    auto delivery = files::read_state(record.delivery->state);
-    if (!delivery) {
-        logger("files")->error("job {}: {}; it is lost", record.assignment.job_id, delivery.error().message);
-        return false;
-    }
-    delivery->number = record.assignment.number;
-    delivery->job_id = record.assignment.job_id;
-    delivery->job_type = record.assignment.job_type;
-    delivery->result = record.delivery->result;
-    delivery->resumed = true;
-    spool_.count(delivery->folder, delivery->bytes());
-    found_[delivery->number] = std::move(*delivery);
-    return true;
+void FilesDesk::recover(jobs::Loaded& left) {
+    for (jobs::UnfinishedRecord& record : left.unfinished)
+        if (record.delivery && !intake_.found(record)) record.delivery.reset();
+    intake_.rescue(left.foreign_deliveries);
+    note_kept(files::all_kept(spool_.folder()));
 }
 
-void FilesDesk::clean_up(const std::vector<ipc::RawJson>& foreign) {
-    std::set<std::string> wanted;
-    for (const auto& [number, delivery] : found_)
-        wanted.insert(delivery.folder);
-    for (const ipc::RawJson& state : foreign)
-        if (const auto delivery = files::read_state(state)) wanted.insert(delivery->folder);
-    spool_.remove_leftovers(std::move(wanted));
-    clean();
-}
-
+/// Which of them are too old, or too many, is looked at now and then.
 void FilesDesk::clean() {
-    spool_.clean(settings_.files.keep_undelivered, settings_.files.spool_max_bytes);
     clean_at_.set(Clock::now() + clean_interval);
+    spool_.list_kept([this](const std::vector<files::Kept>& all) {
+        for (const std::string& folder :
+             files::outdated(all, std::filesystem::file_time_type::clock::now(),
+                             settings_.files.keep_undelivered, settings_.files.spool_max_bytes))
+            if (!spool_.holds(folder)) spool_.remove(folder);
+        note_kept(all);
+    });
+}
+
+void FilesDesk::note_kept(const std::vector<files::Kept>& all) {
+    for (const files::Kept& each : all)
+        kept_[each.delivery.job_id] = {each.delivery.folder, each.delivery.payload};
+    std::erase_if(kept_, [&](const auto& each) {
+        std::error_code error;
+        return !std::filesystem::exists(files::note_path(spool_.folder(), each.second.folder), error);
+    });
 }
 
 // ---- what the dispatcher wants
@@ -116,140 +116,73 @@ Result<> FilesDesk::fits(const process::InstanceId& id, const ipc::JobResult& re
 
 void FilesDesk::collect(jobs::CollectFiles what) {
     need_courier();
-    waiting_.push_back(std::move(what));
-    collect_waiting();
-}
-
-bool FilesDesk::has_room() const {
-    if (dispatcher_.draining()) return true;  // whoever leaves takes nothing new, and leaves nothing behind
-    return spool_.folders() < settings_.files.spool_max_jobs &&
-           spool_.bytes() < settings_.files.spool_max_bytes;
-}
-
-/// Without room in the spool the jobs keep their slots: their files stay where they are.
-void FilesDesk::collect_waiting() {
-    while (!waiting_.empty() && has_room()) {
-        jobs::CollectFiles next = std::move(waiting_.front());
-        waiting_.pop_front();
-        take(next);
-    }
-}
-
-void FilesDesk::take(jobs::CollectFiles& what) {
-    const auto refuse = [&](const Error& error) {
-        fleet_->forget_folder(what.instance, what.job_id);
-        change_().not_collected(Clock::now(), what.number,
-                                ipc::JobError{error.code, error.message, true, {}});
-    };
-    files::Delivery delivery;
-    delivery.number = what.number;
-    delivery.job_id = what.job_id;
-    delivery.job_type = what.job_type;
-    delivery.connector = what.instance.connector;
-    delivery.folder = std::to_string(what.number);
-    delivery.date = date_today();
-    delivery.result = std::move(what.what.result);
-    const std::string work_dir = fleet_->job_folder(what.instance, what.job_id).string();
-    std::vector<std::string> places;
-    for (ipc::ResultFile& file : what.what.files) {
-        const auto place = files::place_of(file, places.size(), work_dir);
-        if (!place) return refuse(place.error());
-        files::FileOnWay& one = delivery.files.emplace_back();
-        one.place = *place;
-        one.file = std::move(file);
-        places.push_back(*place);
-    }
-    if (const auto outputs = outputs_.find({what.instance, what.job_id}); outputs != outputs_.end())
-        files::assign(delivery, outputs->second.to);
-    for (files::FileOnWay& each : delivery.files)
-        files::choose_stores(each, what.instance.connector, settings_);
-    files::make_names_unique(delivery.files);
-    if (const Result<> ready = spool_.prepare(); !ready)
-        return refuse({ipc::code::internal, ready.error().message});
-    const auto folder = fleet_->take_folder(what.instance, what.job_id, spool_.path_of(delivery.folder));
-    if (!folder) return refuse({ipc::code::internal, folder.error().message});
-    const std::string name = delivery.folder;
-    on_their_way_[name] = std::move(delivery);
-    spool_.take(*folder, name, std::move(places),
-                [this, name](Result<std::vector<std::uint64_t>> sizes) { taken(name, std::move(sizes)); });
-}
-
-void FilesDesk::taken(const std::string& folder, Result<std::vector<std::uint64_t>> sizes) {
-    const auto found = on_their_way_.find(folder);
-    if (found == on_their_way_.end()) return;  // cancelled meanwhile
-    files::Delivery& delivery = found->second;
-    if (!sizes) {
-        const bool theirs = sizes.error().code == ipc::code::protocol_error;
-        change_().not_collected(
-            Clock::now(), delivery.number,
-            {theirs ? ipc::code::protocol_error : ipc::code::internal, sizes.error().message, true, {}});
-        on_their_way_.erase(found);
-        return turn_.request();
-    }
-    for (std::size_t i = 0; i < delivery.files.size(); ++i)
-        delivery.files[i].bytes = (*sizes)[i];
-    record(delivery);
-}
-
-/// A disk that refuses is the ledger's to tell; the delivery goes on either way.
-void FilesDesk::record(const files::Delivery& delivery) {
-    ledger_.record_delivery(delivery.number, delivery.job_id, {delivery.result, files::state_text(delivery)},
-                            lifetime_.guard([this, folder = delivery.folder, number = delivery.number](
-                                                const Result<>&) { recorded(folder, number); }));
-}
-
-void FilesDesk::recorded(const std::string& folder, std::uint64_t number) {
-    const auto found = on_their_way_.find(folder);
-    if (found == on_their_way_.end()) return;
-    if (found->second.number != number)
-        return record(found->second);  // the Hub assigned it once more meanwhile
-    auto node = on_their_way_.extract(found);
-    const TimePoint now = Clock::now();
-    change_().collected(now, node.mapped().number);
-    deliveries_.add(now, std::move(node.mapped()));
-    turn_.request();
+    std::vector<files::Destination> to;
+    if (const auto said = outputs_.find({what.instance, what.job_id}); said != outputs_.end())
+        to = said->second.to;
+    intake_.collect(std::move(what), to);
 }
 
 void FilesDesk::renumber(const jobs::RenumberDelivery& change) {
+    intake_.renumber(change);
     deliveries_.renumber(change.from, change.to);
-    for (auto& [folder, delivery] : on_their_way_)
-        if (delivery.number == change.from) delivery.number = change.to;
-    for (jobs::CollectFiles& each : waiting_)
-        if (each.number == change.from) each.number = change.to;
-    turn_.request();
+    turn();  // the new note is there before the old one goes
 }
 
-void FilesDesk::resume(std::uint64_t number) {
-    auto node = found_.extract(number);
-    if (node.empty()) return;
+void FilesDesk::resume(const jobs::ResumeDelivery& what) {
     need_courier();
-    logger("files")->info("job {}: the delivery of its files goes on", node.mapped().job_id);
-    deliveries_.add(Clock::now(), std::move(node.mapped()));
-    turn_.request();
+    if (intake_.resume(what.number)) return;
+    const auto known = kept_.find(what.job_id);
+    const std::string folder = known == kept_.end() ? "" : known->second.folder;
+    auto kept = files::kept_in(spool_.folder(), folder);
+    if (!kept) {
+        change_().delivered(Clock::now(), what.number,
+                            jobs::Failed{{ipc::code::lost,
+                                          "its files were kept and are gone now: " + kept.error().message,
+                                          true,
+                                          {}}});
+        return;
+    }
+    if (deliveries_.claim(folder, what.number)) return turn_.request();  // an operator retries them already
+    kept->delivery.number = what.number;
+    choose_again(kept->delivery, true);
+    intake_.take_up(std::move(kept->delivery));
 }
 
-Result<std::string> FilesDesk::deliver_again(const std::string& name) {
-    auto kept = files::find_kept(spool_.folder(), name);
-    if (!kept) return kept.error();
-    files::Delivery& delivery = kept->delivery;
-    if (deliveries_.holds_folder(delivery.folder))
-        return Error{"busy", "the files of job " + delivery.job_id + " are on their way already"};
-    delivery.refused.reset();
+bool FilesDesk::keeps(const jobs::Assignment& job) const {
+    const auto known = kept_.find(job.job_id);
+    std::error_code error;
+    return known != kept_.end() && known->second.payload == jobs::mark_of(job.payload) &&
+           std::filesystem::exists(files::note_path(spool_.folder(), known->second.folder), error);
+}
+
+/// `in_result`: its job waits for it.
+void FilesDesk::choose_again(files::Delivery& delivery, bool in_result) const {
     for (files::FileOnWay& each : delivery.files) {
         if (each.entry) continue;
         each.passed_over.clear();
         each.failed.reset();
         each.deaths = 0;
         files::choose_stores(each, delivery.connector, settings_);
-        // Its job has ended: there is no result any more in which it could stand.
-        std::erase_if(each.stores,
-                      [](const auto& store) { return store == "inline" || store == "reference"; });
-        if (each.stores.empty())
+        if (!in_result)
+            std::erase_if(each.stores,
+                          [](const auto& store) { return store == "inline" || store == "reference"; });
+    }
+}
+
+Result<std::string> FilesDesk::deliver_again(const std::string& name) {
+    auto kept = files::find_kept(spool_.folder(), name);
+    if (!kept) return kept.error();
+    files::Delivery& delivery = kept->delivery;
+    if (spool_.holds(delivery.folder))
+        return Error{"busy", "the files of job " + delivery.job_id + " are on their way already"};
+    delivery.refused.reset();
+    choose_again(delivery, false);
+    for (const files::FileOnWay& each : delivery.files)
+        if (!each.entry && each.stores.empty())
             return Error{"no_store",
                          "\"" + each.file.name +
                              "\" goes to no store but `inline` or `reference`, and its job has ended; name "
                              "one in files.deliver, or export it"};
-    }
     spool_.count(delivery.folder, delivery.bytes());  // its note stays until it is delivered
     need_courier();
     const std::string text =
@@ -260,23 +193,9 @@ Result<std::string> FilesDesk::deliver_again(const std::string& name) {
 }
 
 void FilesDesk::drop(std::uint64_t number) {
-    if (const auto left = found_.find(number); left != found_.end()) {
-        spool_.remove(left->second.folder);
-        found_.erase(left);
-    }
-    std::erase_if(on_their_way_, [&](const auto& each) {
-        if (each.second.number != number) return false;
-        spool_.remove(each.first);
-        return true;
-    });
-    std::erase_if(waiting_, [&](const auto& each) {
-        if (each.number != number) return false;
-        fleet_->forget_folder(each.instance, each.job_id);
-        return true;
-    });
-    const bool delivering = deliveries_.holds(number);
-    if (delivering) deliveries_.drop(Clock::now(), number);
-    if (delivering || !waiting_.empty()) turn_.request();
+    intake_.drop(number);
+    if (deliveries_.holds(number)) deliveries_.drop(Clock::now(), number);
+    turn_.request();  // there may be more room now
 }
 
 void FilesDesk::outcome_recorded(std::uint64_t number) {
@@ -284,7 +203,7 @@ void FilesDesk::outcome_recorded(std::uint64_t number) {
     if (ended == ended_.end()) return;
     spool_.remove(ended->second);
     ended_.erase(ended);
-    collect_waiting();
+    intake_.move_waiting();
 }
 
 // ---- the courier
@@ -329,7 +248,7 @@ void FilesDesk::turn() {
     for (files::Deliveries::Action& action : deliveries_.take_actions())
         perform(action);
     wake_.set(deliveries_.next_wakeup());
-    collect_waiting();
+    intake_.move_waiting();
 }
 
 void FilesDesk::perform(files::Deliveries::Action& action) {
@@ -364,30 +283,43 @@ void FilesDesk::perform(files::Deliveries::Action& action) {
 }
 
 void FilesDesk::end(TimePoint now, files::EndDelivery& ended) {
-    const files::Delivery& delivery = ended.delivery;
-    auto* failed = std::get_if<jobs::Failed>(&ended.value);
-    if (failed != nullptr) {
-        if (const Result<> noted = files::write_note(spool_.folder(), delivery, failed->error); !noted)
-            logger("files")->error("the files of job {} are in {} until the next start only: {}",
-                                   delivery.job_id, spool_.path_of(delivery.folder).string(),
-                                   noted.error().message);
-        spool_.keep(delivery.folder);
-        failed->error.message += ". They are kept in " + spool_.path_of(delivery.folder).string() +
-                                 " for now: `emprops-worker files` lists, exports and retries them";
-    }
+    files::Delivery& delivery = ended.delivery;
+    if (auto* failed = std::get_if<jobs::Failed>(&ended.value))
+        return keep(delivery, std::move(failed->error));
     if (delivery.number == 0) {  // a retry: nobody waits for it
-        if (failed == nullptr) spool_.remove(delivery.folder);
-        const std::string text = failed != nullptr ? failed->error.message : files::whereabouts(delivery);
-        logger("files")->log(failed != nullptr ? spdlog::level::warn : spdlog::level::info,
-                             "job {}, which has ended: {}", delivery.job_id, text);
-        return;
+        spool_.remove(delivery.folder);
+        return logger("files")->info("job {}, which has ended: {}", delivery.job_id,
+                                     files::whereabouts(delivery));
     }
-    const std::uint64_t number = delivery.number;
-    const std::string folder = delivery.folder;
-    const bool done = failed == nullptr;
-    if (done) ended_[number] = folder;
-    if (change_().delivered(now, number, std::move(ended.value)) || ended_.erase(number) == 0) return;
-    spool_.remove(folder);  // cancelled meanwhile
+    ended_[delivery.number] = delivery.folder;
+    if (change_().delivered(now, delivery.number, std::move(ended.value)) ||
+        ended_.erase(delivery.number) == 0)
+        return;
+    spool_.remove(delivery.folder);  // cancelled meanwhile
+}
+
+/// The note is there before the outcome that tells of it.
+void FilesDesk::keep(files::Delivery& delivery, ipc::JobError error) {
+    files::Delivery copy = delivery;
+    spool_.keep(std::move(copy), error, [this, delivery = std::move(delivery), error](const Result<>& noted) {
+        kept(delivery, error, noted);
+    });
+}
+
+void FilesDesk::kept(const files::Delivery& delivery, ipc::JobError error, const Result<>& noted) {
+    const std::string path = spool_.path_of(delivery.folder).string();
+    if (noted)
+        kept_[delivery.job_id] = {delivery.folder, delivery.payload};
+    else
+        logger("files")->error("the files of job {} are in {} until the next start only: {}", delivery.job_id,
+                               path, noted.error().message);
+    error.message +=
+        ". They are kept in " + path + " for now: `emprops-worker files` lists, exports and retries them";
+    turn_.request();  // there is more room now
+    if (delivery.number == 0)
+        return logger("files")->warn("job {}, which has ended: {}", delivery.job_id, error.message);
+    if (!change_().delivered(Clock::now(), delivery.number, jobs::Failed{std::move(error)}))
+        spool_.remove(delivery.folder);  // cancelled meanwhile
 }
 
 }  // namespace emprops

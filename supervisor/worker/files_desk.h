@@ -1,14 +1,13 @@
 #pragma once
-// Brings the files of results away: takes them from the connector, has them delivered by the courier, and tells the
-// dispatcher. Decides nothing: which file is next and what a death means is Deliveries, where files lie is the Spool.
-// Owned by JobFlow; event loop thread only. What a call leads to is done in a later turn.
+// Brings the files of results away: has them taken from the connector (files_intake.h), delivered by the courier, and
+// tells the dispatcher. Decides nothing: which file is next and what a death means is Deliveries, where files lie is the
+// Spool. Owned by JobFlow; event loop thread only. What a call leads to is done in a later turn.
 //
-//   collect --> Fleet::take_folder --> Spool::take --> Ledger::record_delivery --> Dispatcher::collected, Deliveries::add
-//   Deliveries --> courier --> EndDelivery --> Dispatcher::delivered --> (outcome in the ledger) --> the folder goes
+//   collect --> FilesIntake --> Deliveries --> courier --> EndDelivery --> Dispatcher::delivered --> (outcome in the
+//   ledger) --> the folder goes; what no store took is kept, and delivered if its job comes back
 
 #include <boost/asio/any_io_executor.hpp>
 #include <cstdint>
-#include <deque>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -28,6 +27,7 @@
 #include "supervisor/jobs/dispatcher.h"
 #include "supervisor/jobs/ledger.h"
 #include "supervisor/process/fleet.h"
+#include "supervisor/worker/files_intake.h"
 
 namespace emprops {
 
@@ -37,17 +37,18 @@ class FilesDesk final : public process::FleetListener {
     FilesDesk(boost::asio::any_io_executor executor, jobs::Ledger& ledger,
               const config::WorkerSettings& worker, const jobs::Dispatcher& dispatcher,
               std::function<jobs::Dispatcher&()> change);
-    void connect(process::Fleet& fleet) { fleet_ = &fleet; }
+    void connect(process::Fleet& fleet) {
+        fleet_ = &fleet;
+        intake_.connect(fleet);
+    }
 
     /// Also after a reload. Tells the fleet which processes there are to be: the connectors, and the courier where stores
     /// are configured or files have come.
     void configure(const config::Settings& settings);
 
-    // ---- what an earlier process of the worker left; before the link starts
-    /// False: what is noted of its files cannot be used, and the job is lost.
-    bool found(const jobs::UnfinishedRecord& record);
-    /// What else lies in the spool is nobody's any more.
-    void clean_up(const std::vector<ipc::RawJson>& foreign);
+    /// What an earlier process of the worker left; before configure(), by which scratch folders are cleaned. A delivery
+    /// that cannot be used leaves its record.
+    void recover(jobs::Loaded& left);
 
     // ---- what the dispatcher wants
     /// Before a connector gets the job: what it says about its files. Errors: "invalid_payload"; it must not be given.
@@ -58,11 +59,14 @@ class FilesDesk final : public process::FleetListener {
     void job_ended(const process::InstanceId& id, const std::string& job_id) { outputs_.erase({id, job_id}); }
     void collect(jobs::CollectFiles what);
     void renumber(const jobs::RenumberDelivery& change);
-    void resume(std::uint64_t number);
+    void resume(const jobs::ResumeDelivery& what);
+    /// This very job was done here, and its files, which no store took, are there still.
+    bool keeps(const jobs::Assignment& job) const;
     /// What is kept under this name (kept.h) is tried once more, although its job has ended. Error "not_found".
     Result<std::string> deliver_again(const std::string& name);
     /// The assignment has ended without its files; also for numbers without any.
     void drop(std::uint64_t number);
+    const files::Spool& spool() const { return spool_; }
     /// Its outcome is safe: what it needed in the spool goes.
     void outcome_recorded(std::uint64_t number);
 
@@ -80,18 +84,15 @@ class FilesDesk final : public process::FleetListener {
     void turn();
     void perform(files::Deliveries::Action& action);
     void end(TimePoint now, files::EndDelivery& ended);
-    void collect_waiting();
-    void take(jobs::CollectFiles& what);
-    void taken(const std::string& folder, Result<std::vector<std::uint64_t>> sizes);
-    void record(const files::Delivery& delivery);
-    void recorded(const std::string& folder, std::uint64_t number);
+    void keep(files::Delivery& delivery, ipc::JobError error);
+    void kept(const files::Delivery& delivery, ipc::JobError error, const Result<>& noted);
+    void note_kept(const std::vector<files::Kept>& all);
     void clean();
     void need_courier();
     void tell_fleet();
-    bool has_room() const;
+    void choose_again(files::Delivery& delivery, bool in_result) const;
 
     jobs::Ledger& ledger_;
-    const jobs::Dispatcher& dispatcher_;
     std::function<jobs::Dispatcher&()> change_;
     process::Fleet* fleet_ = nullptr;
     config::Settings settings_;
@@ -100,10 +101,13 @@ class FilesDesk final : public process::FleetListener {
         outputs_;  // of jobs that say something
     files::Deliveries deliveries_;
     files::Spool spool_;
-    std::deque<jobs::CollectFiles> waiting_;               // for room in the spool
-    std::map<std::string, files::Delivery> on_their_way_;  // into the spool, by folder
-    std::map<std::uint64_t, files::Delivery> found_;       // until the Hub says that the job is ours
+    FilesIntake intake_;
     std::map<std::uint64_t, std::string> ended_;  // folders of jobs whose outcome is not recorded yet
+    struct KeptJob {
+        std::string folder;
+        jobs::PayloadMark payload;
+    };
+    std::map<std::string, KeptJob> kept_;  // the newest of each job, by its id
     bool courier_wanted_ = false;
     Turn turn_;
     Alarm wake_, clean_at_;

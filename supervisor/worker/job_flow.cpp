@@ -9,6 +9,9 @@
 namespace emprops {
 namespace {
 
+/// How often a disk without room is looked at: nobody claims anything until it has some.
+constexpr Ms disk_interval{1'000};
+
 /// As if its connector had said so.
 ipc::Failed failure(const std::string& job_id, const Error& error) {
     return {job_id, {error.code, error.message, false, {}}};
@@ -22,17 +25,41 @@ JobFlow::JobFlow(boost::asio::any_io_executor executor, const config::WorkerSett
       ledger_(ledger),
       after_turn_(std::move(after_turn)),
       files_(executor, ledger, worker, dispatcher_, [this]() -> jobs::Dispatcher& { return change(); }),
+      disk_({std::filesystem::absolute(worker.state_dir / "spool"),
+             std::filesystem::absolute(worker.state_dir / "work")}),
+      look_again_(executor, [this] { look(); }),
       turn_(executor, [this] { turn(); }),
       wake_(executor, [this] { change().on_time(Clock::now()); }) {
-    ledger_.on_health(lifetime_.guard([this](bool healthy, const std::string& reason) {
-        change().set_healthy(Clock::now(), healthy, reason);
-    }));
+    ledger_.on_health(lifetime_.guard([this](bool, const std::string& reason) { tell_health(reason); }));
+}
+
+void JobFlow::tell_health(const std::string& reason) {
+    const std::string why = problem();
+    change().set_healthy(Clock::now(), why.empty(), why.empty() ? reason : why);
+}
+
+std::string JobFlow::problem() const {
+    const std::string ledger = ledger_.problem();
+    return ledger.empty() ? disk_.problem() : ledger;
+}
+
+void JobFlow::look() {
+    const bool had_room = disk_.problem().empty();
+    disk_.look();
+    if (!disk_.problem().empty()) look_again_.set(Clock::now() + disk_interval);
+    if (had_room != disk_.problem().empty()) tell_health("the disk has room again");
 }
 
 void JobFlow::connect(process::Fleet& fleet, jobs::JobLink& link) {
     fleet_ = &fleet;
     files_.connect(fleet);
     link_ = &link;
+}
+
+void JobFlow::start(const config::Settings& settings, jobs::Loaded left) {
+    files_.recover(left);
+    configure(settings);
+    adopt(std::move(left));
 }
 
 void JobFlow::adopt(jobs::Loaded left) {
@@ -53,7 +80,6 @@ void JobFlow::adopt(jobs::Loaded left) {
         link_->adopt(std::move(entry));
     }
     for (auto& record : left.unfinished) {
-        if (record.delivery && !files_.found(record)) record.delivery.reset();
         jobs::LedgerEntry entry;
         entry.assignment = record.assignment;
         entry.claimed_as = record.note.claimed_as;
@@ -63,7 +89,6 @@ void JobFlow::adopt(jobs::Loaded left) {
         const Ms window = roster_.policy(record.note.connector).resume_window;
         dispatcher_.left(std::move(record), window);
     }
-    files_.clean_up(left.foreign_deliveries);
 }
 
 void JobFlow::configure(const config::Settings& settings) {
@@ -72,6 +97,8 @@ void JobFlow::configure(const config::Settings& settings) {
     claim_ahead_ = settings.hub.claim_ahead;
     claim_ahead(Clock::now());
     files_.configure(settings);
+    disk_.set_least(settings.files.min_free);
+    look();
 }
 
 void JobFlow::claim_ahead(TimePoint now) {
@@ -136,9 +163,12 @@ void JobFlow::perform(TimePoint now, jobs::Action& action) {
                    [&](jobs::JudgeService& a) {
                        fleet_->service_judged(a.connector, a.index, a.pid, a.verdict, a.text);
                    },
-                   [&](jobs::CollectFiles& a) { files_.collect(std::move(a)); },
+                   [&](jobs::CollectFiles& a) {
+                       look();
+                       files_.collect(std::move(a));
+                   },
                    [&](jobs::RenumberDelivery& a) { files_.renumber(a); },
-                   [&](jobs::ResumeDelivery& a) { files_.resume(a.number); },
+                   [&](jobs::ResumeDelivery& a) { files_.resume(a); },
                    [&](jobs::ReportProgress& a) { link_->report_progress(a.job_id, a.number, a.progress); },
                    [&](jobs::ForwardServiceRequest& a) { link_->service_request(a.request); },
                    [&](jobs::Finished& a) { finish(std::move(a.outcome)); },
@@ -257,7 +287,10 @@ void JobFlow::on_link_event(jobs::LinkEvent event) {
             },
             [&](jobs::ReturnWanted& a) { change().return_wanted(now, a.job_id); },
             [&](jobs::PlaceReleased& a) { change().release(now, a.job_id); },
-            [&](jobs::Assigned& a) { change().assigned(now, std::move(a.assignment), a.claimed_as); },
+            [&](jobs::Assigned& a) {
+                const bool files_here = files_.keeps(a.assignment);
+                change().assigned(now, std::move(a.assignment), a.claimed_as, files_here);
+            },
             [&](jobs::Readopted& a) { ledger_.add_claim(a.number, a.claimed_as, [](const Result<>&) {}); },
             [&](jobs::JobConfirmed& a) { change().confirmed(now, a.number); },
             [&](jobs::JobCancelled& a) {

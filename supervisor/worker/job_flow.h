@@ -17,6 +17,7 @@
 #include "supervisor/jobs/job_link.h"
 #include "supervisor/jobs/ledger.h"
 #include "supervisor/process/fleet.h"
+#include "supervisor/worker/disk_watch.h"
 #include "supervisor/worker/files_desk.h"
 #include "supervisor/worker/roster.h"
 
@@ -29,9 +30,9 @@ class JobFlow final : public process::FleetListener {
             jobs::Ledger& ledger, std::function<void()> after_turn);
     /// Before anything else: whom the actions go to; both outlive every call.
     void connect(process::Fleet& fleet, jobs::JobLink& link);
-    void configure(const config::Settings& settings);  ///< also after a reload
-    /// What an earlier process left in the ledger; after configure(), before the link starts.
-    void adopt(jobs::Loaded left);
+    /// With what an earlier process left in the ledger; before the link starts.
+    void start(const config::Settings& settings, jobs::Loaded left);
+    void configure(const config::Settings& settings);  ///< after a reload
 
     const jobs::Dispatcher& jobs() const { return dispatcher_; }
     /// For an event of an operator or of the worker itself; what it leads to is done in a later turn.
@@ -40,6 +41,12 @@ class JobFlow final : public process::FleetListener {
     /// What could be taken at this moment. The slot that a job freed and its outcome are told in one batch:
     /// between them lies the ledger's disk.
     jobs::Room room() const { return {dispatcher_.shared_capacity(), dispatcher_.outcome_coming()}; }
+    /// Now and then: whether the disk has room for another job.
+    void look();
+    /// Why nothing is claimed although there are slots: the ledger's disk, or that of the files; empty: nothing.
+    std::string problem() const;
+    const DiskWatch& disk() const { return disk_; }
+    const files::Spool& spool() const { return files_.spool(); }
     /// See FilesDesk.
     Result<std::string> deliver_again(const std::string& name) { return files_.deliver_again(name); }
     /// The Hub refused our token, and nothing is left to be done here.
@@ -63,6 +70,8 @@ class JobFlow final : public process::FleetListener {
                          const process::DeathReport& report) override;
 
   private:
+    void adopt(jobs::Loaded left);
+    void tell_health(const std::string& reason);
     void turn();
     void claim_ahead(TimePoint now);
     void perform(Roster::Action& action);
@@ -78,6 +87,8 @@ class JobFlow final : public process::FleetListener {
     jobs::JobLink* link_ = nullptr;
     jobs::Dispatcher dispatcher_;
     FilesDesk files_;
+    DiskWatch disk_;
+    Alarm look_again_;
     Turn turn_;
     Alarm wake_;
     bool refused_ = false;

@@ -27,6 +27,9 @@ ipc::Json OperatorDesk::status() const {
     sources.hub_address = parts_.link.address();
     sources.ledger = parts_.ledger.stats();
     sources.ledger_problem = parts_.ledger.problem();
+    sources.disk_problem = parts_.flow.disk().problem();
+    sources.spool_jobs = parts_.flow.spool().folders();
+    sources.spool_bytes = parts_.flow.spool().bytes();
     sources.jobs = dispatcher.stats();
     for (const auto& job : dispatcher.running())
         ++(job.state == jobs::JobState::running      ? sources.running
@@ -52,7 +55,7 @@ ipc::Json OperatorDesk::jobs() const {
 /// serve, and then its own `why` says it.
 std::string OperatorDesk::takes_no_jobs_because(const process::InstanceStatus& instance) const {
     const bool serves = instance.state == process::State::ready || instance.state == process::State::busy;
-    if (!serves || !instance.info) return {};
+    if (!serves || !instance.info || instance.connector == config::courier_name) return {};
     if (leaves()) return "the worker is leaving";
     if (parts_.flow.jobs().draining()) return "the worker is drained, `emprops-worker resume` ends that";
     if (parts_.flow.jobs().drained(instance.connector))
@@ -60,7 +63,7 @@ std::string OperatorDesk::takes_no_jobs_because(const process::InstanceStatus& i
     if (instance.info->job_types.empty())
         return "neither its `ready` nor job_types in its configuration names a job type";
     if (!instance.info->available) return "unavailable: " + instance.info->unavailable_reason;
-    return parts_.ledger.problem();
+    return parts_.flow.problem();
 }
 
 Result<std::string> OperatorDesk::why(const std::string& connector) const {

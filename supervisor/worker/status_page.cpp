@@ -153,6 +153,7 @@ Json status_page(const StatusSources& s) {
           {"bytes", s.ledger.bytes},
           {"write_errors", s.ledger.write_errors},
           {"bad_files", s.ledger.bad_files}}},
+        {"files", {{"problem", s.disk_problem}, {"jobs", s.spool_jobs}, {"bytes", s.spool_bytes}}},
         {"jobs",
          {{"running", s.running},
           {"held", s.held},

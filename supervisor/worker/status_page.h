@@ -2,6 +2,7 @@
 // The documents of the control API, `status` and `jobs`, out of what the parts of the worker say of
 // themselves. Their shape is documented in supervisor/control/README.md. Pure functions.
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -35,6 +36,9 @@ struct StatusSources {
     std::string hub_address = {};
     jobs::Ledger::Stats ledger = {};
     std::string ledger_problem = {};  ///< empty: it is healthy
+    std::string disk_problem = {};    ///< empty: there is room for the files of another job
+    std::size_t spool_jobs = 0;
+    std::uint64_t spool_bytes = 0;
     jobs::Stats jobs = {};
     std::size_t running = 0;
     std::size_t held = 0;        ///< ours at the Hub, and with no connector

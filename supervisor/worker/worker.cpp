@@ -141,8 +141,7 @@ Result<> Worker::Impl::start() {
     if (auto made = make_link(hub); !made) return made;
     flow_->connect(*fleet_, *link_);
     if (auto serving = serve_control(); !serving) return serving;
-    flow_->configure(settings());
-    flow_->adopt(ledger_->take_loaded());
+    flow_->start(settings(), ledger_->take_loaded());
     link_->start();
     pauses_.emplace(loop_, [this](Ms paused) {
         logger("worker")->warn("{}", pause_text(paused));
@@ -237,6 +236,7 @@ void Worker::Impl::look_at_paths() {
         for (const std::string& text : ledger_->look())
             logger("worker")->error("{}", text);
         fleet_->look();
+        flow_->look();
         if (control_) {
             if (const std::string text = control_->look(); !text.empty()) logger("control")->warn("{}", text);
         }

@@ -3,74 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <map>
 
-#include "tests/support/job_client.h"
-#include "tests/support/worker_harness.h"
+#include "tests/support/files_place.h"
 
 namespace emprops::test {
 namespace {
 
-namespace fs = std::filesystem;
-
-const std::string hello_sha256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
-
-std::string text_of(const fs::path& file) {
-    std::ifstream stream(file);
-    return {std::istreambuf_iterator<char>(stream), {}};
-}
-
-/// A worker with the connector `files`, and a store `results` that is a folder.
-struct Place {
-    TempDir dir;
-    TestHub hub;
-    std::optional<TestWorker> worker;
-    JobClient client{hub};
-
-    explicit Place(const std::string& more = "", const std::string& fixture = "files.sh",
-                   std::vector<std::string> arguments = {}) {
-        const std::string name = fixture.substr(0, fixture.find('.'));
-        worker.emplace(TestWorkerOptions{
-            hub.url(),
-            "[stores.results]\ntype = \"directory\"\npath = \"" + (dir.path() / "store").string() + "\"\n" +
-                more + "[connectors." + name + "]\ncommand = [\"bash\", \"" + std::string(EMPROPS_FIXTURES) +
-                "/connectors/" + fixture + "\"]\nenv = {RUNS = \"" + runs().string() + "\"}\n",
-            {},
-            std::move(arguments),
-            {}});
-        fs::create_directories(dir.path() / "store");
-        worker->wait_state(name, "ready");
-        worker->wait_state("courier", "ready");
-    }
-    fs::path runs() const { return dir.path() / "runs"; }
-    int count_runs() const {
-        const std::string text = text_of(runs());
-        return static_cast<int>(std::count(text.begin(), text.end(), '\n'));
-    }
-    fs::path spool() const { return worker->dir().path() / "state" / "spool"; }
-    int courier_pid() const { return worker->connector("courier").at("pid").get<int>(); }
-    /// Until nothing of a job is in the spool.
-    void wait_empty_spool() const {
-        EXPECT_TRUE(wait_until([&] { return !fs::exists(spool()) || fs::is_empty(spool()); }))
-            << worker->log();
-    }
-    void wait_delivering(const std::string& job_id) const {
-        EXPECT_TRUE(wait_until([&] {
-            const Json page = Json::parse(worker->cli({"jobs", "--json"}).out);
-            return std::any_of(page.at("jobs").begin(), page.at("jobs").end(), [&](const Json& job) {
-                return job.at("job_id") == job_id && job.at("state") == "delivering";
-            });
-        })) << worker->log();
-    }
-};
-
-const char* by_default_there = "[files]\ndeliver = [\"results\", \"inline\"]\n";
-
 TEST(Files, ABashConnectorOfTenLinesDeliversAPicture) {
-    Place place(by_default_there, "picture.sh");
+    FilesPlace place({.fixture = "picture.sh"});
     const std::string id = place.client.submit("paint", Json::object());
     const Json entry = place.client.completed(id).at("picture");
     EXPECT_EQ(entry.at("name"), "red.ppm");
@@ -82,7 +22,7 @@ TEST(Files, ABashConnectorOfTenLinesDeliversAPicture) {
 }
 
 TEST(Files, WhatAFileSaysOfItselfWinsAndItsOtherMembersGoAlong) {
-    Place place(by_default_there);
+    FilesPlace place;
     const std::string id = place.client.submit("files", {{"deliver", {"inline"}}});
     const Json result = place.client.completed(id);
     const Json& entry = result.at("text");
@@ -98,14 +38,14 @@ TEST(Files, WhatAFileSaysOfItselfWinsAndItsOtherMembersGoAlong) {
 }
 
 TEST(Files, AHardLinkIsCopied) {
-    Place place(by_default_there);
+    FilesPlace place;
     const Json entry = place.client.completed(place.client.submit("files", {{"make", "hard"}})).at("text");
     EXPECT_EQ(text_of(entry.at("path").get<std::string>()), "hello");
     place.worker->stop_and_wait();
 }
 
 TEST(Files, APathThatLeadsOutOfTheJobsFolderFailsTheJobByName) {
-    Place place(by_default_there);
+    FilesPlace place;
     for (const char* how : {"link", "outside"}) {
         const std::string id = place.client.submit("files", {{"make", how}});
         const std::string error = place.client.failed(id);
@@ -115,13 +55,13 @@ TEST(Files, APathThatLeadsOutOfTheJobsFolderFailsTheJobByName) {
                   std::string::npos)
             << error;
     }
-    EXPECT_TRUE(fs::is_empty(place.dir.path() / "store"));
+    EXPECT_TRUE(fs::is_empty(place.store()));
     place.worker->stop_and_wait();
 }
 
 TEST(Files, TheSlotIsFreeWhileTheCourierIsAtWork) {
-    Place place(by_default_there);
-    const int courier = place.courier_pid();
+    FilesPlace place;
+    const int courier = place.pid_of("courier");
     ASSERT_EQ(::kill(courier, SIGSTOP), 0);
     std::vector<std::string> ids;
     for (int i = 0; i < 3; ++i)
@@ -137,11 +77,11 @@ TEST(Files, TheSlotIsFreeWhileTheCourierIsAtWork) {
 }
 
 TEST(Files, ADeadCourierCostsNothingButTime) {
-    Place place(by_default_there);
-    ASSERT_EQ(::kill(place.courier_pid(), SIGSTOP), 0);
+    FilesPlace place;
+    ASSERT_EQ(::kill(place.pid_of("courier"), SIGSTOP), 0);
     const std::string id = place.client.submit("files", Json::object());
     place.wait_delivering(id);
-    ASSERT_EQ(::kill(place.courier_pid(), SIGKILL), 0);
+    ASSERT_EQ(::kill(place.pid_of("courier"), SIGKILL), 0);
     EXPECT_EQ(place.client.completed(id).at("text").at("sha256"), hello_sha256);
     EXPECT_EQ(place.count_runs(), 1);
     EXPECT_NE(place.worker->log().find("the courier ended with \"a.txt\" in hand"), std::string::npos);
@@ -149,12 +89,11 @@ TEST(Files, ADeadCourierCostsNothingButTime) {
 }
 
 TEST(Files, AKilledWorkerGoesOnWithTheDeliveryAndRunsNothingAgain) {
-    Place place(by_default_there);
-    ASSERT_EQ(::kill(place.courier_pid(), SIGSTOP), 0);
+    FilesPlace place;
+    ASSERT_EQ(::kill(place.pid_of("courier"), SIGSTOP), 0);
     const std::string id = place.client.submit("files", Json::object());
     place.wait_delivering(id);
-    ASSERT_EQ(::kill(place.worker->supervisor_pid(), SIGKILL), 0);
-    ASSERT_TRUE(place.worker->process().wait());
+    place.kill_worker();
     place.worker->start();
     EXPECT_EQ(place.client.completed(id, Ms(60'000)).at("text").at("sha256"), hello_sha256);
     EXPECT_EQ(place.count_runs(), 1);
@@ -163,10 +102,10 @@ TEST(Files, AKilledWorkerGoesOnWithTheDeliveryAndRunsNothingAgain) {
 }
 
 TEST(Files, AStopLeavesWhatIsNotDeliveredToTheNextStart) {
-    Place place(by_default_there, "files.sh",
-                {"--set", "worker.drain_timeout=1s", "--set", "supervision.stop_shutdown=200ms", "--set",
-                 "supervision.stop_term=200ms"});
-    ASSERT_EQ(::kill(place.courier_pid(), SIGSTOP), 0);
+    FilesPlace place(
+        {.arguments = {"--set", "worker.drain_timeout=1s", "--set", "supervision.stop_shutdown=200ms",
+                       "--set", "supervision.stop_term=200ms"}});
+    ASSERT_EQ(::kill(place.pid_of("courier"), SIGSTOP), 0);
     const std::string id = place.client.submit("files", Json::object());
     place.wait_delivering(id);
     place.worker->stop_and_wait();
@@ -178,7 +117,7 @@ TEST(Files, AStopLeavesWhatIsNotDeliveredToTheNextStart) {
 }
 
 TEST(Files, WhateverIsKilledEachFileArrivesOnceAndEachJobEndsOnce) {
-    Place place(by_default_there);
+    FilesPlace place;
     std::vector<std::string> ids;
     for (int i = 0; i < 40; ++i)
         ids.push_back(place.client.submit("files", {{"release", i % 2 == 0}}));
@@ -191,20 +130,16 @@ TEST(Files, WhateverIsKilledEachFileArrivesOnceAndEachJobEndsOnce) {
         kill_and_go_on(name);
     }
     place.client.hub.receive("complete_job", {}, Ms(60'000));
-    ASSERT_EQ(::kill(place.worker->supervisor_pid(), SIGKILL), 0);
-    ASSERT_TRUE(place.worker->process().wait());
+    place.kill_worker();
     place.worker->start();
     for (const std::string& id : ids) {
         EXPECT_EQ(wait_job_status(place.hub, id, "completed", Ms(90'000)), "completed");
-        EXPECT_EQ(text_of(place.dir.path() / "store" / id / "a.txt"), "hello");
+        EXPECT_EQ(text_of(place.store() / id / "a.txt"), "hello");
     }
-    std::map<std::string, int> ends;
-    for (const Json& message : place.client.hub.seen())
-        if (message.at("type") == "complete_job") ++ends[message.at("job_id")];
-    for (const auto& [id, count] : ends)
+    for (const auto& [id, count] : place.ends(false))
         EXPECT_EQ(count, 1) << id;
     std::size_t objects = 0;
-    for (const auto& each : fs::recursive_directory_iterator(place.dir.path() / "store"))
+    for (const auto& each : fs::recursive_directory_iterator(place.store()))
         objects += each.is_regular_file() ? 1 : 0;
     EXPECT_EQ(objects, ids.size()) << "no second object, and no half of one";
     place.wait_empty_spool();
@@ -212,8 +147,8 @@ TEST(Files, WhateverIsKilledEachFileArrivesOnceAndEachJobEndsOnce) {
 }
 
 TEST(Files, ACancelledDeliveryLeavesNothingBehind) {
-    Place place(by_default_there);
-    const int courier = place.courier_pid();
+    FilesPlace place;
+    const int courier = place.pid_of("courier");
     ASSERT_EQ(::kill(courier, SIGSTOP), 0);
     const std::string id = place.client.submit("files", Json::object());
     place.wait_delivering(id);
@@ -227,7 +162,7 @@ TEST(Files, ACancelledDeliveryLeavesNothingBehind) {
 }
 
 TEST(Files, AConnectorMayEndRightAfterItsResult) {
-    Place place(by_default_there);
+    FilesPlace place;
     const std::string id = place.client.submit("files", {{"make", "exit"}});
     EXPECT_EQ(place.client.completed(id).at("text").at("sha256"), hello_sha256);
     EXPECT_EQ(place.count_runs(), 1);
@@ -235,9 +170,9 @@ TEST(Files, AConnectorMayEndRightAfterItsResult) {
 }
 
 TEST(Files, WhatNoStoreTakesIsKeptAndItsJobSaysWhere) {
-    Place place("[files]\ndeliver = [\"results\"]\n");
-    fs::remove_all(place.dir.path() / "store");
-    std::ofstream(place.dir.path() / "store") << "no folder";
+    FilesPlace place({.files = "deliver = [\"results\"]\n"});
+    fs::remove_all(place.store());
+    std::ofstream(place.store()) << "no folder";
     const std::string id = place.client.submit("files", Json::object());
     const std::string error = place.client.failed(id);
     EXPECT_NE(error.find("1 of 1 file of the result could not be delivered: \"a.txt\": "), std::string::npos)
@@ -256,10 +191,10 @@ TEST(Files, WhatNoStoreTakesIsKeptAndItsJobSaysWhere) {
     EXPECT_EQ(text_of(fs::path(target) / "a.txt"), "hello");
     EXPECT_NE(place.worker->cli({"files", id, "--export", target}).exit_code, 0) << "nothing is replaced";
 
-    fs::remove(place.dir.path() / "store");
-    fs::create_directories(place.dir.path() / "store");
+    fs::remove(place.store());
+    fs::create_directories(place.store());
     EXPECT_EQ(place.worker->cli({"files", id, "--retry"}).exit_code, 0);
-    EXPECT_TRUE(wait_until([&] { return text_of(place.dir.path() / "store" / id / "a.txt") == "hello"; }));
+    EXPECT_TRUE(wait_until([&] { return text_of(place.store() / id / "a.txt") == "hello"; }));
     EXPECT_TRUE(wait_until([&] { return fs::is_empty(place.spool()); })) << place.worker->log();
     place.worker->stop_and_wait();
 }

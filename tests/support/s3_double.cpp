@@ -7,6 +7,7 @@
 #include <boost/beast/http.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -54,6 +55,7 @@ struct S3Double::Impl {
         if (fault && fault->kind == S3Fault::Kind::cut) return;
         if (fault && fault->kind == S3Fault::Kind::stall) {
             stalled.push_back(std::move(socket));
+            ++faults_met;
             return;
         }
         if (fault && fault->kind == S3Fault::Kind::early) return write(socket, canned(*fault));
@@ -69,6 +71,11 @@ struct S3Double::Impl {
         }
         auto response = answer(parser.get());
         if (fault && fault->kind == S3Fault::Kind::lost) return;
+        if (fault && fault->kind == S3Fault::Kind::mute) {
+            stalled.push_back(std::move(socket));
+            ++faults_met;
+            return;
+        }
         if (fault && fault->kind == S3Fault::Kind::trickle) {
             tricklers.emplace_back([socket = std::move(socket)](std::stop_token stop) mutable {
                 std::string bytes = "HTTP/1.1 200 OK\r\nX-Slow: ";
@@ -283,6 +290,7 @@ struct S3Double::Impl {
     int last_upload = 0;
     std::vector<S3Fault> faults;
     std::vector<tcp::socket> stalled;
+    std::atomic<int> faults_met = 0;  ///< requests that were left waiting
     std::vector<std::jthread> tricklers;
     std::vector<SignedRequest> requests;
     std::vector<std::string> refusals;
@@ -341,6 +349,10 @@ void S3Double::store(const std::string& target, Object object) {
 void S3Double::fail(S3Fault fault) {
     const std::lock_guard lock(impl_->mutex);
     impl_->faults.push_back(std::move(fault));
+}
+
+int S3Double::faults_met() const {
+    return impl_->faults_met;
 }
 
 void S3Double::clear_faults() {

@@ -30,6 +30,7 @@ struct S3Fault {
         lost,     ///< it is done, and the connection closed without a word
         cut,      ///< the connection is closed before the body was read
         stall,    ///< not a byte is read or written any more
+        mute,     ///< it is done, and nothing is said of it
         trickle,  ///< it is done, and the answer comes a byte at a time, for ever
         lie,      ///< it is done, and the answer is shorter than its Content-Length says
     };
@@ -71,6 +72,7 @@ class S3Double {
     void store(const std::string& target, Object object);
     void fail(S3Fault fault);
     void clear_faults();
+    int faults_met() const;  ///< requests that were left waiting
 
   private:
     struct Impl;

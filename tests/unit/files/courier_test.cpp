@@ -45,6 +45,8 @@ TEST_F(Courier, AStoreThatThereIsNotIsPassedOver) {
 
 TEST_F(Courier, ConnectorsHearOfAllStores) {
     EXPECT_EQ(offer_of(settings).stores, (Names{"here", "results", "inline", "reference"}));
+    settings.files.spool_max_bytes = 12345;
+    EXPECT_EQ(offer_of(settings).max_bytes, 12345u) << "the spool takes no more";
 }
 
 TEST_F(Courier, IsRunAsAConnectorWithTheStoresAndWithoutLimitsThatWouldEndIt) {
@@ -59,6 +61,7 @@ TEST_F(Courier, IsRunAsAConnectorWithTheStoresAndWithoutLimitsThatWouldEndIt) {
     EXPECT_TRUE(courier.supervision.no_new_privs);
     EXPECT_EQ(courier.supervision.user, "") << "it reads files that are the worker's";
     EXPECT_EQ(courier.settings.at("spool"), "/var/spool");
+    EXPECT_FALSE(courier.settings.contains("uid")) << "what lies in the spool is ours, whoever made it";
     EXPECT_EQ(courier.settings.at("deliver_timeout"), "1800000ms");
     EXPECT_EQ(courier.settings.at("stores").at("results"), settings.stores.at("results"));
     EXPECT_EQ(courier.settings.at("stores").at("reference").at("base_url"), "https://gpu.example.org");

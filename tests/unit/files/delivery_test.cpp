@@ -84,6 +84,9 @@ TEST(Delivery, WhatTheLedgerNotesIsReadBack) {
     Delivery before = example();
     before.files[0].file.deliver = {"results"};
     before.files[0].entry = R"({"url":"https://s/a.png","seed":1})";
+    before.from = "c-0/jobs/ab";
+    before.user = 1000;
+    before.payload = {12, 4294967295};
     before.files[1].deaths = 2;
     before.files[1].passed_over = {"results: it died"};
     before.files[1].stores = {"inline"};
@@ -92,6 +95,10 @@ TEST(Delivery, WhatTheLedgerNotesIsReadBack) {
     EXPECT_EQ(after->connector, "c");
     EXPECT_EQ(after->folder, "7");
     EXPECT_EQ(after->date, "2026-11-30");
+    EXPECT_EQ(after->from, "c-0/jobs/ab");
+    EXPECT_EQ(after->user, 1000u);
+    EXPECT_EQ(after->payload, before.payload);
+    EXPECT_EQ(read_state(state_text(example()))->user, std::nullopt);
     ASSERT_EQ(after->files.size(), 2u);
     EXPECT_EQ(after->files[0].file, before.files[0].file);
     EXPECT_EQ(after->files[0].file.url, "") << "what the connector added is not the file's own address";
@@ -122,6 +129,9 @@ TEST(Delivery, ANoteThatIsDamagedOrLeadsOutOfTheSpoolIsRefused) {
           R"({"folder":"7","files":[{"file":{"path":"a"},"place":"/a"}]})",
           R"({"folder":"7","files":[{"file":{"path":"a"},"bytes":"many"}]})",
           R"({"folder":"7","files":[{"file":{"path":"a"},"deaths":[]}]})",
+          R"({"folder":"7","from":"../../etc","files":[{"file":{"path":"a"}}]})",
+          R"({"folder":"7","from":"/etc","files":[{"file":{"path":"a"}}]})",
+          R"({"folder":"7","user":"root","files":[{"file":{"path":"a"}}]})",
           R"({"folder":"../x","files":[{"file":{"path":"a"}}]})", R"({"files":[{"file":{"path":"a"}}]})"})
         EXPECT_FALSE(read_state(ipc::RawJson(text))) << text;
 }

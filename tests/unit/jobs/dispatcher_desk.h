@@ -191,8 +191,8 @@ class Desk {
         collect();
     }
 
-    void assign(const std::string& job_id, const std::string& type = "t") {
-        dispatcher.assigned(now, Assignment{job_id, type, 5, {R"({"n":1})"}, ++number}, "w-1");
+    void assign(const std::string& job_id, const std::string& type = "t", bool files_here = false) {
+        dispatcher.assigned(now, Assignment{job_id, type, 5, {R"({"n":1})"}, ++number}, "w-1", files_here);
         collect();
     }
     /// An earlier worker process had it, and the Hub says that it is still ours.

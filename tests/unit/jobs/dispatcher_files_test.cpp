@@ -132,6 +132,43 @@ TEST(DispatcherFiles, ADeliveryOfAnEarlierWorkerGoesOnAndIsNotRenderedAgain) {
     EXPECT_EQ(desk.events(), Lines({"finished j1 completed"}));
 }
 
+TEST(DispatcherFiles, AJobThatComesBackWhileItsFilesAreHereIsDeliveredAndNotRenderedAgain) {
+    Desk desk;
+    desk.ready("a", {"t"});
+    desk.forget();
+    desk.assign("j1", "t", true);
+    EXPECT_EQ(desk.events(), Lines({"record j1 on -", "resume delivery 1"}))
+        << "before it is delivered, the ledger knows of it";
+    EXPECT_EQ(desk.free(), 1) << "it takes no slot, and nobody gets it";
+    desk.dispatcher.delivered(desk.now, 1, Completed{{R"({"a":1})"}});
+    EXPECT_EQ(desk.events(), Lines({"finished j1 completed"}));
+    EXPECT_TRUE(desk.dispatcher.quiet());
+}
+
+TEST(DispatcherFiles, WhoeverIsLeavingDeliversNothingThatComesBack) {
+    Desk desk;
+    desk.ready("a", {"t"});
+    desk.dispatcher.drain(desk.now, DrainMode::now);
+    desk.forget();
+    desk.assign("j1", "t", true);
+    EXPECT_EQ(desk.events(), Lines({"finished j1 drained"}));
+}
+
+TEST(DispatcherFiles, TheSpoolHearsByWhichPayloadTheJobWasRendered) {
+    for (const bool resumes : {false, true}) {
+        Desk desk;
+        const auto a = desk.ready("a", {"t"}, 1, {.resume = resumes});
+        desk.assign("j1");
+        desk.progress(a, "j1");  // from here on the payload is only kept for whoever resumes the job
+        desk.result_with_file(a, "j1");
+        const auto collect = std::find_if(desk.all.begin(), desk.all.end(), [](const Action& action) {
+            return std::holds_alternative<CollectFiles>(action);
+        });
+        ASSERT_NE(collect, desk.all.end());
+        EXPECT_EQ(std::get<CollectFiles>(*collect).payload, mark_of({R"({"n":1})"})) << resumes;
+    }
+}
+
 TEST(DispatcherFiles, WhoeverLeavesWaitsForDeliveriesUntilTheDeadlineAndThenLeavesThem) {
     Desk desk;
     const auto a = desk.ready("a", {"t"});

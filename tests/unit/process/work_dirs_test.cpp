@@ -145,5 +145,56 @@ TEST(WorkDirs, AFolderThatCannotBeMadeIsNamed) {
     EXPECT_THAT(job.error().message, testing::HasSubstr((state.path() / "work").string()));
 }
 
+TEST(WorkDirs, AFolderThatIsHeldStaysWhoeverCleans) {
+    test::TempDir state;
+    const fs::path spool = state / "spool" / "7";
+    fs::create_directories(spool.parent_path());
+    WorkDirs dirs(state.path());
+    const fs::path held = dirs.make_job("c", 0, "held", {}).value();
+    const fs::path left = dirs.make_job("c", 0, "left", {}).value();
+    const fs::path others = dirs.make_job("c", 1, "held", {}).value();
+    for (const fs::path& each : {held, left, others})
+        std::ofstream(each / "picture.png") << "x";
+    const std::string place = WorkDirs::place("c", 0, "held");
+    EXPECT_EQ(dirs.root() / place, held);
+    dirs.hold(place);
+    dirs.remove_job("c", 0, "held");
+    dirs.remove_leftovers("c", 0);  // its connector is loaded again
+    dirs.remove_leftovers("c", 1);
+    EXPECT_TRUE(fs::exists(held / "picture.png"));
+    EXPECT_FALSE(fs::exists(left));
+    EXPECT_FALSE(fs::exists(others)) << "of another instance";
+
+    ASSERT_TRUE(dirs.take(place, spool));
+    EXPECT_TRUE(fs::exists(spool / "picture.png"));
+    EXPECT_FALSE(fs::exists(held));
+    EXPECT_FALSE(dirs.take(place, spool)) << "once";
+    dirs.make_job("c", 0, "held", {}).value();
+    dirs.remove_job("c", 0, "held");
+    EXPECT_FALSE(fs::exists(held)) << "it is held no more";
+}
+
+TEST(WorkDirs, AFolderIsTakenFromWhereItWasAndThroughNoLink) {
+    test::TempDir state;
+    test::TempDir elsewhere;
+    fs::create_directories(elsewhere / "jobs");
+    WorkDirs dirs(state.path());
+    const fs::path instance = dirs.make_instance("c", 0, {}).value();
+    const std::string place = WorkDirs::place("c", 0, "j");
+    fs::create_directories(elsewhere.path() / fs::path(place).filename());
+    fs::create_directory_symlink(elsewhere.path(), instance / "jobs");
+    const auto taken = dirs.take(place, state / "spool");
+    ASSERT_FALSE(taken);
+    EXPECT_EQ(taken.error().code, "work_dir");
+    EXPECT_NE(taken.error().message.find(place), std::string::npos) << taken.error().message;
+    EXPECT_FALSE(fs::exists(state / "spool"));
+    fs::remove(instance / "jobs");
+    ASSERT_TRUE(dirs.make_job("c", 0, "j", {}));
+    fs::create_directories(state / "spool");
+    EXPECT_FALSE(dirs.take(place, state / "spool")) << "nothing is replaced";
+    fs::remove(state / "spool");
+    EXPECT_TRUE(dirs.take(place, state / "spool"));
+}
+
 }  // namespace
 }  // namespace emprops::process

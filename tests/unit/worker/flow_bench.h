@@ -79,8 +79,7 @@ struct FlowBench : testing::Test {
         fleet_options.state_dir = dir.path();
         fleet = std::make_unique<process::Fleet>(io.get_executor(), *host, *flow, fleet_options);
         flow->connect(*fleet, link);
-        flow->configure({});
-        flow->adopt(ledger->take_loaded());
+        flow->start({}, ledger->take_loaded());
     }
 };
 

@@ -1,0 +1,94 @@
+#pragma once
+// From a connector's result until its files lie in the spool. Whatever is killed between two steps, the files are there
+// and the ledger knows where: the outcome is noted first, then the folder is moved, then the slot is free; from the note on
+// nobody else removes it. Part of FilesDesk; event loop thread only. What a call leads to is done in a later turn.
+//
+//   collect --> Spool::look, where they lie --> Ledger::record_delivery --> (room in the spool) --> WorkDirs::take, one
+//   rename --> Dispatcher::collected --> Spool::own --> `ready`
+//   over the border of two file systems: ... take, beside the scratch folders --> Spool::own, a copy --> collected, `ready`
+//   an earlier worker's: found, rescue --> resume --> Spool::own --> `ready`
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <list>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "config/settings.h"
+#include "supervisor/base/lifetime.h"
+#include "supervisor/files/delivery.h"
+#include "supervisor/files/spool.h"
+#include "supervisor/jobs/dispatcher.h"
+#include "supervisor/jobs/ledger.h"
+#include "supervisor/process/fleet.h"
+
+namespace emprops {
+
+class FilesIntake {
+  public:
+    /// What it works with; all of it outlives it.
+    struct Parts {
+        jobs::Ledger& ledger;
+        files::Spool& spool;
+        const config::Settings& settings;
+        const jobs::Dispatcher& dispatcher;
+        std::function<jobs::Dispatcher&()> change;  ///< the dispatcher, to tell it something
+        std::function<void(files::Delivery)> ready;
+    };
+    explicit FilesIntake(Parts parts) : parts_(std::move(parts)) {}
+    void connect(process::Fleet& fleet) { fleet_ = &fleet; }
+
+    // ---- what an earlier process of the worker left; before scratch folders are cleaned
+    /// False: what is noted of its files cannot be used, and the job is lost.
+    bool found(const jobs::UnfinishedRecord& record);
+    /// Moves what is noted and was not moved any more. `foreign`: DeliveryRecord::state of other Hubs' jobs, whose files
+    /// are left alone. What else lies in the spool is nobody's.
+    void rescue(const std::vector<ipc::RawJson>& foreign);
+    /// The job is ours. False: nothing of it was found.
+    bool resume(std::uint64_t number);
+
+    /// `to`: places that the job itself has named.
+    void collect(jobs::CollectFiles what, const std::vector<files::Destination>& to);
+    /// The files of a job that came back are in the spool.
+    void take_up(files::Delivery delivery);
+    void renumber(const jobs::RenumberDelivery& change);
+    /// The assignment has ended without its files; also for numbers without any.
+    void drop(std::uint64_t number);
+    /// There may be more room.
+    void move_waiting();
+
+  private:
+    /// A job whose files are on their way into the spool.
+    struct OnWay {
+        files::Delivery delivery;
+        process::InstanceId instance;
+        bool takes_slot = false;  ///< until its folder is moved
+        enum class Stage { looking, recording, waiting, moving } stage = Stage::looking;
+    };
+    using Jobs = std::list<OnWay>;  // the oldest first
+
+    Jobs::iterator find(const std::string& folder);
+    Result<files::Delivery> delivery_of(jobs::CollectFiles& what,
+                                        const std::vector<files::Destination>& to) const;
+    bool move_noted(const files::Delivery& delivery);
+    void looked(const std::string& folder, Result<std::vector<std::uint64_t>> sizes);
+    void record(OnWay& job);
+    void recorded(const std::string& folder, std::uint64_t number);
+    bool has_room(const files::Delivery& delivery) const;
+    void move(Jobs::iterator job);
+    Result<> take(const files::Delivery& delivery);
+    void own(OnWay& job);
+    void owned(const std::string& folder, Result<std::vector<std::uint64_t>> sizes);
+    void free_slot(OnWay& job);
+    void refuse(Jobs::iterator job, ipc::JobError error);
+
+    Parts parts_;
+    process::Fleet* fleet_ = nullptr;
+    Jobs jobs_;
+    std::map<std::uint64_t, files::Delivery> found_;  // until the Hub says that the job is ours
+    Lifetime lifetime_;
+};
+
+}  // namespace emprops
