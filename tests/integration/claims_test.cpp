@@ -205,6 +205,12 @@ TEST_P(ClaimedUnknown, AServerThatDoesNotKnowTheConditionGetsItNotAgain) {
     EXPECT_EQ(server.object(target)->body, "theirs");
 }
 
+TEST_P(ClaimedUnknown, OneThatCallsItAWrongArgumentEither) {
+    server.fail({method(), last_request(), Kind::answer, 400, "<Error><Code>InvalidArgument</Code></Error>"});
+    ASSERT_TRUE(std::holds_alternative<Placed>(store()->bring(cargo)));
+    EXPECT_EQ(server.object(target)->body, content);
+}
+
 const auto kinds = testing::Values("s3", "s3 in parts", "azure");
 INSTANTIATE_TEST_SUITE_P(Kinds, Claimed, kinds);
 INSTANTIATE_TEST_SUITE_P(Kinds, ClaimedIgnored, kinds);

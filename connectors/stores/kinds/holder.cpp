@@ -34,9 +34,10 @@ bool is_taken(const HttpAnswer& answer) {
 
 bool knows_no_condition(const HttpAnswer& answer) {
     const auto* response = std::get_if<HttpResponse>(&answer);
-    return response != nullptr &&
-           (response->status == 501 ||
-            (response->status == 400 && xml_element(response->body, "Code") == "NotImplemented"));
+    if (response == nullptr) return false;
+    const std::string code = xml_element(response->body, "Code");
+    return response->status == 501 ||
+           (response->status == 400 && (code == "NotImplemented" || code == "InvalidArgument"));
 }
 
 }  // namespace emprops::stores
