@@ -58,6 +58,8 @@ class FilesDesk final : public process::FleetListener {
     /// The instance does not hold it any more.
     void job_ended(const process::InstanceId& id, const std::string& job_id) { outputs_.erase({id, job_id}); }
     void collect(jobs::CollectFiles what);
+    /// A job may have ended, or the worker begun to leave: then there is room for those that wait for it.
+    void look_for_room() { intake_.move_waiting(); }
     void renumber(const jobs::RenumberDelivery& change);
     void resume(const jobs::ResumeDelivery& what);
     /// This very job was done here, and its files, which no store took, are there still.

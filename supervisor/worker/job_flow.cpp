@@ -118,6 +118,7 @@ void JobFlow::turn() {
         perform(action);
     for (auto& action : dispatcher_.take_actions())
         perform(now, action);
+    files_.look_for_room();
     wake_.set(dispatcher_.next_wakeup());
     after_turn_();
 }

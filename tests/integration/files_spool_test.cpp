@@ -66,6 +66,25 @@ TEST(FilesSpool, IsBoundedWhileTheDestinationIsAwayAndNoRenderIsLost) {
     place.worker->stop_and_wait();
 }
 
+TEST(FilesSpool, WhoeverLeavesTakesWhatWaitsForRoomAsWell) {
+    FilesPlace place{
+        {.files = "deliver = [\"results\"]\nspool_max_jobs = 1\n",
+         .arguments = {"--set", "worker.drain_timeout=1s", "--set", "supervision.stop_shutdown=200ms",
+                       "--set", "supervision.stop_term=200ms"}}};
+    ASSERT_EQ(::kill(place.pid_of("courier"), SIGSTOP), 0);
+    std::vector<std::string> ids{place.client.submit("files", Json::object())};
+    place.wait_delivering(ids.front());
+    ids.push_back(place.client.submit("files", Json::object()));
+    place.wait_noted(ids.back());
+    place.worker->stop_and_wait();
+    EXPECT_EQ(std::distance(fs::directory_iterator(place.spool()), {}), 2);
+    place.worker->start();
+    for (const std::string& id : ids)
+        EXPECT_EQ(place.client.completed(id, Ms(60'000)).at("text").at("sha256"), hello_sha256);
+    EXPECT_EQ(place.count_runs(), 2);
+    place.worker->stop_and_wait();
+}
+
 TEST(FilesSpool, AResultThatItCouldNeverHoldIsRefusedAtOnce) {
     FilesPlace place{{.files = "deliver = [\"results\"]\nspool_max_bytes = \"1MiB\"\n"}};
     const std::string error = place.client.failed(place.client.submit("files", {{"mib", 2}}));
