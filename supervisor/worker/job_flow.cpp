@@ -158,16 +158,14 @@ void JobFlow::perform(TimePoint now, jobs::Action& action) {
                    [&](jobs::JobEnded& a) {
                        fleet_->job_ended(a.instance, a.job_id);
                        files_.job_ended(a.instance, a.job_id);
+                       look();  // what it has left takes room, wherever it lies now
                    },
                    [&](jobs::ReplaceInstance& a) { fleet_->replace_instance(a.instance, a.text); },
                    [&](jobs::StopInstance& a) { fleet_->stop_instance(a.instance, a.reason, a.text); },
                    [&](jobs::JudgeService& a) {
                        fleet_->service_judged(a.connector, a.index, a.pid, a.verdict, a.text);
                    },
-                   [&](jobs::CollectFiles& a) {
-                       look();
-                       files_.collect(std::move(a));
-                   },
+                   [&](jobs::CollectFiles& a) { files_.collect(std::move(a)); },
                    [&](jobs::RenumberDelivery& a) { files_.renumber(a); },
                    [&](jobs::ResumeDelivery& a) { files_.resume(a); },
                    [&](jobs::ReportProgress& a) { link_->report_progress(a.job_id, a.number, a.progress); },

@@ -194,17 +194,16 @@ TEST(FilesSpool, AFullDiskCostsTheJobThatDoesNotFitAndNoOther) {
 
 TEST(FilesSpool, AFileThatLeavesLittleRoomIsDeliveredBeforeTheNextJobIsClaimed) {
     if (!has_namespaces()) GTEST_SKIP() << "needs root, or namespaces for everybody";
-    S3Double server;
-    away(server);
-    FilesPlace place{{.stores = store_of(server),
-                      .files = "deliver = [\"results\"]\nmin_free = \"6MiB\"\n",
+    FilesPlace place{{.files = "deliver = [\"results\"]\nmin_free = \"6MiB\"\n",
                       .launcher = with_disk("state/spool", "12m")}};
+    const int courier = place.pid_of("courier");
+    ASSERT_EQ(::kill(courier, SIGSTOP), 0);
     const std::string first = place.client.submit("files", {{"mib", 8}});
     place.wait_delivering(first);
     place.worker->wait_log("claims no new jobs: the disk of ");
     const std::string second = place.client.submit("files", {{"mib", 8}});
     EXPECT_FALSE(wait_until([&] { return place.count_runs() > 1; }, Ms(1'500)));
-    server.clear_faults();
+    ASSERT_EQ(::kill(courier, SIGCONT), 0);
     for (const std::string& id : {first, second})
         EXPECT_EQ(place.client.completed(id, Ms(60'000)).at("text").at("size"), 8 << 20);
     place.worker->stop_and_wait();
