@@ -328,19 +328,4 @@ void check_settings(const LoadRequest& request, Loaded& loaded) {
     Checker(request, loaded).run();
 }
 
-std::string masked_url(const std::string& url) {
-    std::string result = url;
-    const std::size_t scheme = result.find("://");
-    if (scheme == std::string::npos) return result;
-    const std::size_t end = result.find_first_of("/?#", scheme + 3);
-    const std::size_t at = result.substr(0, end).rfind('@');
-    if (at != std::string::npos && at > scheme) {
-        result = result.substr(0, scheme + 3) + "(hidden)" + result.substr(at);
-    }
-    const std::size_t query = result.find('?');
-    if (query != std::string::npos && query + 1 < result.size())
-        result = result.substr(0, query) + "?(hidden)";
-    return result;
-}
-
 }  // namespace emprops::config

@@ -9,7 +9,4 @@ namespace emprops::config {
 /// Appends to loaded.problems. The settings must be complete.
 void check_settings(const LoadRequest& request, Loaded& loaded);
 
-/// A URL with its password and query cut: fit to be shown.
-std::string masked_url(const std::string& url);
-
 }  // namespace emprops::config

@@ -9,6 +9,7 @@
 #include <span>
 
 #include "config/checks.h"
+#include "config/comfyui_stores.h"
 #include "config/connectors.h"
 #include "config/files.h"
 #include "config/variables.h"
@@ -62,6 +63,7 @@ class Loader {
         read_headers_file();
         ConnectorLoader connectors(sources_, reader_, out_);
         connectors.run();
+        take_comfyui_stores(out_);
         judge_broken_lines(connectors.known());
         warn_of_service_links(connectors.known());
         warn_of_unknown_variables(connectors.variables());

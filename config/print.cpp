@@ -6,9 +6,9 @@
 #include <set>
 #include <utility>
 
-#include "config/checks.h"
 #include "config/fields.h"
 #include "config/load.h"
+#include "config/masked.h"
 #include "config/rows/page.h"
 #include "config/rows/toml_text.h"
 #include "ipc/text/people.h"
@@ -21,34 +21,6 @@ using settings::Shape;
 using settings::toml_value;
 
 namespace {
-
-constexpr std::string_view hidden = "(set, hidden)";
-
-/// A name under which people keep secrets. A connector's variables and settings are free, so only the name
-/// can tell; rather one hidden too many.
-bool names_secret(std::string_view name) {
-    const std::string text = text::lower(name);
-    for (const std::string_view part : {"pass", "token", "secret", "key", "auth", "credential", "cookie"}) {
-        if (text.find(part) != std::string::npos) return true;
-    }
-    return false;
-}
-
-json masked(const std::string& name, const json& value) {
-    if (names_secret(name) && !value.is_object()) return value.empty() ? value : json(hidden);
-    if (value.is_string()) return masked_url(value.get<std::string>());
-    if (value.is_array()) {
-        json list = json::array();
-        for (const json& item : value)
-            list.push_back(masked(name, item));
-        return list;
-    }
-    if (!value.is_object()) return value;
-    json object = json::object();
-    for (const auto& item : value.items())
-        object[item.key()] = masked(item.key(), item.value());
-    return object;
-}
 
 /// The value as it may be shown.
 std::string shown(const Field& field, const json& value) {

@@ -19,6 +19,8 @@ FilesOffer read_offer(FieldReader& in) {
     offer.max_files = static_cast<int>(inner.integer("max_files", 0, max_int, offer.max_files));
     offer.released = static_cast<int>(inner.integer("released", 0, max_int, offer.released));
     offer.max_bytes = inner.unsigned_integer("max_bytes", offer.max_bytes);
+    offer.deliver = inner.texts("deliver");
+    offer.jobs = inner.texts("jobs");
     if (inner.failed()) in.fail(inner.reason());
     return offer;
 }

@@ -67,7 +67,9 @@ Json list_of(const std::vector<ResultFile>& files) {
 RawJson offer_text(const FilesOffer& offer) {
     ObjectText object;
     object.add("stores", offer.stores).add("max_files", offer.max_files).add("released", offer.released);
-    return object.add_if(offer.max_bytes > 0, "max_bytes", offer.max_bytes).end();
+    object.add_if(offer.max_bytes > 0, "max_bytes", offer.max_bytes);
+    object.add_if(!offer.deliver.empty(), "deliver", offer.deliver);
+    return object.add_if(!offer.jobs.empty(), "jobs", offer.jobs).end();
 }
 
 Line before_payload(const Job& m) {

@@ -75,10 +75,12 @@ inline constexpr int max_concurrency = 1000;
 
 /// What the worker does with files that a result names (`hello.files`).
 struct FilesOffer {
-    std::vector<std::string> stores;  // that a file may be delivered to, by name
-    int max_files = 1000;             // of one result
-    int released = 2;                 // jobs of one process that may be released at a time
-    std::uint64_t max_bytes = 0;      // of all files of one result together; 0: not limited
+    std::vector<std::string> stores;     // that a file may be delivered to, by name
+    int max_files = 1000;                // of one result
+    int released = 2;                    // jobs of one process that may be released at a time
+    std::uint64_t max_bytes = 0;         // of all files of one result together; 0: not limited
+    std::vector<std::string> deliver{};  // where they go unless a file says it itself, in this order
+    std::vector<std::string> jobs{};     // stores that a job may name
     bool operator==(const FilesOffer&) const = default;
 };
 

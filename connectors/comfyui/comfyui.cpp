@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "connectors/comfyui/server/lease.h"
-#include "ipc/web/host.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -32,10 +31,10 @@ std::vector<std::string> ComfyUi::check_settings(const ConnectorSettings& given)
 
 void ComfyUi::initialize(const ConnectorSettings& given, ConnectorContext& context) {
     settings_ = settings_of(given);
-    if (!given.hub.empty()) {
-        const auto hub = parse_url(given.hub);
-        settings_.client_is_here = hub.ok() && web::is_loopback_host(hub->host);
-    }
+    if (!given.files)
+        throw ConfigurationError(
+            "this worker does not take the files of results (its `hello` has no `files`), and this connector "
+            "delivers none itself: it is for emprops-worker of the same version");
     for (const std::string& warning : settings_.warnings) {
         context.log("warn", warning);
     }
@@ -74,7 +73,7 @@ void ComfyUi::initialize(const ConnectorSettings& given, ConnectorContext& conte
     if (!socket_) monitor_->socket("websocket is false");
     shared_ = std::make_unique<Shared>(Shared{settings_, *names_, client_id, given.connector, given.instance,
                                               given.work_dir, boxes_, times_, object_info_, deaths_,
-                                              *monitor_, socket_.get(), given.files, keeps_slot_});
+                                              *monitor_, socket_.get(), *given.files, keeps_slot_});
 }
 
 Json ComfyUi::process_job(const Job& job, JobContext& context) {

@@ -11,7 +11,6 @@ using emprops::settings::Headers;
 using emprops::settings::joined;
 using emprops::settings::of_member;
 using emprops::settings::Size;
-using emprops::settings::some_of;
 
 namespace {
 
@@ -24,6 +23,25 @@ struct MoreNames : Codec<std::vector<std::string>> {
         Complaint wrong = Codec<std::vector<std::string>>::read(value, context, more);
         if (!wrong) into.insert(into.end(), more.begin(), more.end());
         return wrong;
+    }
+};
+
+/// A size; an empty text unsets it.
+struct OptionalSize : Codec<std::optional<std::uint64_t>> {
+    std::string noun(const std::optional<emprops::Range>& range) const { return Size().noun(range); }
+    Complaint read(const Json& value, const Context& context, std::optional<std::uint64_t>& into) const {
+        if (value == "") {
+            into.reset();
+            return {};
+        }
+        std::uint64_t size = 0;
+        Complaint wrong = Size().read(value, context, size);
+        if (!wrong) into = size;
+        return wrong;
+    }
+    Json from_text(std::string_view text) const { return Size().from_text(text); }
+    Json write(const std::optional<std::uint64_t>& value) const {
+        return value ? Size().write(*value) : Json();
     }
 };
 
@@ -119,8 +137,7 @@ SettingRows<Limits> limit_rows() {
             .at_least(above_zero),
         row(&L::total, "total_timeout", "All of it; without a WebSocket the only limit of a run.")
             .at_least(above_zero),
-        row(&L::unreachable, "unreachable_timeout",
-            "ComfyUI does not answer while a job waits; or what is to take a result's file does not take it.")
+        row(&L::unreachable, "unreachable_timeout", "ComfyUI does not answer while a job waits.")
             .at_least(above_zero),
         row(&L::cancel, "cancel_timeout",
             "Then a cancelled job ends and the monitor goes on removing the prompt (meanwhile no jobs "
@@ -132,9 +149,7 @@ SettingRows<Limits> limit_rows() {
             .at_least(above_zero)
             .seldom(),
         row(&L::upload, "upload_timeout", "One input file to ComfyUI.").at_least(above_zero).seldom(),
-        row(&L::download, "download_timeout", "One output file from ComfyUI, and one to its destination.")
-            .at_least(above_zero)
-            .seldom(),
+        row(&L::download, "download_timeout", "One output file from ComfyUI.").at_least(above_zero).seldom(),
     };
 }
 
@@ -176,43 +191,19 @@ SettingRows<InputRules> input_rows() {
 SettingRows<OutputSettings> output_rows() {
     using O = OutputSettings;
     return {
-        row(&O::deliver, "deliver", some_of({"inline", "reference", "directory", "http_put", "s3"}),
-            "Where result files go, tried in this order per file."),
         row(&O::reference_base_url, "reference_base_url", BaseUrl(),
-            "Address under which clients reach ComfyUI, put before `/view` in the links of `reference`. "
-            "Not set: ComfyUI's own address; where that is a loopback or private one and the Hub is not "
-            "on this machine, the link is no delivery, and the next destination is tried."),
-        row(&O::inline_max_bytes, "inline_max_bytes", Size(),
-            "All inline files and texts of a job together, before base64; at most 11.5 MiB, since the Hub "
-            "takes 16 MiB."),
-        row(&O::max_file_bytes, "max_file_bytes", Size(), "One file, whatever its destination."),
+            "Address under which clients reach ComfyUI, put before `/view` in the links of the store `reference`. "
+            "Not set: ComfyUI's own address."),
+        row(&O::inline_max_bytes, "inline_max_bytes", OptionalSize(),
+            "All inline files and texts of a job together, before base64; what is more goes to the next store. "
+            "Unset: what fits into one message of the Hub."),
+        row(&O::max_file_bytes, "max_file_bytes", Size(), "One file."),
         row(&O::temp, "deliver_temp",
             "Previews (type temp) too. Where a workflow puts out nothing else, they are delivered anyway, "
             "with a note."),
         row(&O::strip_metadata, "strip_metadata",
             "Take the prompt, the workflow and other metadata out of files (then no `reference`); see "
             "Metadata."),
-        row(&O::directory, "directory", "Absolute path of the folder for `directory`."),
-        row(&O::directory_template, "directory_template", "Names of the files in it."),
-        row(&O::verify_tls, "deliver_verify_tls",
-            "Verify the servers of http_put and s3; `verify_tls` and `ca_file` are about ComfyUI only."),
-        row(&O::ca_file, "deliver_ca_file", "PEM file of authorities that are trusted for http_put and s3."),
-        row(&O::http_put_url, "http_put_url", "Template for `http_put`; the URL in the result has no query."),
-        row(&O::http_put_headers, "http_put_headers", Headers(), "Sent with `http_put`, as `headers`."),
-    };
-}
-
-SettingRows<S3Settings> s3_rows() {
-    using S = S3Settings;
-    return {
-        row(&S::endpoint, "s3_endpoint", "For `s3`, path style (`endpoint/bucket/key`); works with MinIO."),
-        row(&S::bucket, "s3_bucket", "See `s3_endpoint`."),
-        row(&S::region, "s3_region", "See `s3_endpoint`."),
-        row(&S::key_template, "s3_key_template", "Key of each file."),
-        row(&S::access_key, "s3_access_key", "See `s3_endpoint`."),
-        row(&S::secret_key, "s3_secret_key", "See `s3_endpoint`.").hidden(),
-        row(&S::session_token, "s3_session_token", "For temporary credentials.").hidden(),
-        row(&S::public_url, "s3_public_url", "Prefix of the URLs in results; empty: endpoint and bucket."),
     };
 }
 
@@ -229,11 +220,12 @@ SettingRows<Settings> folder_rows() {
     using S = Settings;
     return {
         row(&S::comfyui_folder, "comfyui_folder",
-            "ComfyUI's base folder if it is on this machine: removal of a job's uploads, disk guard."),
+            "ComfyUI's base folder if it is on this machine: output files are copied from there instead of downloaded, "
+            "a job's uploads are removed; disk guard."),
         row(&S::min_free_bytes, "min_free_bytes", Size(),
             "Below this on the disk of `comfyui_folder` or of the work folder no jobs are taken; 0: off."),
         row(&S::delete_delivered, "delete_delivered",
-            "Remove output files from `comfyui_folder` once delivered."),
+            "Remove output files from `comfyui_folder` once they are copied or downloaded (then no `reference`)."),
         row(&S::output_subfolder, "output_subfolder",
             "A folder of its own for each job's outputs; unset: with `comfyui_folder`; see House-keeping."),
     };
@@ -245,17 +237,15 @@ const SettingRows<GivenSettings>& setting_rows() {
     using S = Settings;
     static const SettingRows<GivenSettings> rows = joined<GivenSettings>({
         of_member(&GivenSettings::server, server_rows()),
-        of_member(&GivenSettings::settings,
-                  joined<S>({
-                      general_rows(),
-                      of_member(&S::limits, limit_rows()),
-                      watching_rows(),
-                      of_member(&S::inputs, input_rows()),
-                      of_member(&S::outputs, output_rows()),
-                      of_member(&S::outputs, of_member(&OutputSettings::s3, s3_rows())),
-                      of_member(&S::previews, preview_rows()),
-                      folder_rows(),
-                  })),
+        of_member(&GivenSettings::settings, joined<S>({
+                                                general_rows(),
+                                                of_member(&S::limits, limit_rows()),
+                                                watching_rows(),
+                                                of_member(&S::inputs, input_rows()),
+                                                of_member(&S::outputs, output_rows()),
+                                                of_member(&S::previews, preview_rows()),
+                                                folder_rows(),
+                                            })),
     });
     return rows;
 }

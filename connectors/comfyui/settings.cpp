@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "connectors/comfyui/setting_rows.h"
-#include "ipc/text/people.h"
 #include "ipc/web/base64.h"
 #include "ipc/web/host.h"
 #include "ipc/web/url.h"
@@ -76,94 +75,11 @@ Result<Ok> put_server_together(Settings& settings, ServerParts& parts) {
     return Ok{};
 }
 
-Result<Ok> check_ca_file(const char* key, const std::string& path) {
+Result<Ok> check_ca_file(const std::string& path) {
     if (path.empty()) return Ok{};
     const std::ifstream file(path);
     if (file.good()) return Ok{};
-    return Error{"configuration", std::string(key) + ": the file " + path + " cannot be read"};
-}
-
-/// A host whose first label is the bucket, as S3 services name them in their consoles.
-bool is_storage_host(std::string_view host) {
-    return host.starts_with("s3.") || host.starts_with("s3-") ||
-           host.find("storage") != std::string_view::npos || host.find("spaces") != std::string_view::npos;
-}
-
-/// The bucket stands in the endpoint as often as beside it ("http://minio:9000/renders",
-/// "https://renders.s3.amazonaws.com"), and as "s3://renders" in its own setting: it is taken out of both.
-Result<Ok> tell_bucket_from_endpoint(S3Settings& s3, std::vector<std::string>& warnings) {
-    if (s3.bucket.starts_with("s3://")) s3.bucket.erase(0, 5);
-    while (s3.bucket.ends_with('/'))
-        s3.bucket.pop_back();
-    if (s3.bucket.find('/') != std::string::npos)
-        return Error{"configuration", "s3_bucket holds a path; write that into s3_key_template"};
-    if (s3.endpoint.empty()) return Ok{};
-    const auto url = web::Url::parse(s3.endpoint);
-    if (!url.ok() || (url->scheme != "http" && url->scheme != "https"))
-        return Error{"configuration",
-                     "s3_endpoint must be http(s)://host[:port], such as "
-                     "\"https://s3.eu-central-1.amazonaws.com\"" +
-                         (url.ok() ? "" : ": " + url.error().message)};
-    std::string host = url->host;
-    std::string path = url->path;
-    while (path.ends_with('/'))
-        path.pop_back();
-    const std::string last = path.substr(path.rfind('/') + 1);
-    if (!last.empty() && (last == s3.bucket || s3.bucket.empty())) {
-        s3.bucket = last;
-        path.erase(path.size() - last.size() - 1);
-    } else if (const std::string front = s3.bucket + ".";
-               !s3.bucket.empty() && host.starts_with(front) && is_storage_host(host.substr(front.size()))) {
-        host.erase(0, front.size());
-    } else {
-        return Ok{};
-    }
-    s3.endpoint = url->scheme + "://" + web::Url::authority(host, url->port) + path;
-    warnings.push_back("s3_endpoint holds the bucket; taken as s3_endpoint = \"" + s3.endpoint +
-                       "\", s3_bucket = \"" + s3.bucket + "\"");
-    return Ok{};
-}
-
-/// A name without the job is a name that a later job may have as well.
-void warn_of_shared_names(const OutputSettings& out, std::vector<std::string>& warnings) {
-    const auto warn = [&](const char* policy, const char* key, const std::string& name_template) {
-        const bool used = std::find(out.deliver.begin(), out.deliver.end(), policy) != out.deliver.end();
-        const auto holds = [&](const char* word) { return name_template.find(word) != std::string::npos; };
-        if (!used || holds("{job_id}") || holds("{prompt_id}") || holds("{sha256}")) return;
-        warnings.push_back(
-            std::string(key) +
-            " holds neither {job_id}, {prompt_id} nor {sha256}: a later job's file of the same "
-            "name replaces an earlier one's there");
-    };
-    warn("s3", "s3_key_template", out.s3.key_template);
-    warn("http_put", "http_put_url", out.http_put_url);
-}
-
-Result<Ok> check_policies(const Settings& settings) {
-    const auto& out = settings.outputs;
-    for (const std::string& policy : out.deliver) {
-        std::string missing;
-        if (policy == "directory" && out.directory.empty()) missing = "directory";
-        if (policy == "http_put" && out.http_put_url.empty()) missing = "http_put_url";
-        if (policy == "s3") {
-            const std::pair<const char*, const std::string*> needed[] = {
-                {"s3_endpoint", &out.s3.endpoint},
-                {"s3_bucket", &out.s3.bucket},
-                {"s3_access_key", &out.s3.access_key},
-                {"s3_secret_key", &out.s3.secret_key}};
-            for (const auto& [name, value] : needed) {
-                if (value->empty() && missing.empty()) missing = name;
-            }
-        }
-        if (!missing.empty()) {
-            return Error{"configuration",
-                         "deliver names \"" + policy + "\", which needs the setting " + missing};
-        }
-    }
-    if (!out.directory.empty() && out.directory.front() != '/') {
-        return Error{"configuration", "directory must be an absolute path"};
-    }
-    return Ok{};
+    return Error{"configuration", "ca_file: the file " + path + " cannot be read"};
 }
 
 }  // namespace
@@ -195,18 +111,7 @@ Result<Settings> load_settings(const Json& table, const EnvLookup& environment,
         if (const auto service = environment("EMPROPS_SERVICE_URL")) parts.url = service->value;
     }
     if (auto server = put_server_together(settings, parts); !server.ok()) return server.error();
-    if (auto bucket = tell_bucket_from_endpoint(settings.outputs.s3, settings.warnings); !bucket.ok())
-        return bucket.error();
-    if (auto policies = check_policies(settings); !policies.ok()) return policies.error();
-    if (auto file = check_ca_file("ca_file", settings.ca_file); !file.ok()) return file.error();
-    if (auto file = check_ca_file("deliver_ca_file", settings.outputs.ca_file); !file.ok())
-        return file.error();
-    warn_of_shared_names(settings.outputs, settings.warnings);
-    if (settings.outputs.inline_max_bytes > max_inline) {
-        settings.warnings.push_back("inline_max_bytes is taken as " + human_bytes(max_inline) +
-                                    ": the Hub takes messages of 16 MiB, and base64 makes 4 bytes of 3");
-        settings.outputs.inline_max_bytes = max_inline;
-    }
+    if (auto file = check_ca_file(settings.ca_file); !file.ok()) return file.error();
     return settings;
 }
 

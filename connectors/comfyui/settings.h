@@ -34,7 +34,7 @@ struct Limits {
     Ms unreachable{180'000};    ///< ComfyUI does not answer while a job waits for it
     Ms cancel{8'000};      ///< until a cancelled prompt is out of ComfyUI; then it is watched without the job
     Ms upload{600'000};    ///< one input file to ComfyUI
-    Ms download{600'000};  ///< one output file from ComfyUI, and one to its destination
+    Ms download{600'000};  ///< one output file from ComfyUI
 };
 
 /// Files that a payload names and that are fetched or decoded before the run.
@@ -46,36 +46,16 @@ struct InputRules {
     bool allow_private = false;  ///< http(s) URLs to loopback, private and link-local addresses
 };
 
-/// The Hub takes 16 MiB per message, and base64 makes 4 bytes of 3; the rest of the message needs room too.
-constexpr std::uint64_t max_inline = 11'776ull << 10;
-
-struct S3Settings {
-    std::string endpoint;  ///< "https://s3.eu-central-1.amazonaws.com", "http://127.0.0.1:9000" (MinIO)
-    std::string bucket;
-    std::string region = "us-east-1";
-    std::string key_template = "{job_id}/{node}/{filename}";
-    std::string access_key, secret_key, session_token;
-    std::string public_url;  ///< prefix of the URLs in results; empty: endpoint/bucket
-};
-
-/// Where result files go. A job's `outputs` object may override what is harmless (see README).
+/// What becomes of the files of results; where they go is the worker's to say. A job's `outputs` may override what is
+/// harmless (see README).
 struct OutputSettings {
-    std::vector<std::string> deliver{"inline", "reference"};  ///< tried in this order, per file
-    bool says_deliver = false;  ///< somebody has said so: what the worker is configured for does not count
     /// What a client puts before /view to reach ComfyUI; empty: the address that we use ourselves.
     std::string reference_base_url;
-    std::uint64_t inline_max_bytes = 10ull << 20;  ///< all inline files and texts of a job; see max_inline
-    std::uint64_t max_file_bytes = 4ull << 30;     ///< one file, whatever the policy
-    bool temp = false;                             ///< deliver previews (type temp) too
-    /// Of the servers of http_put and s3: what is said about ComfyUI's own TLS does not hold for them.
-    bool verify_tls = true;
-    std::string ca_file;
-    bool strip_metadata = false;  ///< take the workflow and other metadata out of files
-    std::string directory;        ///< folder for `directory`
-    std::string directory_template = "{job_id}/{node}/{filename}";
-    std::string http_put_url;  ///< template for `http_put`
-    std::map<std::string, std::string> http_put_headers;
-    S3Settings s3;
+    /// All inline files and texts of a job, before base64; unset: what fits into the Hub's messages.
+    std::optional<std::uint64_t> inline_max_bytes;
+    std::uint64_t max_file_bytes = 4ull << 30;  ///< one file
+    bool temp = false;                          ///< previews (type temp) too
+    bool strip_metadata = false;                ///< take the workflow and other metadata out of files
 };
 
 struct PreviewSettings {
@@ -114,16 +94,13 @@ struct Settings {
     OutputSettings outputs;
     PreviewSettings previews;
 
-    std::string comfyui_folder;  ///< its base folder if it is on this machine: clean-up and disk guard
+    std::string comfyui_folder;  ///< its base folder if it is on this machine: clean-up, disk guard, copies
     std::uint64_t min_free_bytes =
         1ull << 30;  ///< below this on the disk of comfyui_folder or of the work folder no jobs are taken
-    bool delete_delivered = false;  ///< remove output files from comfyui_folder once delivered
+    bool delete_delivered = false;  ///< remove output files from comfyui_folder once they are fetched
     /// Prefix filename_prefix of save nodes with a sub-folder of the job's own. Not set: with comfyui_folder.
     std::optional<bool> output_subfolder;
     bool own_output_folder() const { return output_subfolder.value_or(!comfyui_folder.empty()); }
-
-    /// The Hub is on this machine, and so is whoever asks it: what is no setting, and comes from `hello`.
-    bool client_is_here = true;
 
     std::vector<std::string> warnings;  ///< about settings that were not taken as given
 };

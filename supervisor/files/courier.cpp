@@ -63,11 +63,15 @@ config::ConnectorSettings courier_settings(const config::Settings& settings,
 
 ipc::FilesOffer offer_of(const config::Settings& settings) {
     ipc::FilesOffer offer;
-    for (const auto& [name, store] : settings.stores.items())
-        if (config::is_store(name)) offer.stores.push_back(name);
+    for (const auto& [name, store] : settings.stores.items()) {
+        if (!config::is_store(name)) continue;
+        offer.stores.push_back(name);
+        if (store.is_object() && store.value("jobs", nlohmann::json()) == true) offer.jobs.push_back(name);
+    }
     offer.stores.emplace_back("inline");
     offer.stores.emplace_back("reference");
     offer.max_bytes = settings.files.spool_max_bytes;
+    offer.deliver = settings.files.deliver;
     return offer;
 }
 

@@ -15,7 +15,7 @@ namespace emprops::files {
 config::ConnectorSettings courier_settings(const config::Settings& settings,
                                            const std::filesystem::path& spool);
 
-/// What connectors are told: the stores that there are.
+/// What connectors are told: the stores that there are, those that jobs may name, and where files go by themselves.
 ipc::FilesOffer offer_of(const config::Settings& settings);
 
 /// Where a file goes: to the place that its job has named for it; then as it says itself, or its connector's

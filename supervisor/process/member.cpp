@@ -82,7 +82,10 @@ void Member::greet() {
     if (settings_.concurrency) hello.concurrency = static_cast<int>(*settings_.concurrency);
     hello.heartbeat_interval = settings_.supervision.ping_interval;
     hello.files = around_.files;
-    if (hello.files) hello.files->released = static_cast<int>(settings_.supervision.released_jobs);
+    if (hello.files) {
+        hello.files->released = static_cast<int>(settings_.supervision.released_jobs);
+        if (!settings_.deliver.empty()) hello.files->deliver = settings_.deliver;
+    }
     hello.heartbeat_missed = static_cast<int>(settings_.supervision.ping_missed);
     process_.send(std::move(hello));
 }

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
 #include <thread>
 #include <utility>
 
@@ -36,8 +38,10 @@ ComfyScript slow(std::chrono::milliseconds by) {
 
 /// A hub, and a worker with a ComfyUI connector and a simulation that keeps a journal.
 struct World {
-    explicit World(const std::string& comfyui_settings = "", const std::string& worker_settings = "") {
+    explicit World(const std::string& comfyui_settings = "", const std::string& worker_settings = "",
+                   std::vector<std::string> env = {}) {
         TestWorkerOptions options;
+        options.env = std::move(env);
         options.hub_url = hub.url();
         options.toml = "[hub]\nreconnect_min = \"100ms\"\nreconnect_max = \"500ms\"\n" + worker_settings +
                        "\n[connectors.simulation]\nenv = {SIMULATION_JOURNAL = \"" +
@@ -221,7 +225,7 @@ TEST(ComfyUiEndToEnd, AJobOfImagesVideoAudioAndTextReturnsAllOfThem) {
     EXPECT_EQ(output.at("texts").at(0).at("text"), "a caption");
 }
 
-TEST(ComfyUiEndToEnd, APictureOf21MegabytesSpillsOrIsRefusedByTheNameOfTheSetting) {
+TEST(ComfyUiEndToEnd, APictureOf21MegabytesGoesToTheNextStoreOrIsRefusedWithTheReason) {
     World world;
     world.comfy.set_file("output//big.png", std::string(21u << 20, 'x'));
     const auto script = good_script({{"2", {{"images", {file("big.png")}}}}});
@@ -233,8 +237,29 @@ TEST(ComfyUiEndToEnd, APictureOf21MegabytesSpillsOrIsRefusedByTheNameOfTheSettin
     const auto refused = world.submit({{"workflow", graph()}, {"outputs", {{"deliver", {"inline"}}}}});
     const auto error = world.client->failed(refused, Ms(40'000));
     EXPECT_THAT(error, HasSubstr("[result_too_large]"));
-    EXPECT_THAT(error, HasSubstr("inline_max_bytes"));
+    EXPECT_THAT(error, HasSubstr("a result has room for"));
     EXPECT_THAT(error, HasSubstr("22020096"));
+}
+
+TEST(ComfyUiEndToEnd, TheSettingsWithWhichTheConnectorDeliveredItselfAreStoresAndItsProcessHasNoneOfThem) {
+    const TempDir results;
+    World world("deliver = [\"directory\", \"inline\"]\ndirectory = \"" + results.path().string() +
+                    "\"\ns3_access_key = \"hunter1\"\n",
+                "", {"COMFYUI_S3_SECRET_KEY=hunter2", "COMFYUI_WEBSOCKET=true"});
+    const auto job = world.submit(graph());
+    const Json done = world.client->completed(job, Ms(20'000)).at("output").at("files").at(0);
+    EXPECT_EQ(done.at("delivery"), "directory");
+    const std::string path = done.at("path");
+    EXPECT_EQ(path, (results.path() / job / "2" / "out_1.png").string())
+        << "where it was in earlier versions";
+    std::ifstream file(path);
+    EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), "content of out_1.png");
+    EXPECT_THAT(world.worker->log(), HasSubstr("connector `comfyui` delivers no files itself any more"));
+    EXPECT_THAT(world.worker->log(), testing::Not(HasSubstr("hunter")));
+    const auto pid = world.worker->connector("comfyui").at("pid").get<int>();
+    std::ifstream environ("/proc/" + std::to_string(pid) + "/environ");
+    const std::string variables(std::istreambuf_iterator<char>(environ), {});
+    EXPECT_THAT(variables, testing::AllOf(HasSubstr("COMFYUI_WEBSOCKET"), testing::Not(HasSubstr("hunter"))));
 }
 
 TEST(ComfyUiEndToEnd, TheNextPromptRunsWhileTheFilesOfThePreviousOneAreHeldUp) {

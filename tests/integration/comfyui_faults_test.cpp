@@ -230,7 +230,7 @@ TEST(ComfyUiFault, ASilentWorkerThreadAsksForARestart) {
 TEST(ComfyUiFault, FilesThatAreGoneAreMadeAgainOnce) {
     ComfyDouble comfy;
     auto cached = good_script(one_image());  // of an earlier run
-    cached.history["status"]["messages"][1][1]["nodes"] = {"1"};
+    cached.history["status"]["messages"][1][1]["nodes"] = {"2"};
     comfy.add_script(cached);
     comfy.add_script(
         good_script({{"2", {{"images", {{{"filename", "b.png"}, {"subfolder", ""}, {"type", "output"}}}}}}}));

@@ -138,7 +138,8 @@ TEST(ComfyUiJob, AFileOverTheCapSpillsToTheNextPolicyOrNamesTheSetting) {
     comfy.add_script(script);
     ComfyConnector connector(comfy.url());
     ASSERT_TRUE(connector.wait_available());
-    connector.give("job-1", {{"workflow", graph()}, {"outputs", {{"deliver", {"inline"}}}}});
+    connector.give(
+        "job-1", {{"workflow", graph()}, {"outputs", {{"deliver", {"inline"}}, {"inline_max_bytes", 1000}}}});
     const Json failed = connector.outcome("job-1");
     EXPECT_EQ(code(failed), "result_too_large");
     EXPECT_THAT(message(failed), HasSubstr("inline_max_bytes"));
@@ -152,28 +153,25 @@ TEST(ComfyUiJob, AFileOverTheCapSpillsToTheNextPolicyOrNamesTheSetting) {
     EXPECT_EQ(file["url"], comfy.url() + "/view?filename=big.png&subfolder=&type=output");
 }
 
-TEST(ComfyUiJob, PutsFilesByHttpAndIntoAFolder) {
+TEST(ComfyUiJob, ItsFilesAreTheWorkersWithAllThatComfyUiSaysOfThem) {
     ComfyDouble comfy;
-    TempDir folder;
-    ComfyConnector connector(comfy.url(),
-                             {{"deliver", {"http_put"}},
-                              {"http_put_url", comfy.url() + "/store/{job_id}/{filename}?sig=secret"},
-                              {"http_put_headers", {{"X-Key", "k"}}},
-                              {"directory", folder.path().string()}});
+    ComfyConnector connector(comfy.url());
     ASSERT_TRUE(connector.wait_available());
     connector.give("job 1", graph());
-    const Json put = connector.outcome("job 1");
-    ASSERT_EQ(put["type"], "result") << put;
-    ASSERT_THAT(comfy.puts(), SizeIs(1));
-    EXPECT_EQ(comfy.puts()[0].target, "/store/job%201/out_1.png?sig=secret");
-    EXPECT_EQ(comfy.puts()[0].body, "content of out_1.png");
-    EXPECT_EQ(put["result"]["output"]["files"][0]["url"], comfy.url() + "/store/job%201/out_1.png");
-    connector.give("../up", {{"workflow", graph()}, {"outputs", {{"deliver", {"directory"}}}}});
-    const Json copied = connector.outcome("../up");
-    ASSERT_EQ(copied["type"], "result") << copied;
-    const std::string path = copied["result"]["output"]["files"][0]["path"];
-    EXPECT_EQ(path.rfind(folder.path().string() + "/.._up/", 0), 0u) << path;
-    EXPECT_TRUE(std::filesystem::exists(path));
+    ASSERT_EQ(connector.outcome("job 1")["type"], "result");
+    const Json& sent = connector.seen.back();
+    ASSERT_THAT(sent["files"], SizeIs(1));
+    const Json& file = sent["files"][0];
+    EXPECT_EQ(file["name"], "out_1.png");
+    EXPECT_EQ(file["mime_type"], "image/png");
+    EXPECT_EQ(file["node"], "2");
+    EXPECT_EQ(file["type"], "output");
+    EXPECT_FALSE(file.contains("deliver")) << "where to is the worker's to say";
+    EXPECT_EQ(sent["result"]["output"]["files"], Json::parse(R"([{"$file":0}])"));
+    connector.give("other", {{"workflow", graph()}, {"outputs", {{"deliver", {"directory"}}}}});
+    const Json refused = connector.outcome("other");
+    EXPECT_EQ(code(refused), "invalid_payload");
+    EXPECT_THAT(message(refused), HasSubstr("no store of this worker; a job may name inline, reference"));
 }
 
 TEST(ComfyUiJob, RefusesWhatComfyUiWouldChokeOnBeforeSendingIt) {
@@ -273,22 +271,6 @@ TEST(ComfyUiJob, ThePreflightComesBeforeTheUploads) {
                            {"inputs", {{"a", web::base64_encode("picture")}}}});
     EXPECT_EQ(code(connector.outcome("job")), "unsupported");
     EXPECT_TRUE(comfy.uploads().empty() && comfy.posts().empty());
-}
-
-TEST(ComfyUiJob, TwoFilesOfOneNameGoToTwoPlaces) {
-    ComfyDouble comfy;
-    comfy.add_script(good_script({{"2", {{"images", {image("a.png"), image("a.png", "temp")}}}}}));
-    ComfyConnector connector(comfy.url(), {{"deliver", {"http_put"}},
-                                           {"deliver_temp", true},
-                                           {"http_put_url", comfy.url() + "/store/{filename}?sig=1"}});
-    ASSERT_TRUE(connector.wait_available());
-    connector.give("job", graph());
-    const Json outcome = connector.outcome("job");
-    ASSERT_EQ(outcome["type"], "result") << outcome;
-    ASSERT_THAT(comfy.puts(), SizeIs(2));
-    EXPECT_EQ(comfy.puts()[0].target, "/store/a.png?sig=1");
-    EXPECT_EQ(comfy.puts()[1].target, "/store/a-2.png?sig=1");
-    EXPECT_EQ(outcome["result"]["output"]["files"][1]["url"], comfy.url() + "/store/a-2.png");
 }
 
 TEST(ComfyUiJob, ItsFilesLieInAFolderOfItsOwnThatIsRemovedHoweverItEnds) {

@@ -1,4 +1,4 @@
-// The real connector between proxies, sources and destinations as they are: what is too large, busy, behind a login, away
+// The real connector between proxies and sources as they are: what is too large, busy, behind a login, away
 // for a moment, or no file at all. Nothing is rendered twice, and no finished render is lost.
 
 #include <gmock/gmock.h>
@@ -201,17 +201,15 @@ std::string authority(const std::string& url) {
     return url.substr(url.find("://") + 3);
 }
 
-TEST(ComfyUiProxy, InputsAndDestinationsGoThroughTheProxyOfTheEnvironmentAndComfyUiDoesNot) {
+TEST(ComfyUiProxy, InputsGoThroughTheProxyOfTheEnvironmentAndComfyUiDoesNot) {
     ComfyDouble proxy;
     const ProxyOfTheEnvironment environment("http://user:secret@" + authority(proxy.url()));
-    World world({{"deliver", {"http_put"}}, {"http_put_url", "http://store.example/{filename}"}});
+    World world;
     proxy.answer("GET http://files.example/p.png", {200, png, "image/png"});
     const Json outcome = world.run(with_input("http://files.example/p.png"));
     ASSERT_EQ(code(outcome), "result") << outcome;
     ASSERT_THAT(world.comfy.uploads(), SizeIs(1));
     EXPECT_EQ(world.comfy.uploads()[0].content, png);
-    ASSERT_THAT(proxy.puts(), SizeIs(1));
-    EXPECT_THAT(proxy.puts()[0].target, HasSubstr("http://store.example/"));
     EXPECT_THAT(proxy.posts(), IsEmpty());
     for (const std::string& request : proxy.requests()) {
         EXPECT_THAT(request, HasSubstr(".example/"));
@@ -320,92 +318,6 @@ TEST(ComfyUiOutput, ADownloadIsTriedAgainWhileComfyUiOrItsProxyIsAway) {
     const Json outcome = world.run(graph());
     ASSERT_EQ(code(outcome), "result") << outcome;
     EXPECT_THAT(world.comfy.posts(), SizeIs(1));
-}
-
-TEST(ComfyUiOutput, ADestinationThatIsAwayForAMomentGetsTheFileAndNothingIsRenderedTwice) {
-    const std::uint16_t port = free_ports();
-    World world({{"deliver", {"http_put"}},
-                 {"http_put_url", "http://127.0.0.1:" + std::to_string(port) + "/{job_id}/{filename}"},
-                 {"unreachable_timeout", "20s"}});
-    world.connector.give("job", graph());
-    // While it waits, people are told for what.
-    std::string said;
-    while (said.find("next try in 1 s") == std::string::npos) {
-        const auto progress = world.connector.next("progress");
-        ASSERT_TRUE(progress) << "the last one: " << said;
-        said = progress->value("message", "");
-    }
-    EXPECT_THAT(said, AllOf(HasSubstr("by http_put"), HasSubstr("connect")));
-    ComfyDoubleOptions options;
-    options.port = port;
-    ComfyDouble destination(options);
-    destination.answer("PUT /", {503, "", "text/plain", {}, 1});
-    const Json outcome = world.connector.outcome("job", Ms(30'000));
-    ASSERT_EQ(code(outcome), "result") << outcome;
-    EXPECT_THAT(destination.puts(), SizeIs(1));
-    EXPECT_THAT(world.comfy.posts(), SizeIs(1));
-}
-
-TEST(ComfyUiOutput, TheNextDestinationIsTriedForEveryReason) {
-    const CannedAnswer answers[] = {{403, page, "text/html"},
-                                    {401, "", "text/plain"},
-                                    {413, page, "text/html"},
-                                    {307, "", "text/plain", {{"Location", "https://elsewhere.example/x"}}},
-                                    {404, "", "text/plain"}};
-    const char* const words[] = {"http_put_headers", "http_put_headers", "too large", "elsewhere.example",
-                                 "not found"};
-    for (std::size_t i = 0; i < std::size(answers); ++i) {
-        ComfyDouble destination;
-        World world(
-            {{"deliver", {"http_put", "inline"}}, {"http_put_url", destination.url() + "/{filename}"}});
-        destination.answer("PUT /", answers[i]);
-        const Json outcome = world.run(graph());
-        ASSERT_EQ(code(outcome), "result") << outcome;
-        EXPECT_EQ(outcome["result"]["output"]["files"][0]["delivery"], "inline");
-        EXPECT_THAT(notes(outcome), AllOf(HasSubstr("http_put did not take"), HasSubstr(words[i])));
-    }
-    World away({{"deliver", {"http_put", "reference"}},
-                {"http_put_url", "http://127.0.0.1:" + std::to_string(free_ports()) + "/{filename}"},
-                {"unreachable_timeout", "1s"}});
-    const Json outcome = away.run(graph());
-    ASSERT_EQ(code(outcome), "result") << outcome;
-    EXPECT_EQ(outcome["result"]["output"]["files"][0]["delivery"], "reference");
-}
-
-TEST(ComfyUiOutput, WhatCannotBeDeliveredIsNamedWithWhereItStillLies) {
-    ComfyDouble destination;
-    World world({{"deliver", {"http_put"}}, {"http_put_url", destination.url() + "/{filename}"}});
-    world.comfy.add_script(
-        good_script({{"2",
-                      {{"images",
-                        {{{"filename", "a.png"}, {"subfolder", ""}, {"type", "output"}},
-                         {{"filename", "b.png"}, {"subfolder", "x"}, {"type", "output"}}}}}}}));
-    destination.answer("PUT /b.png", {403, "no", "text/plain"});
-    const Json outcome = world.run(graph());
-    EXPECT_EQ(code(outcome), "comfyui.delivery_failed");
-    EXPECT_TRUE(outcome["error"]["retryable"]);
-    EXPECT_THAT(message(outcome),
-                AllOf(HasSubstr("\"b.png\" (node 2)"), HasSubstr("HTTP 403 (forbidden: no)"),
-                      HasSubstr("still lies in ComfyUI: " + world.comfy.url() + "/view?filename=b.png")));
-    const Json& files = outcome["error"]["details"]["files"];
-    ASSERT_THAT(files, SizeIs(2));
-    EXPECT_EQ(files[0]["delivered"]["url"], destination.url() + "/a.png");
-    EXPECT_FALSE(files[1].contains("delivered"));
-    // The next attempt takes the finished run.
-    const Json again = world.run(graph());
-    EXPECT_EQ(code(again), "result") << again;
-    EXPECT_THAT(world.comfy.posts(), SizeIs(1));
-}
-
-TEST(ComfyUiOutput, ADirectoryThatIsInTheWayOfAFileIsNamedAndTheNextDestinationTried) {
-    TempDir folder;
-    std::ofstream(folder.path() / "blocked") << "a file where a folder should be";
-    World world({{"deliver", {"directory", "inline"}},
-                 {"directory", folder.path().string()},
-                 {"directory_template", "blocked/{filename}"}});
-    const Json outcome = world.run(graph());
-    ASSERT_EQ(code(outcome), "result") << outcome;
-    EXPECT_THAT(notes(outcome), HasSubstr("directory did not take"));
 }
 
 TEST(ComfyUiOutput, ANameThatComfyUiDoesNotServeIsNoReasonToRenderTwice) {

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "tests/support/connector_peer.h"
+#include "tests/support/played_delivery.h"
 
 namespace emprops::test {
 
@@ -33,6 +34,7 @@ ComfyConnector::ComfyConnector(const std::string& server_url, Json settings, con
                {"hub", hub},
                {"settings", settings},
                {"max_line_bytes", 24 << 20},
+               {"files", offer_of_files()},
                {"work_dir", work_dir},
                {"heartbeat", {{"interval_ms", 10000}, {"missed", 3}}}};
     if (concurrency) hello["concurrency"] = *concurrency;
@@ -96,7 +98,8 @@ Json ComfyConnector::outcome(const std::string& job_id, Ms deadline) {
         if (!message.is_object()) continue;
         seen.push_back(message);
         const std::string type = message.value("type", "");
-        if ((type == "result" || type == "failed") && message.value("job_id", "") == job_id) return message;
+        if ((type == "result" || type == "failed") && message.value("job_id", "") == job_id)
+            return with_delivered_files(std::move(message));
     }
 }
 

@@ -26,7 +26,7 @@ class ComfyConnector {
     void give(const std::string& job_id, const nlohmann::json& payload, bool resume = false);
     void give_text(const std::string& job_id, const std::string& payload, bool resume = false);
     void cancel(const std::string& job_id);
-    /// The `result` or `failed` message of a job.
+    /// The `result` or `failed` message of a job, with the entries of files that are delivered (played_delivery.h).
     nlohmann::json outcome(const std::string& job_id, Ms deadline = Ms(20'000));
     /// The next message of this type (others are remembered in `seen`).
     std::optional<nlohmann::json> next(const std::string& type, Ms deadline = Ms(10'000));

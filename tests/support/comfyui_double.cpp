@@ -1,6 +1,7 @@
 #include "tests/support/comfyui_double.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
@@ -10,8 +11,11 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/websocket.hpp>
+#include <cstdio>
 #include <deque>
+#include <fstream>
 #include <future>
+#include <iterator>
 #include <set>
 #include <thread>
 
@@ -182,6 +186,7 @@ struct ComfyDouble::Impl {
     std::vector<Upload> uploads;
     std::vector<Put> puts;
     int frees = 0;
+    int unchanged = 0;
     int failing_uploads = 0;
     std::deque<std::pair<std::string, CannedAnswer>> canned;
     std::vector<std::string> requests;
@@ -230,7 +235,7 @@ struct ComfyDouble::Impl {
     Response answer(const Request& request, Ms& delay);
     std::optional<Response> canned_answer(const std::string& request);
     Response post_prompt(const Request& request, Ms& delay);
-    Response view(const std::string& target);
+    Response view(const std::string& target, const std::string& if_none_match);
     Response upload(const Request& request);
     Response cancel_job(const std::string& id);
     bool remove_pending(const Json& id);
@@ -599,13 +604,30 @@ Response ComfyDouble::Impl::post_prompt(const Request& request, Ms& delay) {
     return response;
 }
 
-Response ComfyDouble::Impl::view(const std::string& target) {
+Response ComfyDouble::Impl::view(const std::string& target, const std::string& if_none_match) {
     auto wanted = query_of(target);
     const std::string path = (wanted["type"].empty() ? "output" : wanted["type"]) + "/" +
                              wanted["subfolder"] + "/" + wanted["filename"];
     if (wanted["filename"].empty() || removed.count(path) > 0)
         return reply(http::status::not_found, "", "text/plain");
     const auto file = files.find(path);
+    const std::string on_disk = options.folder + "/" + path;
+    struct stat about {};
+    if (file == files.end() && !options.folder.empty() && ::stat(on_disk.c_str(), &about) == 0) {
+        const auto written_ns = static_cast<unsigned long long>(about.st_mtim.tv_sec) * 1'000'000'000ull +
+                                static_cast<unsigned long long>(about.st_mtim.tv_nsec);
+        char tag[48];
+        std::snprintf(tag, sizeof tag, "\"%llx-%llx\"", written_ns,
+                      static_cast<unsigned long long>(about.st_size));
+        std::ifstream stream(on_disk, std::ios::binary);
+        const bool same = if_none_match == tag;
+        unchanged += same ? 1 : 0;
+        auto response = reply(same ? http::status::not_modified : http::status::ok,
+                              same ? "" : std::string{std::istreambuf_iterator<char>(stream), {}},
+                              options.view_type.c_str());
+        response.set(http::field::etag, tag);
+        return response;
+    }
     return reply(http::status::ok, file == files.end() ? "content of " + wanted["filename"] : file->second,
                  options.view_type.c_str());
 }
@@ -739,7 +761,7 @@ Response ComfyDouble::Impl::answer(const Request& request, Ms& delay) {
         ++frees;
         return empty();
     }
-    if (path == "/view") return view(target);
+    if (path == "/view") return view(target, std::string(request[http::field::if_none_match]));
     if (path == "/upload/image" && post && failing_uploads > 0) {
         --failing_uploads;
         return reply(http::status::service_unavailable, "busy", "text/plain");
@@ -838,6 +860,9 @@ std::vector<Json> ComfyDouble::deletes() const {
 }
 std::vector<std::string> ComfyDouble::job_cancels() const {
     return impl_->on_thread([&] { return impl_->job_cancels; });
+}
+int ComfyDouble::unchanged() const {
+    return impl_->on_thread([&] { return impl_->unchanged; });
 }
 int ComfyDouble::frees() const {
     return impl_->on_thread([&] { return impl_->frees; });

@@ -64,6 +64,9 @@ struct ComfyDoubleOptions {
     std::uint64_t max_upload = 100ull << 20;  ///< --max-upload-size, in bytes; 0: as before /features
     /// ComfyUI's input folder on disk (comfyui_input_folder.h); empty: uploads are kept in memory, any name is taken.
     std::string input_folder;
+    /// ComfyUI's base folder on disk: files in its `output` and `temp` are served with their tags, as aiohttp does. Those
+    /// of set_file() win. Empty: none.
+    std::string folder;
     /// On the double's thread: "post" (before the answer), "run" (begins) or "end", with the prompt's id.
     std::function<void(const std::string& what, const std::string& prompt_id)> on_prompt;
 };
@@ -110,6 +113,7 @@ class ComfyDouble {
     std::vector<nlohmann::json> deletes() const;     ///< bodies of POST /queue
     std::vector<std::string> job_cancels() const;    ///< ids of POST /api/jobs/{id}/cancel
     int frees() const;
+    int unchanged() const;  ///< GET /view that were answered with 304: the asker has the file
     struct Upload {
         std::string filename, subfolder, overwrite, type, content;
     };

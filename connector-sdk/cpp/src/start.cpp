@@ -55,7 +55,8 @@ ConnectorSettings to_public(const ipc::Hello& hello) {
     settings.hub = hello.hub;
     settings.concurrency = hello.concurrency;
     if (const auto& offer = hello.files)
-        settings.files = FilesOffer{offer->stores, offer->max_files, offer->released, offer->max_bytes};
+        settings.files = FilesOffer{offer->stores,    offer->max_files, offer->released,
+                                    offer->max_bytes, offer->deliver,   offer->jobs};
     return settings;
 }
 

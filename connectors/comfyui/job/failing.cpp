@@ -36,7 +36,7 @@ Json files_left(const JobScope& scope, const Outcome& outcome) {
     constexpr std::size_t most = 100;
     Json out = Json::array();
     for (const OutputFile& file :
-         collect_outputs(outcome.outputs, scope.rules.temp, scope.payload.outputs.nodes).files) {
+         collect_outputs(outcome.outputs, scope.wanted.temp, scope.payload.outputs.nodes).files) {
         if (!file.named_by.empty() || out.size() >= most) continue;
         out.push_back({{"node", file.node},
                        {"kind", file.kind},

@@ -18,7 +18,7 @@ std::string folder_space(const Shared& shared) {
 }  // namespace
 
 Groundwork::Groundwork(const Shared& shared, const Job& job, JobContext& context, Payload payload,
-                       OutputSettings rules)
+                       Wanted wanted)
     : shared(shared),
       job(job),
       context(context),
@@ -30,7 +30,7 @@ Groundwork::Groundwork(const Shared& shared, const Job& job, JobContext& context
             job,
             context,
             std::move(payload),
-            std::move(rules),
+            std::move(wanted),
             api,
             [this] { return this->context.cancelled() && !withdrawing; },
             [this](Ms time, const std::string& setback) {

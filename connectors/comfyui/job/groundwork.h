@@ -16,8 +16,7 @@
 namespace emprops::comfyui {
 
 struct Groundwork {
-    Groundwork(const Shared& shared, const Job& job, JobContext& context, Payload payload,
-               OutputSettings rules);
+    Groundwork(const Shared& shared, const Job& job, JobContext& context, Payload payload, Wanted wanted);
     Groundwork(const Groundwork&) = delete;
     Groundwork& operator=(const Groundwork&) = delete;
 

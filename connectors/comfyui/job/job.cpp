@@ -13,9 +13,9 @@ Json process(const Shared& shared, const Job& job, JobContext& context) {
     auto payload = read_payload(job.payload_text);
     if (!payload.ok()) raise_invalid(payload.error());
     payload->extra_data_text = with_api_key(payload->extra_data_text, shared.settings.api_key_comfy_org);
-    auto rules = output_rules(shared.settings.outputs, payload->outputs);
-    if (!rules.ok()) raise_invalid(rules.error());
-    Groundwork ground(shared, job, context, std::move(*payload), std::move(*rules));
+    auto wanted = wanted_of(shared.settings.outputs, shared.files, payload->outputs);
+    if (!wanted.ok()) raise_invalid(wanted.error());
+    Groundwork ground(shared, job, context, std::move(*payload), std::move(*wanted));
     ground.prepare();
     return JobRun(ground).go();
 }

@@ -1,8 +1,7 @@
 #pragma once
-// One job from payload to result: the shell around Run, Progress and Delivery. Blocking; on the job's thread.
+// One job from payload to result: the shell around Run, Progress and Fetching. Blocking; on the job's thread.
 
 #include <atomic>
-#include <optional>
 #include <string>
 
 #include "connectors/comfyui/job/times.h"
@@ -29,8 +28,8 @@ struct Shared {
     ObjectInfo& object_info;
     DeathBook& deaths;
     Monitor& monitor;
-    Socket* socket = nullptr;         ///< null: polling only
-    std::optional<FilesOffer> files;  ///< the worker delivers files of results to these stores
+    Socket* socket = nullptr;  ///< null: polling only
+    FilesOffer files;          ///< the stores of the worker, which delivers files of results
     /// A file of a job was replaced by another prompt's before it was here: slots are given back after that.
     std::atomic<bool>& keeps_slot;
 };

@@ -216,12 +216,14 @@ std::optional<Json> JobRun::deliver() {
         // A name that ComfyUI does not serve is none that it would serve after another run.
         if (is_servable(gone) && !released_ && run_.files_gone(Clock::now())) return {};
         const std::string folder = gone.subfolder.empty() ? "" : gone.subfolder + "/";
-        maker.give_up(
-            failure_of(Cause::files_gone, "ComfyUI names the output file \"" + folder + gone.filename +
-                                              "\" (node " + gone.node +
-                                              ") and does not give it: it was deleted meanwhile, or is "
-                                              "not in the folder of its type (" +
-                                              gone.type + ")"));
+        // With the slot given back, another run is the next attempt's.
+        const bool next_time = is_servable(gone) && released_ && run_.may_make_files_again();
+        maker.give_up(failure_of(next_time ? Cause::files_vanished : Cause::files_gone,
+                                 "ComfyUI names the output file \"" + folder + gone.filename + "\" (node " +
+                                     gone.node +
+                                     ") and does not give it: it was deleted meanwhile, or is "
+                                     "not in the folder of its type (" +
+                                     gone.type + ")"));
     } catch (const JobFailure&) {
         scope_.clean_up(false);  // the outputs stay: the next assignment takes them
         throw;

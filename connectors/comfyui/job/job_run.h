@@ -17,7 +17,6 @@
 #include "connectors/comfyui/job/work_notes.h"
 #include "connectors/comfyui/run/run.h"
 #include "connectors/comfyui/server/lease.h"
-#include "connectors/comfyui/transfer/delivery.h"
 
 namespace emprops::comfyui {
 

@@ -36,8 +36,7 @@ Json with_notes(Json notes, const std::vector<std::string>& more) {
     return notes;
 }
 
-Delivery::Hand hand_of(const JobScope& scope) {
-    if (!scope.by_worker()) return {};
+Fetching::Hand hand_of(const JobScope& scope) {
     return [&context = scope.context](emprops::OutputFile file) { return context.add_file(std::move(file)); };
 }
 
@@ -52,9 +51,9 @@ std::uint64_t inline_size(const std::vector<OutputText>& texts) {
 
 }  // namespace
 
-Outputs outputs_to_deliver(const Json& named, const OutputSettings& rules, const OutputWishes& wishes,
-                           bool pictures, Json& notes) {
-    Outputs outputs = collect_outputs(named, rules.temp, wishes.nodes);
+Outputs outputs_to_deliver(const Json& named, const Wanted& wanted, const OutputWishes& wishes, bool pictures,
+                           Json& notes) {
+    Outputs outputs = collect_outputs(named, wanted.temp, wishes.nodes);
     if (!outputs.files.empty() || pictures) return outputs;
     if (outputs.temp_left_out > 0 && outputs.texts.empty() && wishes.temp != false) {
         outputs = collect_outputs(named, true, wishes.nodes);
@@ -83,27 +82,19 @@ ResultMaker::ResultMaker(const JobScope& scope, const Outcome& outcome, SocketPi
       report_(report),
       pictures_(wanted_pictures(scope, pictures.take(outcome.outputs))),
       notes_(with_notes(outcome.notes, scope.payload.notes)),
-      outputs_(outputs_to_deliver(outcome.outputs, scope.rules, scope.payload.outputs, !pictures_.empty(),
+      outputs_(outputs_to_deliver(outcome.outputs, scope.wanted, scope.payload.outputs, !pictures_.empty(),
                                   notes_)),
-      delivery_(
-          scope.api, scope.settings(), scope.rules,
-          {scope.job.job_id, outcome.prompt_id, scope.job.work_dir, scope.own_folder, outcome.cached_nodes,
-           !outcome.origin.earlier, released ? outcome.timing.ended_at_ms : std::nullopt},
-          scope.cancelled, scope.pause, inline_size(outputs_.texts), hand_of(scope)) {
+      fetching_(scope.api, scope.settings(), scope.wanted,
+                {scope.job.work_dir, scope.own_folder, outcome.cached_nodes, !outcome.origin.earlier,
+                 released ? outcome.timing.ended_at_ms : std::nullopt},
+                scope.cancelled, scope.pause, inline_size(outputs_.texts), hand_of(scope)) {
     if (!note.empty()) notes_.push_back(note);
 }
 
 std::variant<Json, OutputFile> ResultMaker::make() {
     const TimePoint began = Clock::now();
-    if (auto gone = deliver_files()) return std::move(*gone);
-    deliver_pictures();
-    if (!delivery_.local_links().empty()) {
-        notes_.push_back("the links of this result are not for everybody: " + delivery_.local_links() +
-                         "; reference_base_url makes them usable elsewhere");
-    }
-    for (const std::string& detour : delivery_.detours()) {
-        notes_.push_back(detour);
-    }
+    if (auto gone = fetch_files()) return std::move(*gone);
+    keep_pictures();
     Json texts = Json::array();
     for (const OutputText& text : outputs_.texts) {
         texts.push_back({{"node", text.node}, {"kind", text.kind}, {"text", text.text}});
@@ -114,8 +105,8 @@ std::variant<Json, OutputFile> ResultMaker::make() {
                    {"texts", std::move(texts)},
                    {"timing", timing(since(began, Clock::now()))},
                    {"cached_nodes", outcome_.cached_nodes}};
-    delivery_.remove_delivered();
-    scope_.clean_up(!referenced_);
+    fetching_.remove_originals();
+    scope_.clean_up(!fetching_.gave_links());
     if (!notes_.empty()) output["notes"] = std::move(notes_);
     if (outputs_.temp_left_out > 0) output["temp_files_left_out"] = outputs_.temp_left_out;
     if (outputs_.inputs_left_out > 0) output["input_files_left_out"] = outputs_.inputs_left_out;
@@ -123,24 +114,24 @@ std::variant<Json, OutputFile> ResultMaker::make() {
 }
 
 /// The one that ComfyUI does not have.
-std::optional<OutputFile> ResultMaker::deliver_files() {
+std::optional<OutputFile> ResultMaker::fetch_files() {
     for (const OutputFile& file : outputs_.files) {
-        if (scope_.cancelled()) raise_cancelled("cancelled while delivering");
+        if (scope_.cancelled()) raise_cancelled("cancelled while its files were fetched");
         tell(file.filename);
-        auto entry = delivery_.deliver(file);
-        if (std::holds_alternative<Delivery::FilesGone>(entry)) {
+        auto entry = fetching_.fetch(file);
+        if (std::holds_alternative<Fetching::FilesGone>(entry)) {
             if (file.named_by.empty()) return file;
             outputs_.texts.push_back({file.node, file.kind, file.named_by});  // it was a text after all
             continue;
         }
-        if (delivery_.found_replaced()) scope_.shared.keeps_slot = true;
+        if (fetching_.found_replaced()) scope_.shared.keeps_slot = true;
         if (auto* failure = std::get_if<Failure>(&entry)) give_up(std::move(*failure));
-        take(std::move(std::get<Json>(entry)));
+        files_.push_back(std::move(std::get<Json>(entry)));
     }
     return {};
 }
 
-void ResultMaker::deliver_pictures() {
+void ResultMaker::keep_pictures() {
     for (std::size_t i = 0; i < pictures_.size(); ++i) {
         const SocketPicture& picture = pictures_[i];
         const OutputFile file{picture.node,
@@ -150,23 +141,15 @@ void ResultMaker::deliver_pictures() {
                               "websocket",
                               picture.mime_type};
         tell(file.filename);
-        auto entry = delivery_.deliver_bytes(file, picture.bytes);
+        auto entry = fetching_.keep(file, picture.bytes);
         if (auto* failure = std::get_if<Failure>(&entry)) give_up(std::move(*failure));
-        take(std::move(std::get<Json>(entry)));
+        files_.push_back(std::move(std::get<Json>(entry)));
     }
 }
 
 void ResultMaker::give_up(Failure failure) const {
     if (failure.code == "cancelled") raise(failure);
     Json left = files_left(scope_, outcome_);
-    for (Json entry : files_) {
-        if (entry.erase("data") > 0) continue;  // it went with the result that there is not
-        for (Json& file : left) {
-            const bool same = file["filename"] == entry["filename"] &&
-                              file["subfolder"] == entry["subfolder"] && file["type"] == entry["type"];
-            if (same) file["delivered"] = entry;
-        }
-    }
     failure.details["prompt_id"] = outcome_.prompt_id;
     if (!left.empty()) failure.details["files"] = std::move(left);
     raise(failure);
@@ -175,12 +158,7 @@ void ResultMaker::give_up(Failure failure) const {
 void ResultMaker::tell(const std::string& file) const {
     const std::size_t total = std::max<std::size_t>(outputs_.files.size() + pictures_.size(), 1);
     report_.tell(95 + 4 * static_cast<double>(files_.size()) / static_cast<double>(total),
-                 "delivering " + file);
-}
-
-void ResultMaker::take(Json entry) {
-    referenced_ = referenced_ || delivery_.gave_links() || entry.value("delivery", "") == "reference";
-    files_.push_back(std::move(entry));
+                 "fetching " + file);
 }
 
 Json ResultMaker::timing(Ms download) const {

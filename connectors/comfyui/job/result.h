@@ -1,6 +1,6 @@
 #pragma once
-// The result of a job whose run put something out: delivers it and describes it. On the job's thread, blocking;
-// one object per attempt to deliver.
+// The result of a job whose run put something out: fetches it and describes it. On the job's thread, blocking;
+// one object per attempt to fetch.
 
 #include <optional>
 #include <string>
@@ -11,13 +11,13 @@
 #include "connectors/comfyui/job/scope.h"
 #include "connectors/comfyui/run/outcome.h"
 #include "connectors/comfyui/text/outputs.h"
-#include "connectors/comfyui/transfer/delivery.h"
+#include "connectors/comfyui/transfer/fetching.h"
 
 namespace emprops::comfyui {
 
 /// What is to be delivered, previews too where there is nothing else; says so in `notes`. `pictures`: there
 /// are some that came over the WebSocket. Pure.
-Outputs outputs_to_deliver(const Json& outputs, const OutputSettings& rules, const OutputWishes& wishes,
+Outputs outputs_to_deliver(const Json& outputs, const Wanted& wanted, const OutputWishes& wishes,
                            bool pictures, Json& notes);
 
 class ResultMaker {
@@ -33,10 +33,9 @@ class ResultMaker {
     [[noreturn]] void give_up(Failure failure) const;
 
   private:
-    std::optional<OutputFile> deliver_files();
-    void deliver_pictures();
+    std::optional<OutputFile> fetch_files();
+    void keep_pictures();
     void tell(const std::string& file) const;
-    void take(Json entry);
     Json timing(Ms download) const;
 
     const JobScope& scope_;
@@ -45,9 +44,8 @@ class ResultMaker {
     std::vector<SocketPicture> pictures_;
     Json notes_;
     Outputs outputs_;
-    Delivery delivery_;
+    Fetching fetching_;
     Json files_ = Json::array();
-    bool referenced_ = false;  // a link into ComfyUI was given out
 };
 
 }  // namespace emprops::comfyui

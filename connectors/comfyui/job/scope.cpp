@@ -14,12 +14,6 @@ bool JobScope::is_asked_for(const std::string& node) const {
                                          [&](const auto& each) { return is_of_node(node, each); });
 }
 
-bool JobScope::by_worker() const {
-    return shared.files &&
-           std::all_of(rules.deliver.begin(), rules.deliver.end(),
-                       [](const std::string& word) { return word == "inline" || word == "reference"; });
-}
-
 std::vector<std::string> JobScope::choices(const std::string& class_type, const std::string& input) const {
     const auto answer = api.node_class(class_type);
     const auto* info = std::get_if<Json>(&answer);

@@ -10,6 +10,7 @@
 #include "connectors/comfyui/server/api.h"
 #include "connectors/comfyui/text/payload.h"
 #include "connectors/comfyui/text/web.h"
+#include "connectors/comfyui/transfer/wanted.h"
 
 namespace emprops::comfyui {
 
@@ -18,15 +19,13 @@ struct JobScope {
     const Job& job;
     JobContext& context;
     Payload payload;
-    OutputSettings rules;  ///< the settings, narrowed by the payload
+    Wanted wanted;  ///< of its files
     Api& api;
     /// The job was cancelled, and nothing is to be brought to its end any more.
     std::function<bool()> cancelled;
     Pause pause;
     std::string own_folder;  ///< of this job, in ComfyUI's input and output
 
-    /// The worker brings the files away: it can, and nothing is asked for that only this connector knows.
-    bool by_worker() const;
     const Settings& settings() const { return shared.settings; }
     bool allow_partial() const { return payload.allow_partial.value_or(settings().allow_partial); }
     /// Whether the result is to have what this node puts out.

@@ -116,9 +116,13 @@ Judge::Verdict Judge::lost(const Submission& submission) {
     return Again{};
 }
 
-std::optional<Judge::Again> Judge::files_gone() {
+bool Judge::may_make_files_again() const {
     // A run of this job that made everything anew has no reason to name files that are not there.
-    if (outcome_.kind != Outcome::Kind::succeeded || made_anew_ || !outcome_.origin.maybe_old) return {};
+    return outcome_.kind == Outcome::Kind::succeeded && !made_anew_ && outcome_.origin.maybe_old;
+}
+
+std::optional<Judge::Again> Judge::files_gone() {
+    if (!may_make_files_again()) return {};
     made_anew_ = true;
     outcome_.note("files that ComfyUI named were gone; ran again");
     return Again{true};

@@ -40,6 +40,8 @@ class Judge {
 
     /// After a success: files that the history names are gone (a cached run names old files).
     std::optional<Again> files_gone();
+    /// files_gone() would run it again.
+    bool may_make_files_again() const;
     /// After a success: pictures that travel over the WebSocket did not all come.
     std::optional<Again> pictures_missing(const Submission& submission, const std::string& why);
 

@@ -52,6 +52,8 @@ class Run {
     /// After a success: files that the history names are gone (a cached run names old files). True if the
     /// prompt is run once more, with the cache cleared.
     bool files_gone(TimePoint now);
+    /// files_gone() would send it again.
+    bool may_make_files_again() const { return judge_.may_make_files_again(); }
     /// After a success: pictures that travel over the WebSocket did not all come. True if the prompt is run
     /// once more; the shell changes the graph so that the cache does not answer.
     bool pictures_missing(const std::string& why, TimePoint now);

@@ -239,23 +239,27 @@ std::string view_path(const OutputFile& file) {
 
 }  // namespace
 
-std::string Api::view_url(const OutputFile& file) const {
-    return settings_.server.text() + view_path(file);
-}
-
 std::string Api::public_view_url(const OutputFile& file) const {
     const std::string& base = settings_.outputs.reference_base_url;
     return (base.empty() ? settings_.server.text() : base) + view_path(file);
 }
 
-std::variant<Api::Downloaded, Api::Missing, Setback> Api::download(const OutputFile& file,
-                                                                   const std::string& path) {
+Setback Api::too_large(const OutputFile& file, std::optional<std::uint64_t> size) const {
+    const std::uint64_t most = settings_.outputs.max_file_bytes;
+    return Setback{failure_of(Cause::result_too_large,
+                              "\"" + file.filename + "\" has " +
+                                  (size ? exact_bytes(*size) : "more than " + exact_bytes(most)) +
+                                  "; max_file_bytes allows " + exact_bytes(most))};
+}
+
+Api::Download Api::download(const OutputFile& file, const std::string& path, const std::string& unless) {
     const auto disk = [&] {
         return Setback{failure_of(Cause::disk, "cannot write " + path + ": " + std::strerror(errno))};
     };
     const FileHandle out(std::fopen(path.c_str(), "wbe"));
     if (!out) return disk();
     HttpRequest get = request("GET", view_path(file), settings_.limits.download);
+    if (!unless.empty()) get.headers["If-None-Match"] = unless;
     get.silence = settings_.limits.response;
     get.max_bytes = settings_.outputs.max_file_bytes;
     get.sink = [&](std::string_view bytes) {
@@ -263,13 +267,7 @@ std::variant<Api::Downloaded, Api::Missing, Setback> Api::download(const OutputF
     };
     auto answer = http_.send(get);
     const std::string name = "\"" + file.filename + "\"";
-    if (const auto* large = std::get_if<TooLarge>(&answer)) {
-        return Setback{failure_of(
-            Cause::result_too_large,
-            name + " has " +
-                (large->size ? exact_bytes(*large->size) : "more than " + exact_bytes(get.max_bytes)) +
-                "; max_file_bytes allows " + exact_bytes(get.max_bytes))};
-    }
+    if (const auto* large = std::get_if<TooLarge>(&answer)) return too_large(file, large->size);
     if (std::holds_alternative<NotWritten>(answer)) return disk();
     const auto failed = [&](const std::string& why) {
         return "downloading " + name + " from ComfyUI failed: " + why;
@@ -277,6 +275,7 @@ std::variant<Api::Downloaded, Api::Missing, Setback> Api::download(const OutputF
     if (const auto problem = no_answer(answer))
         return Setback{failure_of(Cause::unreachable, failed(problem->what)), true};
     const auto& response = std::get<HttpResponse>(answer);
+    if (response.status == 304 && !unless.empty()) return Unchanged{};
     // A login page in place of the file; a file that is a page itself has a name that says so.
     const Meaning meaning =
         meaning_of(response.status, response.content_type, mime_type_of(file.filename) == "text/html");

@@ -49,17 +49,22 @@ class Api {
     std::variant<std::string, Setback> upload(const std::string& file, const std::string& name,
                                               const std::string& subfolder);
 
-    struct Missing {};  ///< the file is not there, or ComfyUI does not serve this name
+    struct Missing {};    ///< the file is not there, or ComfyUI does not serve this name
+    struct Unchanged {};  ///< the file is still the one of `unless`, and was not sent
     struct Downloaded {
         std::optional<std::int64_t> written_at_ms;  ///< the file's time, since 1970, by its server's clock
     };
-    /// Downloads an output file to `path` (made anew) and checks the length.
-    std::variant<Downloaded, Missing, Setback> download(const OutputFile& file, const std::string& path);
+    using Download = std::variant<Downloaded, Unchanged, Missing, Setback>;
+    /// Downloads an output file to `path` (made anew) and checks the length. `unless`: the ETag of a file that need not
+    /// be sent; empty: none.
+    Download download(const OutputFile& file, const std::string& path, const std::string& unless = {});
 
-    std::string view_url(const OutputFile& file) const;
-    /// The same for somebody else: with reference_base_url.
+    /// Where somebody else finds a file: with reference_base_url.
     std::string public_view_url(const OutputFile& file) const;
     HttpClient& http() { return http_; }
+
+    /// A file is larger than max_file_bytes; `size` where it is known.
+    Setback too_large(const OutputFile& file, std::optional<std::uint64_t> size) const;
 
   private:
     std::variant<Json, Unreadable, AccessDenied, Unreachable> get(const std::string& path, Ms timeout,

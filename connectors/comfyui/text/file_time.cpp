@@ -1,6 +1,7 @@
 #include "connectors/comfyui/text/file_time.h"
 
 #include <charconv>
+#include <cstdio>
 
 namespace emprops::comfyui {
 namespace {
@@ -21,6 +22,13 @@ std::optional<std::int64_t> file_time_of(std::string_view etag) {
     if (size.ec != std::errc{} || size.ptr != end) return {};
     if (time_ns < earliest_ns || time_ns > latest_ns) return {};
     return static_cast<std::int64_t>(time_ns / 1'000'000);
+}
+
+std::string etag_of(std::int64_t written_ns, std::uint64_t bytes) {
+    char text[40];
+    std::snprintf(text, sizeof text, "\"%llx-%llx\"", static_cast<unsigned long long>(written_ns),
+                  static_cast<unsigned long long>(bytes));
+    return text;
 }
 
 }  // namespace emprops::comfyui

@@ -7,7 +7,6 @@
 #include "connectors/stores/http/meaning.h"
 #include "connectors/stores/http/proxied.h"
 #include "connectors/stores/http/url.h"
-#include "connectors/stores/names/key_template.h"
 #include "connectors/stores/names/mime_type.h"
 #include "connectors/stores/tries.h"
 
@@ -50,7 +49,6 @@ using stores::Meaning;
 using stores::meaning_of;
 using stores::status_text;
 
-using stores::fill_template;
 using stores::mime_type_of;
 using stores::Tries;
 /// Sleeps between two tries, of which the last had a setback with this message; true when the job was cancelled

@@ -58,9 +58,9 @@ std::optional<Setback> refuse_large(const std::string& path, const std::string& 
 }
 
 /// The tries for one input that has an address.
-class Fetching {
+class InputFetching {
   public:
-    Fetching(HttpClient& http, const InputFile& input, const std::string& path, const InputWays& ways)
+    InputFetching(HttpClient& http, const InputFile& input, const std::string& path, const InputWays& ways)
         : http_(http),
           input_(input),
           path_(path),
@@ -179,7 +179,7 @@ std::string input_subfolder(const std::string& space, const std::string& job_id)
 
 std::optional<Setback> fetch_input(HttpClient& http, const InputFile& input, const std::string& path,
                                    const InputWays& ways) {
-    return Fetching(http, input, path, ways).run();
+    return InputFetching(http, input, path, ways).run();
 }
 
 std::variant<std::vector<std::string>, Failure> provide_inputs(Api& api,

@@ -24,15 +24,20 @@ Error refused(const std::string& relative, int why) {
     return {why == EACCES ? "forbidden" : "unreadable", file + "cannot be opened: " + std::strerror(why)};
 }
 
-Result<OpenCargo> checked(Descriptor file, const std::string& relative, std::optional<uid_t> owner) {
+Result<OpenCargo> regular(Descriptor file, const std::string& relative) {
     struct stat about {};
     if (::fstat(file.get(), &about) != 0) return refused(relative, errno);
-    const std::string name = "the file \"" + relative + "\" of the spool ";
-    if (!S_ISREG(about.st_mode)) return Error{"forbidden", name + "is no regular file: it is not delivered"};
-    if (about.st_uid != ::geteuid() && (!owner || about.st_uid != *owner))
-        return Error{"forbidden", name + "belongs to the user " + std::to_string(about.st_uid) +
-                                      ", who did not make it for this job: it is not delivered"};
+    if (!S_ISREG(about.st_mode))
+        return Error{"forbidden",
+                     "the file \"" + relative + "\" of the spool is no regular file: it is not delivered"};
     return OpenCargo(std::move(file), about);
+}
+
+Result<OpenCargo> owned(Result<OpenCargo> file, const std::string& relative, std::optional<uid_t> owner) {
+    if (!file.ok() || file->owner() == ::geteuid() || (owner && file->owner() == *owner)) return file;
+    return Error{"forbidden", "the file \"" + relative + "\" of the spool belongs to the user " +
+                                  std::to_string(file->owner()) +
+                                  ", who did not make it for this job: it is not delivered"};
 }
 
 /// Null: `relative` is a path inside.
@@ -43,6 +48,44 @@ std::optional<Error> outside(const std::string& relative) {
 
 Descriptor open_folder(const std::string& path) {
     return Descriptor(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+}
+
+Result<OpenCargo> open_by_parts(const std::string& spool, const std::string& relative) {
+    if (const auto wrong = outside(relative)) return *wrong;
+    Descriptor folder = open_folder(spool);
+    if (!folder.ok())
+        return Error{"unreadable", "the spool " + spool + " cannot be opened: " + std::strerror(errno)};
+    std::string_view rest = relative;
+    for (auto slash = rest.find('/'); slash != std::string_view::npos; slash = rest.find('/')) {
+        const std::string part(rest.substr(0, slash));
+        Descriptor next(::openat(folder.get(), part.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        if (!next.ok()) return refused(relative, errno);
+        folder = std::move(next);
+        rest.remove_prefix(slash + 1);
+    }
+    Descriptor file(::openat(folder.get(), std::string(rest).c_str(), open_flags));
+    if (!file.ok()) return refused(relative, errno);
+    return regular(std::move(file), relative);
+}
+
+Result<OpenCargo> open_at_once(const std::string& spool, const std::string& relative) {
+    if (const auto wrong = outside(relative)) return *wrong;
+    const Descriptor folder = open_folder(spool);
+    if (!folder.ok())
+        return Error{"unreadable", "the spool " + spool + " cannot be opened: " + std::strerror(errno)};
+    open_how how{};
+    how.flags = open_flags;
+    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+    for (int tries = 0; tries < 100; ++tries) {
+        Descriptor file(
+            static_cast<int>(::syscall(SYS_openat2, folder.get(), relative.c_str(), &how, sizeof how)));
+        if (file.ok()) return regular(std::move(file), relative);
+        if (errno == EINTR || errno == EAGAIN) continue;  // EAGAIN: somebody renamed folders meanwhile
+        // Sandboxes that do not know the call say EPERM to it.
+        if (errno == ENOSYS || errno == EPERM) return open_by_parts(spool, relative);
+        break;
+    }
+    return refused(relative, errno);
 }
 
 }  // namespace
@@ -63,42 +106,16 @@ void OpenCargo::renew() {
 
 Result<OpenCargo> open_cargo(const std::string& spool, const std::string& relative,
                              std::optional<uid_t> owner) {
-    if (const auto wrong = outside(relative)) return *wrong;
-    const Descriptor folder = open_folder(spool);
-    if (!folder.ok())
-        return Error{"unreadable", "the spool " + spool + " cannot be opened: " + std::strerror(errno)};
-    open_how how{};
-    how.flags = open_flags;
-    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-    for (int tries = 0; tries < 100; ++tries) {
-        Descriptor file(
-            static_cast<int>(::syscall(SYS_openat2, folder.get(), relative.c_str(), &how, sizeof how)));
-        if (file.ok()) return checked(std::move(file), relative, owner);
-        if (errno == EINTR || errno == EAGAIN) continue;  // EAGAIN: somebody renamed folders meanwhile
-        // Sandboxes that do not know the call say EPERM to it.
-        if (errno == ENOSYS || errno == EPERM) return open_cargo_by_parts(spool, relative, owner);
-        break;
-    }
-    return refused(relative, errno);
+    return owned(open_at_once(spool, relative), relative, owner);
 }
 
 Result<OpenCargo> open_cargo_by_parts(const std::string& spool, const std::string& relative,
                                       std::optional<uid_t> owner) {
-    if (const auto wrong = outside(relative)) return *wrong;
-    Descriptor folder = open_folder(spool);
-    if (!folder.ok())
-        return Error{"unreadable", "the spool " + spool + " cannot be opened: " + std::strerror(errno)};
-    std::string_view rest = relative;
-    for (auto slash = rest.find('/'); slash != std::string_view::npos; slash = rest.find('/')) {
-        const std::string part(rest.substr(0, slash));
-        Descriptor next(::openat(folder.get(), part.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-        if (!next.ok()) return refused(relative, errno);
-        folder = std::move(next);
-        rest.remove_prefix(slash + 1);
-    }
-    Descriptor file(::openat(folder.get(), std::string(rest).c_str(), open_flags));
-    if (!file.ok()) return refused(relative, errno);
-    return checked(std::move(file), relative, owner);
+    return owned(open_by_parts(spool, relative), relative, owner);
+}
+
+Result<OpenCargo> open_inside(const std::string& folder, const std::string& relative) {
+    return open_at_once(folder, relative);
 }
 
 }  // namespace emprops::stores

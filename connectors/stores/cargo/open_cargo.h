@@ -21,6 +21,11 @@ class OpenCargo {
 
     int descriptor() const { return file_.get(); }
     std::uint64_t size() const { return static_cast<std::uint64_t>(about_.st_size); }
+    /// When it was written, since 1970.
+    std::int64_t modified_ns() const {
+        return std::int64_t{about_.st_mtim.tv_sec} * 1'000'000'000 + about_.st_mtim.tv_nsec;
+    }
+    uid_t owner() const { return about_.st_uid; }
     /// Size and times are what they were at the begin, or at the last renew().
     bool is_unchanged() const;
     /// What it is now counts from now on.
@@ -35,6 +40,9 @@ class OpenCargo {
 /// link, a pipe, somebody else's, a path that leads elsewhere), "unreadable".
 Result<OpenCargo> open_cargo(const std::string& spool, const std::string& relative,
                              std::optional<uid_t> owner = {});
+
+/// The same for another folder than the spool, in which anybody may own the files.
+Result<OpenCargo> open_inside(const std::string& folder, const std::string& relative);
 
 /// The way without openat2(2), for kernels before 5.6 and for sandboxes that forbid it; open_cargo() takes it there.
 Result<OpenCargo> open_cargo_by_parts(const std::string& spool, const std::string& relative,

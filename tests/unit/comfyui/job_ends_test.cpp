@@ -68,7 +68,7 @@ struct ScopeBench : testing::Test {
     Job job;
     test::SilentContext context;
     Api api{settings};
-    JobScope scope{shared, job, context, {}, settings.outputs, api, {}, {}, {}};
+    JobScope scope{shared, job, context, {}, {}, api, {}, {}, {}};
 };
 
 /// What it throws.

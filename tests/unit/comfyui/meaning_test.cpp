@@ -125,8 +125,8 @@ TEST(Failures, WhatIsTheSameEverywhereIsNotTriedAgain) {
                               Cause::unreadable_history, Cause::ended_comfyui, Cause::result_too_large,
                               Cause::files_gone, Cause::not_strippable, Cause::cancelled})
         EXPECT_FALSE(failure_of(cause, "").retryable) << failure_of(cause, "").code;
-    for (const Cause cause : {Cause::missing_model, Cause::access, Cause::unreachable, Cause::delivery,
-                              Cause::out_of_memory, Cause::not_comfyui, Cause::disk, Cause::gpu_fault})
+    for (const Cause cause : {Cause::missing_model, Cause::access, Cause::unreachable, Cause::out_of_memory,
+                              Cause::not_comfyui, Cause::disk, Cause::gpu_fault})
         EXPECT_TRUE(failure_of(cause, "").retryable) << failure_of(cause, "").code;
 }
 

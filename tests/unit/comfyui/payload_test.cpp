@@ -6,7 +6,6 @@
 #include "connectors/comfyui/job/progress.h"
 #include "connectors/comfyui/text/errors.h"
 #include "connectors/comfyui/text/validation.h"
-#include "connectors/comfyui/transfer/delivery.h"
 #include "connectors/comfyui/transfer/inputs.h"
 
 namespace emprops::comfyui {
@@ -214,18 +213,6 @@ TEST(Inputs, RedirectsAreFollowedByTheRules) {
     EXPECT_EQ(
         read_payload(R"({"workflow":)" + node + R"(,"inputs":{"a":"HTTPS://x/y.png"}})")->inputs.at(0).url,
         "HTTPS://x/y.png");
-}
-
-TEST(Delivery, AJobMayAskForS3OnlyWhereAllOfItIsSet) {
-    OutputWishes wishes;
-    wishes.deliver = {"s3"};
-    OutputSettings settings;
-    settings.s3.endpoint = "http://s3";
-    settings.s3.bucket = "b";
-    settings.s3.access_key = "k";
-    EXPECT_EQ(output_rules(settings, wishes).error().code, "invalid_payload");
-    settings.s3.secret_key = "s";
-    EXPECT_TRUE(output_rules(settings, wishes).ok());
 }
 
 TEST(Errors, AFaultOfANodesOwnArrayIsNoFaultOfTheGpu) {

@@ -66,8 +66,6 @@ TEST(Settings, UnknownAndWrongOnesAreNamed) {
     EXPECT_THAT(load({{"server_ulr", "x"}}).error().message, HasSubstr("did you mean \"server_url\""));
     EXPECT_THAT(load({}, {{"COMFYUI_PORT", "many"}}).error().message, HasSubstr("COMFYUI_PORT"));
     EXPECT_THAT(load({{"queue_timeout", 0}}).error().message, HasSubstr("queue_timeout"));
-    EXPECT_THAT(load({{"deliver", "inline,ftp"}}).error().message, HasSubstr("ftp"));
-    EXPECT_THAT(load({{"deliver", {"s3"}}}).error().message, HasSubstr("s3_endpoint"));
     EXPECT_FALSE(load({{"headers", {{"X", "a\r\nB: c"}}}}).ok());
 }
 
@@ -113,26 +111,6 @@ TEST(Settings, AHostWithAPortIsTakenApart) {
     EXPECT_FALSE(load({{"host", "box:x"}}).ok());
 }
 
-TEST(Settings, TheBucketIsFoundInTheEndpoint) {
-    const auto s3 = [](const char* endpoint, const char* bucket) {
-        const auto settings = load({{"s3_endpoint", endpoint}, {"s3_bucket", bucket}});
-        if (!settings.ok()) return settings.error().message;
-        const S3Settings& found = settings->outputs.s3;
-        return found.endpoint + " " + found.bucket + (settings->warnings.empty() ? "" : " warned");
-    };
-    EXPECT_EQ(s3("http://minio:9000", "b"), "http://minio:9000 b");
-    EXPECT_EQ(s3("http://minio:9000/b", "b"), "http://minio:9000 b warned");
-    EXPECT_EQ(s3("http://minio:9000/b/", ""), "http://minio:9000 b warned");
-    EXPECT_EQ(s3("http://minio/gateway/b", "b"), "http://minio/gateway b warned");
-    EXPECT_EQ(s3("http://minio/gateway", "b"), "http://minio/gateway b");
-    EXPECT_EQ(s3("https://b.s3.eu-central-1.amazonaws.com", "b"),
-              "https://s3.eu-central-1.amazonaws.com b warned");
-    EXPECT_EQ(s3("http://minio.local", "minio"), "http://minio.local minio") << "a name, not a bucket";
-    EXPECT_EQ(s3("http://minio:9000", "s3://b/"), "http://minio:9000 b");
-    EXPECT_THAT(s3("http://minio:9000", "s3://b/path"), HasSubstr("s3_key_template"));
-    EXPECT_THAT(s3("minio:9000", "b"), HasSubstr("s3_endpoint must be http(s)://"));
-}
-
 TEST(Settings, VariablesThatSetNothingAreWarnedOf) {
     const auto settings =
         load_settings(Json::object(), [](std::string_view) { return std::optional<EnvValue>(); },
@@ -158,27 +136,6 @@ TEST(Settings, VariablesWithTheConnectorsOwnNameWinOverThoseOfTheKind) {
     EXPECT_THAT(settings->warnings[0], HasSubstr("did you mean COMFYUI_2_PORT?"));
 }
 
-TEST(Settings, ANameAtADestinationThatALaterJobMayHaveAsWellIsWarnedOf) {
-    const auto warnings = [](const Json& settings) {
-        const auto loaded = load(settings);
-        return loaded.ok() ? loaded->warnings : std::vector<std::string>{loaded.error().message};
-    };
-    Json put = {{"deliver", {"http_put"}}, {"http_put_url", "https://store.example/{filename}"}};
-    EXPECT_THAT(warnings(put), testing::ElementsAre(HasSubstr("http_put_url holds neither")));
-    put["http_put_url"] = "https://store.example/{job_id}/{filename}";
-    EXPECT_THAT(warnings(put), testing::IsEmpty());
-    Json s3 = {{"deliver", {"s3"}},
-               {"s3_endpoint", "https://s3.example"},
-               {"s3_bucket", "b"},
-               {"s3_access_key", "a"},
-               {"s3_secret_key", "s"}};
-    EXPECT_THAT(warnings(s3), testing::IsEmpty()) << "the default";
-    s3["s3_key_template"] = "out/{date}/{filename}";
-    EXPECT_THAT(warnings(s3), testing::ElementsAre(HasSubstr("s3_key_template holds neither")));
-    s3["deliver"] = {"inline"};
-    EXPECT_THAT(warnings(s3), testing::IsEmpty()) << "not used";
-}
-
 TEST(Settings, AnEmptyVariableIsTheDefault) {
     const auto settings =
         load({{"host", "h"}}, {{"COMFYUI_PORT", ""}, {"COMFYUI_HOST", ""}, {"COMFYUI_START_TIMEOUT", ""}});
@@ -192,20 +149,6 @@ TEST(Settings, AccessThatCannotWorkIsRefused) {
     EXPECT_THAT(complaint({{"bearer_token", "a\r\nX: y"}}), HasSubstr("bearer_token"));
     EXPECT_EQ(load({{"bearer_token", " t\n"}})->headers.at("Authorization"), "Bearer t");
     EXPECT_THAT(complaint({{"ca_file", "/nowhere/at/all.pem"}}), HasSubstr("ca_file"));
-}
-
-TEST(Settings, InlineFilesCannotBeMoreThanTheHubTakes) {
-    const auto settings = load({{"inline_max_bytes", "16MiB"}});
-    EXPECT_EQ(settings->outputs.inline_max_bytes, max_inline);
-    ASSERT_EQ(settings->warnings.size(), 1u);
-    EXPECT_THAT(settings->warnings[0], HasSubstr("inline_max_bytes"));
-    EXPECT_LT(max_inline / 3 * 4, 16u << 20);
-}
-
-TEST(Settings, DestinationsAreVerifiedWhateverComfyUiNeeds) {
-    const auto settings = load({{"verify_tls", false}});
-    EXPECT_TRUE(settings->outputs.verify_tls);
-    EXPECT_FALSE(load({{"deliver_verify_tls", false}})->outputs.verify_tls);
 }
 
 TEST(Settings, AnOutputFolderOfTheJobsOwnIsMadeWhereItCanBeRemoved) {
@@ -228,6 +171,23 @@ TEST(Settings, WhatTheEarlierWorkerTookIsStillTaken) {
     EXPECT_EQ(settings->headers.at("X-A"), "1");
     EXPECT_THAT(settings->warnings,
                 testing::ElementsAre(HasSubstr("capabilities_interval is no setting any more")));
+}
+
+TEST(Settings, ThoseOfDeliveryChangeNothingHereAndSayWhoDelivers) {
+    const auto settings = load({{"deliver", {"s3"}}, {"s3_secret_key", "SECRET"}, {"http_put_headers", 5}});
+    ASSERT_TRUE(settings.ok()) << settings.error().message;
+    EXPECT_THAT(settings->warnings, testing::SizeIs(3));
+    EXPECT_THAT(settings->warnings,
+                testing::Each(testing::AllOf(HasSubstr("[stores.NAME]"), testing::Not(HasSubstr("SECRET")))));
+}
+
+TEST(Settings, InlineIsNotLimitedUnlessItIsSaid) {
+    EXPECT_EQ(load(Json::object())->outputs.inline_max_bytes, std::nullopt);
+    EXPECT_EQ(load({{"inline_max_bytes", "1MiB"}})->outputs.inline_max_bytes, 1u << 20);
+    EXPECT_EQ(
+        load({{"inline_max_bytes", "1MiB"}}, {{"COMFYUI_INLINE_MAX_BYTES", ""}})->outputs.inline_max_bytes,
+        std::nullopt);
+    EXPECT_FALSE(load({{"inline_max_bytes", "much"}}).ok());
 }
 
 TEST(Settings, ASecretIsNeverPartOfAMessage) {

@@ -139,12 +139,6 @@ TEST(Base64, GoesRoundAndTakesTheUrlAlphabet) {
     EXPECT_FALSE(web::base64_decode("abcde").ok());
 }
 
-TEST(Template, KeepsValuesFromLeavingTheirPlace) {
-    EXPECT_EQ(fill_template("{job_id}/{filename}", {{"job_id", "../../etc"}, {"filename", ".."}}),
-              ".._.._etc/_");
-    EXPECT_EQ(fill_template("{x}{y}", {{"x", "{y}"}, {"y", "1"}}), "{y}1");
-}
-
 TEST(Outputs, TakeAnyKeyAndOddValues) {
     const Json outputs = Json::parse(
         R"({"1":{"videos":[{"filename":"a.mp4"}],"animated":[true],"x":null,"n":[1.5,null,{"k":1}]},

@@ -43,8 +43,12 @@ TEST_F(Courier, AStoreThatThereIsNotIsPassedOver) {
     EXPECT_TRUE(chosen("a", Names{"old"}).failed);
 }
 
-TEST_F(Courier, ConnectorsHearOfAllStores) {
-    EXPECT_EQ(offer_of(settings).stores, (Names{"here", "results", "inline", "reference"}));
+TEST_F(Courier, ConnectorsHearOfAllStoresAndWhichOfThemAreForJobs) {
+    settings.stores["here"]["jobs"] = true;
+    const ipc::FilesOffer offer = offer_of(settings);
+    EXPECT_EQ(offer.stores, (Names{"here", "results", "inline", "reference"}));
+    EXPECT_EQ(offer.deliver, (Names{"results", "inline"}));
+    EXPECT_EQ(offer.jobs, Names{"here"});
     settings.files.spool_max_bytes = 12345;
     EXPECT_EQ(offer_of(settings).max_bytes, 12345u) << "the spool takes no more";
 }

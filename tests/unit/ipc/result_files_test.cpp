@@ -237,14 +237,15 @@ TEST(Released, WithoutItsJobItIsStrayAndBrokenItConcernsItsJob) {
 TEST(FilesOffer, TravelsInHello) {
     Hello hello;
     EXPECT_THAT(encode(ToConnector{hello}), Not(HasSubstr("files")));
-    hello.files = FilesOffer{{"s3", "inline"}, 100, 3, 5'000'000'000};
+    hello.files = FilesOffer{{"s3", "inline"}, 100, 3, 5'000'000'000, {"s3", "inline"}, {"s3"}};
     const auto back = decode_to_connector(encode(ToConnector{hello}));
     ASSERT_TRUE(back.ok() && back->has_value());
     EXPECT_EQ(std::get<Hello>(**back).files, hello.files);
     const auto bare = decode_to_connector(R"({"type":"hello","protocol_versions":[1],"files":{}})");
     ASSERT_TRUE(bare.ok());
     EXPECT_EQ(std::get<Hello>(**bare).files, FilesOffer{});
-    for (const char* wrong : {"[]", "5", R"({"stores":"s3"})", R"({"released":"2"})", R"({"max_files":-1})"})
+    for (const char* wrong :
+         {"[]", "5", R"({"stores":"s3"})", R"({"released":"2"})", R"({"max_files":-1})", R"({"jobs":true})"})
         EXPECT_FALSE(decode_to_connector(R"({"type":"hello","protocol_versions":[1],"files":)" +
                                          std::string(wrong) + "}")
                          .ok())

@@ -263,7 +263,7 @@ TEST(FilesOffer, ReachesTheAuthorAndDecidesAboutTheFeature) {
     EXPECT_FALSE(std::get<ipc::Ready>(start_connector(maker, "c", hello, context)).features.files)
         << "an older worker would complain";
     EXPECT_FALSE(maker.offer);
-    hello.files = ipc::FilesOffer{{"s3"}, 7, 1, 99};
+    hello.files = ipc::FilesOffer{{"s3"}, 7, 1, 99, {"s3"}, {"mine"}};
     EXPECT_TRUE(std::get<ipc::Ready>(start_connector(maker, "c", hello, context)).features.files);
     const auto& offer = maker.offer;
     ASSERT_TRUE(offer);
@@ -271,6 +271,8 @@ TEST(FilesOffer, ReachesTheAuthorAndDecidesAboutTheFeature) {
     EXPECT_EQ(offer->max_files, 7);
     EXPECT_EQ(offer->released, 1);
     EXPECT_EQ(offer->max_bytes, 99u);
+    EXPECT_THAT(offer->deliver, ElementsAre("s3"));
+    EXPECT_THAT(offer->jobs, ElementsAre("mine"));
 }
 
 }  // namespace

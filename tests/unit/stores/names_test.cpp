@@ -60,6 +60,12 @@ TEST(KeyTemplate, IsAPathThatLeadsNowhereElse) {
     EXPECT_FALSE(wrong_path("a/.hidden/b.."));
 }
 
+TEST(KeyTemplate, KeepsValuesFromLeavingTheirPlace) {
+    EXPECT_EQ(fill_template("{job_id}/{filename}", {{"job_id", "../../etc"}, {"filename", ".."}}),
+              ".._.._etc/_");
+    EXPECT_EQ(fill_template("{x}{y}", {{"x", "{y}"}, {"y", "1"}}), "{y}1");
+}
+
 TEST(KeyTemplate, IdsThatLoseASlashStayApart) {
     const std::string one = key_of("{job_id}/{filename}", {{"job_id", "a/b"}, {"filename", "x"}});
     const std::string two = key_of("{job_id}/{filename}", {{"job_id", "a_b"}, {"filename", "x"}});

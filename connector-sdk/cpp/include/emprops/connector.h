@@ -57,6 +57,10 @@ struct FilesOffer {
     int max_files = 0;                ///< of one result
     int released = 0;                 ///< jobs of this process that may be released at a time
     std::uint64_t max_bytes = 0;      ///< of all files of one result together; 0: not limited
+    /// Where files go that name no store, in the order in which they are tried; empty: not told.
+    std::vector<std::string> deliver{};
+    /// What a job may name beside "inline", "reference" and `deliver`: the operator's other stores are not for jobs.
+    std::vector<std::string> jobs{};
 };
 
 /// What the supervisor said in `hello`.
