@@ -91,6 +91,29 @@ std::string as_key(std::string text) {
     return text;
 }
 
+bool has(const std::string& text, const char* word) {
+    return text.find(word) != std::string::npos;
+}
+
+/// As above, with the words that a key of a store has to have: the old ones could do without, and files took the place of
+/// others.
+std::string as_whole_key(const std::string& text) {
+    std::string key = as_key(text);
+    if (!has(key, "{job_id}") && !has(key, "{sha256}")) key.insert(0, "{job_id}/");
+    const bool tells_files = has(key, "{filename}") || has(key, "{index}") || has(key, "{sha256}") ||
+                             (has(key, "{stem}") && has(key, "{ext}"));
+    if (!tells_files) key += key.ends_with('/') ? "{filename}" : "/{filename}";
+    return key;
+}
+
+/// The same for an address that has words in it; one without gets the key of the store.
+std::string as_address(const std::string& text) {
+    std::string url = as_key(text);
+    if (!has(url, "{") || has(url, "{job_id}") || has(url, "{sha256}") || has(url, "{key}")) return url;
+    url.insert(url.find('{'), "{job_id}-");
+    return url;
+}
+
 /// A host whose first label is the bucket, as S3 services name them in their consoles.
 bool is_storage_host(std::string_view host) {
     return host.starts_with("s3.") || host.starts_with("s3-") ||
@@ -145,14 +168,14 @@ std::vector<OldPlace> places_of(OldKeys keys) {
     std::vector<OldPlace> places;
     places.push_back(
         {"directory",
-         {{"type", "directory"}, {"path", keys.directory}, {"key", as_key(keys.directory_template)}},
+         {{"type", "directory"}, {"path", keys.directory}, {"key", as_whole_key(keys.directory_template)}},
          keys.directory.empty() ? "directory" : "",
          !keys.directory.empty()});
-    json put = server({{"type", "http_put"}, {"url", as_key(keys.http_put_url)}}, keys);
+    json put = server({{"type", "http_put"}, {"url", as_address(keys.http_put_url)}}, keys);
     if (!keys.http_put_headers.empty()) put["headers"] = keys.http_put_headers;
     places.push_back({"http_put", std::move(put), keys.http_put_url.empty() ? "http_put_url" : "",
                       !keys.http_put_url.empty()});
-    OldPlace s3{"s3", server({{"type", "s3"}, {"key", as_key(keys.key_template)}}, keys), "", false};
+    OldPlace s3{"s3", server({{"type", "s3"}, {"key", as_whole_key(keys.key_template)}}, keys), "", false};
     for (const auto& [key, old, value] : {std::tuple("endpoint", "s3_endpoint", &keys.endpoint),
                                           std::tuple("bucket", "s3_bucket", &keys.bucket),
                                           std::tuple("access_key", "s3_access_key", &keys.access_key),
@@ -165,15 +188,21 @@ std::vector<OldPlace> places_of(OldKeys keys) {
     add_if_set(s3.table, "session_token", keys.session_token);
     add_if_set(s3.table, "public_url", keys.public_url);
     places.push_back(std::move(s3));
-    for (OldPlace& place : places)
-        place.table["jobs"] = true;  // a job could name each of them
+    for (OldPlace& place : places) {
+        if (place.name == "http_put") continue;  // it cannot say whose a file is
+        place.table["jobs"] = true;              // a job could name each of them
+        place.table["jobs_prefix"] = "{job_id}";
+    }
     return places;
 }
 
 std::string as_toml(const json& table) {
     std::string text;
     for (const auto& [key, value] : table.items())  // the store's `key` is a template
-        add_item(text, key + " = " + settings::toml_value(key == "key" ? value : masked(key, value)));
+        add_item(text, key + " = " +
+                           settings::toml_value(key == "headers" ? json("(hidden)")
+                                                : key == "key"   ? value
+                                                                 : masked(key, value)));
     return text;
 }
 

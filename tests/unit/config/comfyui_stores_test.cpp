@@ -22,7 +22,7 @@ const std::string s3_keys =
 json s3_store(const std::string& bucket = "b") {
     return {{"type", "s3"},       {"endpoint", "http://minio:9000"}, {"bucket", bucket},
             {"access_key", "AK"}, {"secret_key", "hunter2"},         {"key", "{job_id}/{node}/{filename}"},
-            {"jobs", true}};
+            {"jobs", true},       {"jobs_prefix", "{job_id}"}};
 }
 
 TEST(ComfyUiStores, TheOldKeysMakeAStoreAndTheConnectorsListAndAreGoneFromTheConnector) {
@@ -74,11 +74,32 @@ TEST(ComfyUiStores, OtherPlacesAreStoresAsWell) {
     const Loaded loaded = machine.load();
     EXPECT_TRUE(loaded.ok()) << problems_of(loaded);
     const json stores = json::parse(R"({
-        "directory": {"type": "directory", "path": "/results", "key": "{job_id}/{filename}", "jobs": true},
-        "http_put": {"type": "http_put", "url": "https://h/{job_id}/{filename}?sig=geheim", "jobs": true,
+        "directory": {"type": "directory", "path": "/results", "key": "{job_id}/{filename}", "jobs": true,
+                      "jobs_prefix": "{job_id}"},
+        "http_put": {"type": "http_put", "url": "https://h/{job_id}/{filename}?sig=geheim",
                      "headers": {"X-Key": "k"}, "verify_tls": false, "ca_file": "/ca.pem"}})");
     EXPECT_EQ(loaded.settings.stores, stores);
     EXPECT_EQ(loaded.settings.connectors.at(0).deliver, (Names{"http_put", "directory"}));
+    EXPECT_THAT(problems_of(loaded), Not(HasSubstr("geheim")));
+}
+
+TEST(ComfyUiStores, OldTemplatesTellJobsAndFilesApartFromNowOn) {
+    const auto key = [](const std::string& old) {
+        ConfigFixture machine;
+        machine.toml("[connectors.comfyui.settings]\ndirectory = \"/r\"\ndirectory_template = \"" + old +
+                     "\"\n");
+        return machine.load().settings.stores["directory"].value("key", "");
+    };
+    EXPECT_EQ(key("{filename}"), "{job_id}/{filename}");
+    EXPECT_EQ(key("{prompt_id}"), "{job_id}/{filename}");
+    EXPECT_EQ(key("out/{job_id}/"), "out/{job_id}/{filename}");
+    EXPECT_EQ(key("{sha256}.{ext}"), "{sha256}.{ext}");
+    ConfigFixture machine;
+    machine.toml(
+        "[connectors.comfyui.settings]\nhttp_put_url = \"https://h/{filename}?s=1\"\n"
+        "http_put_headers = {X-Signature = \"geheim\"}\n");
+    const Loaded loaded = machine.load();
+    EXPECT_EQ(loaded.settings.stores["http_put"]["url"], "https://h/{job_id}-{filename}?s=1");
     EXPECT_THAT(problems_of(loaded), Not(HasSubstr("geheim")));
 }
 
