@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -24,6 +25,11 @@ Error no_file(const std::string& place, const std::string& why) {
     return {ipc::code::protocol_error, "the file \"" + place + "\" of the result cannot be taken: " + why};
 }
 
+/// Trouble of the disk or of this process, and no word about the connector: it may pass.
+Error no_disk(const std::string& place, int why) {
+    return {"disk", "cannot take \"" + place + "\" into the spool: " + std::strerror(why)};
+}
+
 std::string open_reason(int number) {
     if (number == ELOOP || number == EXDEV) return "it is a link or lies behind one; links are not followed";
     if (number == ENOENT) return "it is not in the job's work_dir";
@@ -39,11 +45,13 @@ struct Opened {
 Result<Opened> open_file(int folder, const std::string& place, const std::optional<uid_t>& user) {
     Opened file{UniqueFd(process::open_beneath(folder, place, O_RDONLY | O_NONBLOCK))};
     if (!file.fd) {
-        Error error = no_file(place, open_reason(errno));
-        if (errno == ENOENT) error.code = ipc::code::lost;
+        const int why = errno;
+        if (!is_lasting(why)) return no_disk(place, why);
+        Error error = no_file(place, open_reason(why));
+        if (why == ENOENT) error.code = ipc::code::lost;
         return error;
     }
-    if (::fstat(file.fd.get(), &file.about) != 0) return no_file(place, std::strerror(errno));
+    if (::fstat(file.fd.get(), &file.about) != 0) return no_disk(place, errno);
     if (!S_ISREG(file.about.st_mode)) return no_file(place, "it is no regular file");
     const uid_t owner = file.about.st_uid;
     // One of ours that a connector of another user links to is not its to give.
@@ -61,9 +69,14 @@ Result<> copy_bytes(int from, int to, std::uint64_t bytes, const std::string& pl
     while (bytes > 0) {
         const ssize_t count = ::read(from, piece.data(), std::min<std::uint64_t>(piece.size(), bytes));
         if (count == 0) break;
-        if (count > 0) bytes -= static_cast<std::uint64_t>(count);
-        if (count < 0 || ::write(to, piece.data(), static_cast<std::size_t>(count)) != count)
-            return Error{"disk", "cannot copy \"" + place + "\" into the spool: " + std::strerror(errno)};
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return no_disk(place, errno);
+        bytes -= static_cast<std::uint64_t>(count);
+        for (ssize_t done = 0; done < count;) {
+            const ssize_t wrote = ::write(to, piece.data() + done, static_cast<std::size_t>(count - done));
+            if (wrote < 0 && errno != EINTR) return no_disk(place, errno);
+            done += std::max<ssize_t>(wrote, 0);
+        }
     }
     return Ok{};
 }
@@ -77,11 +90,11 @@ Result<> put_copy(int folder, const Opened& file, const std::string& place) {
     const std::string name = path.filename().string(), copy = ".own-copy";  // not longer than a name may be
     ::unlinkat(parent.get(), copy.c_str(), 0);
     const UniqueFd to(::openat(parent.get(), copy.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (!to) return no_file(place, std::strerror(errno));
+    if (!to) return no_disk(place, errno);
     const auto bytes = static_cast<std::uint64_t>(file.about.st_size);
     Result<> copied = copy_bytes(file.fd.get(), to.get(), bytes, place);
     if (copied && ::renameat(parent.get(), copy.c_str(), parent.get(), name.c_str()) != 0)
-        copied = no_file(place, std::strerror(errno));
+        copied = no_disk(place, errno);
     if (!copied) ::unlinkat(parent.get(), copy.c_str(), 0);
     return copied;
 }
@@ -90,7 +103,8 @@ Result<> make_own(int folder, const Opened& file, const std::string& place) {
     if (file.about.st_nlink > 1) return put_copy(folder, file, place);
     if (file.about.st_uid == ::geteuid() || ::fchown(file.fd.get(), ::geteuid(), ::getegid()) == 0)
         return Ok{};
-    return no_file(place, std::string("it cannot be made ours: ") + std::strerror(errno));
+    if (errno != EPERM) return no_disk(place, errno);
+    return no_file(place, std::string("it cannot be made ours: ") + std::strerror(EPERM));
 }
 
 Result<std::vector<std::uint64_t>> for_each_file(int folder, const JobFiles& files, bool own) {
@@ -120,15 +134,22 @@ Result<> copy_file(int from, int to, const std::string& place, const std::option
     if (target)
         return copy_bytes(source->fd.get(), target.get(), static_cast<std::uint64_t>(source->about.st_size),
                           place);
-    return Error{"disk", "cannot copy \"" + place + "\" into the spool: " + std::strerror(errno)};
+    return no_disk(place, errno);
 }
 
 }  // namespace
 
+bool is_lasting(int number) {
+    static constexpr int all[] = {ENOENT, ELOOP, EXDEV,  ENOTDIR,      EACCES,
+                                  EPERM,  ENXIO, ENODEV, ENAMETOOLONG, EINVAL};
+    return std::find(std::begin(all), std::end(all), number) != std::end(all);
+}
+
 Result<UniqueFd> open_folder(const fs::path& folder) {
     UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!fd) return Error{"disk", "cannot open " + folder.string() + ": " + std::strerror(errno)};
-    return fd;
+    if (fd) return fd;
+    return Error{errno == ENOENT ? ipc::code::lost : "disk",
+                 "cannot open " + folder.string() + ": " + std::strerror(errno)};
 }
 
 Result<std::vector<std::uint64_t>> look_at_files(int folder, const JobFiles& files) {
@@ -150,7 +171,7 @@ Result<> copy_files(const fs::path& from, const fs::path& to, const JobFiles& fi
     const auto source = open_folder(from);
     const auto parent = open_folder(to.parent_path());
     if (!source) return source.error();
-    if (!parent) return parent.error();
+    if (!parent) return Error{"disk", parent.error().message};
     const std::string name = to.filename().string();
     (void)process::remove_tree(parent->get(), name);  // of a try that was interrupted
     if (::mkdirat(parent->get(), name.c_str(), 0700) != 0)
@@ -160,7 +181,10 @@ Result<> copy_files(const fs::path& from, const fs::path& to, const JobFiles& fi
     std::set<std::string> copied;
     for (const std::string& place : files.places) {
         if (place.empty() || !copied.insert(place).second) continue;
-        if (Result<> done = copy_file(source->get(), into->get(), place, files.user); !done) return done;
+        if (Result<> done = copy_file(source->get(), into->get(), place, files.user); !done) {
+            (void)process::remove_tree(parent->get(), name);  // half a copy fills a full disk for others
+            return done;
+        }
     }
     return Ok{};
 }

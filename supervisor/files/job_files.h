@@ -21,7 +21,12 @@ struct JobFiles {
     std::optional<uid_t> user;  ///< whose they may be beside ours: the connector's, if that is another one
 };
 
-/// Errors: "disk".
+// "disk" is trouble that may pass (a full disk, no descriptors), and nobody's fault.
+
+/// An errno of opening what a connector has made is its doing, for good; any other may pass.
+bool is_lasting(int number);
+
+/// Errors: "lost" (it is not there), "disk".
 Result<process::UniqueFd> open_folder(const std::filesystem::path& folder);
 
 /// Bytes of each file. Errors name the file: "protocol_error" (it is not there, no regular file, behind a link, somebody

@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <boost/asio/post.hpp>
+#include <cerrno>
+#include <cstring>
 #include <numeric>
 #include <utility>
 
@@ -40,6 +42,11 @@ bool Spool::has(const std::string& name) const {
            fs::exists(fs::symlink_status(other_path_of(name), error));
 }
 
+fs::path Spool::place_of(const std::string& name) const {
+    std::error_code error;
+    return fs::exists(fs::symlink_status(other_path_of(name), error)) ? other_path_of(name) : path_of(name);
+}
+
 /// From a thread.
 template <class Value>
 void Spool::answer(std::function<void(Value)> done, Value value) {
@@ -56,11 +63,13 @@ void Spool::look(const fs::path& root, const std::string& place, JobFiles files,
         const auto top = open_folder(root);
         const UniqueFd folder =
             top ? process::open_beneath(top->get(), place, O_RDONLY | O_DIRECTORY) : UniqueFd();
+        const int why = errno;
         if (folder)
             sizes = look_at_files(folder.get(), files);
         else
             sizes =
-                Error{ipc::code::internal, "the job's folder " + (root / place).string() + " is not there"};
+                Error{is_lasting(why) ? ipc::code::internal : "disk",
+                      "the job's folder " + (root / place).string() + " is not there: " + std::strerror(why)};
         answer(std::move(done), std::move(sizes));
     });
 }
@@ -89,7 +98,7 @@ Result<std::vector<std::uint64_t>> Spool::own_now(const std::string& name, const
         if (const auto folder = open_folder(options_.other)) (void)process::remove_tree(folder->get(), name);
     }
     const auto folder = open_folder(path_of(name));
-    if (!folder) return Error{ipc::code::lost, folder.error().message};
+    if (!folder) return folder.error();
     return own_files(folder->get(), files);
 }
 

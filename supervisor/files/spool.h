@@ -40,6 +40,8 @@ class Spool {
     const std::filesystem::path& folder() const { return options_.folder; }
     std::filesystem::path path_of(const std::string& name) const { return options_.folder / name; }
     std::filesystem::path other_path_of(const std::string& name) const { return options_.other / name; }
+    /// Where it lies: what could not be copied from another disk is there still.
+    std::filesystem::path place_of(const std::string& name) const;
     /// It lies in one of the two.
     bool has(const std::string& name) const;
 

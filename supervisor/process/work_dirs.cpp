@@ -10,10 +10,12 @@
 #include <cstring>
 #include <system_error>
 
+#include "ipc/messages.h"
 #include "ipc/web/digest.h"
 #include "supervisor/base/log.h"
 #include "supervisor/process/os/open_beneath.h"
 #include "supervisor/process/os/remove_tree.h"
+#include "supervisor/process/os/rename_new.h"
 
 namespace emprops::process {
 
@@ -146,7 +148,7 @@ void WorkDirs::move_job(const std::string& connector, int from, int to, const st
     const auto target = enter(root_, {instance_name(connector, to), "jobs"}, {}, false);
     if (!source || !target) return;
     const std::string name = job_name(job_id);
-    ::renameat2(source->get(), name.c_str(), target->get(), name.c_str(), RENAME_NOREPLACE);
+    rename_new(source->get(), name.c_str(), target->get(), name.c_str());
 }
 
 bool WorkDirs::missing(const std::string& connector, int index) const {
@@ -182,9 +184,7 @@ Result<> WorkDirs::take(const std::string& place, const fs::path& target) {
     const std::string name = path.filename().string();
     const UniqueFd source = open_existing(root_, {path.begin(), std::prev(path.end())});
     const auto moved = [&] {
-        const auto move = [&] {
-            return ::renameat2(source.get(), name.c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) == 0;
-        };
+        const auto move = [&] { return rename_new(source.get(), name.c_str(), AT_FDCWD, target.c_str()); };
         // A folder that changes its parent is written, too.
         return move() || (errno == EACCES && make_accessible(source.get(), name) && move());
     };
@@ -193,7 +193,9 @@ Result<> WorkDirs::take(const std::string& place, const fs::path& target) {
         return Ok{};
     }
     const int why = errno;
-    return Error{why == EXDEV ? "other_disk" : "work_dir",
+    return Error{why == EXDEV    ? "other_disk"
+                 : why == ENOENT ? ipc::code::lost
+                                 : "work_dir",
                  "cannot take the job's folder " + (root_ / path).string() + ": " + std::strerror(why)};
 }
 

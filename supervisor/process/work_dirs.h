@@ -48,7 +48,7 @@ class WorkDirs {
     void hold(const std::string& place) { held_.insert(place); }
     void release(const std::string& place) { held_.erase(place); }
     /// It becomes `target`, by one rename. Errors: "other_disk" (that is another file system; nothing has happened),
-    /// "work_dir".
+    /// "lost" (it is not there), "work_dir" (may pass).
     Result<> take(const std::string& place, const std::filesystem::path& target);
     /// On the disk of the scratch folders, where no connector has its own: for what is taken and belongs elsewhere.
     static std::filesystem::path taken_in(const std::filesystem::path& state_dir) {

@@ -29,7 +29,9 @@ FilesDesk::FilesDesk(boost::asio::any_io_executor executor, jobs::Ledger& ledger
                [this](files::Delivery delivery) {
                    deliveries_.add(Clock::now(), std::move(delivery));
                    turn_.request();
-               }}),
+               },
+               [this](files::Delivery delivery, ipc::JobError error) { keep(delivery, std::move(error)); },
+               executor}),
       turn_(executor, [this] { turn(); }),
       wake_(executor,
             [this] {
@@ -175,6 +177,11 @@ Result<std::string> FilesDesk::deliver_again(const std::string& name) {
     files::Delivery& delivery = kept->delivery;
     if (spool_.holds(delivery.folder))
         return Error{"busy", "the files of job " + delivery.job_id + " are on their way already"};
+    if (const auto place = spool_.place_of(delivery.folder); place != spool_.path_of(delivery.folder))
+        return Error{"disk",
+                     "the files of job " + delivery.job_id + " lie in " + place.string() +
+                         " still, since they could not be copied into the spool; make room there, and "
+                         "give the job to the worker once more: it is not done anew"};
     delivery.refused.reset();
     choose_again(delivery, false);
     for (const files::FileOnWay& each : delivery.files)
@@ -307,7 +314,7 @@ void FilesDesk::keep(files::Delivery& delivery, ipc::JobError error) {
 }
 
 void FilesDesk::kept(const files::Delivery& delivery, ipc::JobError error, const Result<>& noted) {
-    const std::string path = spool_.path_of(delivery.folder).string();
+    const std::string path = spool_.place_of(delivery.folder).string();
     if (noted)
         kept_[delivery.job_id] = {delivery.folder, delivery.payload};
     else

@@ -7,10 +7,19 @@
 #include "ipc/text/date.h"
 #include "ipc/text/people.h"
 #include "supervisor/base/log.h"
+#include "supervisor/base/time.h"
 #include "supervisor/files/courier.h"
 
 namespace emprops {
 namespace {
+
+constexpr Ms pause_after_trouble{2'000};
+
+/// Not a word about the files themselves.
+bool may_pass(const Error& error) {
+    return error.code == "disk" || error.code == "work_dir" || error.code == "state_dir" ||
+           error.code == "other_disk";
+}
 
 ipc::JobError error_of(const Error& error) {
     const bool told = error.code == ipc::code::protocol_error || error.code == ipc::code::lost;
@@ -74,18 +83,30 @@ bool FilesIntake::move_noted(const files::Delivery& delivery) {
     if (parts_.spool.has(delivery.folder)) return true;
     if (delivery.from.empty()) return false;
     const Result<> taken = take(delivery);
-    if (!taken)
-        logger("files")->error("the files of {} are lost: {}",
-                               delivery.job_id.empty() ? "a job of another Hub" : "job " + delivery.job_id,
-                               taken.error().message);
-    return taken.ok();
+    if (taken) return true;
+    const bool stays = may_pass(taken.error());
+    if (stays) fleet_->work_dirs().hold(delivery.from);
+    logger("files")->error("the files of {} {}: {}",
+                           delivery.job_id.empty() ? "a job of another Hub" : "job " + delivery.job_id,
+                           stays ? "stay where they are for now" : "are lost", taken.error().message);
+    return false;
 }
 
 bool FilesIntake::resume(std::uint64_t number) {
     auto node = found_.extract(number);
     if (node.empty()) return false;
     logger("files")->info("job {}: the delivery of its files goes on", node.mapped().job_id);
-    own(jobs_.emplace_back(OnWay{std::move(node.mapped()), {}, false, OnWay::Stage::moving}));
+    OnWay& job = jobs_.emplace_back(OnWay{std::move(node.mapped()), {}, false});
+    const std::string& from = job.delivery.from;
+    std::error_code error;
+    const bool left = !parts_.spool.has(job.delivery.folder) && !from.empty() &&
+                      std::filesystem::exists(fleet_->work_dirs().root() / from, error);
+    if (!left) {
+        own(job);
+    } else {  // rescue() could not move it
+        job.stage = OnWay::Stage::waiting;
+        move_waiting();
+    }
     return true;
 }
 
@@ -99,11 +120,14 @@ void FilesIntake::collect(jobs::CollectFiles what, const std::vector<files::Dest
         return parts_.change().not_collected(Clock::now(), what.number, error_of(delivery.error()));
     }
     folders.hold(delivery->from);
-    const files::Delivery& added =
-        jobs_.emplace_back(OnWay{std::move(*delivery), what.instance, true}).delivery;
+    look(jobs_.emplace_back(OnWay{std::move(*delivery), what.instance, true}));
+}
+
+void FilesIntake::look(const OnWay& job) {
+    const files::Delivery& delivery = job.delivery;
     parts_.spool.look(
-        folders.root(), added.from, files::job_files(added),
-        lifetime_.guard([this, folder = added.folder](Result<std::vector<std::uint64_t>> sizes) {
+        fleet_->work_dirs().root(), delivery.from, files::job_files(delivery),
+        lifetime_.guard([this, folder = delivery.folder](Result<std::vector<std::uint64_t>> sizes) {
             looked(folder, std::move(sizes));
         }));
 }
@@ -139,6 +163,7 @@ Result<files::Delivery> FilesIntake::delivery_of(jobs::CollectFiles& what,
 void FilesIntake::looked(const std::string& folder, Result<std::vector<std::uint64_t>> sizes) {
     const auto job = find(folder);
     if (job == jobs_.end()) return;  // cancelled meanwhile
+    if (!sizes && later(*job, sizes.error())) return;
     if (!sizes) return refuse(job, error_of(sizes.error()));
     files::Delivery& delivery = job->delivery;
     for (std::size_t i = 0; i < delivery.files.size(); ++i)
@@ -188,21 +213,29 @@ bool FilesIntake::has_room(const files::Delivery& delivery) const {
 /// Without room in the spool the jobs keep their slots: their files stay where they are.
 void FilesIntake::move_waiting() {
     for (;;) {
-        const auto next = std::find_if(jobs_.begin(), jobs_.end(),
-                                       [](const OnWay& job) { return job.stage == OnWay::Stage::waiting; });
-        if (next == jobs_.end() || !has_room(next->delivery)) return;
-        move(next);
+        const auto next = std::find_if(jobs_.begin(), jobs_.end(), [](const OnWay& job) {
+            return job.stage == OnWay::Stage::waiting && !job.again;
+        });
+        if (next == jobs_.end()) return;
+        // What an earlier worker has noted counts already.
+        if (!parts_.spool.holds(next->delivery.folder) && !has_room(next->delivery)) return;
+        if (!move(next)) return;
     }
 }
 
-void FilesIntake::move(Jobs::iterator job) {
-    job->stage = OnWay::Stage::moving;
-    if (const Result<> taken = take(job->delivery); !taken) return refuse(job, error_of(taken.error()));
+/// False: there is trouble that others would meet as well.
+bool FilesIntake::move(Jobs::iterator job) {
+    if (const Result<> taken = take(job->delivery); !taken) {
+        if (later(*job, taken.error())) return false;
+        refuse(job, error_of(taken.error()));
+        return true;
+    }
     parts_.spool.count(job->delivery.folder, job->delivery.bytes());
     std::error_code error;
     const bool here = std::filesystem::exists(parts_.spool.path_of(job->delivery.folder), error);
     if (here) free_slot(*job);
     own(*job);
+    return true;
 }
 
 Result<> FilesIntake::take(const files::Delivery& delivery) {
@@ -227,6 +260,8 @@ void FilesIntake::own(OnWay& job) {
 void FilesIntake::owned(const std::string& folder, Result<std::vector<std::uint64_t>> sizes) {
     const auto job = find(folder);
     if (job == jobs_.end()) return;
+    if (!sizes && later(*job, sizes.error())) return;
+    if (!sizes && may_pass(sizes.error())) return give_up(job, error_of(sizes.error()));
     auto error = sizes ? std::nullopt : std::optional(error_of(sizes.error()));
     // What an earlier worker noted is the courier's to compare: it was lost then, and by no connector's fault.
     if (!error && !job->delivery.resumed) error = changed(job->delivery, *sizes);
@@ -240,6 +275,51 @@ void FilesIntake::owned(const std::string& folder, Result<std::vector<std::uint6
     parts_.ready(std::move(delivery));
 }
 
+// ---- trouble
+
+/// What may pass is tried again. False: it does not pass, or has not.
+bool FilesIntake::later(OnWay& job, const Error& why) {
+    if (!may_pass(why)) return false;
+    const TimePoint now = Clock::now();
+    if (!job.until) {
+        job.until = now + parts_.settings.files.deliver_timeout;
+        logger("files")->warn(
+            "job {}: its files cannot be taken now ({}); they stay where they are, and it is tried again for {} "
+            "(files.deliver_timeout)",
+            job.delivery.job_id, why.message, human_duration(parts_.settings.files.deliver_timeout));
+    } else if (now >= *job.until) {
+        return false;
+    }
+    job.again = std::min(now + pause_after_trouble, std::max(now, *job.until));
+    again_.set(now);
+    return true;
+}
+
+void FilesIntake::try_again() {
+    const TimePoint now = Clock::now();
+    Earliest next;
+    for (OnWay& job : jobs_) {
+        if (!job.again) continue;
+        if (now < *job.again) {
+            next.add(*job.again);
+            continue;
+        }
+        job.again.reset();
+        if (job.stage == OnWay::Stage::looking) look(job);
+        if (job.stage == OnWay::Stage::moving) own(job);
+    }
+    again_.set(next.at());
+    move_waiting();
+}
+
+/// Its files are in the spool, or wait on the disk of the scratch folders: they stay there.
+void FilesIntake::give_up(Jobs::iterator job, ipc::JobError error) {
+    free_slot(*job);
+    files::Delivery delivery = std::move(job->delivery);
+    jobs_.erase(job);
+    parts_.keep(std::move(delivery), std::move(error));
+}
+
 void FilesIntake::free_slot(OnWay& job) {
     if (std::exchange(job.takes_slot, false)) parts_.change().collected(Clock::now(), job.delivery.number);
 }
@@ -251,9 +331,10 @@ void FilesIntake::refuse(Jobs::iterator job, ipc::JobError error) {
         if (!moved) fleet_->forget_folder(job->instance, job->delivery.job_id);
         parts_.change().not_collected(Clock::now(), number, std::move(error));
     } else {
+        if (!moved) fleet_->work_dirs().release(job->delivery.from);
         parts_.change().delivered(Clock::now(), number, jobs::Failed{std::move(error)});
     }
-    if (moved) parts_.spool.remove(job->delivery.folder);
+    if (moved || !job->takes_slot) parts_.spool.remove(job->delivery.folder);
     jobs_.erase(job);
 }
 
@@ -276,16 +357,19 @@ void FilesIntake::renumber(const jobs::RenumberDelivery& change) {
 
 void FilesIntake::drop(std::uint64_t number) {
     if (const auto left = found_.find(number); left != found_.end()) {
+        fleet_->work_dirs().release(left->second.from);
         parts_.spool.remove(left->second.folder);
         found_.erase(left);
     }
     for (auto job = jobs_.begin(); job != jobs_.end();) {
         const auto each = job++;
         if (each->delivery.number != number) continue;
-        if (each->stage == OnWay::Stage::moving || !each->takes_slot)
+        if (each->stage == OnWay::Stage::moving || !each->takes_slot) {
+            fleet_->work_dirs().release(each->delivery.from);
             parts_.spool.remove(each->delivery.folder);
-        else
+        } else {
             fleet_->forget_folder(each->instance, each->delivery.job_id);
+        }
         jobs_.erase(each);
     }
 }

@@ -6,17 +6,23 @@
 //   collect --> Spool::look, where they lie --> Ledger::record_delivery --> (room in the spool) --> WorkDirs::take, one
 //   rename --> Dispatcher::collected --> Spool::own --> `ready`
 //   over the border of two file systems: ... take, beside the scratch folders --> Spool::own, a copy --> collected, `ready`
-//   an earlier worker's: found, rescue --> resume --> Spool::own --> `ready`
+//   an earlier worker's: found, rescue --> resume --> (take) --> Spool::own --> `ready`
+//
+// Trouble that may pass (a full disk, no descriptors) ends no job: the step is tried again for files.deliver_timeout, and
+// what is in the spool then is kept.
 
+#include <boost/asio/any_io_executor.hpp>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <list>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "config/settings.h"
+#include "supervisor/base/alarm.h"
 #include "supervisor/base/lifetime.h"
 #include "supervisor/files/delivery.h"
 #include "supervisor/files/spool.h"
@@ -36,8 +42,11 @@ class FilesIntake {
         const jobs::Dispatcher& dispatcher;
         std::function<jobs::Dispatcher&()> change;  ///< the dispatcher, to tell it something
         std::function<void(files::Delivery)> ready;
+        std::function<void(files::Delivery, ipc::JobError)> keep;  ///< it fails, and its files stay
+        boost::asio::any_io_executor executor;
     };
-    explicit FilesIntake(Parts parts) : parts_(std::move(parts)) {}
+    explicit FilesIntake(Parts parts)
+        : parts_(std::move(parts)), again_(parts_.executor, [this] { try_again(); }) {}
     void connect(process::Fleet& fleet) { fleet_ = &fleet; }
 
     // ---- what an earlier process of the worker left; before scratch folders are cleaned
@@ -66,6 +75,8 @@ class FilesIntake {
         process::InstanceId instance;
         bool takes_slot = false;  ///< until its folder is moved
         enum class Stage { looking, recording, waiting, moving } stage = Stage::looking;
+        std::optional<TimePoint> again{};  ///< its step did not work, and is tried again then
+        std::optional<TimePoint> until{};  ///< since the first trouble: so long
     };
     using Jobs = std::list<OnWay>;  // the oldest first
 
@@ -73,14 +84,18 @@ class FilesIntake {
     Result<files::Delivery> delivery_of(jobs::CollectFiles& what,
                                         const std::vector<files::Destination>& to) const;
     bool move_noted(const files::Delivery& delivery);
+    void look(const OnWay& job);
     void looked(const std::string& folder, Result<std::vector<std::uint64_t>> sizes);
     void record(OnWay& job);
     void recorded(const std::string& folder, std::uint64_t number);
     bool has_room(const files::Delivery& delivery) const;
-    void move(Jobs::iterator job);
+    bool move(Jobs::iterator job);
     Result<> take(const files::Delivery& delivery);
     void own(OnWay& job);
     void owned(const std::string& folder, Result<std::vector<std::uint64_t>> sizes);
+    bool later(OnWay& job, const Error& why);
+    void try_again();
+    void give_up(Jobs::iterator job, ipc::JobError error);
     void free_slot(OnWay& job);
     void refuse(Jobs::iterator job, ipc::JobError error);
 
@@ -88,6 +103,7 @@ class FilesIntake {
     process::Fleet* fleet_ = nullptr;
     Jobs jobs_;
     std::map<std::uint64_t, files::Delivery> found_;  // until the Hub says that the job is ours
+    Alarm again_;
     Lifetime lifetime_;
 };
 

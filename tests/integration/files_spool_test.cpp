@@ -2,8 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 
 #include "tests/support/files_place.h"
@@ -175,20 +177,84 @@ TEST(FilesSpool, LittleRoomOnTheDiskStopsClaimsBeforeAnythingIsLost) {
     place.worker->stop_and_wait();
 }
 
-TEST(FilesSpool, AFullDiskCostsTheJobThatDoesNotFitAndNoOther) {
+TEST(FilesSpool, AFullDiskIsWaitedForAndNoRenderIsLost) {
     if (!has_namespaces()) GTEST_SKIP() << "needs root, or namespaces for everybody";
     FilesPlace place{
         {.files = "deliver = [\"results\"]\nmin_free = \"0\"\n", .launcher = with_disk("state/spool", "3m")}};
+    const int courier = place.pid_of("courier");
+    ASSERT_EQ(::kill(courier, SIGSTOP), 0);
+    std::vector<std::string> ids{place.client.submit("files", {{"mib", 2}})};
+    place.wait_delivering(ids.front());
+    ids.push_back(place.client.submit("files", {{"mib", 2}}));
+    place.worker->wait_log("its files cannot be taken now (");
+    ASSERT_EQ(::kill(courier, SIGCONT), 0);
+    for (const std::string& id : ids)
+        EXPECT_EQ(place.client.completed(id, Ms(60'000)).at("text").at("size"), 2 << 20);
+    EXPECT_EQ(place.count_runs(), 2);
+    place.wait_empty_spool();
+    EXPECT_TRUE(fs::is_empty(place.state() / "work" / "taken"));
+    place.worker->stop_and_wait();
+}
+
+TEST(FilesSpool, ASpoolThatCannotBeMadeIsWaitedForAlsoByTheNextWorker) {
+    FilesPlace place;
+    // There is no folder before the first job.
+    ASSERT_FALSE(fs::exists(place.spool()));
+    std::ofstream(place.spool()) << "no folder";
+    const std::string id = place.client.submit("files", Json::object());
+    place.worker->wait_log("its files cannot be taken now (");
+    place.kill_worker();
+    place.worker->start();
+    place.worker->wait_log("stay where they are for now");
+    fs::remove(place.spool());
+    EXPECT_EQ(place.client.completed(id, Ms(60'000)).at("text").at("sha256"), hello_sha256);
+    EXPECT_EQ(place.count_runs(), 1);
+    place.worker->stop_and_wait();
+}
+
+TEST(FilesSpool, WhatCouldNotBeTakenLeavesNoFolderBehind) {
+    FilesPlace place{{.files = "deliver = [\"results\"]\ndeliver_timeout = \"1s\"\n"}};
+    ASSERT_FALSE(fs::exists(place.spool()));
+    std::ofstream(place.spool()) << "no folder";
+    const std::string id = place.client.submit("files", Json::object());
+    EXPECT_THAT(place.client.failed(id), HasSubstr("cannot make the spool"));
+    place.worker->cli({"cancel", id});
+    EXPECT_TRUE(wait_until([&] { return fs::is_empty(place.state() / "work" / "files-0" / "jobs"); }));
+    fs::remove(place.spool());
+    EXPECT_EQ(place.client.completed(place.client.submit("files", Json::object())).at("text").at("sha256"),
+              hello_sha256);
+    place.worker->stop_and_wait();
+}
+
+TEST(FilesSpool, AFileSystemThatKnowsNoMoveWithoutReplacingIsAsGood) {
+    for (const int number : {EINVAL, ENOSYS}) {
+        FilesPlace place{{.launcher = {EMPROPS_DENY_CALLS,
+                                       std::to_string(SYS_renameat2) + ":" + std::to_string(number), "--"}}};
+        EXPECT_EQ(
+            place.client.completed(place.client.submit("files", Json::object())).at("text").at("sha256"),
+            hello_sha256);
+        EXPECT_EQ(place.count_runs(), 1);
+        place.worker->stop_and_wait();
+    }
+}
+
+TEST(FilesSpool, AFullDiskCostsTheJobThatDoesNotFitAndNoOther) {
+    if (!has_namespaces()) GTEST_SKIP() << "needs root, or namespaces for everybody";
+    FilesPlace place{{.files = "deliver = [\"results\"]\nmin_free = \"0\"\ndeliver_timeout = \"1s\"\n",
+                      .launcher = with_disk("state/spool", "3m")}};
     // The scratch folders are on another disk: what comes into the spool is copied.
     EXPECT_EQ(place.client.completed(place.client.submit("files", {{"mib", 2}})).at("text").at("size"),
               2 << 20);
     const std::string id = place.client.submit("files", {{"mib", 5}});
-    EXPECT_THAT(place.client.failed(id), AllOf(HasSubstr("out/a.txt"), HasSubstr("No space left on device")));
+    const std::string error = place.client.failed(id);
+    EXPECT_THAT(error, AllOf(HasSubstr("out/a.txt"), HasSubstr("No space left on device"),
+                             HasSubstr("They are kept in ")));
+    EXPECT_EQ(std::distance(fs::directory_iterator(place.state() / "work" / "taken"), {}), 1)
+        << "it is there for when there is room";
     place.worker->cli({"cancel", id});
     EXPECT_EQ(place.client.completed(place.client.submit("files", {{"mib", 2}})).at("text").at("size"),
               2 << 20)
         << "what did not fit takes no room";
-    EXPECT_TRUE(fs::is_empty(place.state() / "work" / "taken"));
     place.worker->stop_and_wait();
 }
 

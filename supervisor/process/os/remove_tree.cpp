@@ -10,6 +10,7 @@
 #include <cstring>
 #include <memory>
 
+#include "supervisor/process/os/rename_new.h"
 #include "supervisor/process/os/unique_fd.h"
 
 namespace emprops::process {
@@ -103,7 +104,7 @@ class Removal {
     bool lift(int at, const std::string& child) {
         for (;;) {
             const std::string fresh = ".lifted-" + std::to_string(++lifted_);
-            if (::renameat2(at, child.c_str(), top_, fresh.c_str(), RENAME_NOREPLACE) == 0) return true;
+            if (rename_new(at, child.c_str(), top_, fresh.c_str())) return true;
             if (errno != EEXIST) return false;
         }
     }

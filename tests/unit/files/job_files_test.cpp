@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -103,6 +104,23 @@ TEST_F(JobFilesTest, HostileNamesAreNamesAndNothingElse) {
         ASSERT_TRUE(look(name)) << name;
         EXPECT_EQ(*own(name), Sizes{5}) << name;
     }
+}
+
+TEST_F(JobFilesTest, AProcessWithoutDescriptorsIsNoFaultOfTheConnector) {
+    write("a");
+    const auto open = open_folder(folder);
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    const rlimit none{3, before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    const JobFiles files{{"a"}, {}};
+    const auto looked = look_at_files(open->get(), files), owned = own_files(open->get(), files);
+    const auto entered = open_folder(folder);
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    EXPECT_EQ(looked.error().code, "disk") << looked.error().message;
+    EXPECT_EQ(owned.error().code, "disk") << owned.error().message;
+    EXPECT_EQ(entered.error().code, "disk") << entered.error().message;
+    EXPECT_EQ(open_folder(dir / "none").error().code, "lost");
 }
 
 TEST_F(JobFilesTest, AFileWithASecondNameIsCopiedSoThatNobodyChangesItByThat) {
