@@ -184,7 +184,8 @@ void Forms::strip(const Order& order, const stores::OpenCargo& from, const GoOn&
             code, "\"" + order.name + "\" is not delivered: it is to go without its metadata, and " + why,
             retryable);
     };
-    auto copy = copy_nameless(from.descriptor(), from.size(), settings_.spool);
+    auto copy = copy_nameless(from.descriptor(), from.size(), settings_.spool, go_on);
+    if (!go_on()) return;
     if (!copy.ok()) fail("internal", copy.error().message, true);
     convert::Order wanted;
     wanted.strip = true;

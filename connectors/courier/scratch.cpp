@@ -14,7 +14,7 @@
 namespace emprops::courier {
 namespace {
 
-constexpr std::size_t piece_bytes = 1u << 30;
+constexpr std::size_t piece_bytes = 16u << 20;
 
 Error refused(const std::string& folder, int why) {
     return {"disk", "a file in " + folder + " cannot be written: " + std::strerror(why)};
@@ -33,12 +33,15 @@ Result<stores::Descriptor> make_nameless(const std::string& folder) {
     return file;
 }
 
-Result<stores::Descriptor> copy_nameless(int from, std::uint64_t size, const std::string& folder) {
+Result<stores::Descriptor> copy_nameless(int from, std::uint64_t size, const std::string& folder,
+                                         const std::function<bool()>& go_on) {
     auto made = make_nameless(folder);
     if (!made.ok()) return made;
     const int to = made->get();
     off_t done = 0;
+    const Error cancelled{"cancelled", "cancelled"};
     while (static_cast<std::uint64_t>(done) < size) {
+        if (!go_on()) return cancelled;
         off_t at = done;
         const auto moved = ::copy_file_range(from, &at, to, nullptr, piece_bytes, 0);
         if (moved < 0 && errno == EINTR) continue;
@@ -48,9 +51,12 @@ Result<stores::Descriptor> copy_nameless(int from, std::uint64_t size, const std
     if (static_cast<std::uint64_t>(done) == size) return made;
     // Another file system, an old kernel: what is left goes through memory.
     int why = EIO;
+    bool stopped = false;
     const auto copied =
         stores::read_file(from, static_cast<std::uint64_t>(done), size - static_cast<std::uint64_t>(done),
                           [&](std::string_view piece) {
+                              stopped = !go_on();
+                              if (stopped) return false;
                               while (!piece.empty()) {
                                   const auto wrote = ::write(to, piece.data(), piece.size());
                                   if (wrote < 0 && errno == EINTR) continue;
@@ -61,6 +67,7 @@ Result<stores::Descriptor> copy_nameless(int from, std::uint64_t size, const std
                               return true;
                           });
     if (copied.ok()) return made;
+    if (stopped) return cancelled;
     return copied.error().code == "cancelled" ? refused(folder, why) : Error{"disk", copied.error().message};
 }
 

@@ -86,10 +86,13 @@ Shares share_out(const std::vector<Destination>& all, const std::vector<const ip
     Shares shares;
     shares.of_files.resize(files.size());
     // One that asks for any file makes room for one that asks for the file that it has (augmenting paths).
+    std::vector<std::vector<std::size_t>> fit;
+    for (const Destination& each : all)
+        fit.push_back(candidates(each.match, files));  // patterns and names are the job's: once
     std::vector<bool> tried;
     const std::function<bool(std::size_t)> seat = [&](std::size_t which) {
         for (const bool free_only : {true, false}) {
-            for (const std::size_t file : candidates(all[which].match, files)) {
+            for (const std::size_t file : fit[which]) {
                 auto& holder = shares.of_files[file];
                 if (tried[file] || (free_only && holder)) continue;
                 tried[file] = true;
@@ -107,7 +110,7 @@ Shares share_out(const std::vector<Destination>& all, const std::vector<const ip
     }
     for (std::size_t i = 0; i < all.size(); ++i) {
         if (all[i].is_put()) continue;
-        for (const std::size_t file : candidates(all[i].match, files))
+        for (const std::size_t file : fit[i])
             if (!shares.of_files[file]) shares.of_files[file] = i;
     }
     return shares;

@@ -1,6 +1,7 @@
 #include "supervisor/files/outputs.h"
 
 #include <algorithm>
+#include <charconv>
 #include <initializer_list>
 #include <iterator>
 #include <utility>
@@ -239,12 +240,21 @@ Result<std::vector<Destination>> read_to(const Json& from, const Permits& permit
     return all;
 }
 
-/// Payloads have up to 100 MB: most of them are not read for what they do not hold.
-bool may_have(std::string_view payload, const std::string& key) {
-    return payload.find("\"" + key + "\"") != payload.npos || payload.find("\\u") != payload.npos;
-}
-
 }  // namespace
+
+bool may_have(std::string_view payload, const std::string& key) {
+    if (payload.find("\"" + key + "\"") != payload.npos) return true;
+    // One of its letters may be written as a number; those of other languages are, in each prompt that Python sends.
+    static constexpr std::string_view number = "\\u00";
+    for (std::size_t at = payload.find(number); at != payload.npos; at = payload.find(number, at + 1)) {
+        const std::string_view digits = payload.substr(at + number.size(), 2);
+        unsigned letter = 0;
+        const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), letter, 16);
+        if (read.ec == std::errc() && letter < 0x80 && key.find(static_cast<char>(letter)) != key.npos)
+            return true;
+    }
+    return false;
+}
 
 Permits permits_of(const config::Settings& settings) {
     Permits permits;

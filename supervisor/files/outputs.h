@@ -31,6 +31,10 @@ struct Outputs {
     std::vector<Destination> to;  ///< in the order of the payload
 };
 
+/// Payloads have up to 100 MB, and most of them are not read for what they do not hold. True: the text may name a member
+/// `key`, of small letters, however it is written.
+bool may_have(std::string_view payload, const std::string& key);
+
 /// `payload`: JSON text that a scan has found good. An error's code is invalid_payload, and its message names the member:
 /// "outputs.to[1].match.index is -1 ...". It never repeats the query of a URL.
 Result<Outputs> read_outputs(std::string_view payload, const Permits& permits);

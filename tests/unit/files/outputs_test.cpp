@@ -76,6 +76,14 @@ TEST_F(OutputsOfAJob, ANameIsTheSameHoweverItIsWritten) {
     EXPECT_EQ(read_one->to.size(), 1u) << "its connector would read it, too";
 }
 
+TEST_F(OutputsOfAJob, APromptInAnotherLanguageIsNotReadForThem) {
+    EXPECT_TRUE(may_have(R"({"outputs":{}})", "outputs"));
+    EXPECT_TRUE(may_have(R"({"x":1,"output\u0073":{}})", "outputs"));
+    EXPECT_TRUE(may_have(R"({"\u006Fut\u0070uts":{}})", "outputs"));
+    EXPECT_FALSE(may_have(R"({"prompt":"\u4e2d\u6587 caf\u00e9 \u0022 \u00"})", "outputs"));
+    EXPECT_FALSE(may_have(R"({"prompt":"\u00)", "outputs"));
+}
+
 TEST_F(OutputsOfAJob, WhatCannotBeRightIsNamed) {
     const std::string put = R"({"put":"https://a.example.com/x")";
     const std::pair<std::string, std::string> cases[] = {
