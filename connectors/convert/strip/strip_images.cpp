@@ -22,6 +22,50 @@ std::size_t blocks_end(Bytes file, std::size_t at) {
     return 0;
 }
 
+/// What begins with a "<": a tag, a comment, a section that is no markup, an instruction.
+struct Markup {
+    std::size_t end = std::string_view::npos;  ///< npos: it has none
+    bool is_comment = false;
+    bool opens = false, closes = false;  ///< a "metadata", of whatever name space; both: <metadata/>
+};
+
+Markup markup_at(std::string_view all, std::size_t at) {
+    Markup found;
+    const std::string_view rest = all.substr(at);
+    const auto ends_with = [&](std::string_view mark) {
+        const auto where = all.find(mark, at);
+        found.end = where == std::string_view::npos ? where : where + mark.size();
+    };
+    found.is_comment = rest.starts_with("<!--");
+    if (found.is_comment) {
+        ends_with("-->");
+    } else if (rest.starts_with("<![CDATA[")) {
+        ends_with("]]>");
+    } else if (rest.starts_with("<?")) {
+        ends_with("?>");
+    } else if (rest.starts_with("<!")) {
+        ends_with(">");
+    } else {
+        // The values of a tag may hold what looks like its end.
+        std::size_t end = all.find_first_of("\"'>", at);
+        while (end != std::string_view::npos && all[end] != '>') {
+            end = all.find(all[end], end + 1);
+            if (end != std::string_view::npos) end = all.find_first_of("\"'>", end + 1);
+        }
+        if (end == std::string_view::npos) return found;
+        found.end = end + 1;
+        const std::string_view tag = all.substr(at + 1, end - at - 1);
+        const bool is_end = tag.starts_with("/");
+        std::string_view name = tag.substr(is_end ? 1 : 0);
+        name = name.substr(0, name.find_first_of(" \t\r\n/"));
+        name.remove_prefix(name.find(':') == std::string_view::npos ? 0 : name.find(':') + 1);
+        if (name != "metadata") return found;
+        found.opens = !is_end;
+        found.closes = is_end || tag.ends_with("/");
+    }
+    return found;
+}
+
 }  // namespace
 
 Stripped png(Bytes file) {
@@ -140,43 +184,20 @@ Stripped webp(Bytes file) {
 Stripped svg(Bytes file) {
     const std::string_view all = text(file, 0, file.size());
     Keeper out(file);
-    const auto end_of = [&](std::size_t at, std::string_view mark) {
-        const auto found = all.find(mark, at);
-        return found == std::string_view::npos ? found : found + mark.size();
-    };
-    std::size_t at = 0;
-    while (at < all.size()) {
+    std::size_t depth = 0;  // of elements "metadata" around us
+    for (std::size_t at = 0; at < all.size();) {
         const std::size_t next = std::min(all.find('<', at), all.size());
-        out.keep(at, next - at);
+        if (depth == 0) out.keep(at, next - at);
         at = next;
         if (at == all.size()) break;
-        if (all.substr(at, 4) == "<!--") {
-            at = end_of(at, "-->");
-            if (at == std::string_view::npos) return broken("SVG");
-            continue;
-        }
-        std::size_t end = end_of(at, all.substr(at, 9) == "<![CDATA[" ? "]]>" : ">");
-        if (end == std::string_view::npos) return broken("SVG");
-        std::string_view name =
-            all.substr(at + 1, std::min(all.find_first_of(" \t\r\n/>", at + 1), end) - at - 1);
-        name.remove_prefix(name.find(':') == std::string_view::npos ? 0 : name.find(':') + 1);
-        if (name != "metadata") {
-            out.keep(at, end - at);
-            at = end;
-            continue;
-        }
-        // Its text may hold what looks like its end.
-        while (all[end - 2] != '/') {
-            const std::size_t tag = all.find('<', end);
-            if (tag == std::string_view::npos) return broken("SVG");
-            const bool data = all.substr(tag, 9) == "<![CDATA[";
-            end = end_of(tag, data ? "]]>" : ">");
-            if (end == std::string_view::npos) return broken("SVG");
-            const std::string_view closing = all.substr(tag, end - tag);
-            if (closing.substr(0, 2) == "</" && closing.find("metadata") != std::string_view::npos) break;
-        }
-        at = end;
+        const Markup markup = markup_at(all, at);
+        if (markup.end == std::string_view::npos) return broken("SVG");
+        if (markup.opens) ++depth;
+        if (depth == 0 && !markup.is_comment) out.keep(at, markup.end - at);
+        if (markup.closes && depth > 0) --depth;
+        at = markup.end;
     }
+    if (depth > 0) return broken("SVG");
     return out.size();
 }
 

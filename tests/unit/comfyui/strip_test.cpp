@@ -101,6 +101,19 @@ TEST(Strip, AnSvgLosesItsMetadataWhateverStandsInIt) {
     EXPECT_EQ(stripped("<svg><metadata>", "a.svg").front(), '!');
 }
 
+TEST(Strip, AnSvgsMetadataGoWithTheirChildren) {
+    for (const std::string inside :
+         {"<rdf:RDF><dc:type rdf:resource=\"x\"/><dc:title>a secret</dc:title></rdf:RDF>",
+          "<metadata>a</metadata>a secret<m:metadata/>", "<!-- </metadata> -->a secret",
+          "<?xpacket </metadata> ?>a secret", "<a b='</metadata>'/>a secret",
+          "<metadatas/></a:metadatas>a secret"}) {
+        EXPECT_EQ(stripped("<svg><metadata id=\"/>\">" + inside + "</metadata\n><g/></svg>", "a.svg"),
+                  "<svg><g/></svg>")
+            << inside;
+    }
+    EXPECT_EQ(stripped("<svg><metadata><metadata></metadata></svg>", "a.svg").front(), '!');
+}
+
 TEST(Strip, AFlacsCommentsBecomePaddingOfTheSameLength) {
     const auto block = [](int type, const std::string& data) {
         return big(type, 1) + big(data.size(), 3) + data;
