@@ -1,8 +1,10 @@
 // The courier as the supervisor starts it: files to stores in their order, again where that may help, and what it says.
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -305,6 +307,61 @@ TEST_F(LargeUpload, WhatWasBegunIsTakenBackAlsoWhenTheFileGoesElsewhereNow) {
     courier->deliver("elsewhere", elsewhere);
     ASSERT_EQ(courier->outcome("elsewhere")["type"], "result");
     EXPECT_THAT(server.open_uploads(), IsEmpty());
+}
+
+TEST(Courier, OthersOfItsUserDoNotSeeItsMemoryAndItsSupervisorSeesHowLargeItIs) {
+    // Root may read everything: be somebody else, if we are root.
+    const auto sees = [](int pid, const std::string& what) {
+        const std::string file = "/proc/" + std::to_string(pid) + "/" + what;
+        const pid_t reader = ::fork();
+        if (reader == 0) {
+            const int opened = ::open(file.c_str(), O_RDONLY);
+            char byte = 0;
+            ::_exit(opened >= 0 && (what == "mem" || ::read(opened, &byte, 1) == 1) ? 0 : 1);
+        }
+        int status = 0;
+        ::waitpid(reader, &status, 0);
+        return status == 0;
+    };
+    // Opened before: the folder may be root's only.
+    const int program = ::open(EMPROPS_BIN_DIR "/emprops-connector-courier", O_RDONLY | O_CLOEXEC);
+    ASSERT_GE(program, 0);
+    const pid_t supervisor = ::fork();
+    if (supervisor == 0) {
+        ::alarm(60);
+        if (::geteuid() == 0 && ::setresuid(65534, 65534, 65534) != 0) ::_exit(9);
+        int in[2];
+        int out[2];
+        if (::pipe(in) != 0 || ::pipe(out) != 0) ::_exit(9);
+        const pid_t courier = ::fork();
+        if (courier == 0) {
+            ::dup2(in[0], STDIN_FILENO);
+            ::dup2(out[1], STDOUT_FILENO);
+            ::setenv("EMPROPS_CONNECTOR", "1", 1);
+            char name[] = "courier";
+            char* const words[] = {name, nullptr};
+            ::fexecve(program, words, environ);
+            ::_exit(9);
+        }
+        ::close(out[1]);
+        // It has said something: it is past the first lines of its main().
+        const std::string hello = R"({"type":"hello","protocol_versions":[1],"settings":{"spool":"/tmp"}})"
+                                  "\n";
+        char byte = 0;
+        if (::write(in[1], hello.data(), hello.size()) < 0 || ::read(out[0], &byte, 1) != 1) ::_exit(8);
+        int wrong = 0;
+        for (const char* secret : {"mem", "environ"})
+            wrong += sees(courier, secret) ? 1 : 0;
+        for (const char* figure : {"stat", "statm", "cmdline", "status"})
+            wrong += sees(courier, figure) ? 0 : 16;
+        ::kill(courier, SIGKILL);
+        ::_exit(wrong);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(supervisor, &status, 0), supervisor);
+    ASSERT_TRUE(WIFEXITED(status));
+    EXPECT_EQ(WEXITSTATUS(status), 0)
+        << "8, 9: not started; 1, 2: secrets; 16 and more: figures that are missing";
 }
 
 TEST(Courier, SettingsAreCheckedWithoutAJob) {
