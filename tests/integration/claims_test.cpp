@@ -75,7 +75,7 @@ struct Claimed : testing::TestWithParam<const char*>, Shipment {
             return make_azure(azure, words, road(claim));
         }
         S3Settings s3;
-        s3.endpoint = server.endpoint();
+        s3.endpoint = endpoint();
         s3.bucket = "results";
         s3.access_key = "AK";
         s3.secret_key = "secret";
@@ -84,6 +84,7 @@ struct Claimed : testing::TestWithParam<const char*>, Shipment {
         const bool parts = std::string(GetParam()) == "s3 in parts";
         return make_s3(s3, words, road(claim), parts ? S3Limits{10, 8, 1000} : S3Limits());
     }
+    virtual std::string endpoint() const { return server.endpoint(); }
     bool in_parts() const { return std::string(GetParam()) == "s3 in parts"; }
     const char* method() const { return in_parts() ? "POST" : "PUT"; }
     const char* last_request() const { return in_parts() ? "uploadId" : ""; }
@@ -183,6 +184,44 @@ TEST_P(Claimed, WhereNobodySaysWhatIsThereNothingIsWritten) {
     EXPECT_TRUE(std::get<Setback>(store()->bring(cargo)).passing);
 }
 
+TEST_P(Claimed, WhereNobodySaysTheRightsThatAreMissingAreNamed) {
+    server.fail({"HEAD", "", Kind::answer, 403, "", 1});
+    EXPECT_THAT(std::get<Setback>(store()->bring(cargo)).message, HasSubstr("s3:ListBucket"));
+}
+
+/// Through a proxy that is the double: Amazon by its name.
+struct ClaimedAtAmazon : Claimed {
+    ClaimedAtAmazon() {
+        ::setenv("http_proxy", server.endpoint().c_str(), 1);
+        server.fail({"HEAD", "", Kind::answer, 403, "", 100});
+    }
+    ~ClaimedAtAmazon() override { ::unsetenv("http_proxy"); }
+    std::string endpoint() const override { return "http://s3.eu-central-1.amazonaws.com"; }
+};
+
+TEST_P(ClaimedAtAmazon, WhatMayNotBeSeenIsMadeOnCondition) {
+    const auto outcome = store()->bring(cargo);
+    ASSERT_TRUE(std::holds_alternative<Placed>(outcome)) << std::get<Setback>(outcome).message;
+    EXPECT_EQ(server.object(target)->body, content);
+}
+
+TEST_P(ClaimedAtAmazon, AndNothingIsReplacedNorAskedForAgain) {
+    there_is("theirs", "theirs");
+    const auto setback = std::get<Setback>(store()->bring(cargo));
+    EXPECT_FALSE(setback.passing);
+    EXPECT_THAT(setback.message, HasSubstr("s3:ListBucket"));
+    EXPECT_EQ(server.object(target)->body, "theirs");
+}
+
+TEST_P(ClaimedAtAmazon, WithoutTheConditionNothingIsWritten) {
+    for (const char* code : {"NotImplemented", "InvalidArgument"}) {
+        server.fail({method(), last_request(), Kind::answer, 400,
+                     "<Error><Code>" + std::string(code) + "</Code></Error>"});
+        EXPECT_FALSE(std::get<Setback>(store()->bring(cargo)).passing);
+        EXPECT_THAT(server.object_names(), IsEmpty());
+    }
+}
+
 TEST_P(Claimed, WithoutAClaimNobodyIsAsked) {
     there_is("old", "theirs");
     ASSERT_TRUE(std::holds_alternative<Placed>(store("")->bring(cargo)));
@@ -214,6 +253,7 @@ TEST_P(ClaimedUnknown, OneThatCallsItAWrongArgumentEither) {
 const auto kinds = testing::Values("s3", "s3 in parts", "azure");
 INSTANTIATE_TEST_SUITE_P(Kinds, Claimed, kinds);
 INSTANTIATE_TEST_SUITE_P(Kinds, ClaimedIgnored, kinds);
+INSTANTIATE_TEST_SUITE_P(Kinds, ClaimedAtAmazon, testing::Values("s3", "s3 in parts"));
 INSTANTIATE_TEST_SUITE_P(Kinds, ClaimedUnknown, testing::Values("s3", "s3 in parts"));
 
 // ---- URLs of jobs

@@ -135,7 +135,9 @@ struct S3Double::Impl {
     }
 
     static SignedRequest seen_of(const http::request<http::string_body>& request) {
-        const std::string target(request.target());
+        std::string target(request.target());
+        // As a proxy gets it: with the host.
+        if (target.starts_with("http://")) target.erase(0, target.find('/', 7));
         const auto query_at = std::min(target.find('?'), target.size());
         SignedRequest seen{std::string(request.method_string()),
                            target.substr(0, query_at),

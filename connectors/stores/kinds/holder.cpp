@@ -1,14 +1,32 @@
 #include "connectors/stores/kinds/holder.h"
 
 #include "connectors/stores/http/meaning.h"
+#include "connectors/stores/http/url.h"
+#include "ipc/text/values.h"
 
 namespace emprops::stores {
+
+namespace {
+constexpr const char* rights_to_look =
+    "; whether something is there under a job's key can be seen with the rights to read and to list (s3:GetObject, "
+    "s3:ListBucket)";
+}  // namespace
+
+bool keeps_the_condition(const std::string& url) {
+    const auto parsed = parse_url(url);
+    if (!parsed.ok()) return false;
+    const std::string host = text::lower(parsed->host);
+    return host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn");
+}
 
 std::variant<Holder, Setback> holder_of(const HttpAnswer& answer, const HttpRequest& head,
                                         const Uploads& uploads, const Cargo& cargo, const Notes& notes) {
     const auto* response = std::get_if<HttpResponse>(&answer);
     if (response == nullptr || (response->status != 200 && response->status != 404)) {
+        const bool denied = response != nullptr && response->status == 403;
+        if (denied && keeps_the_condition(head.url)) return Holder::unseen;
         auto failed = judge(answer, head, uploads, cargo);
+        if (failed && denied) failed->message += rights_to_look;
         if (failed) return std::move(*failed);
         return Setback{
             cannot_store(uploads, cargo, head.url,
@@ -30,6 +48,12 @@ std::variant<Holder, Setback> holder_of(const HttpAnswer& answer, const HttpRequ
 bool is_taken(const HttpAnswer& answer) {
     const auto* response = std::get_if<HttpResponse>(&answer);
     return response != nullptr && (response->status == 412 || response->status == 409);
+}
+
+void is_taken_after(Holder looked, const HttpAnswer& answer, Setback& failed) {
+    const auto* response = std::get_if<HttpResponse>(&answer);
+    failed.passing = looked != Holder::unseen || response == nullptr || response->status != 412;
+    if (!failed.passing) failed.message += rights_to_look;
 }
 
 bool knows_no_condition(const HttpAnswer& answer) {

@@ -29,13 +29,15 @@ class S3 : public Store {
   private:
     /// In one request. What has an answer that was lost is looked for.
     std::optional<Setback> put(const std::string& key, const Cargo& cargo) {
-        bool on_condition = false;
+        Holder looked = Holder::us;
         if (!road_.claim.empty()) {
             auto holder = bucket_.holder(key, cargo);
             if (auto* failed = std::get_if<Setback>(&holder)) return std::move(*failed);
-            if (std::get<Holder>(holder) == Holder::done) return {};
-            on_condition = std::get<Holder>(holder) == Holder::nobody && !knows_no_condition_;
+            looked = std::get<Holder>(holder);
+            if (looked == Holder::done) return {};
         }
+        const bool unseen = looked == Holder::unseen;
+        const bool on_condition = unseen || (looked == Holder::nobody && !knows_no_condition_);
         auto headers = bucket_.notes(cargo);
         if (on_condition) headers[condition_header] = "*";
         auto put = bucket_.request({"PUT", key, {}, std::move(headers), cargo.sha256});
@@ -45,12 +47,11 @@ class S3 : public Store {
         auto failed = judge(answer, *put, uploads_, cargo);
         if (!failed || road_.cancelled()) return failed;
         if (is_lost(answer) && bucket_.has(key, cargo).value_or(false)) return {};
-        if (on_condition && knows_no_condition(answer)) {
+        if (on_condition && !unseen && knows_no_condition(answer)) {
             knows_no_condition_ = true;
             return this->put(key, cargo);
         }
-        // Somebody was faster: the next look says who.
-        if (on_condition && is_taken(answer)) failed->passing = true;
+        if (on_condition && is_taken(answer)) is_taken_after(looked, answer, *failed);
         return failed;
     }
 

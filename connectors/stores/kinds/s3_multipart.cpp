@@ -80,7 +80,7 @@ std::optional<Setback> S3Multipart::bring(const std::string& key, const Cargo& c
     cargo_ = &cargo;
     key_ = key;
     if (auto failed = look()) return failed;
-    if (done_) {
+    if (looked_ == Holder::done) {
         give_up();
         return {};
     }
@@ -100,8 +100,7 @@ std::optional<Setback> S3Multipart::look() {
     if (uploads_.road.claim.empty()) return {};
     auto holder = bucket_.holder(key_, *cargo_);
     if (auto* failed = std::get_if<Setback>(&holder)) return std::move(*failed);
-    done_ = std::get<Holder>(holder) == Holder::done;
-    on_condition_ = std::get<Holder>(holder) == Holder::nobody;
+    looked_ = std::get<Holder>(holder);
     return {};
 }
 
@@ -171,11 +170,12 @@ std::optional<Setback> S3Multipart::complete() {
     const std::string body = completion(etags_);
     HttpAnswer answer;
     std::map<std::string, std::string> headers{{"content-type", "application/xml"}};
-    const bool on_condition = on_condition_ && !knows_no_condition_;
+    const bool unseen = looked_ == Holder::unseen;
+    const bool on_condition = unseen || (looked_ == Holder::nobody && !knows_no_condition_);
     if (on_condition) headers[condition_header] = "*";
     auto failed =
         ask({"POST", key_, {{"uploadId", id_}}, std::move(headers), sha256_hex(body)}, body, answer);
-    if (failed && on_condition && knows_no_condition(answer)) {
+    if (failed && on_condition && !unseen && knows_no_condition(answer)) {
         knows_no_condition_ = true;
         return complete();
     }
@@ -190,8 +190,7 @@ std::optional<Setback> S3Multipart::complete() {
     }
     if (!failed || uploads_.road.cancelled()) return failed;
     const bool gone = response != nullptr && xml_element(response->body, "Code") == "NoSuchUpload";
-    // Somebody was faster: the next look says who.
-    if (on_condition && is_taken(answer)) failed->passing = true;
+    if (on_condition && is_taken(answer)) is_taken_after(looked_, answer, *failed);
     if ((failed->passing || gone) && bucket_.has(key_, *cargo_).value_or(false)) return {};
     return forget_if_gone(answer, std::move(failed));
 }

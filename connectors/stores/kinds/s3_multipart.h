@@ -54,8 +54,7 @@ class S3Multipart {
     std::uint64_t part_ = 0;
     std::vector<std::string> etags_;
     bool to_sweep_;
-    bool on_condition_ = false;  // nobody had the key when we looked
-    bool done_ = false;          // the very file is there already
+    Holder looked_ = Holder::us;  // who had the key; without a claim it is ours
     bool knows_no_condition_ = false;
 };
 
