@@ -21,6 +21,8 @@ constexpr std::size_t longest_order = 64 * 1024;
 /// For a picture of most_pixels: decoded, made smaller, encoded.
 constexpr std::uint64_t memory_bytes = 2ull << 30;
 constexpr std::uint64_t most_picture_bytes = 1ull << 30;
+/// A file that a command writes: so many times its input, and this.
+constexpr std::uint64_t command_factor = 4, command_spare_bytes = 1ull << 30;
 
 std::string read_all(int descriptor) {
     std::string text;
@@ -82,11 +84,21 @@ int become(const Order& order) {
         const std::string note = "emprops-convert: " + gone.error().message + "; the command keeps it\n";
         (void)!::write(STDERR_FILENO, note.data(), note.size());
     }
-    if (const Result<> set = set_command_limits(order.seconds); !set) {
-        const std::string text = set.error().message + "\n";
-        (void)!::write(reply_out, text.data(), text.size());
+    const auto refuse = [](const std::string& why) {
+        (void)!::write(reply_out, (why + "\n").data(), why.size() + 1);
         return not_started;
-    }
+    };
+    struct stat about {};
+    if (::fstat(file_in, &about) != 0)
+        return refuse(std::string("the file cannot be read: ") + std::strerror(errno));
+    const auto most = command_factor * static_cast<std::uint64_t>(about.st_size) + command_spare_bytes;
+    if (const Result<> set = set_command_limits(order.seconds, most); !set)
+        return refuse(set.error().message);
+    // To the very file that was looked at, whatever has its name by now. By our number, not "self": the command's own
+    // children do not always inherit the descriptor.
+    const std::string file = "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(file_in);
+    if (::symlink(file.c_str(), order.link.c_str()) != 0)
+        return refuse(std::string("{in} cannot be made: ") + std::strerror(errno));
     std::vector<char*> words;
     for (const std::string& word : order.command)
         words.push_back(const_cast<char*>(word.c_str()));
@@ -95,9 +107,7 @@ int become(const Order& order) {
     ::dup2(nothing, STDIN_FILENO);
     ::dup2(reply_out, STDERR_FILENO);
     ::execvp(words[0], words.data());
-    const std::string text = "\"" + order.command[0] + "\" cannot be started: " + std::strerror(errno) + "\n";
-    (void)!::write(reply_out, text.data(), text.size());
-    return not_started;
+    return refuse("\"" + order.command[0] + "\" cannot be started: " + std::strerror(errno));
 }
 
 }  // namespace

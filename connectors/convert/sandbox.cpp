@@ -103,7 +103,8 @@ Result<> set_limits(const Limits& limits) {
     return limit(RLIMIT_NOFILE, 0, "open files");
 }
 
-Result<> set_command_limits(std::uint64_t cpu_seconds) {
+Result<> set_command_limits(std::uint64_t cpu_seconds, std::uint64_t file_bytes) {
+    if (Result<> set = limit(RLIMIT_FSIZE, file_bytes, "the size of files"); !set) return set;
     if (Result<> set = limit(RLIMIT_DATA, most_command_memory, "memory"); !set) return set;
     return limit(RLIMIT_CPU, cpu_seconds, "time of the processor");
 }

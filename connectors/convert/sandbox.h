@@ -22,7 +22,7 @@ Result<> become_harmless();
 /// For one that works on descriptors which it has: no new ones, no processes. Error: the limit that could not be set.
 Result<> set_limits(const Limits& limits);
 /// What an operator's command gets: it may open files and start threads.
-Result<> set_command_limits(std::uint64_t cpu_seconds);
+Result<> set_command_limits(std::uint64_t cpu_seconds, std::uint64_t file_bytes);
 
 /// From here on it reads, writes, seeks, asks for memory and ends; every other call is refused (EPERM). Error: this
 /// kernel or container has no such filter, and the limits are all that there is.

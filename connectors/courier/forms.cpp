@@ -99,7 +99,7 @@ Form Forms::make(const Order& order, const stores::OpenCargo& original, const st
     const bool video = order.convert.video && order.is_of("video/");
     if (order.unconverted.empty() && original.size() > order.convert.if_larger_than.value_or(0)) {
         if (image) convert_image(order, original, go_on, form);
-        if (video) convert_video(order, work_dir, go_on, form);
+        if (video) convert_video(order, original, work_dir, go_on, form);
         if (form.file) form.converted_from = Json{{"mime_type", order.mime_type}, {"size", original.size()}};
     } else if (!order.unconverted.empty() && (image || video)) {
         form.note = left_because(order.unconverted);
@@ -133,7 +133,8 @@ void Forms::convert_image(const Order& order, const stores::OpenCargo& original,
     if (!order.convert.image->format.empty()) form.mime_type = "image/" + order.convert.image->format;
 }
 
-void Forms::convert_video(const Order& order, const std::string& work_dir, const GoOn& go_on, Form& form) {
+void Forms::convert_video(const Order& order, const stores::OpenCargo& original, const std::string& work_dir,
+                          const GoOn& go_on, Form& form) {
     const auto known = settings_.known_commands.find(*order.convert.video);
     const auto leave = [&](const std::string& why) {
         form.note = left_because("[files.commands." + *order.convert.video + "] " + why);
@@ -144,8 +145,6 @@ void Forms::convert_video(const Order& order, const std::string& work_dir, const
     if (!scratch.ok()) return leave("has no folder to work in (disk full?)");
     const std::string result = "out." + command.extension;
     const std::string in = scratch.path() + "/in" + extension_of(order.name);
-    const std::string from = settings_.spool + "/" + order.path;
-    if (::symlink(from.c_str(), in.c_str()) != 0) return leave("has no folder to work in (disk full?)");
 
     convert::Order wanted;
     for (const std::string& word : command.command)
@@ -155,8 +154,10 @@ void Forms::convert_video(const Order& order, const std::string& work_dir, const
         static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::seconds>(command.timeout).count()) *
         std::max(1u, std::thread::hardware_concurrency());
     wanted.parent = ::getpid();
+    wanted.link = in;
     convert::ChildOptions options;
     options.command = {settings_.converter};
+    options.descriptors = {original.descriptor()};
     options.environment = {path_variable, "HOME=" + scratch.path(), "TMPDIR=" + scratch.path(),
                            "LANG=C.UTF-8"};
     // By this one the worker finds what is left behind when we are killed.

@@ -46,7 +46,8 @@ class Forms {
     class Turn;
 
     void convert_image(const Order& order, const stores::OpenCargo& original, const GoOn& go_on, Form& form);
-    void convert_video(const Order& order, const std::string& work_dir, const GoOn& go_on, Form& form);
+    void convert_video(const Order& order, const stores::OpenCargo& original, const std::string& work_dir,
+                       const GoOn& go_on, Form& form);
     void strip(const Order& order, const stores::OpenCargo& from, const GoOn& go_on, Form& form);
     convert::Reply ask(convert::Order order, std::vector<int> descriptors, const GoOn& go_on);
     void warn_once(const std::string& what);

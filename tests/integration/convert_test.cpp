@@ -233,6 +233,16 @@ TEST_F(ConvertTest, AVideoGoesThroughTheOperatorsCommand) {
     }));
 }
 
+TEST_F(ConvertTest, ACommandGetsTheFileThatWasLookedAtAndWritesNoneThatFillsTheDisk) {
+    // By its descriptor, not by a name that may lead elsewhere by now; programs that it starts may have none of it.
+    start(
+        command("target=$(readlink \"$1\"); "
+                "(exec 3<&-; cat \"$1\") > \"$2\"; echo \"$target\" >> \"$2\"; ulimit -f >> \"$2\""));
+    const Json outcome = deliver("film.webm", "film ", by_command);
+    ASSERT_EQ(outcome["type"], "result") << outcome;
+    EXPECT_THAT(delivered(outcome), testing::MatchesRegex("film /proc/[0-9]+/fd/3\n[0-9]+\n"));
+}
+
 /// As a command would have it.
 bool may_leave_the_network() {
     const pid_t child = ::fork();

@@ -20,6 +20,7 @@ std::string text_of(const Order& order) {
     out["strip"] = order.strip;
     out["name"] = order.name;
     out["command"] = order.command;
+    out["link"] = order.link;
     out["seconds"] = order.seconds;
     out["parent"] = order.parent;
     return ipc::dump(out);
@@ -39,6 +40,7 @@ Result<Order> read_order(const std::string& text) {
         order.strip = from.at("strip").get<bool>();
         order.name = from.at("name").get<std::string>();
         order.command = from.at("command").get<std::vector<std::string>>();
+        order.link = from.at("link").get<std::string>();
         order.seconds = from.at("seconds").get<std::uint64_t>();
         order.parent = from.at("parent").get<std::int64_t>();
         return order;

@@ -21,6 +21,7 @@ struct Order {
     bool strip = false;                     ///< the file without its metadata, not encoded anew
     std::string name{};                     ///< of the file, for strip: tells formats apart that have no mark
     std::vector<std::string> command{};     ///< to become this program, without network
+    std::string link{};                     ///< for it: becomes a link to the file
     std::uint64_t seconds = 0;              ///< of one processor
     std::int64_t parent = 0;                ///< process id of the courier
 };

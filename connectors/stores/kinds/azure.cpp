@@ -94,7 +94,7 @@ class Azure : public Store {
                                                   const Cargo& cargo) const {
         headers[azure_notes.hash] = cargo.sha256;
         if (!road_.claim.empty()) headers[azure_notes.claim] = road_.claim;
-        if (holder_ == Holder::nobody) headers[condition_header] = "*";
+        if (holder_ != Holder::us) headers[condition_header] = "*";
         return headers;
     }
 
