@@ -141,7 +141,18 @@ Json to_json(const ConvertWish& wish) {
 
 ConvertWish merged(const ConvertWish& nearer, const ConvertWish& general) {
     ConvertWish wish = nearer;
-    if (!wish.image) wish.image = general.image;
+    if (!wish.image) {
+        wish.image = general.image;
+    } else if (general.image) {
+        ImageWish& image = *wish.image;
+        const ImageWish& other = *general.image;
+        // A quality is that of its format.
+        if (!image.quality && (image.format.empty() || image.format == other.format))
+            image.quality = other.quality;
+        if (image.format.empty()) image.format = other.format;
+        if (!image.max_side) image.max_side = other.max_side;
+        if (!image.keep_metadata) image.keep_metadata = other.keep_metadata;
+    }
     if (!wish.video) wish.video = general.video;
     if (!wish.if_larger_than) wish.if_larger_than = general.if_larger_than;
     return wish;

@@ -33,7 +33,8 @@ struct ConvertWish {
 Result<ConvertWish> read_convert_wish(const nlohmann::json& given, const std::string& where);
 nlohmann::json to_json(const ConvertWish& wish);
 
-/// What `nearer` says of pictures, of videos and of sizes wins over `general`, each of the three as a whole.
+/// What `nearer` says wins over `general`, member by member, also of a picture: whoever names a size only does not bring
+/// back the metadata that `general` takes out. A quality stays with its format.
 ConvertWish merged(const ConvertWish& nearer, const ConvertWish& general);
 
 /// "picture.png" in the format "jpeg": "picture.jpg"; unchanged where it says that format already, or without one.
