@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "config/conversions.h"
 #include "config/fields.h"
 #include "config/files.h"
 #include "config/stores.h"
@@ -60,6 +61,7 @@ class Checker {
             service(connector);
         }
         stores();
+        conversions();
         service_ports();
     }
 
@@ -249,6 +251,21 @@ class Checker {
                             "], to which nothing is delivered by itself: name it in files.deliver or in a "
                             "connector's `deliver`");
         }
+    }
+
+    /// What may stand in a command's table is the courier's to judge, too.
+    void conversions() {
+        const auto look = [&](const std::string& key, const nlohmann::json& table) {
+            if (const Result<> fine = check_convert(table, key, settings_.files); !fine)
+                loaded_.problems.push_back({Severity::error, where(key), fine.error().message});
+        };
+        look("files.convert", settings_.files.convert);
+        for (const ConnectorSettings& connector : settings_.connectors)
+            look(full_key(connector, "convert"), connector.convert);
+        for (const auto& [name, table] : settings_.files.commands.items())
+            if (!table.is_object())
+                error("files.commands",
+                      "holds tables: write [files.commands." + name + "] and its keys below");
     }
 
     void check(const ConnectorSettings& connector) {

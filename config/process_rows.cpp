@@ -177,6 +177,9 @@ Rows<ConnectorSettings> connector_rows() {
             .within(1, 1000),
         row(&C::deliver, "deliver",
             "Stores for the files of its results, in the order in which they are tried; empty: [files] deliver."),
+        row(&C::convert, "convert",
+            "In which form its files are delivered; as [files.convert], and before it.")
+            .without_variable(),
         row(&C::working_dir, "working_dir", "Working directory; empty: its scratch folder."),
         row(&C::settings, "settings", "Table that the connector gets in `hello.settings`.")
             .without_variable(),

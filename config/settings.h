@@ -225,6 +225,8 @@ struct FilesSettings {
     std::uint32_t spool_max_jobs = 64;
     Bytes min_free = 256 * MiB;
     std::uint32_t at_once = 4;
+    nlohmann::json convert = nlohmann::json::object();
+    nlohmann::json commands = nlohmann::json::object();
 };
 
 struct ControlSettings {
@@ -243,6 +245,7 @@ struct ConnectorSettings {
     std::vector<std::string> job_types;
     std::optional<std::uint32_t> concurrency;
     std::vector<std::string> deliver;
+    nlohmann::json convert = nlohmann::json::object();
     std::filesystem::path working_dir;
     nlohmann::json settings = nlohmann::json::object();
     /// The child's environment as configured ("{instance}" is replaced), without the base list.

@@ -194,6 +194,15 @@ Rows<FilesSettings> files_rows() {
             "mind.")
             .seldom(),
         row(&F::at_once, "at_once", "Files that are delivered at the same time.").within(1, 100).seldom(),
+        row(&F::convert, "convert",
+            "In which form pictures and videos are delivered, unless their connector or job says otherwise: a table with "
+            "`image` (`format`, `quality`, `max_side`, `metadata`), `video` (`command`), `if_larger_than`; see README, "
+            "\"Files of results\".")
+            .without_variable(),
+        row(&F::commands, "commands",
+            "Tables [files.commands.NAME] with `command` (program and arguments, with `{in}` and `{out}`), `extension`, "
+            "`mime_type` and `timeout`: programs by which videos may be converted.")
+            .without_variable(),
     };
 }
 

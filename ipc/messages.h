@@ -185,7 +185,8 @@ struct ResultFile {
     std::string node;       // empty: none
     /// Stores in the order in which they are tried, at least one.
     std::optional<std::vector<std::string>> deliver;
-    Json more = Json::object();  // its other members, which the delivered entry gets
+    bool strip_metadata = false;  // it goes without what tells how it was made, or not at all
+    Json more = Json::object();   // its other members, which the delivered entry gets
     bool operator==(const ResultFile&) const = default;
 };
 

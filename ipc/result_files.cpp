@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::size_t most_shown_bytes = 120;
 
-constexpr std::array known_members{"path", "url", "name", "mime_type", "kind", "node", "deliver"};
+constexpr std::array known_members{"path", "url",  "name",    "mime_type",
+                                   "kind", "node", "deliver", "strip_metadata"};
 
 std::string place(std::size_t index, const char* member = nullptr) {
     const std::string file = "files[" + std::to_string(index) + "]";
@@ -111,6 +112,7 @@ class FileReader {
         out.kind = text("kind", false);
         out.node = text("node", false);
         out.deliver = stores();
+        out.strip_metadata = flag("strip_metadata");
         for (const auto& [name, value] : file_.items()) {
             if (std::find(known_members.begin(), known_members.end(), name) == known_members.end())
                 out.more[name] = value;
@@ -134,6 +136,14 @@ class FileReader {
         auto value = found->get<std::string>();
         if (filled && value.empty()) fail(member, "is empty (leave it out if there is none)");
         return value;
+    }
+
+    bool flag(const char* member) {
+        const auto found = file_.find(member);
+        if (found == file_.end() || found->is_null()) return false;
+        if (found->is_boolean()) return found->get<bool>();
+        fail(member, std::string("must be true or false, but is of type ") + found->type_name());
+        return false;
     }
 
     std::optional<std::vector<std::string>> stores() {
@@ -217,6 +227,8 @@ Json to_json(const ResultFile& file) {
     set("node", file.node);
     out.erase("deliver");
     if (file.deliver) out["deliver"] = *file.deliver;
+    out.erase("strip_metadata");
+    if (file.strip_metadata) out["strip_metadata"] = true;
     return out;
 }
 

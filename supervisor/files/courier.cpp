@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "config/conversions.h"
 #include "config/stores.h"
 #include "ipc/web/host.h"
 #include "ipc/web/url.h"
@@ -57,6 +58,7 @@ config::ConnectorSettings courier_settings(const config::Settings& settings,
                            {"allow_local", client_is_here(settings.hub)}};
     courier.settings = {{"stores", std::move(stores)},
                         {"spool", spool.string()},
+                        {"commands", settings.files.commands},
                         {"deliver_timeout", std::to_string(settings.files.deliver_timeout.count()) + "ms"}};
     return courier;
 }
@@ -87,6 +89,15 @@ void choose_stores(FileOnWay& file, const std::string& connector, const config::
     }
     if (file.stores.empty())
         file.failed = ipc::JobError{ipc::code::service_unavailable, "no store is left to take it", true, {}};
+}
+
+ipc::ConvertWish wanted_form(const ipc::ConvertWish& of_job, const std::string& connector,
+                             const config::Settings& settings) {
+    ipc::ConvertWish wish = of_job;
+    const auto found = std::find_if(settings.connectors.begin(), settings.connectors.end(),
+                                    [&](const auto& each) { return each.name == connector; });
+    if (found != settings.connectors.end()) wish = ipc::merged(wish, config::convert_wish(found->convert));
+    return ipc::merged(wish, config::convert_wish(settings.files.convert));
 }
 
 }  // namespace emprops::files

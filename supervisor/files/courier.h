@@ -23,4 +23,8 @@ ipc::FilesOffer offer_of(const config::Settings& settings);
 /// over, with a sentence in FileOnWay::passed_over; where there is no other, the file has failed.
 void choose_stores(FileOnWay& file, const std::string& connector, const config::Settings& settings);
 
+/// In which form a job's files are wanted: as the job says, then its connector's configuration, then [files].
+ipc::ConvertWish wanted_form(const ipc::ConvertWish& of_job, const std::string& connector,
+                             const config::Settings& settings);
+
 }  // namespace emprops::files

@@ -7,19 +7,13 @@
 #include "ipc/envelope.h"
 #include "ipc/json_text.h"
 #include "ipc/text/people.h"
+#include "supervisor/files/inline_room.h"
 
 namespace emprops::files {
 namespace {
 
-/// What an entry has beside base64 of the file, and what a frame has beside the result.
-constexpr std::uint64_t beside_data = 1024, beside_result = 64u << 10;
-
 std::string count_of(std::size_t count, const char* what) {
     return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
-}
-
-std::uint64_t as_base64(std::uint64_t bytes) {
-    return (bytes + 2) / 3 * 4;
 }
 
 /// An interim note of a larger result costs more than bringing its files away once more, under the same names.
@@ -27,19 +21,6 @@ constexpr std::size_t largest_noted = 64u << 10;
 
 std::string id_of(const Delivery& delivery, std::size_t index) {
     return delivery.folder + "/" + std::to_string(index);
-}
-
-bool has(const std::vector<std::string>& words, const char* word) {
-    return std::find(words.begin(), words.end(), word) != words.end();
-}
-
-std::vector<std::string> detours(const ipc::Json& fields) {
-    std::vector<std::string> texts;
-    const auto found = fields.find("detours");
-    if (found == fields.end() || !found->is_array()) return texts;
-    for (const auto& each : *found)
-        if (each.is_string()) texts.push_back(each.get<std::string>());
-    return texts;
 }
 
 }  // namespace
@@ -177,20 +158,15 @@ void Deliveries::file_delivered(TimePoint now, const process::InstanceId& id, co
     const auto found = find(message.job_id);
     if (!found) return give(now);
     FileOnWay& each = file(*found);
-    const ipc::ScanOutcome scanned = ipc::scan_envelope(message.result.text(), {"entry"});
-    const auto entry = scanned.envelope ? scanned.envelope->find("entry") : std::nullopt;
-    if (!entry) {
+    const std::size_t before = each.passed_over.size();
+    if (!take_answer(each, message.result)) {
         each.failed = ipc::JobError{ipc::code::internal, "the courier said no entry for it", true, {}};
         return file_changed(now, found->item, false);
     }
-    each.entry = std::string(*entry);
-    const ipc::ScanOutcome inside = ipc::scan_envelope(*each.entry, {"data"});
-    each.keeps_entry = inside.envelope && !inside.envelope->find("data");
-    for (std::string& detour : detours(scanned.envelope->fields)) {
-        actions_.push_back(Note{Note::Level::warn, "\"" + each.file.name + "\" took a detour: " + detour, "",
+    for (std::size_t i = before; i < each.passed_over.size(); ++i)
+        actions_.push_back(Note{Note::Level::warn,
+                                "\"" + each.file.name + "\" took a detour: " + each.passed_over[i], "",
                                 found->item->delivery.job_id});
-        each.passed_over.push_back(std::move(detour));
-    }
     file_changed(now, found->item, each.keeps_entry);
 }
 
@@ -328,28 +304,13 @@ void Deliveries::give_one(TimePoint now, const process::InstanceId& id, Courier&
     job.job_type = "deliver";
     job.attempt = item.delivery.files[index].deaths + 1;
     const bool repeat = !item.given_before.insert(index).second || item.delivery.resumed;
-    job.payload = courier_payload(item.delivery, index, inline_bytes(item, index), repeat);
+    const bool unconverted = item.delivery.files[index].deaths >= policy_.deaths_alone;
+    const std::uint64_t room =
+        inline_room(item.delivery, item.mentions, item.waiting, index, policy_.frame_bytes);
+    job.payload = courier_payload(item.delivery, index, room, repeat, unconverted);
     item.waiting.erase(index);
     courier.in_hand[job_id] = now;
     actions_.push_back(GiveFile{id, std::move(job)});
-}
-
-/// What other files of the result take, and may take, of the frame is taken.
-std::uint64_t Deliveries::inline_bytes(const Item& item, std::size_t index) const {
-    const auto needs = [&](std::size_t i) {
-        return (as_base64(item.delivery.files[i].bytes) + beside_data) * item.mentions[i];
-    };
-    std::uint64_t taken = beside_result + item.delivery.result.text().size();
-    for (std::size_t i = 0; i < item.delivery.files.size(); ++i) {
-        const FileOnWay& each = item.delivery.files[i];
-        const bool under_way = i != index && !each.ended() && !item.waiting.contains(i);
-        if (each.entry) taken += (each.entry->size() + beside_data) * item.mentions[i];
-        if (under_way && has(each.stores, "inline") && taken + needs(i) <= policy_.frame_bytes)
-            taken += needs(i);
-    }
-    const std::uint64_t room = policy_.frame_bytes - std::min(policy_.frame_bytes, taken);
-    const std::uint64_t each = room / std::max<std::size_t>(1, item.mentions[index]);
-    return (each - std::min(each, beside_data)) / 4 * 3;
 }
 
 /// The first of its stores.

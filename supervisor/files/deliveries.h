@@ -7,7 +7,7 @@
 //              ^---- courier_gone ----'
 //
 // The courier's death is a file's fault only when nobody else can be at fault: after two deaths with it in hand a file
-// goes alone, after one more the store at which it stood is passed over.
+// goes alone and as it is (it is not converted), after one more the store at which it stood is passed over.
 
 #include <cstdint>
 #include <list>
@@ -34,7 +34,7 @@ struct DeliveriesPolicy {
     Ms courier_patience{1'800'000};
     /// So long the courier may say nothing of a file in its hand; it tells of every few seconds.
     Ms hand_patience{300'000};
-    int deaths_alone = 2;  ///< with a file in hand: from here on it goes alone
+    int deaths_alone = 2;  ///< with a file in hand: from here on it goes alone and unconverted
     int deaths_next = 3;   ///< the store is passed over
     Ms pause{250};         ///< after the courier took no file
     Ms told_every{1'000};  ///< at most; what is delivered sooner is not told of
@@ -155,7 +155,6 @@ class Deliveries {
     void give(TimePoint now);
     void give_one(TimePoint now, const process::InstanceId& id, Courier& courier, Item& item,
                   std::size_t index);
-    std::uint64_t inline_bytes(const Item& item, std::size_t index) const;
     void pass_over(FileOnWay& file, const std::string& why);
     void record(const Item& item);
     void tell(TimePoint now, Item& item, const std::string& what);

@@ -90,6 +90,10 @@ std::optional<FileOnWay> read_one(const Json& from, std::size_t index) {
     one.stores = texts_of(from, "stores");
     if (const auto begun = from.find("begun"); begun != from.end() && begun->is_object())
         one.begun = ipc::dump(*begun);
+    one.image_name = ipc::text_or_empty(from, "image_name");
+    one.video_name = ipc::text_or_empty(from, "video_name");
+    one.arrived_name = ipc::text_or_empty(from, "arrived_name");
+    one.arrived_type = ipc::text_or_empty(from, "arrived_type");
     one.deaths = static_cast<int>(std::min<std::uint64_t>(*deaths, 1000));
     if (const auto entry = from.find("entry"); entry != from.end() && entry->is_object())
         one.entry = ipc::dump(*entry);
@@ -104,8 +108,28 @@ const FileOnWay* first_of_ctx(const Delivery& delivery) {
     return nullptr;
 }
 
+ipc::ResultFile as_arrived(const FileOnWay& each) {
+    ipc::ResultFile file = each.file;
+    if (!each.arrived_name.empty()) file.name = each.arrived_name;
+    if (!each.arrived_type.empty()) file.mime_type = each.arrived_type;
+    return file;
+}
+
 ipc::JobError unmet(std::string why) {
     return {ipc::code::invalid_payload, std::move(why), false, {}};
+}
+
+/// `name`, or "a-2.png"; taken from now on.
+std::string unique_name(const std::string& name, std::set<std::string>& taken) {
+    const fs::path path(name);
+    const std::string extension = path.extension().string();
+    std::string unique = name;
+    for (int count = 2; !taken.insert(as_in_a_key(unique)).second; ++count) {
+        const std::string end = "-" + std::to_string(count) + extension;
+        const std::size_t room = ipc::max_file_name_bytes - std::min(ipc::max_file_name_bytes, end.size());
+        unique = std::string(text::cut(path.stem().string(), room)) + end;
+    }
+    return unique;
 }
 
 }  // namespace
@@ -114,6 +138,13 @@ std::uint64_t Delivery::bytes() const {
     std::uint64_t sum = 0;
     for (const FileOnWay& each : files)
         sum += each.bytes;
+    return sum;
+}
+
+std::uint64_t Delivery::spool_bytes() const {
+    std::uint64_t sum = 0;
+    for (const FileOnWay& each : files)
+        sum += changes(each) ? 2 * each.bytes : each.bytes;
     return sum;
 }
 
@@ -137,17 +168,23 @@ Result<std::string> place_of(const ipc::ResultFile& file, std::size_t index, con
 
 void make_names_unique(std::vector<FileOnWay>& files) {
     std::set<std::string> taken;
-    for (FileOnWay& each : files) {
-        const fs::path name(each.file.name);
-        const std::string extension = name.extension().string();
-        std::string unique = each.file.name;
-        for (int count = 2; !taken.insert(as_in_a_key(unique)).second; ++count) {
-            const std::string end = "-" + std::to_string(count) + extension;
-            const std::size_t room =
-                ipc::max_file_name_bytes - std::min(ipc::max_file_name_bytes, end.size());
-            unique = std::string(text::cut(name.stem().string(), room)) + end;
-        }
-        each.file.name = unique;
+    for (FileOnWay& each : files)
+        each.file.name = unique_name(each.file.name, taken);
+}
+
+void choose_forms(Delivery& delivery, const ipc::ConvertWish& wish, const std::string& video_extension) {
+    delivery.convert = wish;
+    std::set<std::string> taken;
+    for (const FileOnWay& each : delivery.files)
+        taken.insert(as_in_a_key(each.file.name));
+    for (FileOnWay& each : delivery.files) {
+        const std::string& name = each.file.name;
+        const auto form = [&](const std::string& wanted) {
+            return wanted == name ? std::string() : unique_name(wanted, taken);
+        };
+        if (wish.image) each.image_name = form(ipc::name_in_format(name, wish.image->format));
+        if (wish.video && !video_extension.empty())
+            each.video_name = form(ipc::with_extension(name, video_extension));
     }
 }
 
@@ -180,11 +217,17 @@ ipc::RawJson state_text(const Delivery& delivery) {
         one.add_if(!each.place.empty(), "place", each.place)
             .add("bytes", each.bytes)
             .add("stores", each.stores)
+            .add_if(!each.image_name.empty(), "image_name", each.image_name)
+            .add_if(!each.video_name.empty(), "video_name", each.video_name)
             .add_if(each.deaths > 0, "deaths", each.deaths)
             .add_if(!each.passed_over.empty(), "passed_over", each.passed_over);
         if (!each.begun.empty()) one.add_raw("begun", each.begun);
         if (each.to) one.add_raw("to", destination_text(*each.to));
-        if (each.entry && each.keeps_entry) one.add_raw("entry", *each.entry);
+        if (each.entry && each.keeps_entry) {
+            one.add_raw("entry", *each.entry);
+            one.add_if(!each.arrived_name.empty(), "arrived_name", each.arrived_name)
+                .add_if(!each.arrived_type.empty(), "arrived_type", each.arrived_type);
+        }
         files.push_back(one.end());
     }
     ObjectText out;
@@ -197,6 +240,7 @@ ipc::RawJson state_text(const Delivery& delivery) {
     if (delivery.user) out.add("user", *delivery.user);
     out.add("payload_bytes", delivery.payload.bytes)
         .add("payload_crc32c", delivery.payload.crc32c)
+        .add_if(delivery.convert != ipc::ConvertWish{}, "convert", ipc::to_json(delivery.convert))
         .add_raw("files", array_text(files));
     return out.end();
 }
@@ -217,6 +261,11 @@ Result<Delivery> read_state(const ipc::RawJson& state) {
     if (!inside(delivery.from) || !user || !bytes || !sum) return bad;
     if (from.contains("user")) delivery.user = static_cast<std::uint32_t>(*user);
     delivery.payload = {*bytes, static_cast<std::uint32_t>(*sum)};
+    if (const auto convert = from.find("convert"); convert != from.end()) {
+        auto wish = ipc::read_convert_wish(*convert, "convert");
+        if (!wish) return bad;
+        delivery.convert = std::move(*wish);
+    }
     const auto files = from.find("files");
     if (files == from.end() || !files->is_array() || files->empty()) return bad;
     for (const Json& each : *files) {
@@ -229,7 +278,7 @@ Result<Delivery> read_state(const ipc::RawJson& state) {
 }
 
 ipc::RawJson courier_payload(const Delivery& delivery, std::size_t index, std::uint64_t inline_bytes,
-                             bool repeat) {
+                             bool repeat, bool unconverted) {
     const FileOnWay& each = delivery.files[index];
     ObjectText file;
     file.add_if(!each.place.empty(), "path", delivery.folder + "/" + each.place)
@@ -250,14 +299,38 @@ ipc::RawJson courier_payload(const Delivery& delivery, std::size_t index, std::u
     if (each.to) out.add_raw("to", destination_text(*each.to));
     out.add("inline_max_bytes", inline_bytes).add("repeat", repeat);
     if (!each.begun.empty()) out.add_raw("begun", each.begun);
+    out.add_if(each.file.strip_metadata, "strip", true);
+    if (delivery.convert != ipc::ConvertWish{}) {
+        out.add("convert", ipc::to_json(delivery.convert))
+            .add_if(!each.image_name.empty(), "image_name", each.image_name)
+            .add_if(!each.video_name.empty(), "video_name", each.video_name)
+            .add_if(unconverted, "unconverted", "the courier ended more than once with it in hand");
+    }
     return out.end();
+}
+
+bool take_answer(FileOnWay& file, const ipc::RawJson& answer) {
+    const ipc::ScanOutcome scanned = ipc::scan_envelope(answer.text(), {"entry"});
+    const auto entry = scanned.envelope ? scanned.envelope->find("entry") : std::nullopt;
+    if (!entry) return false;
+    file.entry = std::string(*entry);
+    const ipc::ScanOutcome inside = ipc::scan_envelope(*file.entry, {"data"});
+    file.keeps_entry = inside.envelope && !inside.envelope->find("data");
+    const Json& fields = scanned.envelope->fields;
+    if (const auto arrived = fields.find("file"); arrived != fields.end() && arrived->is_object()) {
+        file.arrived_name = ipc::text_or_empty(*arrived, "name");
+        file.arrived_type = ipc::text_or_empty(*arrived, "mime_type");
+    }
+    for (std::string& detour : texts_of(fields, "detours"))
+        file.passed_over.push_back(std::move(detour));
+    return true;
 }
 
 std::string entry_text(const ipc::ResultFile& file, std::string_view from_store) {
     // What the store says wins: nothing that a connector adds can pass for an address or a checksum.
-    static constexpr const char* reserved[] = {"name", "mime_type", "kind", "node", "delivery",
-                                               "size", "sha256",    "url",  "data", "path",
-                                               "key",  "bucket",    "note"};
+    static constexpr const char* reserved[] = {"name", "mime_type", "kind", "node",           "delivery",
+                                               "size", "sha256",    "url",  "data",           "path",
+                                               "key",  "bucket",    "note", "converted_from", "conversion"};
     Json more = file.more.is_object() ? file.more : Json::object();
     for (const char* name : reserved)
         more.erase(name);
@@ -292,10 +365,10 @@ std::string whereabouts(const Delivery& delivery) {
 std::string finished_result(const Delivery& delivery) {
     std::vector<std::string> entries;
     for (const FileOnWay& each : delivery.files)
-        entries.push_back(each.entry ? entry_text(each.file, *each.entry) : "null");
+        entries.push_back(each.entry ? entry_text(as_arrived(each), *each.entry) : "null");
     std::string result = ipc::fill_file_marks(delivery.result.text(), entries);
     const FileOnWay* first = first_of_ctx(delivery);
-    return first == nullptr ? result : with_ctx_members(std::move(result), first->file, *first->entry);
+    return first == nullptr ? result : with_ctx_members(std::move(result), as_arrived(*first), *first->entry);
 }
 
 std::uint64_t finished_bytes(const Delivery& delivery) {

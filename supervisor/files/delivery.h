@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ipc/convert_wish.h"
 #include "ipc/messages.h"
 #include "ipc/result.h"
 #include "supervisor/files/destination.h"
@@ -22,15 +23,17 @@ struct FileOnWay {
     /// Below the folder of its delivery in the spool; empty: it lies only at its url.
     std::string place;
     std::uint64_t bytes = 0;
-    std::optional<Destination> to;    ///< that its job has named; its label is then a name among `stores`
-    std::vector<std::string> stores;  ///< still to be tried, in this order
-    int deaths = 0;                   ///< of the courier, with this file in hand
+    std::optional<Destination> to;       ///< that its job has named; its label is then a name among `stores`
+    std::vector<std::string> stores;     ///< still to be tried, in this order
+    std::string image_name, video_name;  ///< its name if it is converted as such; empty: it keeps its own
+    int deaths = 0;                      ///< of the courier, with this file in hand
     /// JSON text of what the store says of it: it is delivered. Only what can be told again after a restart is noted in
     /// the ledger: an inline file is read again.
     std::optional<std::string> entry;
     bool keeps_entry = true;
-    std::optional<ipc::JobError> failed;   ///< no store took it
-    std::vector<std::string> passed_over;  ///< stores that did not take it, and why
+    std::string arrived_name, arrived_type;  ///< of what was delivered, if it was converted
+    std::optional<ipc::JobError> failed;     ///< no store took it
+    std::vector<std::string> passed_over;    ///< stores that did not take it, and why
     std::string
         begun;  ///< JSON text: the upload that the courier has told of last; empty: none, or it is over
 
@@ -51,10 +54,16 @@ struct Delivery {
     std::string from;
     std::optional<std::uint32_t> user;  ///< whose the files may be beside ours, by number
     jobs::PayloadMark payload;          ///< of its job
+    ipc::ConvertWish convert;           ///< in which form its files are wanted
     ipc::RawJson result;
     std::vector<FileOnWay> files;
 
     std::uint64_t bytes() const;
+    /// With what may lie beside them while they are brought into another form.
+    std::uint64_t spool_bytes() const;
+    bool changes(const FileOnWay& file) const {
+        return file.file.strip_metadata || convert.image.has_value() || convert.video.has_value();
+    }
 };
 
 /// Where in the job's folder a file lies: `path` as the connector named it, relative or inside of `work_dir`. Errors name
@@ -69,15 +78,22 @@ void make_names_unique(std::vector<FileOnWay>& files);
 void assign(Delivery& delivery, const std::vector<Destination>& to);
 /// What is taken of its folder.
 JobFiles job_files(const Delivery& delivery);
+/// The names of converted files are then as different as those that they have now. `video_extension`: of what the command
+/// makes that `wish` names.
+void choose_forms(Delivery& delivery, const ipc::ConvertWish& wish, const std::string& video_extension);
 
 /// For DeliveryRecord::state.
 ipc::RawJson state_text(const Delivery& delivery);
 /// Of `state`, which state_text() made; number, job and result are the caller's to set. Errors: "bad_record".
 Result<Delivery> read_state(const ipc::RawJson& state);
 
-/// The payload of the courier's job for one file. `inline_bytes`: so many may stand in the result itself.
+/// The payload of the courier's job for one file. `inline_bytes`: so many may stand in the result itself. `unconverted`:
+/// it ended the courier before, perhaps by that.
 ipc::RawJson courier_payload(const Delivery& delivery, std::size_t index, std::uint64_t inline_bytes,
-                             bool repeat);
+                             bool repeat, bool unconverted);
+
+/// What the courier says of a file that it has delivered: entry, new name and type, detours. False: it says no entry.
+bool take_answer(FileOnWay& file, const ipc::RawJson& answer);
 
 /// What the result says of a delivered file: what its connector said of it, then what the store says.
 std::string entry_text(const ipc::ResultFile& file, std::string_view from_store);

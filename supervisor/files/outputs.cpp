@@ -6,6 +6,7 @@
 #include <iterator>
 #include <utility>
 
+#include "config/conversions.h"
 #include "config/stores.h"
 #include "ipc/envelope.h"
 #include "ipc/json_text.h"
@@ -240,6 +241,19 @@ Result<std::vector<Destination>> read_to(const Json& from, const Permits& permit
     return all;
 }
 
+Result<ipc::ConvertWish> read_convert(const Json& from, const Permits& permits) {
+    auto wish = ipc::read_convert_wish(from, "outputs.convert");
+    const auto& known = permits.commands;
+    if (!wish || !wish->video || std::find(known.begin(), known.end(), *wish->video) != known.end())
+        return wish;
+    std::string all;
+    for (const std::string& each : known)
+        all += (all.empty() ? "" : ", ") + each;
+    return wrong("outputs.convert.video.command",
+                 "is " + in_quotes(*wish->video) + ", which this worker has not; " +
+                     (all.empty() ? "it has no [files.commands.NAME]" : "there are " + all));
+}
+
 }  // namespace
 
 bool may_have(std::string_view payload, const std::string& key) {
@@ -266,6 +280,7 @@ Permits permits_of(const config::Settings& settings) {
         for (const Json& each : ctx.is_array() ? ctx : Json::array())
             if (each.is_string()) permits.ctx.emplace(each.get<std::string>(), name);
     }
+    permits.commands = config::command_names(settings.files);
     return permits;
 }
 
@@ -279,6 +294,11 @@ Result<Outputs> read_outputs(std::string_view payload, const Permits& permits) {
             auto read = read_to(*to, permits);
             if (!read) return read.error();
             outputs.to = std::move(*read);
+        }
+        if (const auto convert = member->find("convert"); convert != member->end() && !convert->is_null()) {
+            auto read = read_convert(*convert, permits);
+            if (!read) return read.error();
+            outputs.convert = std::move(*read);
         }
     }
     if (permits.ctx.empty() || !may_have(payload, "ctx")) return outputs;

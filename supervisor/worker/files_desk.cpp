@@ -103,7 +103,7 @@ Result<> FilesDesk::read_outputs(const jobs::GiveJob& job) {
     if (!job.brings_files) return Ok{};
     auto outputs = files::read_outputs(job.job.payload.text(), permits_);
     if (!outputs) return outputs.error();
-    if (!outputs->to.empty()) outputs_[place] = std::move(*outputs);
+    if (!outputs->empty()) outputs_[place] = std::move(*outputs);
     return Ok{};
 }
 
@@ -118,10 +118,8 @@ Result<> FilesDesk::fits(const process::InstanceId& id, const ipc::JobResult& re
 
 void FilesDesk::collect(jobs::CollectFiles what) {
     need_courier();
-    std::vector<files::Destination> to;
-    if (const auto said = outputs_.find({what.instance, what.job_id}); said != outputs_.end())
-        to = said->second.to;
-    intake_.collect(std::move(what), to);
+    const auto said = outputs_.find({what.instance, what.job_id});
+    intake_.collect(std::move(what), said == outputs_.end() ? files::Outputs{} : said->second);
 }
 
 void FilesDesk::renumber(const jobs::RenumberDelivery& change) {

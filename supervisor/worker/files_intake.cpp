@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "config/conversions.h"
 #include "ipc/text/date.h"
 #include "ipc/text/people.h"
 #include "supervisor/base/log.h"
@@ -63,7 +64,7 @@ bool FilesIntake::found(const jobs::UnfinishedRecord& record) {
     delivery->job_type = record.assignment.job_type;
     delivery->result = record.delivery->result;
     delivery->resumed = true;
-    parts_.spool.count(delivery->folder, delivery->bytes());
+    parts_.spool.count(delivery->folder, delivery->spool_bytes());
     found_[delivery->number] = std::move(*delivery);
     return true;
 }
@@ -112,9 +113,9 @@ bool FilesIntake::resume(std::uint64_t number) {
 
 // ---- the outcome is noted
 
-void FilesIntake::collect(jobs::CollectFiles what, const std::vector<files::Destination>& to) {
+void FilesIntake::collect(jobs::CollectFiles what, const files::Outputs& outputs) {
     process::WorkDirs& folders = fleet_->work_dirs();
-    auto delivery = delivery_of(what, to);
+    auto delivery = delivery_of(what, outputs);
     if (!delivery) {
         fleet_->forget_folder(what.instance, what.job_id);
         return parts_.change().not_collected(Clock::now(), what.number, error_of(delivery.error()));
@@ -133,7 +134,7 @@ void FilesIntake::look(const OnWay& job) {
 }
 
 Result<files::Delivery> FilesIntake::delivery_of(jobs::CollectFiles& what,
-                                                 const std::vector<files::Destination>& to) const {
+                                                 const files::Outputs& outputs) const {
     files::Delivery delivery;
     delivery.number = what.number;
     delivery.job_id = what.job_id;
@@ -153,10 +154,13 @@ Result<files::Delivery> FilesIntake::delivery_of(jobs::CollectFiles& what,
         one.place = *place;
         one.file = std::move(file);
     }
-    files::assign(delivery, to);
+    files::assign(delivery, outputs.to);
     for (files::FileOnWay& each : delivery.files)
         files::choose_stores(each, delivery.connector, parts_.settings);
     files::make_names_unique(delivery.files);
+    const ipc::ConvertWish form = files::wanted_form(outputs.convert, delivery.connector, parts_.settings);
+    files::choose_forms(delivery, form,
+                        config::command_extension(parts_.settings.files, form.video.value_or("")));
     return delivery;
 }
 
@@ -230,7 +234,7 @@ bool FilesIntake::move(Jobs::iterator job) {
         refuse(job, error_of(taken.error()));
         return true;
     }
-    parts_.spool.count(job->delivery.folder, job->delivery.bytes());
+    parts_.spool.count(job->delivery.folder, job->delivery.spool_bytes());
     std::error_code error;
     const bool here = std::filesystem::exists(parts_.spool.path_of(job->delivery.folder), error);
     if (here) free_slot(*job);
@@ -341,7 +345,7 @@ void FilesIntake::refuse(Jobs::iterator job, ipc::JobError error) {
 // ---- what happens to jobs meanwhile
 
 void FilesIntake::take_up(files::Delivery delivery) {
-    parts_.spool.count(delivery.folder, delivery.bytes());
+    parts_.spool.count(delivery.folder, delivery.spool_bytes());
     record(jobs_.emplace_back(OnWay{std::move(delivery), {}, false}));
 }
 

@@ -25,6 +25,7 @@
 #include "supervisor/base/alarm.h"
 #include "supervisor/base/lifetime.h"
 #include "supervisor/files/delivery.h"
+#include "supervisor/files/outputs.h"
 #include "supervisor/files/spool.h"
 #include "supervisor/jobs/dispatcher.h"
 #include "supervisor/jobs/ledger.h"
@@ -58,8 +59,8 @@ class FilesIntake {
     /// The job is ours. False: nothing of it was found.
     bool resume(std::uint64_t number);
 
-    /// `to`: places that the job itself has named.
-    void collect(jobs::CollectFiles what, const std::vector<files::Destination>& to);
+    /// `outputs`: what the job itself has said of them.
+    void collect(jobs::CollectFiles what, const files::Outputs& outputs);
     /// The files of a job that came back are in the spool.
     void take_up(files::Delivery delivery);
     void renumber(const jobs::RenumberDelivery& change);
@@ -81,8 +82,7 @@ class FilesIntake {
     using Jobs = std::list<OnWay>;  // the oldest first
 
     Jobs::iterator find(const std::string& folder);
-    Result<files::Delivery> delivery_of(jobs::CollectFiles& what,
-                                        const std::vector<files::Destination>& to) const;
+    Result<files::Delivery> delivery_of(jobs::CollectFiles& what, const files::Outputs& outputs) const;
     bool move_noted(const files::Delivery& delivery);
     void look(const OnWay& job);
     void looked(const std::string& folder, Result<std::vector<std::uint64_t>> sizes);

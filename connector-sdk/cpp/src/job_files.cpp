@@ -19,6 +19,7 @@ ipc::ResultFile to_message(OutputFile file) {
     out.kind = std::move(file.kind);
     out.node = std::move(file.node);
     if (!file.deliver.empty()) out.deliver = std::move(file.deliver);
+    out.strip_metadata = file.strip_metadata;
     out.more = std::move(file.more);
     return out;
 }

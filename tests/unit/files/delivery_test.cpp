@@ -111,6 +111,59 @@ TEST(Delivery, WhatTheLedgerNotesIsReadBack) {
     EXPECT_FALSE(after->files[1].ended());
 }
 
+TEST(Delivery, AFormThatIsWantedIsNotedAndHeardByTheCourier) {
+    Delivery before = example();
+    before.files[0].file.strip_metadata = true;
+    choose_forms(before, {ipc::ImageWish{"webp", 80, {}, {}}, "web", 1000}, "mp4");
+    EXPECT_EQ(before.files[0].image_name, "a.webp");
+    EXPECT_EQ(before.files[1].video_name, "b.mp4");
+    const auto after = read_state(state_text(before));
+    ASSERT_TRUE(after);
+    EXPECT_EQ(after->convert, before.convert);
+    EXPECT_EQ(after->files[0].image_name, "a.webp");
+    EXPECT_TRUE(after->files[0].file.strip_metadata);
+    auto payload = ipc::Json::parse(courier_payload(*after, 0, 10, false, false).text());
+    EXPECT_EQ(payload.at("convert"), ipc::to_json(before.convert));
+    EXPECT_EQ(payload.at("image_name"), "a.webp");
+    EXPECT_EQ(payload.at("strip"), true);
+    EXPECT_FALSE(payload.contains("unconverted"));
+    payload = ipc::Json::parse(courier_payload(*after, 1, 10, false, true).text());
+    EXPECT_EQ(payload.at("unconverted"), "the courier ended more than once with it in hand");
+    EXPECT_FALSE(payload.contains("strip"));
+}
+
+TEST(Delivery, NoTwoFilesHaveOneNameAfterwardsEither) {
+    Delivery delivery = example();
+    for (const char* name : {"a.jpeg", "a.webp", "A.gif"})
+        delivery.files.emplace_back().file = file(name, name);
+    choose_forms(delivery, {ipc::ImageWish{"webp", {}, {}, {}}, {}, {}}, "");
+    EXPECT_EQ(delivery.files[0].image_name, "a-2.webp") << "one has that name already";
+    EXPECT_EQ(delivery.files[1].image_name, "b.webp");
+    EXPECT_EQ(delivery.files[2].image_name, "a-3.webp");
+    EXPECT_EQ(delivery.files[3].image_name, "") << "it keeps its own";
+    EXPECT_EQ(delivery.files[4].image_name, "A-4.webp");
+    EXPECT_EQ(delivery.files[4].video_name, "");
+}
+
+TEST(Delivery, AConvertedFileIsInTheResultAsItArrived) {
+    Delivery delivery = example();
+    ASSERT_TRUE(
+        take_answer(delivery.files[0], ipc::RawJson(R"({"entry":{"url":"u","converted_from":{"size":10}},)"
+                                                    R"("file":{"name":"a.webp","mime_type":"image/webp"},)"
+                                                    R"("detours":["x: no"]})")));
+    EXPECT_FALSE(take_answer(delivery.files[1], ipc::RawJson("{}")));
+    EXPECT_EQ(delivery.files[0].passed_over, std::vector<std::string>{"x: no"});
+    delivery.files[0].file.more = {{"conversion", "a lie"}, {"filename", "a.png"}};
+    const auto read = read_state(state_text(delivery));
+    ASSERT_TRUE(read);
+    delivery.files[0] = read->files[0];
+    const auto result = ipc::Json::parse(finished_result(delivery));
+    EXPECT_EQ(result.at("image"),
+              ipc::Json::parse(R"({"name":"a.webp","mime_type":"image/webp","node":"9","filename":"a.png",
+                                   "url":"u","converted_from":{"size":10}})"));
+    EXPECT_EQ(delivery.files[0].file.name, "a.png") << "if it is delivered again it is converted again";
+}
+
 TEST(Delivery, AnInlineFileIsReadAgainAfterARestart) {
     Delivery before = example();
     before.files[0].entry = R"({"data":"AAAA"})";
@@ -138,7 +191,7 @@ TEST(Delivery, ANoteThatIsDamagedOrLeadsOutOfTheSpoolIsRefused) {
 
 TEST(Delivery, TheCourierHearsAllThatANameIsMadeOf) {
     EXPECT_EQ(
-        courier_payload(example(), 0, 10, true).text(),
+        courier_payload(example(), 0, 10, true, false).text(),
         R"({"file":{"path":"7/a.png","name":"a.png","mime_type":"image/png","size":10},)"
         R"("values":{"job_id":"j/1","job_type":"t","connector":"c","node":"9","kind":"","index":"0","date":"2026-11-30"},)"
         R"("stores":["results","inline"],"inline_max_bytes":10,"repeat":true})");

@@ -171,17 +171,17 @@ TEST(Assigned, TheCourierIsToldAndTheLedgerKnowsItAfterARestart) {
     assign(delivery, {put});
     EXPECT_FALSE(delivery.files[0].to);
     ASSERT_TRUE(delivery.files[1].to);
-    const auto told = ipc::Json::parse(courier_payload(delivery, 1, 0, false).text());
+    const auto told = ipc::Json::parse(courier_payload(delivery, 1, 0, false, false).text());
     EXPECT_EQ(told["to"]["put"], "https://h/x?sig=1");
     EXPECT_EQ(told["to"]["name"], "outputs.to[0]");
-    EXPECT_FALSE(ipc::Json::parse(courier_payload(delivery, 0, 0, false).text()).contains("to"));
+    EXPECT_FALSE(ipc::Json::parse(courier_payload(delivery, 0, 0, false, false).text()).contains("to"));
     const auto read = read_state(state_text(delivery));
     ASSERT_TRUE(read.ok());
     EXPECT_FALSE(read->files[0].to);
-    EXPECT_EQ(courier_payload(*read, 1, 0, false).text(), [&] {
+    EXPECT_EQ(courier_payload(*read, 1, 0, false, false).text(), [&] {
         Delivery same = delivery;
         same.job_id = same.job_type = "";
-        return courier_payload(same, 1, 0, false).text();
+        return courier_payload(same, 1, 0, false, false).text();
     }());
 }
 

@@ -224,5 +224,34 @@ TEST(OutputsOfTheReadme, AreRight) {
     EXPECT_EQ(outputs->to.size(), 3u);
 }
 
+TEST(Convert, AFormIsReadAndWhatIsWrongIsNamed) {
+    config::Settings settings;
+    settings.files.commands = {{"web", {{"extension", "mp4"}}}};
+    const auto read = [&](const std::string& convert) {
+        return read_outputs(R"({"outputs":{"convert":)" + convert + "}}", permits_of(settings));
+    };
+    const auto good = read(R"({"image":{"format":"webp","quality":80},"video":{"command":"web"}})");
+    ASSERT_TRUE(good) << good.error().message;
+    EXPECT_EQ(good->convert.image->format, "webp");
+    EXPECT_EQ(good->convert.video, "web");
+    EXPECT_FALSE(good->empty());
+    EXPECT_TRUE(read("null")->empty());
+    const auto why = [&](const std::string& convert) {
+        const auto refused = read(convert);
+        EXPECT_FALSE(refused);
+        EXPECT_TRUE(refused || refused.error().code == "invalid_payload");
+        return refused ? "" : refused.error().message;
+    };
+    EXPECT_EQ(why(R"({"image":{"format":"gif"}})"),
+              "outputs.convert.image.format must be \"webp\", \"jpeg\" or \"png\"");
+    EXPECT_EQ(why(R"({"video":{"command":"rm"}})"),
+              "outputs.convert.video.command is \"rm\", which this worker has not; there are web");
+    EXPECT_EQ(why("[]"), "outputs.convert must be an object");
+    settings.files.commands = nlohmann::json::object();
+    EXPECT_EQ(
+        why(R"({"video":{"command":"web"}})"),
+        "outputs.convert.video.command is \"web\", which this worker has not; it has no [files.commands.NAME]");
+}
+
 }  // namespace
 }  // namespace emprops::files

@@ -123,6 +123,8 @@ struct OutputFile {
     std::string node;  ///< the part of the job that made it
     /// Stores in the order in which they are tried; empty: the configured ones.
     std::vector<std::string> deliver;
+    /// Prompts and other metadata are taken out on its way; where that cannot be, the job fails.
+    bool strip_metadata = false;
     Json more = Json::object();  ///< further members of its entry in the result
 };
 
