@@ -34,7 +34,6 @@ constexpr FailureKind kinds[] = {
     {Cause::download, "service_error", "download", true,
      "the run is done: the next attempt finds it and fetches the file"},
     {Cause::pictures_lost, "service_error", "pictures_lost", true, "the next socket may hold"},
-    {Cause::not_strippable, "service_error", "strip_metadata", false, "the format stays the same"},
     {Cause::ended_comfyui, "poison", "ended_comfyui", false, "it would end the next ComfyUI, too"},
     {Cause::out_of_memory, "out_of_memory", "out_of_memory", true, "another GPU may have more memory"},
     {Cause::queue_timeout, "timeout", "queue_timeout", true, "another ComfyUI has a shorter queue"},

@@ -31,7 +31,6 @@ enum class Cause {
     files_replaced,
     download,
     pictures_lost,
-    not_strippable,
     ended_comfyui,
     out_of_memory,
     queue_timeout,

@@ -7,7 +7,6 @@
 #include <fstream>
 #include <utility>
 
-#include "connectors/comfyui/strip/strip.h"
 #include "connectors/comfyui/transfer/nearby.h"
 #include "ipc/text/people.h"
 
@@ -24,19 +23,6 @@ bool write_output(const std::string& path, std::string_view bytes) {
     file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     file.flush();
     return file.good();
-}
-
-/// A file that cannot be stripped must not slip through with its workflow inside.
-std::optional<Failure> strip_or_fail(const OutputFile& file, const std::string& path) {
-    const auto stripped = strip_file(path, file.filename);
-    if (stripped.ok()) return {};
-    const bool ours = stripped.error().code == "internal";
-    return failure_of(
-        ours ? Cause::disk : Cause::not_strippable,
-        "\"" + file.filename + "\" (node " + file.node + ") is not delivered: strip_metadata is set, and " +
-            stripped.error().message +
-            ". Let the workflow save another format, or set strip_metadata (outputs.strip_metadata "
-            "in the payload) to false");
 }
 
 }  // namespace
@@ -144,9 +130,6 @@ std::optional<Failure> Fetching::limit_inline(const OutputFile& file, std::uint6
 /// The file stays in the job's folder, from which the worker takes it.
 std::variant<Json, Failure> Fetching::hand_over(const OutputFile& file, const std::string& path,
                                                 bool in_comfyui) {
-    if (wanted_.strip_metadata) {
-        if (auto failed = strip_or_fail(file, path)) return std::move(*failed);
-    }
     std::error_code error;
     const std::uint64_t size = fs::file_size(path, error);
     if (error) return failure_of(Cause::disk, "cannot read " + path + " again: " + error.message());
@@ -158,6 +141,7 @@ std::variant<Json, Failure> Fetching::hand_over(const OutputFile& file, const st
     out.mime_type = file.mime_type;
     out.kind = file.kind;
     out.node = file.node;
+    out.strip_metadata = wanted_.strip_metadata;
     out.more = {{"filename", file.filename}, {"subfolder", file.subfolder}, {"type", file.type}};
     if (wanted_.named || stores != wanted_.stores) out.deliver = stores;
     // A link into ComfyUI would lead to the file with its metadata, or to one that is removed. Where there is nothing

@@ -123,7 +123,7 @@ TEST(Failures, EachIsSaidOnceAndTheReadmeHasThemAll) {
 TEST(Failures, WhatIsTheSameEverywhereIsNotTriedAgain) {
     for (const Cause cause : {Cause::validation, Cause::payload_too_large, Cause::no_file, Cause::node_error,
                               Cause::unreadable_history, Cause::ended_comfyui, Cause::result_too_large,
-                              Cause::files_gone, Cause::not_strippable, Cause::cancelled})
+                              Cause::files_gone, Cause::cancelled})
         EXPECT_FALSE(failure_of(cause, "").retryable) << failure_of(cause, "").code;
     for (const Cause cause : {Cause::missing_model, Cause::access, Cause::unreachable, Cause::out_of_memory,
                               Cause::not_comfyui, Cause::disk, Cause::gpu_fault})

@@ -1,16 +1,11 @@
 // Metadata: what is taken out of each format, and that the rest is as it was.
 
-#include "connectors/comfyui/strip/strip.h"
+#include "connectors/convert/strip/strip.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <sstream>
-
-#include "tests/support/temp_dir.h"
-
-namespace emprops::comfyui {
+namespace emprops::convert {
 namespace {
 
 using testing::HasSubstr;
@@ -236,18 +231,5 @@ TEST(Strip, WhatItDoesNotKnowIsRefusedWithTheReasonAndPlainTextsPass) {
     }
 }
 
-TEST(Strip, WorksOnAFileOfTheDisk) {
-    const test::TempDir folder;
-    const std::string path = (folder / "x").string();
-    const std::string png =
-        png_head + chunk("IHDR", "0123456789abc") + chunk("tEXt", "p") + chunk("IEND", "");
-    std::ofstream(path, std::ios::binary) << png;
-    ASSERT_TRUE(strip_file(path, "a.png").ok());
-    std::ostringstream now;
-    now << std::ifstream(path, std::ios::binary).rdbuf();
-    EXPECT_EQ(now.str(), png_head + chunk("IHDR", "0123456789abc") + chunk("IEND", ""));
-    EXPECT_EQ(strip_file(path + "-not-there", "a.png").error().code, "internal");
-}
-
 }  // namespace
-}  // namespace emprops::comfyui
+}  // namespace emprops::convert
