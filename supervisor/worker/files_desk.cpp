@@ -188,7 +188,7 @@ Result<std::string> FilesDesk::deliver_again(const std::string& name) {
                          "\"" + each.file.name +
                              "\" goes to no store but `inline` or `reference`, and its job has ended; name "
                              "one in files.deliver, or export it"};
-    spool_.count(delivery.folder, delivery.bytes());  // its note stays until it is delivered
+    spool_.count(delivery.folder, delivery.spool_bytes());  // its note stays until it is delivered
     need_courier();
     const std::string text =
         "delivering the files of job " + delivery.job_id + " once more; the log says where they go";

@@ -211,7 +211,7 @@ bool FilesIntake::has_room(const files::Delivery& delivery) const {
     if (parts_.dispatcher.draining())
         return true;  // whoever leaves takes nothing new, and leaves nothing behind
     return spool.folders() == 0 || (spool.folders() < limits.spool_max_jobs &&
-                                    spool.bytes() + delivery.bytes() <= limits.spool_max_bytes);
+                                    spool.bytes() + delivery.spool_bytes() <= limits.spool_max_bytes);
 }
 
 /// Without room in the spool the jobs keep their slots: their files stay where they are.

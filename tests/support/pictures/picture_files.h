@@ -7,6 +7,11 @@
 
 namespace emprops::test {
 
+/// As readers of pictures take them.
+inline convert::Bytes bytes_of(const std::string& file) {
+    return {reinterpret_cast<const std::uint8_t*>(file.data()), file.size()};
+}
+
 /// A gradient with a red square in its left upper corner; `alpha`: its right half is transparent.
 convert::Picture gradient(std::uint32_t width, std::uint32_t height, bool alpha = false);
 

@@ -22,9 +22,6 @@ struct Made {
     Reply reply;
     std::string file;
 };
-Bytes bytes_of(const std::string& file) {
-    return {reinterpret_cast<const std::uint8_t*>(file.data()), file.size()};
-}
 Made make(const std::string& file, const ipc::ImageWish& wish, bool strip = false) {
     const int output = ::memfd_create("output", MFD_CLOEXEC);
     Sink sink(output);

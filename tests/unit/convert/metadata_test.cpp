@@ -20,9 +20,6 @@ using testing::Not;
 
 const std::string prompt = R"({"3": {"class_type": "KSampler"}})", workflow = R"({"nodes": []})";
 
-Bytes bytes_of(const std::string& file) {
-    return {reinterpret_cast<const std::uint8_t*>(file.data()), file.size()};
-}
 Reply make(const std::string& file, const std::string& format, bool strip, std::string& into,
            std::optional<int> max_side = {}) {
     const int output = ::memfd_create("output", MFD_CLOEXEC);

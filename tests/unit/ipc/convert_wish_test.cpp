@@ -59,7 +59,7 @@ TEST(ConvertWish, WhatIsWrongIsNamed) {
 TEST(ConvertWish, TheNearerOneWinsMemberByMember) {
     const ConvertWish general{ImageWish{"webp", 80, {}, {}}, "web", 1000};
     const ConvertWish merged_one = merged({ImageWish{"png", {}, {}, {}}, {}, {}}, general);
-    EXPECT_EQ(merged_one.image, (ImageWish{"png", {}, {}, {}})) << "as a whole";
+    EXPECT_EQ(merged_one.image, (ImageWish{"png", {}, {}, {}})) << "a quality belongs to its format";
     EXPECT_EQ(merged_one.video, "web");
     EXPECT_EQ(merged_one.if_larger_than, 1000u);
     EXPECT_EQ(merged({}, general), general);
