@@ -143,6 +143,8 @@ ConvertWish merged(const ConvertWish& nearer, const ConvertWish& general) {
     ConvertWish wish = nearer;
     if (!wish.image) {
         wish.image = general.image;
+    } else if (general.image && *wish.image == ImageWish{}) {
+        wish.image->keep_metadata = general.image->keep_metadata;  // as they are, but nobody said "keep"
     } else if (general.image) {
         ImageWish& image = *wish.image;
         const ImageWish& other = *general.image;

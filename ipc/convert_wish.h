@@ -35,6 +35,7 @@ nlohmann::json to_json(const ConvertWish& wish);
 
 /// What `nearer` says wins over `general`, member by member, also of a picture: whoever names a size only does not bring
 /// back the metadata that `general` takes out. A quality stays with its format.
+/// A picture of which nothing is said (`{}`) stays as it is, but for metadata that `general` takes out.
 ConvertWish merged(const ConvertWish& nearer, const ConvertWish& general);
 
 /// "picture.png" in the format "jpeg": "picture.jpg"; unchanged where it says that format already, or without one.

@@ -60,6 +60,9 @@ TEST(ConvertWish, TheNearerOneWinsMemberByMember) {
     const ConvertWish general{ImageWish{"webp", 80, {}, {}}, "web", 1000};
     const ConvertWish merged_one = merged({ImageWish{"png", {}, {}, {}}, {}, {}}, general);
     EXPECT_EQ(merged_one.image, (ImageWish{"png", {}, {}, {}})) << "a quality belongs to its format";
+    const ConvertWish strip{ImageWish{"webp", 80, 512, false}, {}, {}};
+    EXPECT_EQ(merged({ImageWish{}, {}, {}}, strip).image, (ImageWish{"", {}, {}, false}))
+        << "as they are, without their metadata";
     EXPECT_EQ(merged_one.video, "web");
     EXPECT_EQ(merged_one.if_larger_than, 1000u);
     EXPECT_EQ(merged({}, general), general);
