@@ -60,12 +60,15 @@ TEST(ComfyUiFault, WithoutAnyWebSocketTheHistoryTells) {
     EXPECT_EQ(warnings, 1);
 }
 
+/// That a prompt is gone is found out by questions; on a busy machine the time for progress is over before.
+const Json patient = {{"no_progress_timeout", "30s"}};
+
 TEST(ComfyUiFault, AForgottenPromptIsSentOnceMore) {
     ComfyDouble comfy;
     auto script = endless_script();
     script.forget_at = 100ms;
     comfy.add_script(script);
-    ComfyConnector connector(comfy.url());
+    ComfyConnector connector(comfy.url(), patient);
     ASSERT_TRUE(connector.wait_available());
     connector.give("job", graph());
     const Json outcome = connector.outcome("job");
@@ -81,7 +84,7 @@ TEST(ComfyUiFault, APromptForgottenTwiceIsLost) {
     script.forget_at = 100ms;
     comfy.add_script(script);
     comfy.add_script(script);
-    ComfyConnector connector(comfy.url());
+    ComfyConnector connector(comfy.url(), patient);
     ASSERT_TRUE(connector.wait_available());
     connector.give("job", graph());
     EXPECT_EQ(code(connector.outcome("job")), "lost");
