@@ -27,7 +27,7 @@ namespace emprops::convert {
 namespace {
 
 constexpr int niceness = 10;
-constexpr std::uint64_t most_command_memory = 16ull << 30;
+[[maybe_unused]] constexpr std::uint64_t most_command_memory = 16ull << 30;
 
 Error refused(const std::string& what, int why) {
     return {"sandbox", what + ": " + std::strerror(why)};
@@ -80,6 +80,10 @@ constexpr int allowed[] = {
     SCMP_SYS(clock_gettime),
     SCMP_SYS(gettimeofday),
     SCMP_SYS(msync),
+#ifdef EMPROPS_UNLIMITED_MEMORY
+    SCMP_SYS(sigaltstack),  // what AddressSanitizer asks at each longjmp
+    SCMP_SYS(gettid),
+#endif
 };
 
 }  // namespace
@@ -105,7 +109,9 @@ Result<> set_limits(const Limits& limits) {
 
 Result<> set_command_limits(std::uint64_t cpu_seconds, std::uint64_t file_bytes) {
     if (Result<> set = limit(RLIMIT_FSIZE, file_bytes, "the size of files"); !set) return set;
+#ifndef EMPROPS_UNLIMITED_MEMORY
     if (Result<> set = limit(RLIMIT_DATA, most_command_memory, "memory"); !set) return set;
+#endif
     return limit(RLIMIT_CPU, cpu_seconds, "time of the processor");
 }
 
