@@ -47,7 +47,8 @@ class Members {
                                     const char* said) {
         const Json* value = find(name);
         if (value == nullptr) return {};
-        if (value->is_string() && std::find(allowed.begin(), allowed.end(), *value) != allowed.end())
+        if (value->is_string() &&
+            std::find(allowed.begin(), allowed.end(), value->get_ref<const std::string&>()) != allowed.end())
             return value->get<std::string>();
         fail(name, std::string("must be ") + said);
         return {};
