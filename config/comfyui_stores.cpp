@@ -83,11 +83,9 @@ std::vector<std::string> variables_of(const ConnectorSettings& connector, const 
 
 /// Values that a store's name of a file has not: a job has one prompt, and folders say nothing more.
 std::string as_key(std::string text) {
-    for (const auto& [old, now] : {std::pair("{prompt_id}", "{job_id}"), std::pair("{subfolder}/", ""),
-                                   std::pair("{subfolder}", "")}) {
-        for (auto at = text.find(old); at != std::string::npos; at = text.find(old))
-            text.replace(at, std::string_view(old).size(), now);
-    }
+    for (const auto& [old, now] :
+         {std::pair("{prompt_id}", "{job_id}"), std::pair("{subfolder}/", ""), std::pair("{subfolder}", "")})
+        text = text::replaced(std::move(text), old, now);
     return text;
 }
 

@@ -13,6 +13,7 @@
 #include "connectors/stores/names/mime_type.h"
 #include "emprops/connector.h"
 #include "ipc/text/people.h"
+#include "ipc/text/values.h"
 
 namespace emprops::courier {
 namespace {
@@ -34,12 +35,6 @@ Result<stores::OpenCargo> opened(stores::Descriptor file) {
     struct stat about {};
     if (::fstat(file.get(), &about) != 0) return Error{"disk", "the new file cannot be read"};
     return stores::OpenCargo(std::move(file), about);
-}
-
-std::string replaced(std::string text, const std::string& word, const std::string& by) {
-    for (std::size_t at = text.find(word); at != text.npos; at = text.find(word, at + by.size()))
-        text.replace(at, word.size(), by);
-    return text;
 }
 
 /// ".mp4" of a stranger's name; empty where it is no usual one.
@@ -149,7 +144,7 @@ void Forms::convert_video(const Order& order, const stores::OpenCargo& original,
     convert::Order wanted;
     for (const std::string& word : command.command)
         wanted.command.push_back(
-            replaced(replaced(word, "{in}", in), "{out}", scratch.path() + "/" + result));
+            text::replaced(text::replaced(word, "{in}", in), "{out}", scratch.path() + "/" + result));
     wanted.seconds =
         static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::seconds>(command.timeout).count()) *
         std::max(1u, std::thread::hardware_concurrency());

@@ -95,6 +95,12 @@ std::string_view unexpanded(std::string_view text) {
     return {};
 }
 
+std::string replaced(std::string text, std::string_view mark, std::string_view by) {
+    for (std::size_t at = text.find(mark); at != text.npos; at = text.find(mark, at + by.size()))
+        text.replace(at, mark.size(), by);
+    return text;
+}
+
 std::string lower(std::string_view text) {
     std::string result(text);
     std::transform(result.begin(), result.end(), result.begin(),

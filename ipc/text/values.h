@@ -39,5 +39,7 @@ std::string_view bare(std::string_view text);
 std::string_view unexpanded(std::string_view text);
 /// ASCII only.
 std::string lower(std::string_view text);
+/// With `by` in the place of each `mark`, which is not empty; what `by` says is not looked at again.
+std::string replaced(std::string text, std::string_view mark, std::string_view by);
 
 }  // namespace emprops::text

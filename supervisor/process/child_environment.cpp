@@ -5,17 +5,12 @@
 #include <string_view>
 
 #include "config/variables.h"
+#include "ipc/text/values.h"
 #include "ipc/web/url.h"
 
 namespace emprops::process {
 
 namespace {
-
-std::string replaced(std::string text, std::string_view mark, const std::string& value) {
-    for (std::size_t at = 0; (at = text.find(mark, at)) != std::string::npos; at += value.size())
-        text.replace(at, mark.size(), value);
-    return text;
-}
 
 std::map<std::string, std::string> base_environment(const std::vector<std::string>& own) {
     std::map<std::string, std::string> result;
@@ -32,7 +27,7 @@ std::map<std::string, std::string> base_environment(const std::vector<std::strin
 /// No deeper than the configuration's loader allows.
 void fill_in(nlohmann::json& value, const std::string& port) {
     if (value.is_string()) {
-        value = replaced(value.get<std::string>(), "{service_port}", port);
+        value = text::replaced(value.get<std::string>(), "{service_port}", port);
     } else if (value.is_structured()) {
         for (auto& item : value)
             fill_in(item, port);
@@ -42,7 +37,7 @@ void fill_in(nlohmann::json& value, const std::string& port) {
 }  // namespace
 
 std::string with_instance(std::string text, int index) {
-    return replaced(std::move(text), "{instance}", std::to_string(index));
+    return text::replaced(std::move(text), "{instance}", std::to_string(index));
 }
 
 std::uint16_t service_port(const config::ConnectorSettings& settings, int index) {
@@ -54,7 +49,7 @@ std::uint16_t service_port(const config::ConnectorSettings& settings, int index)
 std::string for_connector(const std::string& text, const config::ConnectorSettings& settings, int index) {
     const std::uint16_t port = service_port(settings, index);
     std::string result = with_instance(text, index);
-    return port == 0 ? result : replaced(std::move(result), "{service_port}", std::to_string(port));
+    return port == 0 ? result : text::replaced(std::move(result), "{service_port}", std::to_string(port));
 }
 
 nlohmann::json settings_for_connector(const config::ConnectorSettings& settings, int index) {
@@ -65,7 +60,8 @@ nlohmann::json settings_for_connector(const config::ConnectorSettings& settings,
 }
 
 std::string for_service(const std::string& text, const config::ConnectorSettings& settings, int index) {
-    return replaced(with_instance(text, index), "{port}", std::to_string(service_port(settings, index)));
+    return text::replaced(with_instance(text, index), "{port}",
+                          std::to_string(service_port(settings, index)));
 }
 
 namespace {

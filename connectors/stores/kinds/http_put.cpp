@@ -23,7 +23,7 @@ class HttpPut : public Store {
         for (auto& pair : encoded)
             pair.second = text::percent_encode(fitted_name(pair.second));
         const std::string key = text::percent_encode(key_of(settings_.key, cargo.values), "/");
-        const std::string url = fill_template(with_key(settings_.url, key), encoded);
+        const std::string url = fill_template(text::replaced(settings_.url, "{key}", key), encoded);
         const auto query_at = std::min(url.find('?'), url.size());
         const std::string shown = names_.give(cargo.owner, url.substr(0, query_at));
         HttpRequest put = store_request(uploads_, "PUT", shown + url.substr(query_at));
@@ -50,14 +50,6 @@ class HttpPut : public Store {
             put.headers[name] = value;
         }
     }
-    /// The key is a path, whose slashes stay.
-    static std::string with_key(std::string url, const std::string& key) {
-        const std::string place = "{key}";
-        for (auto at = url.find(place); at != std::string::npos; at = url.find(place, at + key.size()))
-            url.replace(at, place.size(), key);
-        return url;
-    }
-
     const HttpPutSettings settings_;
     const Words words_;
     const Road road_;

@@ -16,12 +16,6 @@ namespace {
 /// Shorter ones are words such as "1" or "private", which stand everywhere.
 constexpr std::size_t shortest_secret = 8;
 
-void hide(std::string& text, const std::string& secret) {
-    if (secret.size() < shortest_secret) return;
-    for (auto at = text.find(secret); at != std::string::npos; at = text.find(secret, at))
-        text.replace(at, secret.size(), "...");
-}
-
 class Put : public Store {
   public:
     Put(PutOrder order, web::HostList allowed, Road road)
@@ -81,7 +75,7 @@ std::string without_secrets_of(std::string text, const PutOrder& order) {
     std::stable_sort(secrets.begin(), secrets.end(),
                      [](const auto& one, const auto& other) { return one.size() > other.size(); });
     for (const std::string& secret : secrets)
-        hide(text, secret);
+        if (secret.size() >= shortest_secret) text = text::replaced(std::move(text), secret, "...");
     return text;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "connectors/stores/cargo/reader.h"
+#include "ipc/text/values.h"
 #include "ipc/web/digest.h"
 
 namespace emprops::stores {
@@ -29,11 +30,8 @@ std::string from_xml(std::string text) {
     static constexpr std::pair<const char*, const char*> marks[] = {
         {"&lt;", "<"},  {"&gt;", ">"},   {"&quot;", "\""}, {"&apos;", "'"},
         {"&#39;", "'"}, {"&#34;", "\""}, {"&amp;", "&"}};
-    for (const auto& [mark, plain] : marks) {
-        const std::string_view from = mark;
-        for (auto at = text.find(from); at != std::string::npos; at = text.find(from, at + 1))
-            text.replace(at, from.size(), plain);
-    }
+    for (const auto& [mark, plain] : marks)
+        text = text::replaced(std::move(text), mark, plain);
     return text;
 }
 
