@@ -61,12 +61,7 @@ class Members {
         if (error_ || !object_.is_object()) return error_;
         for (const auto& [name, value] : object_.items()) {
             if (std::find(known_.begin(), known_.end(), name) != known_.end()) continue;
-            std::string all;
-            for (const std::string& each : known_)
-                all += (all.empty() ? "" : ", ") + each;
-            const auto meant = text::meant(name, known_);
-            fail(std::string(text::shortened(name, 60)),
-                 "is unknown; " + (meant ? "did you mean " + *meant + "?" : "known are " + all));
+            fail(std::string(text::shortened(name, 60)), text::unknown_text(name, known_));
         }
         return error_;
     }

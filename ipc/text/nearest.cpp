@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "ipc/text/people.h"
 #include "ipc/text/values.h"
 
 namespace emprops::text {
@@ -65,6 +66,14 @@ std::optional<std::string> meant(std::string_view word, std::span<const std::str
     }
     if (best == nullptr) return {};
     return *best;
+}
+
+std::string unknown_text(std::string_view word, std::span<const std::string> known) {
+    if (const auto one = meant(word, known)) return "is unknown; did you mean " + *one + "?";
+    std::string all;
+    for (const std::string& each : known)
+        add_item(all, each);
+    return "is unknown; known are " + all;
 }
 
 }  // namespace emprops::text

@@ -20,4 +20,8 @@ std::vector<std::string> nearest(std::string_view wanted, std::span<const std::s
 /// The one of `allowed` that was probably meant: a typo away (a quarter of the letters), case counts.
 std::optional<std::string> meant(std::string_view word, std::span<const std::string> allowed);
 
+/// What there is to say of a member that is none of those that are known, without its name: "is unknown; did you mean
+/// image?", "is unknown; known are image, video".
+std::string unknown_text(std::string_view word, std::span<const std::string> known);
+
 }  // namespace emprops::text

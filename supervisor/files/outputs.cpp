@@ -12,6 +12,7 @@
 #include "ipc/json_text.h"
 #include "ipc/messages.h"
 #include "ipc/text/nearest.h"
+#include "ipc/text/people.h"
 #include "ipc/text/utf8.h"
 #include "ipc/text/values.h"
 #include "ipc/web/url.h"
@@ -39,12 +40,7 @@ Result<> only_known(const Json& object, const std::string& member, std::initiali
     const std::vector<std::string> names(known.begin(), known.end());
     for (const auto& [key, value] : object.items()) {
         if (std::find(names.begin(), names.end(), key) != names.end()) continue;
-        const auto meant = text::meant(key, names);
-        std::string all;
-        for (const std::string& name : names)
-            all += (all.empty() ? "" : ", ") + name;
-        return wrong(member + "." + text::shortened(key, 100),
-                     meant ? "is unknown; did you mean " + *meant + "?" : "is unknown; known are " + all);
+        return wrong(member + "." + text::shortened(key, 100), text::unknown_text(key, names));
     }
     return Ok{};
 }
@@ -175,7 +171,7 @@ Result<Destination> read_store(const Json& from, Destination to, const Permits& 
     if (!permits.stores.contains(*store)) {
         std::string all;
         for (const std::string& each : permits.stores)
-            all += (all.empty() ? "" : ", ") + each;
+            add_item(all, each);
         return wrong(
             to.label + ".store",
             "is " + in_quotes(*store) + ", which jobs may not use here; " +
@@ -248,7 +244,7 @@ Result<ipc::ConvertWish> read_convert(const Json& from, const Permits& permits) 
         return wish;
     std::string all;
     for (const std::string& each : known)
-        all += (all.empty() ? "" : ", ") + each;
+        add_item(all, each);
     return wrong("outputs.convert.video.command",
                  "is " + in_quotes(*wish->video) + ", which this worker has not; " +
                      (all.empty() ? "it has no [files.commands.NAME]" : "there are " + all));

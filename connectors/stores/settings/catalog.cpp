@@ -18,6 +18,7 @@
 #include "connectors/stores/settings/rows.h"
 #include "connectors/stores/settings/secrets.h"
 #include "ipc/text/nearest.h"
+#include "ipc/text/people.h"
 #include "ipc/web/base64.h"
 #include "ipc/web/url.h"
 
@@ -251,7 +252,7 @@ AnyStore read_store(const std::string& name, const Json& table) {
     for (const Kind& kind : kinds()) {
         if (type == kind.type) return kind.read(name, table);
         types.push_back(kind.type);
-        all += (all.empty() ? "" : ", ") + types.back();
+        add_item(all, types.back());
     }
     const auto meant = text::meant(type, types);
     throw ConfigurationError(place + ".type " +
