@@ -85,12 +85,6 @@ Result<ImageWish> read_image(const Json& given, const std::string& where) {
     return wish;
 }
 
-/// "a" of "a.png"; a name that begins with its only dot has no extension.
-std::string_view stem_of(std::string_view name) {
-    const std::size_t dot = name.rfind('.');
-    return dot == std::string_view::npos || dot == 0 ? name : name.substr(0, dot);
-}
-
 }  // namespace
 
 Result<ConvertWish> read_convert_wish(const Json& given, const std::string& where) {
@@ -158,13 +152,13 @@ ConvertWish merged(const ConvertWish& nearer, const ConvertWish& general) {
 
 std::string with_extension(const std::string& name, std::string_view extension) {
     const std::string end = "." + std::string(extension);
-    return std::string(
-               text::cut(stem_of(name), max_file_name_bytes - std::min(max_file_name_bytes, end.size()))) +
+    return std::string(text::cut(text::stem_of(name),
+                                 max_file_name_bytes - std::min(max_file_name_bytes, end.size()))) +
            end;
 }
 
 std::string name_in_format(const std::string& name, std::string_view format) {
-    const std::string own = text::lower(std::string_view(name).substr(stem_of(name).size()));
+    const std::string own = text::lower(std::string_view(name).substr(text::stem_of(name).size()));
     const bool same = (own == ".jpeg" && format == "jpeg") || own == "." + std::string(format);
     if (format.empty() || same || (own == ".jpg" && format == "jpeg")) return name;
     return with_extension(name, format == "jpeg" ? "jpg" : format);

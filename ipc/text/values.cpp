@@ -95,6 +95,11 @@ std::string_view unexpanded(std::string_view text) {
     return {};
 }
 
+std::string_view stem_of(std::string_view filename) {
+    const std::size_t dot = filename.rfind('.');
+    return filename.substr(0, dot == 0 ? filename.npos : dot);
+}
+
 std::string replaced(std::string text, std::string_view mark, std::string_view by) {
     for (std::size_t at = text.find(mark); at != text.npos; at = text.find(mark, at + by.size()))
         text.replace(at, mark.size(), by);

@@ -39,6 +39,8 @@ std::string_view bare(std::string_view text);
 std::string_view unexpanded(std::string_view text);
 /// ASCII only.
 std::string lower(std::string_view text);
+/// "a.b" of "a.b.png"; a name that begins with its only dot has no extension.
+std::string_view stem_of(std::string_view filename);
 /// With `by` in the place of each `mark`, which is not empty; what `by` says is not looked at again.
 std::string replaced(std::string text, std::string_view mark, std::string_view by);
 

@@ -9,6 +9,7 @@
 #include "ipc/object_text.h"
 #include "ipc/text/people.h"
 #include "ipc/text/utf8.h"
+#include "ipc/text/values.h"
 #include "ipc/web/url.h"
 
 namespace emprops::files {
@@ -102,10 +103,8 @@ Result<std::optional<Destination>> read_ctx(std::string_view payload,
 }
 
 std::string named_by_ctx(const std::string& name, const std::string& wanted) {
-    const std::size_t ending = name.rfind('.');
-    if (ending == std::string::npos || ending == 0) return wanted;
-    const std::size_t dot = wanted.rfind('.');
-    return wanted.substr(0, dot == 0 ? std::string::npos : dot) + name.substr(ending);
+    const std::string ending = name.substr(text::stem_of(name).size());
+    return ending.empty() ? wanted : std::string(text::stem_of(wanted)) + ending;
 }
 
 std::string with_ctx_members(std::string result, const ipc::ResultFile& file, std::string_view entry) {

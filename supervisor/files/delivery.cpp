@@ -121,13 +121,13 @@ ipc::JobError unmet(std::string why) {
 
 /// `name`, or "a-2.png"; taken from now on.
 std::string unique_name(const std::string& name, std::set<std::string>& taken) {
-    const fs::path path(name);
-    const std::string extension = path.extension().string();
+    const std::string_view stem = text::stem_of(name);
+    const std::string extension = name.substr(stem.size());
     std::string unique = name;
     for (int count = 2; !taken.insert(as_in_a_key(unique)).second; ++count) {
         const std::string end = "-" + std::to_string(count) + extension;
         const std::size_t room = ipc::max_file_name_bytes - std::min(ipc::max_file_name_bytes, end.size());
-        unique = std::string(text::cut(path.stem().string(), room)) + end;
+        unique = std::string(text::cut(stem, room)) + end;
     }
     return unique;
 }

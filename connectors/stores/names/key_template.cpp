@@ -4,6 +4,7 @@
 
 #include "connectors/stores/names/target_names.h"
 #include "ipc/text/nearest.h"
+#include "ipc/text/values.h"
 #include "ipc/web/digest.h"
 
 namespace emprops::stores {
@@ -103,11 +104,11 @@ std::optional<std::string> wrong_path(std::string_view text) {
 }
 
 std::vector<std::pair<std::string, std::string>> name_values(std::string_view filename) {
-    const std::size_t dot = filename.rfind('.');
-    const bool none = dot == std::string_view::npos || dot == 0;
+    const std::string_view stem = text::stem_of(filename);
+    const std::size_t extension = std::min(stem.size() + 1, filename.size());
     return {{"filename", std::string(filename)},
-            {"stem", std::string(none ? filename : filename.substr(0, dot))},
-            {"ext", none ? "" : std::string(filename.substr(dot + 1))}};
+            {"stem", std::string(stem)},
+            {"ext", std::string(filename.substr(extension))}};
 }
 
 std::string key_of(std::string_view key_template, std::vector<std::pair<std::string, std::string>> values) {
