@@ -1,20 +1,21 @@
 #include "config/stores.h"
 
-#include <string>
-#include <vector>
+#include "ipc/json_text.h"
 
 namespace emprops::config {
 
+bool is_for_jobs(const nlohmann::json& store) {
+    return store.is_object() && store.value("jobs", nlohmann::json()) == true;
+}
+
 Result<web::HostList> put_hosts(const nlohmann::json& stores) {
-    const auto list = stores.find(put_allow_key);
+    const auto list = stores.find(web::put_allow_key);
     if (list == stores.end()) return web::HostList();
-    std::vector<std::string> hosts;
-    for (const auto& each : *list)
-        if (each.is_string()) hosts.push_back(each.get<std::string>());
-    if (!list->is_array() || hosts.size() != list->size())
+    const auto hosts = ipc::all_texts(*list);
+    if (!hosts)
         return Error{"bad_host",
                      "it must be a list of hosts, such as [\"bucket.s3.amazonaws.com\", \"*.example.com\"]"};
-    return web::HostList::parse(hosts);
+    return web::HostList::parse(*hosts);
 }
 
 }  // namespace emprops::config

@@ -9,15 +9,16 @@
 
 namespace emprops::config {
 
-/// `stores.put_allow`: servers to which jobs may send files by a URL of their own.
-inline constexpr const char* put_allow_key = "put_allow";
-
 /// Whether this member of `stores` is a store.
 constexpr bool is_store(std::string_view name) {
-    return name != put_allow_key;
+    return name != web::put_allow_key;
 }
 
-/// What `stores` says of them; nobody where it says nothing. Errors: "bad_host".
+/// Whether jobs may name this store as a destination of theirs.
+bool is_for_jobs(const nlohmann::json& store);
+
+/// Servers to which jobs may send files by a URL of their own (`stores.put_allow`); nobody where it says nothing. Errors:
+/// "bad_host".
 Result<web::HostList> put_hosts(const nlohmann::json& stores);
 
 }  // namespace emprops::config

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace emprops::ipc {
 
@@ -36,6 +37,17 @@ inline std::optional<std::int64_t> whole_number(const nlohmann::json& value) {
 inline std::string text_or_empty(const nlohmann::json& object, const char* key) {
     const auto found = object.find(key);
     return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+/// The texts of a list that has nothing else; nullopt: it is none.
+inline std::optional<std::vector<std::string>> all_texts(const nlohmann::json& list) {
+    if (!list.is_array()) return std::nullopt;
+    std::vector<std::string> texts;
+    for (const auto& each : list) {
+        if (!each.is_string()) return std::nullopt;
+        texts.push_back(each.get<std::string>());
+    }
+    return texts;
 }
 
 }  // namespace emprops::ipc

@@ -13,6 +13,9 @@
 
 namespace emprops::web {
 
+/// The member of the table `stores` that is such a list, of servers to which jobs may send by URLs of their own.
+inline constexpr const char* put_allow_key = "put_allow";
+
 class HostList {
   public:
     HostList() = default;

@@ -68,7 +68,7 @@ ipc::FilesOffer offer_of(const config::Settings& settings) {
     for (const auto& [name, store] : settings.stores.items()) {
         if (!config::is_store(name)) continue;
         offer.stores.push_back(name);
-        if (store.is_object() && store.value("jobs", nlohmann::json()) == true) offer.jobs.push_back(name);
+        if (config::is_for_jobs(store)) offer.jobs.push_back(name);
     }
     offer.stores.emplace_back("inline");
     offer.stores.emplace_back("reference");

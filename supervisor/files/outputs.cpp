@@ -270,7 +270,7 @@ Permits permits_of(const config::Settings& settings) {
     Permits permits;
     if (auto hosts = config::put_hosts(settings.stores)) permits.put_hosts = std::move(*hosts);
     for (const auto& [name, value] : settings.stores.items()) {
-        if (!config::is_store(name) || !value.is_object() || value.value("jobs", Json()) != true) continue;
+        if (!config::is_store(name) || !config::is_for_jobs(value)) continue;
         permits.stores.insert(name);
         const Json ctx = value.value("ctx", Json());
         for (const Json& each : ctx.is_array() ? ctx : Json::array())

@@ -17,6 +17,7 @@
 #include "connectors/stores/names/key_template.h"
 #include "connectors/stores/settings/rows.h"
 #include "connectors/stores/settings/secrets.h"
+#include "ipc/json_text.h"
 #include "ipc/text/nearest.h"
 #include "ipc/text/people.h"
 #include "ipc/web/base64.h"
@@ -29,9 +30,6 @@ namespace {
 struct Wrong {
     std::string key, why;
 };
-
-/// Beside the stores: servers to which jobs may send by URLs of their own.
-constexpr const char* put_allow_key = "put_allow";
 
 void need(const std::string& value, const char* key) {
     if (value.empty()) throw Wrong{key, "is missing"};
@@ -224,14 +222,11 @@ struct Opening {
 };
 
 web::HostList read_put_allow(const Json& list) {
-    std::vector<std::string> hosts;
-    for (const Json& each : list)
-        if (each.is_string()) hosts.push_back(each);
-    if (!list.is_array() || hosts.size() != list.size())
-        throw ConfigurationError("stores." + std::string(put_allow_key) + " must be a list of hosts");
-    auto read = web::HostList::parse(hosts);
-    if (!read.ok())
-        throw ConfigurationError("stores." + std::string(put_allow_key) + ": " + read.error().message);
+    const std::string key = "stores." + std::string(web::put_allow_key);
+    const auto hosts = ipc::all_texts(list);
+    if (!hosts) throw ConfigurationError(key + " must be a list of hosts");
+    auto read = web::HostList::parse(*hosts);
+    if (!read.ok()) throw ConfigurationError(key + ": " + read.error().message);
     return std::move(*read);
 }
 
@@ -278,7 +273,7 @@ Catalog Catalog::read(const Json& stores) {
     std::map<std::string, std::string> of_ctx;
     if (!stores.is_null() && !stores.is_object()) throw ConfigurationError("stores must be a table");
     for (const auto& item : stores.items()) {
-        if (item.key() == put_allow_key) {
+        if (item.key() == web::put_allow_key) {
             catalog.put_hosts_ = read_put_allow(item.value());
             continue;
         }
