@@ -81,6 +81,18 @@ struct FlowBench : testing::Test {
         flow->connect(*fleet, link);
         flow->start({}, ledger->take_loaded());
     }
+    /// The worker is killed, and its threads are done.
+    void end() {
+        fleet.reset();
+        flow.reset();
+        ledger.reset();
+        io.restart();
+        io.poll();
+    }
+    void restart() {
+        end();
+        begin();
+    }
 };
 
 }  // namespace emprops::test

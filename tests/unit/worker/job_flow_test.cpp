@@ -11,15 +11,6 @@ namespace emprops::test {
 namespace {
 
 struct JobFlowTest : FlowBench {
-    /// The worker is killed and started again.
-    void restart() {
-        fleet.reset();
-        flow.reset();
-        ledger.reset();
-        io.restart();
-        io.poll();
-        begin();
-    }
     /// Lets happen what happens until the link has heard this; then everything that it heard.
     Words until(const std::string& word) {
         while (std::find(link.heard.begin(), link.heard.end(), word) == link.heard.end()) {
