@@ -36,7 +36,7 @@ class Azure : public Store {
     Outcome bring(const Cargo& cargo) override {
         key_ = names_.give(cargo.owner, key_of(settings_.key, cargo.values));
         auto failed = look(cargo);
-        if (!failed && holder_ != Holder::done)
+        if (!failed && !condition_.is_done())
             failed = cargo.size > limits_.single_bytes ? bring_blocks(cargo) : put_blob(cargo);
         if (failed) return std::move(*failed);
         const std::string in_url = text::percent_encode(key_, "/");
@@ -79,13 +79,12 @@ class Azure : public Store {
 
     /// Before the first byte: whose the key is, where a job has chosen it.
     std::optional<Setback> look(const Cargo& cargo) {
-        holder_ = Holder::us;
         if (road_.claim.empty()) return {};
         const auto head = request("HEAD", {}, {}, 0);
         if (!head.ok()) return misconfigured(head.error());
         auto holder = holder_of(road_.http.send(*head), *head, uploads_, cargo, azure_notes);
         if (auto* failed = std::get_if<Setback>(&holder)) return std::move(*failed);
-        holder_ = std::get<Holder>(holder);
+        condition_.looked(std::get<Holder>(holder));
         return {};
     }
 
@@ -94,7 +93,7 @@ class Azure : public Store {
                                                   const Cargo& cargo) const {
         headers[azure_notes.hash] = cargo.sha256;
         if (!road_.claim.empty()) headers[azure_notes.claim] = road_.claim;
-        if (holder_ != Holder::us) headers[condition_header] = "*";
+        condition_.add_to(headers);
         return headers;
     }
 
@@ -150,8 +149,7 @@ class Azure : public Store {
             done_ = 0;  // somebody else's list has removed our blocks
             failed->passing = true;
         }
-        // Somebody was faster: the next look says who.
-        if (failed && holder_ == Holder::nobody && is_taken(answer)) failed->passing = true;
+        if (failed) condition_.judge(answer, *failed);
         return failed;
     }
 
@@ -161,9 +159,7 @@ class Azure : public Store {
         const auto answer = road_.http.send(*head);
         const auto* response = std::get_if<HttpResponse>(&answer);
         if (response == nullptr || response->status != 200) return false;
-        const auto noted = response->headers.find(azure_notes.hash);
-        return response->content_length == cargo.size && noted != response->headers.end() &&
-               noted->second == cargo.sha256;
+        return has_content(*response, cargo, azure_notes.hash);
     }
 
     const AzureSettings settings_;
@@ -174,8 +170,8 @@ class Azure : public Store {
     Url endpoint_;
     TargetNames names_;
     std::string key_;
-    std::size_t done_ = 0;        // blocks that are there
-    Holder holder_ = Holder::us;  // of the key, when it was looked at
+    std::size_t done_ = 0;  // blocks that are there
+    Condition condition_;
 };
 
 }  // namespace

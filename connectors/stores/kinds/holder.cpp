@@ -37,7 +37,7 @@ std::variant<Holder, Setback> holder_of(const HttpAnswer& answer, const HttpRequ
         const auto found = response->headers.find(name);
         return found == response->headers.end() ? std::string() : found->second;
     };
-    if (response->content_length == cargo.size && noted(notes.hash) == cargo.sha256) return Holder::done;
+    if (has_content(*response, cargo, notes.hash)) return Holder::done;
     if (noted(notes.claim) == uploads.road.claim) return Holder::us;
     return Setback{
         cannot_store(uploads, cargo, head.url,
@@ -45,23 +45,29 @@ std::variant<Holder, Setback> holder_of(const HttpAnswer& answer, const HttpRequ
                      "another prefix")};
 }
 
-bool is_taken(const HttpAnswer& answer) {
-    const auto* response = std::get_if<HttpResponse>(&answer);
-    return response != nullptr && (response->status == 412 || response->status == 409);
+bool has_content(const HttpResponse& head, const Cargo& cargo, const char* hash_header) {
+    const auto noted = head.headers.find(hash_header);
+    return head.content_length == cargo.size && noted != head.headers.end() && noted->second == cargo.sha256;
 }
 
-void is_taken_after(Holder looked, const HttpAnswer& answer, Setback& failed) {
-    const auto* response = std::get_if<HttpResponse>(&answer);
-    failed.passing = looked != Holder::unseen || response == nullptr || response->status != 412;
-    if (!failed.passing) failed.message += rights_to_look;
+void Condition::add_to(std::map<std::string, std::string>& headers) const {
+    if (holds()) headers["if-none-match"] = "*";
 }
 
-bool knows_no_condition(const HttpAnswer& answer) {
+bool Condition::dropped_by(const HttpAnswer& answer) {
     const auto* response = std::get_if<HttpResponse>(&answer);
-    if (response == nullptr) return false;
+    if (response == nullptr || !holds() || holder_ == Holder::unseen) return false;
     const std::string code = xml_element(response->body, "Code");
-    return response->status == 501 ||
-           (response->status == 400 && (code == "NotImplemented" || code == "InvalidArgument"));
+    dropped_ = response->status == 501 ||
+               (response->status == 400 && (code == "NotImplemented" || code == "InvalidArgument"));
+    return dropped_;
+}
+
+void Condition::judge(const HttpAnswer& answer, Setback& failed) const {
+    const auto* response = std::get_if<HttpResponse>(&answer);
+    if (response == nullptr || !holds() || (response->status != 412 && response->status != 409)) return;
+    failed.passing = holder_ != Holder::unseen || response->status != 412;
+    if (!failed.passing) failed.message += rights_to_look;
 }
 
 }  // namespace emprops::stores

@@ -3,6 +3,7 @@
 // an earlier run of the same job), or somebody else's, which must stay. What servers that speak different protocols have
 // in common about it. Pure.
 
+#include <map>
 #include <string>
 #include <variant>
 
@@ -30,13 +31,30 @@ bool keeps_the_condition(const std::string& url);
 std::variant<Holder, Setback> holder_of(const HttpAnswer& answer, const HttpRequest& head,
                                         const Uploads& uploads, const Cargo& cargo, const Notes& notes);
 
-/// The header that makes a server refuse to replace anything.
-inline constexpr const char* condition_header = "if-none-match";
-/// The server has refused to, or is not sure.
-bool is_taken(const HttpAnswer& answer);
-/// What it means then: the next look says who was faster; where we may not look, somebody has it and keeps it.
-void is_taken_after(Holder looked, const HttpAnswer& answer, Setback& failed);
-/// The server does not know the condition; others ignore it. Whoever asks has looked before.
-bool knows_no_condition(const HttpAnswer& answer);
+/// The object has the content that is to go there, by our note of its hash.
+bool has_content(const HttpResponse& head, const Cargo& cargo, const char* hash_header);
+
+/// That an object is made only if nobody has the key which its job has chosen: looked at before, then asked of the server
+/// with the request that makes it. One per object.
+class Condition {
+  public:
+    /// What the look has said. Without one the key is the operator's, and there is no condition.
+    void looked(Holder holder) { holder_ = holder; }
+    bool is_done() const { return holder_ == Holder::done; }
+    /// What the request that makes the object has beside its other headers.
+    void add_to(std::map<std::string, std::string>& headers) const;
+    /// True: the server knows no such condition (others ignore it), and the same request goes without, since we have looked.
+    /// Not where we could not.
+    bool dropped_by(const HttpAnswer& answer);
+    /// Where the server has refused to replace anything, or is not sure: the next look says who was faster; where we may not
+    /// look, somebody has it and keeps it.
+    void judge(const HttpAnswer& answer, Setback& failed) const;
+
+  private:
+    bool holds() const { return holder_ == Holder::unseen || (holder_ == Holder::nobody && !dropped_); }
+
+    Holder holder_ = Holder::us;
+    bool dropped_ = false;
+};
 
 }  // namespace emprops::stores

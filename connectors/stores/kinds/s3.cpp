@@ -29,17 +29,10 @@ class S3 : public Store {
   private:
     /// In one request. What has an answer that was lost is looked for.
     std::optional<Setback> put(const std::string& key, const Cargo& cargo) {
-        Holder looked = Holder::us;
-        if (!road_.claim.empty()) {
-            auto holder = bucket_.holder(key, cargo);
-            if (auto* failed = std::get_if<Setback>(&holder)) return std::move(*failed);
-            looked = std::get<Holder>(holder);
-            if (looked == Holder::done) return {};
-        }
-        const bool unseen = looked == Holder::unseen;
-        const bool on_condition = unseen || (looked == Holder::nobody && !knows_no_condition_);
+        if (auto failed = bucket_.look(key, cargo, condition_)) return failed;
+        if (condition_.is_done()) return {};
         auto headers = bucket_.notes(cargo);
-        if (on_condition) headers[condition_header] = "*";
+        condition_.add_to(headers);
         auto put = bucket_.request({"PUT", key, {}, std::move(headers), cargo.sha256});
         if (!put.ok()) return Setback{put.error().message, false, Ms{0}, Trouble::configuration};
         carry(*put, uploads_, cargo, 0, cargo.size);
@@ -47,11 +40,8 @@ class S3 : public Store {
         auto failed = judge(answer, *put, uploads_, cargo);
         if (!failed || road_.cancelled()) return failed;
         if (is_lost(answer) && bucket_.has(key, cargo).value_or(false)) return {};
-        if (on_condition && !unseen && knows_no_condition(answer)) {
-            knows_no_condition_ = true;
-            return this->put(key, cargo);
-        }
-        if (on_condition && is_taken(answer)) is_taken_after(looked, answer, *failed);
+        if (condition_.dropped_by(answer)) return this->put(key, cargo);
+        condition_.judge(answer, *failed);
         return failed;
     }
 
@@ -63,7 +53,7 @@ class S3 : public Store {
     const S3Bucket bucket_{settings_, uploads_};
     S3Multipart parts_{bucket_, uploads_, limits_};
     TargetNames names_;
-    bool knows_no_condition_ = false;
+    Condition condition_;
 };
 
 }  // namespace

@@ -58,15 +58,19 @@ std::optional<bool> S3Bucket::has(const std::string& key, const Cargo& cargo) co
     if (response == nullptr) return {};
     if (response->status == 404) return false;
     if (response->status != 200) return {};
-    const auto noted = response->headers.find(hash_header);
-    return response->content_length == cargo.size && noted != response->headers.end() &&
-           noted->second == cargo.sha256;
+    return has_content(*response, cargo, hash_header);
 }
 
-std::variant<Holder, Setback> S3Bucket::holder(const std::string& key, const Cargo& cargo) const {
+std::optional<Setback> S3Bucket::look(const std::string& key, const Cargo& cargo,
+                                      Condition& condition) const {
+    if (uploads_.road.claim.empty()) return {};
     const auto head = request({"HEAD", key});
     if (!head.ok()) return Setback{head.error().message, false, Ms{0}, Trouble::configuration};
-    return holder_of(uploads_.road.http.send(*head), *head, uploads_, cargo, {hash_header, claim_header});
+    auto holder =
+        holder_of(uploads_.road.http.send(*head), *head, uploads_, cargo, {hash_header, claim_header});
+    if (auto* failed = std::get_if<Setback>(&holder)) return std::move(*failed);
+    condition.looked(std::get<Holder>(holder));
+    return {};
 }
 
 std::map<std::string, std::string> S3Bucket::notes(const Cargo& cargo) const {

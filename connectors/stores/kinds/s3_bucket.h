@@ -6,7 +6,6 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "connectors/stores/http/url.h"
@@ -36,8 +35,8 @@ class S3Bucket {
 
     /// Whether the object is there, with this size and our note of this hash. Null: nobody says so.
     std::optional<bool> has(const std::string& key, const Cargo& cargo) const;
-    /// Whose the object is (holder.h).
-    std::variant<Holder, Setback> holder(const std::string& key, const Cargo& cargo) const;
+    /// Before the first byte: whose the key is, where a job has chosen it.
+    std::optional<Setback> look(const std::string& key, const Cargo& cargo, Condition& condition) const;
     /// The headers in which we note a file's hash, and whose it is.
     static constexpr const char* hash_header = "x-amz-meta-sha256";
     static constexpr const char* claim_header = "x-amz-meta-emprops-job";

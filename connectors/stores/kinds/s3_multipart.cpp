@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "connectors/stores/cargo/reader.h"
+#include "ipc/json_text.h"
 #include "ipc/text/values.h"
 #include "ipc/web/digest.h"
 
@@ -77,8 +78,8 @@ std::optional<Setback> S3Multipart::bring(const std::string& key, const Cargo& c
     if (key != key_) give_up();  // another file of the same job
     cargo_ = &cargo;
     key_ = key;
-    if (auto failed = look()) return failed;
-    if (looked_ == Holder::done) {
+    if (auto failed = bucket_.look(key_, *cargo_, condition_)) return failed;
+    if (condition_.is_done()) {
         give_up();
         return {};
     }
@@ -91,15 +92,6 @@ std::optional<Setback> S3Multipart::bring(const std::string& key, const Cargo& c
     auto failed = complete();
     if (!failed) id_.clear();
     return failed;
-}
-
-/// Before the first byte: whose the key is, where a job has chosen it.
-std::optional<Setback> S3Multipart::look() {
-    if (uploads_.road.claim.empty()) return {};
-    auto holder = bucket_.holder(key_, *cargo_);
-    if (auto* failed = std::get_if<Setback>(&holder)) return std::move(*failed);
-    looked_ = std::get<Holder>(holder);
-    return {};
 }
 
 /// One request with a body in memory. Null: it was answered well.
@@ -168,15 +160,10 @@ std::optional<Setback> S3Multipart::complete() {
     const std::string body = completion(etags_);
     HttpAnswer answer;
     std::map<std::string, std::string> headers{{"content-type", "application/xml"}};
-    const bool unseen = looked_ == Holder::unseen;
-    const bool on_condition = unseen || (looked_ == Holder::nobody && !knows_no_condition_);
-    if (on_condition) headers[condition_header] = "*";
+    condition_.add_to(headers);
     auto failed =
         ask({"POST", key_, {{"uploadId", id_}}, std::move(headers), sha256_hex(body)}, body, answer);
-    if (failed && on_condition && !unseen && knows_no_condition(answer)) {
-        knows_no_condition_ = true;
-        return complete();
-    }
+    if (failed && condition_.dropped_by(answer)) return complete();
     // The server says 200 before it knows, so that nobody hangs up; what went wrong stands in the body.
     const auto* response = std::get_if<HttpResponse>(&answer);
     if (!failed && response->body.find("<CompleteMultipartUploadResult") == std::string::npos) {
@@ -188,7 +175,7 @@ std::optional<Setback> S3Multipart::complete() {
     }
     if (!failed || uploads_.road.cancelled()) return failed;
     const bool gone = response != nullptr && xml_element(response->body, "Code") == "NoSuchUpload";
-    if (on_condition && is_taken(answer)) is_taken_after(looked_, answer, *failed);
+    condition_.judge(answer, *failed);
     if ((failed->passing || gone) && bucket_.has(key_, *cargo_).value_or(false)) return {};
     return forget_if_gone(answer, std::move(failed));
 }
@@ -202,10 +189,7 @@ void S3Multipart::sweep() {
 }
 
 bool S3Multipart::take_back(const Json& begun) const {
-    const auto text = [&](const char* name) {
-        return begun.contains(name) && begun[name].is_string() ? begun[name].get<std::string>() : "";
-    };
-    const std::string key = text("key"), id = text("upload_id");
+    const std::string key = ipc::text_or_empty(begun, "key"), id = ipc::text_or_empty(begun, "upload_id");
     return !key.empty() && !id.empty() && abort(key, id);
 }
 

@@ -37,7 +37,6 @@ class S3Multipart {
     std::optional<Setback> begin();
     std::optional<Setback> bring_part();
     std::optional<Setback> complete();
-    std::optional<Setback> look();
     /// Uploads of this very key that an earlier process began, or one whose id we did not get.
     void sweep();
     /// True: it is gone.
@@ -54,8 +53,7 @@ class S3Multipart {
     std::uint64_t part_ = 0;
     std::vector<std::string> etags_;
     bool to_sweep_;
-    Holder looked_ = Holder::us;  // who had the key; without a claim it is ours
-    bool knows_no_condition_ = false;
+    Condition condition_;
 };
 
 /// The upload ids of a ListMultipartUploads answer that belong to exactly this key. Pure.
