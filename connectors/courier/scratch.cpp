@@ -7,17 +7,14 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <string_view>
 
-#include "connectors/stores/cargo/reader.h"
+#include "connectors/stores/cargo/copy.h"
 
 namespace emprops::courier {
 namespace {
 
-constexpr std::size_t piece_bytes = 16u << 20;
-
-Error refused(const std::string& folder, int why) {
-    return {"disk", "a file in " + folder + " cannot be written: " + std::strerror(why)};
+Error refused(const std::string& folder, const std::string& why) {
+    return {"disk", "a file in " + folder + " cannot be written: " + why};
 }
 
 }  // namespace
@@ -25,10 +22,11 @@ Error refused(const std::string& folder, int why) {
 Result<stores::Descriptor> make_nameless(const std::string& folder) {
     stores::Descriptor file(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
     if (file.ok()) return file;
-    if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT) return refused(folder, errno);
+    if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT)
+        return refused(folder, std::strerror(errno));
     std::string path = folder + "/.emprops-XXXXXX.part";
     file = stores::Descriptor(::mkostemps(path.data(), 5, O_CLOEXEC));
-    if (!file.ok()) return refused(folder, errno);
+    if (!file.ok()) return refused(folder, std::strerror(errno));
     ::unlink(path.c_str());
     return file;
 }
@@ -37,38 +35,11 @@ Result<stores::Descriptor> copy_nameless(int from, std::uint64_t size, const std
                                          const std::function<bool()>& go_on) {
     auto made = make_nameless(folder);
     if (!made.ok()) return made;
-    const int to = made->get();
-    off_t done = 0;
-    const Error cancelled{"cancelled", "cancelled"};
-    while (static_cast<std::uint64_t>(done) < size) {
-        if (!go_on()) return cancelled;
-        off_t at = done;
-        const auto moved = ::copy_file_range(from, &at, to, nullptr, piece_bytes, 0);
-        if (moved < 0 && errno == EINTR) continue;
-        if (moved <= 0) break;
-        done += moved;
-    }
-    if (static_cast<std::uint64_t>(done) == size) return made;
-    // Another file system, an old kernel: what is left goes through memory.
-    int why = EIO;
-    bool stopped = false;
-    const auto copied =
-        stores::read_file(from, static_cast<std::uint64_t>(done), size - static_cast<std::uint64_t>(done),
-                          [&](std::string_view piece) {
-                              stopped = !go_on();
-                              if (stopped) return false;
-                              while (!piece.empty()) {
-                                  const auto wrote = ::write(to, piece.data(), piece.size());
-                                  if (wrote < 0 && errno == EINTR) continue;
-                                  if (wrote < 0) why = errno;
-                                  if (wrote <= 0) return false;
-                                  piece.remove_prefix(static_cast<std::size_t>(wrote));
-                              }
-                              return true;
-                          });
+    const auto copied = stores::copy_file(from, size, made->get(), go_on);
     if (copied.ok()) return made;
-    if (stopped) return cancelled;
-    return copied.error().code == "cancelled" ? refused(folder, why) : Error{"disk", copied.error().message};
+    const Error& why = copied.error();
+    if (why.code == "cancelled") return why;
+    return why.code == "unwritable" ? refused(folder, why.message) : Error{"disk", why.message};
 }
 
 ScratchFolder::ScratchFolder(const std::string& parent) {

@@ -11,6 +11,7 @@
 #include <optional>
 #include <system_error>
 
+#include "connectors/stores/cargo/copy.h"
 #include "connectors/stores/cargo/descriptor.h"
 #include "connectors/stores/cargo/reader.h"
 #include "connectors/stores/names/key_template.h"
@@ -71,16 +72,6 @@ std::error_code open_folders(Descriptor& folder, const fs::path& path) {
             ::openat(folder.get(), part.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
         if (!next.ok()) return last_error();
         folder = std::move(next);
-    }
-    return {};
-}
-
-std::error_code write_all(int file, std::string_view bytes) {
-    while (!bytes.empty()) {
-        const auto count = ::write(file, bytes.data(), bytes.size());
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) return last_error();
-        bytes.remove_prefix(static_cast<std::size_t>(count));
     }
     return {};
 }
