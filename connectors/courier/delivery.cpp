@@ -39,12 +39,6 @@ const char* code_of(stores::Trouble trouble) {
     }
 }
 
-void set(stores::Values& values, const std::string& name, const std::string& value) {
-    for (auto& each : values) {
-        if (each.first == name) each.second = value;
-    }
-}
-
 }  // namespace
 
 JobFailure failure_of(const std::string& name, const std::vector<Refusal>& refusals) {
@@ -169,7 +163,7 @@ stores::Cargo Delivery::read_cargo(const stores::OpenCargo* file, const std::str
     cargo.url = order_.url;
     cargo.values = order_.values;
     for (const auto& [word, value] : stores::name_values(name))
-        set(cargo.values, word, value);
+        stores::set_value(cargo.values, word, value);
     cargo.owner = order_.path;
     if (file == nullptr) return cargo;
     cargo.descriptor = file->descriptor();
@@ -182,7 +176,7 @@ stores::Cargo Delivery::read_cargo(const stores::OpenCargo* file, const std::str
     if (cancelled()) fail_cancelled();
     if (hash.ok()) {
         cargo.sha256 = *hash;
-        set(cargo.values, "sha256", *hash);
+        stores::set_value(cargo.values, "sha256", *hash);
     } else if (!changed()) {
         throw JobFailure("internal", "cannot read \"" + name + "\": " + hash.error().message);
     }
@@ -245,12 +239,8 @@ std::variant<std::unique_ptr<stores::Store>, Delivery::Miss> Delivery::open_own(
 
 /// The same for the same file of the same job, whoever delivers it: no secret, but no name of a job either.
 std::string Delivery::claim() const {
-    std::string job, index;
-    for (const auto& [name, value] : order_.values) {
-        if (name == "job_id") job = value;
-        if (name == "index") index = value;
-    }
-    return sha256_hex(job + "\n" + index);
+    return sha256_hex(stores::value_of(order_.values, "job_id") + "\n" +
+                      stores::value_of(order_.values, "index"));
 }
 
 std::variant<stores::Placed, Delivery::Miss, Delivery::Changed> Delivery::try_at(const std::string& name,

@@ -6,6 +6,7 @@
 #include "connectors/stores/names/key_template.h"
 #include "connectors/stores/names/mime_type.h"
 #include "emprops/connector.h"
+#include "ipc/text/utf8.h"
 
 namespace emprops::courier {
 namespace {
@@ -60,11 +61,8 @@ void read_values(const Json& values, Order& order) {
             value = values[word].is_string() ? values[word].get<std::string>() : values[word].dump();
         order.values.emplace_back(word, value);
     }
-    for (auto& [name, value] : stores::name_values(order.name)) {
-        const auto at = std::find_if(order.values.begin(), order.values.end(),
-                                     [&name = name](const auto& each) { return each.first == name; });
-        at->second = value;
-    }
+    for (const auto& [name, value] : stores::name_values(order.name))
+        stores::set_value(order.values, name, value);
 }
 
 void read_stores(const Json& payload, Order& order) {
@@ -114,9 +112,8 @@ void read_own_place(const Json& from, Order& order) {
         refuse("to must have a name, and put or store");
     if (from.contains("prefix")) to.prefix = text_of(from, "prefix");
     const std::string prefix = to.prefix.value_or("");
-    const bool plain = std::none_of(prefix.begin(), prefix.end(), [](char c) {
-        return static_cast<unsigned char>(c) < 0x20 || c == 0x7F || c == '\\' || c == '{' || c == '}';
-    });
+    const bool plain =
+        !text::has_control_character(prefix) && prefix.find_first_of("\\{}") == std::string::npos;
     if (!prefix.empty() && (!plain || stores::wrong_path(prefix))) refuse("to.prefix leads elsewhere");
     const Json headers = from.value("headers", Json::object());
     if (!headers.is_object()) refuse("to.headers must be an object");

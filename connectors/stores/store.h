@@ -14,13 +14,12 @@
 #include <vector>
 
 #include "connectors/stores/http/client.h"
+#include "connectors/stores/names/key_template.h"
 #include "connectors/stores/tries.h"
 
 namespace emprops::stores {
 
 using Json = nlohmann::json;
-/// For templates: {"job_id", "..."}.
-using Values = std::vector<std::pair<std::string, std::string>>;
 
 /// A file that is to be brought to a store.
 struct Cargo {

@@ -31,12 +31,6 @@ std::error_code last_error() {
 
 constexpr std::uint64_t sync_every = 64ull << 20;
 
-std::string job_of(const Cargo& cargo) {
-    for (const auto& [name, value] : cargo.values)
-        if (name == "job_id") return value;
-    return {};
-}
-
 /// A full disk and a share that is away may pass; what the folder is and who may write there does not.
 bool may_pass(const std::error_code& error) {
     static constexpr int lasting[] = {ENOTDIR, EACCES, EPERM, ENAMETOOLONG, EISDIR, ELOOP, EINVAL, EROFS};
@@ -148,7 +142,8 @@ class Directory : public Store {
     std::optional<Setback> copy(int folder, const Cargo& cargo, const fs::path& target) const {
         // No name that a file of a job can have; the same at each try, so that what a killed process left is found.
         const std::string partial =
-            ".emprops-" + sha256_hex(job_of(cargo) + "\n" + target.filename().string()).substr(0, 32) +
+            ".emprops-" +
+            sha256_hex(value_of(cargo.values, "job_id") + "\n" + target.filename().string()).substr(0, 32) +
             ".part";
         ::unlinkat(folder, partial.c_str(), 0);
         const Descriptor file(

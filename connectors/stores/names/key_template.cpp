@@ -28,8 +28,18 @@ bool any_of(const std::vector<std::string>& found, std::initializer_list<std::st
 
 }  // namespace
 
-std::string fill_template(std::string_view text,
-                          const std::vector<std::pair<std::string, std::string>>& values) {
+std::string value_of(const Values& values, std::string_view name) {
+    for (const auto& each : values)
+        if (each.first == name) return each.second;
+    return {};
+}
+
+void set_value(Values& values, std::string_view name, const std::string& value) {
+    for (auto& each : values)
+        if (each.first == name) each.second = value;
+}
+
+std::string fill_template(std::string_view text, const Values& values) {
     std::string out;
     while (!text.empty()) {
         bool filled = false;
@@ -103,7 +113,7 @@ std::optional<std::string> wrong_path(std::string_view text) {
     }
 }
 
-std::vector<std::pair<std::string, std::string>> name_values(std::string_view filename) {
+Values name_values(std::string_view filename) {
     const std::string_view stem = text::stem_of(filename);
     const std::size_t extension = std::min(stem.size() + 1, filename.size());
     return {{"filename", std::string(filename)},
@@ -111,7 +121,7 @@ std::vector<std::pair<std::string, std::string>> name_values(std::string_view fi
             {"ext", std::string(filename.substr(extension))}};
 }
 
-std::string key_of(std::string_view key_template, std::vector<std::pair<std::string, std::string>> values) {
+std::string key_of(std::string_view key_template, Values values) {
     for (auto& [key, value] : values) {
         if (key == "job_id" && value != fill_template("{x}", {{"x", value}}))
             value += "-" + sha256_hex(value).substr(0, 8);

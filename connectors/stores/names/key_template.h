@@ -9,10 +9,17 @@
 
 namespace emprops::stores {
 
+/// For templates: {"job_id", "..."}.
+using Values = std::vector<std::pair<std::string, std::string>>;
+
+/// Empty: there is none.
+std::string value_of(const Values& values, std::string_view name);
+/// Changes the one that is there; where none is, nothing.
+void set_value(Values& values, std::string_view name, const std::string& value);
+
 /// Fills {job_id}, {filename} and the like, as `values` has them. Values are made safe for paths: no separators, no "..",
 /// no control characters.
-std::string fill_template(std::string_view text,
-                          const std::vector<std::pair<std::string, std::string>>& values);
+std::string fill_template(std::string_view text, const Values& values);
 
 /// The values of the settings of stores: job_id, job_type, connector, node, kind, index, filename, stem, ext, sha256, date.
 const std::vector<std::string>& key_words();
@@ -28,10 +35,10 @@ std::optional<std::string> wrong_template(std::string_view text, const std::vect
 std::optional<std::string> wrong_path(std::string_view text);
 
 /// {filename}, {stem} and {ext} of a file's name.
-std::vector<std::pair<std::string, std::string>> name_values(std::string_view filename);
+Values name_values(std::string_view filename);
 
 /// The key of a file in a store that replaces what it has under a key: two jobs must not meet there because their ids
 /// lost a "/", and the key is short enough (target_names.h).
-std::string key_of(std::string_view key_template, std::vector<std::pair<std::string, std::string>> values);
+std::string key_of(std::string_view key_template, Values values);
 
 }  // namespace emprops::stores
