@@ -20,6 +20,16 @@ namespace emprops::files {
 namespace fs = std::filesystem;
 using process::UniqueFd;
 
+namespace {
+
+/// Whatever it is: a link that leads nowhere, too.
+bool is_there(const fs::path& path) {
+    std::error_code error;
+    return fs::exists(fs::symlink_status(path, error));
+}
+
+}  // namespace
+
 Spool::Spool(boost::asio::any_io_executor executor, Options options)
     : executor_(std::move(executor)), options_(std::move(options)) {}
 
@@ -37,14 +47,11 @@ Result<> Spool::make(const fs::path& folder) {
 }
 
 bool Spool::has(const std::string& name) const {
-    std::error_code error;
-    return fs::exists(fs::symlink_status(path_of(name), error)) ||
-           fs::exists(fs::symlink_status(other_path_of(name), error));
+    return is_there(path_of(name)) || is_there(other_path_of(name));
 }
 
 fs::path Spool::place_of(const std::string& name) const {
-    std::error_code error;
-    return fs::exists(fs::symlink_status(other_path_of(name), error)) ? other_path_of(name) : path_of(name);
+    return is_there(other_path_of(name)) ? other_path_of(name) : path_of(name);
 }
 
 /// From a thread.
@@ -92,8 +99,7 @@ void Spool::own(const std::string& name, JobFiles files, Sizes done) {
 
 Result<std::vector<std::uint64_t>> Spool::own_now(const std::string& name, const JobFiles& files) const {
     const fs::path other = other_path_of(name);
-    std::error_code error;
-    if (fs::exists(fs::symlink_status(other, error))) {
+    if (is_there(other)) {
         if (Result<> copied = copy_files(other, path_of(name), files); !copied) return copied.error();
         if (const auto folder = open_folder(options_.other)) (void)process::remove_tree(folder->get(), name);
     }
@@ -133,7 +139,7 @@ void Spool::remove_now(const std::string& name) const {
         const auto folder = open_folder(each);
         if (!folder) continue;
         const Result<> gone = process::remove_tree(folder->get(), name);
-        if (!gone && fs::exists(fs::symlink_status(each / name, ignored)))
+        if (!gone && is_there(each / name))
             logger("files")->error("the spool's folder {} cannot be removed and keeps its space: {}",
                                    (each / name).string(), gone.error().message);
     }
