@@ -225,14 +225,7 @@ TEST(ComfyUiPictures, OfANodeThatNobodyKnowsAreFoundByTheirAnnouncementInAnyForm
 // ---- failed in part
 
 ComfyScript fails_in_part() {
-    auto script = good_script(saves({file("a.png"), file("t.png", "temp")}));
-    script.messages.resize(7);
-    const Json error = {{"prompt_id", "$ID"},         {"node_id", "1"},
-                        {"node_type", "Detailer"},    {"exception_type", "ValueError"},
-                        {"traceback", Json::array()}, {"exception_message", "no face found"}};
-    script.history["status"]["status_str"] = "error";
-    script.history["status"]["messages"][2] = Json::array({"execution_error", error});
-    return script;
+    return partly_failing_script(saves({file("a.png"), file("t.png", "temp")}));
 }
 
 TEST(ComfyUiPartial, FilesOfTheOtherBranchAreDeliveredOrNamed) {

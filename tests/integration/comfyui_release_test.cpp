@@ -138,14 +138,7 @@ TEST_F(Release, DoesNotComeForAJobThatFails) {
 }
 
 TEST_F(Release, ComesForWhatIsDeliveredOfARunThatFailedInPart) {
-    ComfyScript script = good_script(one_image());
-    script.messages.resize(7);
-    const Json error = {{"prompt_id", "$ID"},         {"node_id", "1"},
-                        {"node_type", "Detailer"},    {"exception_type", "ValueError"},
-                        {"traceback", Json::array()}, {"exception_message", "no face found"}};
-    script.history["status"]["status_str"] = "error";
-    script.history["status"]["messages"][2] = Json::array({"execution_error", error});
-    comfy.add_script(script);
+    comfy.add_script(partly_failing_script(one_image()));
     EXPECT_EQ(order({{"workflow", graph()}, {"allow_partial", true}}), "sent released result");
 }
 

@@ -96,13 +96,21 @@ TEST(FilesSpool, AResultThatItCouldNeverHoldIsRefusedAtOnce) {
     place.worker->stop_and_wait();
 }
 
-TEST(FilesSpool, AJobThatComesBackIsDeliveredAndNotRenderedAgain) {
+/// A job that was rendered, and whose store is away.
+struct KeptJob : testing::Test {
     S3Double server;
-    away(server);
     FilesPlace place{
         {.stores = store_of(server), .files = "deliver = [\"results\"]\ndeliver_timeout = \"1s\"\n"}};
-    const std::string id = place.client.submit("files", Json::object());
-    EXPECT_THAT(place.client.failed(id), HasSubstr("They are kept in "));
+    std::string id;
+
+    void SetUp() override {
+        away(server);
+        id = place.client.submit("files", Json::object());
+        EXPECT_THAT(place.client.failed(id), HasSubstr("They are kept in "));
+    }
+};
+
+TEST_F(KeptJob, ThatComesBackIsDeliveredAndNotRenderedAgain) {
     EXPECT_THAT(place.client.failed(id), HasSubstr("They are kept in ")) << "the hub has given it once more";
     server.clear_faults();
     EXPECT_EQ(place.client.completed(id, Ms(60'000)).at("text").at("sha256"), hello_sha256);
@@ -113,13 +121,7 @@ TEST(FilesSpool, AJobThatComesBackIsDeliveredAndNotRenderedAgain) {
     place.worker->stop_and_wait();
 }
 
-TEST(FilesSpool, SoItIsAfterAKill) {
-    S3Double server;
-    away(server);
-    FilesPlace place{
-        {.stores = store_of(server), .files = "deliver = [\"results\"]\ndeliver_timeout = \"1s\"\n"}};
-    const std::string id = place.client.submit("files", Json::object());
-    EXPECT_THAT(place.client.failed(id), HasSubstr("They are kept in "));
+TEST_F(KeptJob, SoItIsAfterAKill) {
     place.kill_worker();
     server.clear_faults();
     place.worker->start();

@@ -122,6 +122,17 @@ ComfyScript good_script(const Json& outputs) {
     return script;
 }
 
+ComfyScript partly_failing_script(const Json& outputs) {
+    ComfyScript script = good_script(outputs);
+    script.messages.resize(7);
+    const Json error = {{"prompt_id", "$ID"},         {"node_id", "1"},
+                        {"node_type", "Detailer"},    {"exception_type", "ValueError"},
+                        {"traceback", Json::array()}, {"exception_message", "no face found"}};
+    script.history["status"]["status_str"] = "error";
+    script.history["status"]["messages"][2] = Json::array({"execution_error", error});
+    return script;
+}
+
 ComfyScript script_of(const RecordedPrompt& prompt, Ms longest_pause) {
     ComfyScript script;
     script.status = prompt.status;

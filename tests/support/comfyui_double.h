@@ -47,6 +47,8 @@ struct ComfyScript {
 
 /// A small prompt that ends well: EmptyImage "1", SaveImage "2", with this output.
 ComfyScript good_script(const nlohmann::json& outputs);
+/// The same, and node "1" fails after the output is there.
+ComfyScript partly_failing_script(const nlohmann::json& outputs);
 /// As recorded; recorded pauses longer than `longest_pause` are cut to it.
 ComfyScript script_of(const RecordedPrompt& prompt, std::chrono::milliseconds longest_pause);
 /// One that runs and says nothing until it is interrupted.
