@@ -169,6 +169,12 @@ process::LaunchSpec shell(const FleetDriver& driver, const std::string& marker, 
     return spec;
 }
 
+/// Before that it is a copy of the shell that noted it, with the shell's marker or none.
+bool has_become_its_program(const std::filesystem::path& file, const std::string& marker) {
+    const auto pids = noted(file);
+    return pids.size() == 1 && process::environment_has(pids.front(), process::marker_variable, {marker});
+}
+
 TEST(Escape, OneLookFindsWhatSeveralHaveLeftBelowProcessesOfNobody) {
     FleetDriver driver;
     ASSERT_TRUE(driver.start({fault_settings("others", "echo")}));
@@ -183,7 +189,10 @@ TEST(Escape, OneLookFindsWhatSeveralHaveLeftBelowProcessesOfNobody) {
                                    "; do sleep 0.01; done";
         ASSERT_TRUE(driver.host->start(shell(driver, marker, script), [&](const auto&) { ++ended; }));
     }
-    ASSERT_TRUE(driver.run_until([&] { return ended == 2; }));
+    ASSERT_TRUE(driver.run_until([&] {
+        return ended == 2 && has_become_its_program(files[0], "a/0/1") &&
+               has_become_its_program(files[1], "b/0/1");
+    }));
     const auto alive = [&] { return survivors(files[0]).size() + survivors(files[1]).size(); };
     EXPECT_EQ(driver.host->sweep({"b/0/2"}), 0u);
     EXPECT_EQ(alive(), 2u);
@@ -200,12 +209,7 @@ TEST(Escape, WhatRunsBelowALivingChildIsItsOwnWhateverItsMarkerSays) {
               "EMPROPS_INSTANCE=c/0/1 sleep 60 </dev/null & echo $! >" + file.string() + "; wait"),
         [](const auto&) {});
     ASSERT_TRUE(inner);
-    // Until it is what the shell was to run: before that it is a copy of the shell, with the shell's marker.
-    ASSERT_TRUE(driver.run_until([&] {
-        const auto pids = noted(file);
-        return pids.size() == 1 &&
-               process::environment_has(pids.front(), process::marker_variable, {"c/0/1"});
-    }));
+    ASSERT_TRUE(driver.run_until([&] { return has_become_its_program(file, "c/0/1"); }));
     EXPECT_EQ(driver.host->sweep({"c/0/1"}), 0u);
     EXPECT_EQ(survivors(file).size(), 1u);
     EXPECT_EQ(driver.host->sweep({"outer/0/1"}), 0u) << "its own marker is the inner one's";
