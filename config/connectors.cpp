@@ -25,10 +25,6 @@ enum Rank {
     override_rank
 };
 
-bool contains(const std::vector<std::string>& list, std::string_view item) {
-    return std::find(list.begin(), list.end(), item) != list.end();
-}
-
 bool is_connector_name(std::string_view name) {
     return !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
         return std::isalnum(c) != 0 || c == '_' || c == '-';
@@ -91,7 +87,7 @@ void ConnectorLoader::declare(const std::string& name, const std::string& where)
         setter_.problem(Severity::error, where,
                         "`courier` is the name of the worker's own process that delivers files; give the "
                         "connector another one");
-    } else if (!contains(declared_, name)) {
+    } else if (!text::has_item(declared_, name)) {
         declared_.push_back(name);
     }
 }
@@ -157,7 +153,7 @@ bool ConnectorLoader::find_selected() {
                             "`" + name +
                                 "` is not a connector name; names consist of letters, digits, - and _, with "
                                 "commas between them");
-        } else if (contains(selected_, name)) {
+        } else if (text::has_item(selected_, name)) {
             setter_.problem(Severity::warning, origin.where,
                             "connector `" + name + "` is named twice; it is loaded once");
         } else {
@@ -188,7 +184,7 @@ void ConnectorLoader::run() {
     if (!selected && declared_.empty()) selected_ = {"simulation"};
     known_ = declared_;
     for (const std::string& name : selected_) {
-        if (!contains(known_, name)) known_.push_back(name);
+        if (!text::has_item(known_, name)) known_.push_back(name);
     }
     check_prefixes();
     for (const std::string& name : known_)
@@ -203,7 +199,7 @@ void ConnectorLoader::run() {
         chosen.push_back(*found);
     }
     for (const ConnectorSettings& left_out : out_.settings.connectors) {
-        if (!selected || selected_.empty() || !left_out.enabled || contains(selected_, left_out.name))
+        if (!selected || selected_.empty() || !left_out.enabled || text::has_item(selected_, left_out.name))
             continue;
         setter_.problem(Severity::warning, out_.origins.at("connectors").where,
                         "this list leaves out [connectors." + left_out.name +

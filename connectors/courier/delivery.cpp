@@ -9,6 +9,7 @@
 #include "connectors/stores/names/key_template.h"
 #include "ipc/text/nearest.h"
 #include "ipc/text/people.h"
+#include "ipc/text/values.h"
 #include "ipc/web/digest.h"
 
 namespace emprops::courier {
@@ -19,7 +20,10 @@ using stores::Ms;
 constexpr Ms first_pause{500}, longest_pause{30'000};
 constexpr Ms look_pause{2'000};
 constexpr int most_rounds = 2;
+/// Of a file that an earlier courier could convert: what failed now may pass.
+constexpr int most_forms = 2;
 constexpr const char* begun_request = "upload_begun";
+constexpr const char* form_request = "form_made";
 
 double chance() {
     thread_local std::minstd_rand random{std::random_device{}()};
@@ -79,6 +83,7 @@ Delivery::Delivery(const Settings& settings, const Order& order, Forms& forms, c
 
 Json Delivery::run() {
     take_back();
+    if (order_.given_up) return {{"entry", Json::object()}};
     if (!order_.path.empty()) open_file();
     for (int i = 0; i < most_rounds; ++i) {
         auto end = round();
@@ -116,8 +121,7 @@ void Delivery::take_back() {
 
 void Delivery::open_file() {
     if (settings_.spool.empty()) throw JobFailure("internal", "the courier has no spool: set spool");
-    const auto owner = settings_.uid ? std::optional(static_cast<uid_t>(*settings_.uid)) : std::nullopt;
-    auto opened = stores::open_cargo(settings_.spool, order_.path, owner);
+    auto opened = stores::open_cargo(settings_.spool, order_.path);
     if (opened.ok()) {
         file_ = std::move(*opened);
         if (!order_.size || *order_.size == file_->size()) return;
@@ -144,15 +148,30 @@ const stores::Cargo& Delivery::cargo_for(bool link) {
         return *plain_;
     }
     if (!form_) {
-        reporter_.begin("prepares \"" + order_.name + "\" (" + human_bytes(file_->size()) + ")", 0);
-        form_ = forms_.make(order_, *file_, work_dir_, [this] {
-            reporter_.tick();
-            return !cancelled();
-        });
+        form_ = make_form();
         if (cancelled()) fail_cancelled();
     }
     if (!formed_) formed_ = read_cargo(form_->file ? &*form_->file : &*file_, form_->name, form_->mime_type);
     return *formed_;
+}
+
+/// Under which name it goes is told before it does: whoever goes on after our death keeps to it, so that no second object
+/// appears under another name.
+Form Delivery::make_form() {
+    reporter_.begin("prepares \"" + order_.name + "\" (" + human_bytes(file_->size()) + ")", 0);
+    Form form;
+    for (int i = 0; i < (order_.formed ? most_forms : 1); ++i) {
+        form = forms_.make(order_, *file_, work_dir_, [this] {
+            reporter_.tick();
+            return !cancelled();
+        });
+        if (form.converted_from || cancelled()) break;
+    }
+    if (form.converted_from && !std::exchange(told_form_, true) && !order_.formed)
+        context_.service_request(order_.name, form_request, Json::object());
+    if (!form.converted_from && order_.formed && !form.note.empty())
+        form.note += "; an earlier try converted it, and may have left that at a store";
+    return form;
 }
 
 stores::Cargo Delivery::read_cargo(const stores::OpenCargo* file, const std::string& name,
@@ -212,6 +231,11 @@ std::variant<Json, Delivery::Changed> Delivery::round() {
 std::variant<std::unique_ptr<stores::Store>, Delivery::Miss> Delivery::open(const std::string& name,
                                                                             stores::Road road) const {
     if (is_own(name)) return open_own(*order_.to, std::move(road));
+    if (text::has_item(order_.by_job, name)) {
+        OwnPlace to;
+        to.name = to.store = name;
+        return open_own(to, std::move(road));
+    }
     const stores::AnyStore* const known = settings_.catalog.find(name);
     if (known == nullptr) {
         // Another courier may know it: the configuration can have changed while the file was on its way.

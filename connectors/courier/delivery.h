@@ -43,6 +43,7 @@ class Delivery {
     std::variant<stores::Placed, Miss, Changed> try_at(const std::string& name, const stores::Cargo& cargo);
     /// The file of the spool, or the one in its wanted form, which is made where it is not there yet.
     const stores::Cargo& cargo_for(bool link);
+    Form make_form();
     stores::Cargo read_cargo(const stores::OpenCargo* file, const std::string& name,
                              const std::string& mime_type);
     bool is_link(const std::string& store) const;
@@ -73,6 +74,7 @@ class Delivery {
     std::optional<Form> form_;                     // of this round
     std::optional<stores::Cargo> plain_, formed_;  // likewise
     std::vector<Miss> misses_;
+    bool told_form_ = false;
     std::string swept_;  ///< the store where nothing is left of an earlier try
 };
 

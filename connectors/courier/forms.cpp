@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "connectors/courier/scratch.h"
+#include "connectors/stores/names/key_template.h"
 #include "connectors/stores/names/mime_type.h"
 #include "emprops/connector.h"
 #include "ipc/text/people.h"
@@ -57,16 +58,19 @@ std::string last_words(const std::string& said) {
 
 class Forms::Turn {
   public:
-    Turn(Forms& forms, const GoOn& go_on) : forms_(forms) {
+    Turn(Forms& forms, std::string job_id, const GoOn& go_on) : forms_(forms), job_id_(std::move(job_id)) {
         std::unique_lock lock(forms_.mutex_);
-        while (forms_.at_work_ >= most_at_once) {
+        forms_.turns_.wait(job_id_);
+        while (!forms_.turns_.is_due(job_id_)) {
             forms_.free_.wait_for(lock, turn_look);
             lock.unlock();
             const bool wanted = go_on();
             lock.lock();
-            if (!wanted) return;
+            if (wanted) continue;
+            forms_.turns_.leave(job_id_);
+            return;
         }
-        ++forms_.at_work_;
+        forms_.turns_.begin(job_id_);
         has_it_ = true;
     }
     Turn(const Turn&) = delete;
@@ -74,13 +78,14 @@ class Forms::Turn {
     ~Turn() {
         if (!has_it_) return;
         const std::lock_guard lock(forms_.mutex_);
-        --forms_.at_work_;
-        forms_.free_.notify_one();
+        forms_.turns_.end(job_id_);
+        forms_.free_.notify_all();
     }
     bool has_it() const { return has_it_; }
 
   private:
     Forms& forms_;
+    const std::string job_id_;
     bool has_it_ = false;
 };
 
@@ -88,7 +93,7 @@ Form Forms::make(const Order& order, const stores::OpenCargo& original, const st
                  const std::function<bool()>& go_on) {
     Form form{{}, order.name, order.mime_type, {}, {}};
     if (!order.wants_form()) return form;
-    const Turn turn(*this, go_on);
+    const Turn turn(*this, stores::value_of(order.values, "job_id"), go_on);
     if (!turn.has_it()) return form;
     const bool image = order.convert.image && order.is_of("image/");
     const bool video = order.convert.video && order.is_of("video/");

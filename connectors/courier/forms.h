@@ -14,6 +14,7 @@
 #include "connectors/convert/launch/order.h"
 #include "connectors/courier/order.h"
 #include "connectors/courier/settings.h"
+#include "connectors/courier/turns.h"
 #include "connectors/stores/cargo/open_cargo.h"
 
 namespace emprops::courier {
@@ -38,7 +39,7 @@ class Forms {
               const std::function<bool()>& go_on);
 
     /// Conversions at a time: each may need a gigabyte and a processor, and the GPU's jobs need them more.
-    static constexpr int most_at_once = 2;
+    static constexpr std::size_t most_at_once = 2;
 
   private:
     using GoOn = std::function<bool()>;
@@ -56,7 +57,7 @@ class Forms {
     const Warn warn_;
     std::mutex mutex_;
     std::condition_variable free_;
-    int at_work_ = 0;
+    Turns turns_{most_at_once};
     std::string warned_;
 };
 

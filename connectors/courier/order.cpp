@@ -65,15 +65,16 @@ void read_values(const Json& values, Order& order) {
         stores::set_value(order.values, name, value);
 }
 
-void read_stores(const Json& payload, Order& order) {
-    if (!payload.contains("stores") || !payload["stores"].is_array() || payload["stores"].empty())
-        refuse("stores must be a list of names, with at least one");
-    for (const Json& each : payload["stores"]) {
-        if (!each.is_string()) refuse("stores must be a list of names");
+std::vector<std::string> names_of(const Json& payload, const char* key) {
+    std::vector<std::string> names;
+    const Json list = payload.value(key, Json::array());
+    if (!list.is_array()) refuse(std::string(key) + " must be a list of names");
+    for (const Json& each : list) {
+        if (!each.is_string()) refuse(std::string(key) + " must be a list of names");
         const std::string name = each;
-        if (std::find(order.stores.begin(), order.stores.end(), name) == order.stores.end())
-            order.stores.push_back(name);
+        if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
     }
+    return names;
 }
 
 std::string name_of(const Json& object, const char* key) {
@@ -97,6 +98,7 @@ void read_form(const Json& payload, Order& order) {
     }
     order.image_name = name_of(payload, "image_name");
     order.video_name = name_of(payload, "video_name");
+    order.formed = flag_of(payload, "formed");
     order.unconverted = text_of(payload, "unconverted");
     const auto& image = order.convert.image;
     order.strip =
@@ -135,7 +137,10 @@ Order read_order(const Json& payload) {
     const Json values = payload.value("values", Json::object());
     if (!values.is_object()) refuse("values must be an object");
     read_values(values, order);
-    read_stores(payload, order);
+    order.stores = names_of(payload, "stores");
+    if (order.stores.empty()) refuse("stores must be a list of names, with at least one");
+    order.by_job = names_of(payload, "by_job");
+    order.given_up = flag_of(payload, "given_up");
     if (payload.contains("to")) read_own_place(payload["to"], order);
     order.inline_max_bytes = number_of(payload, "inline_max_bytes").value_or(0);
     order.repeat = flag_of(payload, "repeat");

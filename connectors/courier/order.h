@@ -34,17 +34,20 @@ struct Order {
     std::optional<std::uint64_t> size;  ///< that it must have
     stores::Values values;  ///< every word of a key template is among them, also if nobody told it
     std::vector<std::string> stores;
+    std::vector<std::string> by_job;  ///< of `stores`: opened as for a place that the job has named
     std::optional<OwnPlace> to;
     bool type_is_told = false;
     std::uint64_t inline_max_bytes = 0;
     bool repeat = false;
+    bool given_up = false;  ///< only what was begun is taken back
     Json
         begun{};  ///< what an earlier courier told of an upload that it did not end: {"store", ...}; null: nothing
 
     ipc::ConvertWish convert;            ///< empty: as it is
     std::string image_name, video_name;  ///< of the file once it is converted; empty: `name`
-    std::string unconverted;             ///< why it is not converted although somebody wants it
-    bool strip = false;                  ///< it goes without its metadata, or not at all
+    bool formed = false;      ///< an earlier courier had it in its form, and may have delivered that
+    std::string unconverted;  ///< why it is not converted although somebody wants it
+    bool strip = false;       ///< it goes without its metadata, or not at all
 
     bool is_of(const char* kind) const { return mime_type.starts_with(kind); }
     /// It may be another file that goes away than the one that lies in the spool.

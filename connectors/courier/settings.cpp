@@ -17,8 +17,6 @@ const SettingRows<Settings>& setting_rows() {
             .within(0, 7 * 24 * 3600),
         row(&S::spool, "spool",
             "Absolute path of the folder in which the files are; the courier reads no other."),
-        row(&S::uid, "uid", "Number of the user who may own the files, beside the courier's own.")
-            .at_least(0),
         row(&S::converter, "converter", "The program emprops-convert; empty: the one beside this program."),
         row(&S::commands, "commands",
             "Programs by which jobs may have videos converted: name -> command, extension, mime_type, timeout."),

@@ -28,8 +28,6 @@ struct Settings {
     stores::Json stores = stores::Json::object();
     std::chrono::milliseconds deliver_timeout{30 * 60 * 1000};
     std::string spool;
-    std::optional<std::int64_t> uid;
-
     std::string converter;  ///< the program emprops-convert
     stores::Json commands = stores::Json::object();
 

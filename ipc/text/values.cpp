@@ -197,6 +197,10 @@ std::vector<std::string> split_list(std::string_view text, char separator) {
     }
 }
 
+bool has_item(const std::vector<std::string>& list, std::string_view item) {
+    return std::find(list.begin(), list.end(), item) != list.end();
+}
+
 std::optional<std::vector<std::string>> split_words(std::string_view text) {
     std::vector<std::string> words;
     std::string word;

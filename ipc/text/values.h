@@ -26,6 +26,7 @@ std::optional<double> parse_double(std::string_view text);
 
 /// Comma list: spaces trimmed, empty items dropped.
 std::vector<std::string> split_list(std::string_view text, char separator = ',');
+bool has_item(const std::vector<std::string>& list, std::string_view item);
 /// A command line as a shell would split it: spaces, single and double quotes, backslash. Nothing is
 /// expanded. Null if a quote is not closed.
 std::optional<std::vector<std::string>> split_words(std::string_view text);

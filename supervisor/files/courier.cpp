@@ -6,6 +6,7 @@
 
 #include "config/conversions.h"
 #include "config/stores.h"
+#include "ipc/text/values.h"
 #include "ipc/web/host.h"
 #include "ipc/web/url.h"
 
@@ -25,9 +26,9 @@ bool client_is_here(const config::HubSettings& hub) {
     return url && web::is_loopback_host(url->host);
 }
 
-const std::vector<std::string>& wanted_stores(const ipc::ResultFile& file, const std::string& connector,
-                                              const config::Settings& settings) {
-    if (file.deliver && !file.deliver->empty()) return *file.deliver;
+/// The operator's choice.
+const std::vector<std::string>& configured_stores(const std::string& connector,
+                                                  const config::Settings& settings) {
     const auto found = std::find_if(settings.connectors.begin(), settings.connectors.end(),
                                     [&](const auto& each) { return each.name == connector; });
     if (found != settings.connectors.end() && !found->deliver.empty()) return found->deliver;
@@ -78,14 +79,20 @@ ipc::FilesOffer offer_of(const config::Settings& settings) {
 }
 
 void choose_stores(FileOnWay& file, const std::string& connector, const config::Settings& settings) {
-    const std::vector<std::string> known = offer_of(settings).stores;
+    const ipc::FilesOffer offer = offer_of(settings);
+    const auto& configured = configured_stores(connector, settings);
+    const bool says = file.file.deliver && !file.file.deliver->empty();
     file.stores.clear();
+    file.by_job.clear();
     if (file.to) file.stores.push_back(file.to->label);
-    for (const std::string& name : wanted_stores(file.file, connector, settings)) {
-        if (std::find(known.begin(), known.end(), name) != known.end())
-            file.stores.push_back(name);
-        else
+    for (const std::string& name : says ? *file.file.deliver : configured) {
+        if (!text::has_item(offer.stores, name)) {
             file.passed_over.push_back(name + ": there is no [stores." + name + "]");
+            continue;
+        }
+        file.stores.push_back(name);
+        if (text::has_item(offer.jobs, name) && !text::has_item(configured, name))
+            file.by_job.push_back(name);
     }
     if (file.stores.empty())
         file.failed = ipc::JobError{ipc::code::service_unavailable, "no store is left to take it", true, {}};

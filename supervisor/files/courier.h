@@ -20,7 +20,8 @@ ipc::FilesOffer offer_of(const config::Settings& settings);
 
 /// Where a file goes: to the place that its job has named for it; then as it says itself, or its connector's
 /// configuration, or [files]. A name that is no store is passed over, with a sentence in FileOnWay::passed_over; where
-/// there is no other, the file has failed.
+/// there is no other, the file has failed. A store for jobs that the operator has not configured here may be the job's
+/// choice, passed on by its connector: it is one of FileOnWay::by_job.
 void choose_stores(FileOnWay& file, const std::string& connector, const config::Settings& settings);
 
 /// In which form a job's files are wanted: as the job says, then its connector's configuration, then [files].

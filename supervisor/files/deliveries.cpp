@@ -56,8 +56,24 @@ void Deliveries::drop(TimePoint now, std::uint64_t number) {
             if (const auto found = find(job_id); found && found->item == item)
                 actions_.push_back(CancelFile{id, job_id});
     actions_.push_back(RemoveFolder{item->delivery.folder});
+    Delivery left = std::move(item->delivery);
+    const auto waiting = std::move(item->waiting);
     items_.erase(item);
+    take_back(now, std::move(left), waiting);
     give(now);
+}
+
+/// What is in a courier's hand that one takes back itself. Of the rest an earlier one may have left uploads half done.
+void Deliveries::take_back(TimePoint now, Delivery left, const std::set<std::size_t>& waiting) {
+    left.number = 0;
+    left.folder =
+        "given-up/" + left.folder;  // so that it is never taken for the job's own, should that come back
+    left.given_up = true;
+    left.refused.reset();
+    for (std::size_t i = 0; i < left.files.size(); ++i)
+        if (left.files[i].begun.empty() || waiting.count(i) == 0)
+            left.files[i].failed = ipc::JobError{ipc::code::cancelled, "nobody waits for it", false, {}};
+    add(now, std::move(left));
 }
 
 bool Deliveries::claim(const std::string& folder, std::uint64_t number) {
@@ -144,12 +160,16 @@ void Deliveries::progress(TimePoint now, const ipc::Progress& message) {
              message.message.empty() ? "" : file(*found).file.name + ": " + message.message);
 }
 
-void Deliveries::upload_begun(TimePoint now, const ipc::ServiceRequest& message) {
-    if (message.request_type != "upload_begun" || !message.content.is_object()) return;
+void Deliveries::told(TimePoint now, const ipc::ServiceRequest& message) {
     const auto found = find(message.job_id);
     if (!found) return;
+    if (message.request_type == "upload_begun" && message.content.is_object())
+        file(*found).begun = ipc::dump(message.content);
+    else if (message.request_type == "form_made")
+        file(*found).formed = true;
+    else
+        return;
     heard(now, message.job_id);
-    file(*found).begun = ipc::dump(message.content);
     record(*found->item);
 }
 
@@ -282,18 +302,41 @@ void Deliveries::give(TimePoint now) {
     for (const auto& [id, courier] : couriers_)
         for (const auto& [job_id, said_at] : courier.in_hand)
             if (const auto found = find(job_id); found && file(*found).deaths >= policy_.deaths_alone) return;
-    for (Item& item : items_) {
-        while (!item.waiting.empty()) {
-            process::InstanceId id;
-            Courier* courier = free_courier(id);
-            if (courier == nullptr) return;
-            const std::size_t index = *item.waiting.begin();
-            const bool alone = item.delivery.files[index].deaths >= policy_.deaths_alone;
-            if (alone && in_hand() > 0) return;
-            give_one(now, id, *courier, item, index);
-            if (alone) return;
+    for (;;) {
+        process::InstanceId id;
+        Courier* const courier = free_courier(id);
+        const auto next = courier != nullptr ? next_file(courier->slots) : std::nullopt;
+        if (!next) return;
+        const bool alone = file(*next).deaths >= policy_.deaths_alone;
+        if (alone && in_hand() > 0) return;
+        give_one(now, id, *courier, *next->item, next->index);
+        if (alone) return;
+    }
+}
+
+/// Of the job that has the fewest in hand; of several the oldest. What is to be converted may take minutes, and never
+/// takes the last of a courier's places.
+std::optional<Deliveries::Found> Deliveries::next_file(int slots) {
+    std::map<const Item*, std::size_t> in_hand;
+    int changing = 0;
+    for (const auto& [id, courier] : couriers_) {
+        for (const auto& [job_id, said_at] : courier.in_hand) {
+            const auto found = find(job_id);
+            if (!found) continue;
+            ++in_hand[&*found->item];
+            if (found->item->delivery.changes(file(*found))) ++changing;
         }
     }
+    const bool may_change = changing == 0 || changing < slots - 1;
+    std::optional<Found> next;
+    for (auto item = items_.begin(); item != items_.end(); ++item) {
+        if (next && in_hand[&*item] >= in_hand[&*next->item]) continue;
+        const auto first = std::find_if(item->waiting.begin(), item->waiting.end(), [&](std::size_t index) {
+            return may_change || !item->delivery.changes(item->delivery.files[index]);
+        });
+        if (first != item->waiting.end()) next = Found{item, *first};
+    }
+    return next;
 }
 
 void Deliveries::give_one(TimePoint now, const process::InstanceId& id, Courier& courier, Item& item,
@@ -304,7 +347,9 @@ void Deliveries::give_one(TimePoint now, const process::InstanceId& id, Courier&
     job.job_type = "deliver";
     job.attempt = item.delivery.files[index].deaths + 1;
     const bool repeat = !item.given_before.insert(index).second || item.delivery.resumed;
-    const bool unconverted = item.delivery.files[index].deaths >= policy_.deaths_alone;
+    // What was converted before is not what ended the courier, and lies at a store under its new name, perhaps.
+    const FileOnWay& each = item.delivery.files[index];
+    const bool unconverted = each.deaths >= policy_.deaths_alone && !each.formed;
     const std::uint64_t room =
         inline_room(item.delivery, item.mentions, item.waiting, index, policy_.frame_bytes);
     job.payload = courier_payload(item.delivery, index, room, repeat, unconverted);
@@ -359,6 +404,10 @@ void Deliveries::file_changed(TimePoint now, Items::iterator item, bool worth_no
 }
 
 void Deliveries::end(Items::iterator item) {
+    if (item->delivery.given_up) {
+        items_.erase(item);
+        return;
+    }
     EndDelivery ended{std::move(item->delivery), jobs::Completed{}, false};
     items_.erase(item);
     std::string reasons;

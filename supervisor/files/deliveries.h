@@ -6,8 +6,11 @@
 //   add --> waiting --GiveFile--> under way --file_delivered, file_failed--> ended; all ended --> EndDelivery
 //              ^---- courier_gone ----'
 //
+// Jobs take turns: the next file is one of the job that has the fewest in the courier's hand. What is to be converted
+// leaves one place to what is not.
 // The courier's death is a file's fault only when nobody else can be at fault: after two deaths with it in hand a file
-// goes alone and as it is (it is not converted), after one more the store at which it stood is passed over.
+// goes alone and as it is (it is not converted, unless it once was), after one more the store at which it stood is passed
+// over.
 
 #include <cstdint>
 #include <list>
@@ -113,8 +116,9 @@ class Deliveries {
     void not_given(TimePoint now, const process::InstanceId& id, const std::string& job_id,
                    const std::string& why = {});
     void progress(TimePoint now, const ipc::Progress& message);
-    /// An upload was begun that the store would keep half done: noted before more of it goes.
-    void upload_begun(TimePoint now, const ipc::ServiceRequest& message);
+    /// What has to be known after the courier's death: an upload was begun that the store would keep half done
+    /// ("upload_begun"), or a file goes under the name of its wanted form ("form_made"). Noted before more of it goes.
+    void told(TimePoint now, const ipc::ServiceRequest& message);
     void file_delivered(TimePoint now, const process::InstanceId& id, const ipc::JobResult& message);
     void file_failed(TimePoint now, const process::InstanceId& id, const std::string& job_id,
                      const ipc::JobError& error);
@@ -144,6 +148,7 @@ class Deliveries {
         std::size_t index = 0;
     };
 
+    void take_back(TimePoint now, Delivery left, const std::set<std::size_t>& waiting);
     std::optional<Found> find(const std::string& job_id);
     FileOnWay& file(const Found& found) { return found.item->delivery.files[found.index]; }
     Courier* free_courier(process::InstanceId& id);
@@ -153,6 +158,7 @@ class Deliveries {
     void fail_overdue(TimePoint now);
     void stop_silent(TimePoint now);
     void give(TimePoint now);
+    std::optional<Found> next_file(int slots);
     void give_one(TimePoint now, const process::InstanceId& id, Courier& courier, Item& item,
                   std::size_t index);
     void pass_over(FileOnWay& file, const std::string& why);

@@ -88,6 +88,8 @@ std::optional<FileOnWay> read_one(const Json& from, std::size_t index) {
         if (!one.to) return {};
     }
     one.stores = texts_of(from, "stores");
+    one.by_job = texts_of(from, "by_job");
+    one.formed = from.value("formed", Json()) == true;
     if (const auto begun = from.find("begun"); begun != from.end() && begun->is_object())
         one.begun = ipc::dump(*begun);
     one.image_name = ipc::text_or_empty(from, "image_name");
@@ -193,6 +195,12 @@ void assign(Delivery& delivery, const std::vector<Destination>& to) {
     std::vector<const ipc::ResultFile*> files;
     for (const FileOnWay& each : delivery.files)
         files.push_back(&each.file);
+    if (is_too_much(to, files)) {
+        delivery.refused =
+            unmet("the patterns of outputs.to are too long for " + std::to_string(files.size()) +
+                  " files; let `match` ask for node, kind or index, or shorten its names");
+        return;
+    }
     const Shares shares = share_out(to, files);
     if (!shares.unmet.empty()) delivery.refused = unmet(unmet_text(to, shares.unmet, files));
     for (std::size_t i = 0; i < files.size(); ++i)
@@ -217,6 +225,8 @@ ipc::RawJson state_text(const Delivery& delivery) {
         one.add_if(!each.place.empty(), "place", each.place)
             .add("bytes", each.bytes)
             .add("stores", each.stores)
+            .add_if(!each.by_job.empty(), "by_job", each.by_job)
+            .add_if(each.formed, "formed", true)
             .add_if(!each.image_name.empty(), "image_name", each.image_name)
             .add_if(!each.video_name.empty(), "video_name", each.video_name)
             .add_if(each.deaths > 0, "deaths", each.deaths)
@@ -296,14 +306,18 @@ ipc::RawJson courier_payload(const Delivery& delivery, std::size_t index, std::u
         .add("date", delivery.date);
     ObjectText out;
     out.add_raw("file", file.end()).add_raw("values", values.end()).add("stores", each.stores);
+    out.add_if(!each.by_job.empty(), "by_job", each.by_job);
     if (each.to) out.add_raw("to", destination_text(*each.to));
-    out.add("inline_max_bytes", inline_bytes).add("repeat", repeat);
+    out.add("inline_max_bytes", inline_bytes)
+        .add("repeat", repeat)
+        .add_if(delivery.given_up, "given_up", true);
     if (!each.begun.empty()) out.add_raw("begun", each.begun);
     out.add_if(each.file.strip_metadata, "strip", true);
     if (delivery.convert != ipc::ConvertWish{}) {
         out.add("convert", ipc::to_json(delivery.convert))
             .add_if(!each.image_name.empty(), "image_name", each.image_name)
             .add_if(!each.video_name.empty(), "video_name", each.video_name)
+            .add_if(each.formed, "formed", true)
             .add_if(unconverted, "unconverted", "the courier ended more than once with it in hand");
     }
     return out.end();

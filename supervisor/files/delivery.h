@@ -25,8 +25,11 @@ struct FileOnWay {
     std::uint64_t bytes = 0;
     std::optional<Destination> to;       ///< that its job has named; its label is then a name among `stores`
     std::vector<std::string> stores;     ///< still to be tried, in this order
+    std::vector<std::string> by_job;     ///< among `stores`, but not the operator's choice: a job's place
     std::string image_name, video_name;  ///< its name if it is converted as such; empty: it keeps its own
     int deaths = 0;                      ///< of the courier, with this file in hand
+    /// The courier had it in its wanted form, under the name of that: it may lie at a store so.
+    bool formed = false;
     /// JSON text of what the store says of it: it is delivered. Only what can be told again after a restart is noted in
     /// the ledger: an inline file is read again.
     std::optional<std::string> entry;
@@ -57,6 +60,8 @@ struct Delivery {
     ipc::ConvertWish convert;           ///< in which form its files are wanted
     ipc::RawJson result;
     std::vector<FileOnWay> files;
+    /// Nobody wants it any more: uploads that were begun are taken back, and nothing is delivered. Not in the ledger.
+    bool given_up = false;
 
     std::uint64_t bytes() const;
     /// With what may lie beside them while they are brought into another form.

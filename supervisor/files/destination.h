@@ -59,7 +59,10 @@ struct Shares {
     std::vector<std::optional<std::size_t>> of_files;
     std::vector<std::size_t> unmet;
 };
+/// The caller has asked is_too_much() before.
 Shares share_out(const std::vector<Destination>& all, const std::vector<const ipc::ResultFile*>& files);
+/// Patterns and names are strangers' texts, and the loop compares them: false for all that a job may need in earnest.
+bool is_too_much(const std::vector<Destination>& all, const std::vector<const ipc::ResultFile*>& files);
 /// For people: what the unmet ones asked for, and what files there are.
 std::string unmet_text(const std::vector<Destination>& all, const std::vector<std::size_t>& unmet,
                        const std::vector<const ipc::ResultFile*>& files);

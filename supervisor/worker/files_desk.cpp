@@ -231,7 +231,7 @@ void FilesDesk::on_message(const process::InstanceId& id, ipc::FromConnector mes
     const TimePoint now = Clock::now();
     std::visit(Overload{
                    [&](const ipc::Progress& m) { deliveries_.progress(now, m); },
-                   [&](const ipc::ServiceRequest& m) { deliveries_.upload_begun(now, m); },
+                   [&](const ipc::ServiceRequest& m) { deliveries_.told(now, m); },
                    [&](const ipc::JobResult& m) { deliveries_.file_delivered(now, id, m); },
                    [&](const ipc::Failed& m) { deliveries_.file_failed(now, id, m.job_id, m.error); },
                    [](const auto&) {},

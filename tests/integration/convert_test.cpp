@@ -94,6 +94,34 @@ TEST_F(ConvertTest, APictureArrivesInTheFormThatIsWanted) {
     EXPECT_EQ(std::distance(fs::directory_iterator(courier->spool().path()), fs::directory_iterator()), 1);
 }
 
+TEST_F(ConvertTest, TheFormIsToldBeforeItGoesAndKeptToByTheNextCourier) {
+    start();
+    deliver("picture.png", sample(), webp());
+    const auto told = [&] {
+        return std::count_if(courier->seen.begin(), courier->seen.end(), [](const Json& each) {
+            return each["type"] == "service_request" && each["request_type"] == "form_made";
+        });
+    };
+    EXPECT_EQ(told(), 1);
+    deliver("notes.txt", "words", webp());
+    EXPECT_EQ(told(), 1) << "that one stayed as it was";
+
+    Json formed = webp();
+    formed["formed"] = true;
+    const fs::path once =
+        kept.write_file("once.sh", "#!/bin/sh\n[ -e " + (kept / "mark").string() +
+                                       " ] && exec " EMPROPS_BIN_DIR "/emprops-convert\n: > " +
+                                       (kept / "mark").string() + "\nexit 1\n");
+    fs::permissions(once, fs::perms::owner_all);
+    start({{"converter", once.string()}});
+    Json entry = deliver("picture.png", sample(), formed)["result"]["entry"];
+    EXPECT_TRUE(entry.contains("converted_from")) << "what failed once was tried again: " << entry;
+    EXPECT_EQ(told(), 0) << "that is known already";
+    start({{"converter", "/nowhere/emprops-convert"}});
+    entry = deliver("picture.png", sample(), formed)["result"]["entry"];
+    EXPECT_THAT(entry.value("conversion", ""), HasSubstr("an earlier try converted it"));
+}
+
 TEST_F(ConvertTest, WhatIsSmallOrNoPictureOrNotAskedForStaysAsItIs) {
     start();
     Json more = webp();

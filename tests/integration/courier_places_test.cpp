@@ -18,9 +18,14 @@ using testing::Not;
 using Kind = S3Fault::Kind;
 
 struct CourierPlaces : testing::Test {
-    void start(bool jobs, const std::vector<std::string>& put_allow) {
-        const Json s3{{"type", "s3"},       {"endpoint", server.endpoint()}, {"bucket", "results"},
-                      {"access_key", "AK"}, {"secret_key", "secret"},        {"jobs", jobs}};
+    void start(bool jobs, const std::vector<std::string>& put_allow, const std::string& jobs_prefix = {}) {
+        const Json s3{{"type", "s3"},
+                      {"endpoint", server.endpoint()},
+                      {"bucket", "results"},
+                      {"access_key", "AK"},
+                      {"secret_key", "secret"},
+                      {"jobs", jobs},
+                      {"jobs_prefix", jobs_prefix}};
         courier = std::make_unique<CourierProcess>(
             Json{{"stores",
                   {{"put_allow", put_allow},
@@ -64,6 +69,27 @@ TEST_F(CourierPlaces, AStoreTakesItUnderTheJobsKeyAndTheSameJobMayComeAgain) {
         EXPECT_THAT(other["note"].get<std::string>(), HasSubstr("outputs.to[0] did not take it: "));
     }
     EXPECT_EQ(server.object("/results/a/b/picture.png")->body, "other bytes");
+}
+
+TEST_F(CourierPlaces, AStoreThatIsTheJobsChoiceIsItsPlaceAsWell) {
+    start(true, {}, "from-jobs");
+    const auto deliver_by = [&](const Json& by_job, const std::string& job) {
+        const std::string id = "d" + std::to_string(++count);
+        courier->deliver(id, {{"file", {{"path", "17/files/picture.png"}, {"name", "picture.png"}}},
+                              {"values", {{"job_id", job}, {"index", 0}}},
+                              {"stores", {"own", "folder"}},
+                              {"by_job", by_job},
+                              {"inline_max_bytes", 0}});
+        return courier->outcome(id)["result"]["entry"];
+    };
+    EXPECT_EQ(deliver_by(Json::array(), "17")["key"], "17/picture.png") << "the operator's choice";
+    EXPECT_EQ(deliver_by({"own"}, "17")["key"], "from-jobs/17/picture.png");
+    EXPECT_EQ(deliver_by({"own"}, "17")["delivery"], "own") << "its own object";
+    server.store("/results/from-jobs/18/picture.png", {"somebody's bytes", "image/png"});
+    EXPECT_EQ(deliver_by({"own"}, "18")["delivery"], "folder");
+    EXPECT_EQ(server.object("/results/from-jobs/18/picture.png")->body, "somebody's bytes");
+    start(false, {}, "from-jobs");
+    EXPECT_EQ(deliver_by({"own"}, "19")["delivery"], "folder") << "not for jobs any more";
 }
 
 TEST_F(CourierPlaces, WhatItsOwnSettingsDoNotPermitAnyMoreGoesToTheNextStore) {

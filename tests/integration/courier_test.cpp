@@ -309,6 +309,23 @@ TEST_F(LargeUpload, WhatWasBegunIsTakenBackAlsoWhenTheFileGoesElsewhereNow) {
     EXPECT_THAT(server.open_uploads(), IsEmpty());
 }
 
+TEST_F(LargeUpload, OfAFileThatNobodyWantsAnyMoreOnlyWhatWasBegunIsTakenBack) {
+    begin();
+    const auto told = courier->next("service_request");
+    ASSERT_TRUE(told);
+    courier->child().signal(SIGKILL);
+    ASSERT_TRUE(courier->child().wait());
+    server.clear_faults();
+    start();
+    Json given_up = order("gone/1", {"results"});  // its folder was removed
+    given_up["given_up"] = true;
+    given_up["begun"] = (*told)["content"];
+    courier->deliver("given_up", given_up);
+    EXPECT_EQ(courier->outcome("given_up")["result"]["entry"], Json::object());
+    EXPECT_THAT(server.open_uploads(), IsEmpty());
+    EXPECT_THAT(server.object_names(), IsEmpty());
+}
+
 TEST(Courier, OthersOfItsUserDoNotSeeItsMemoryAndItsSupervisorSeesHowLargeItIs) {
     // Root may read everything: be somebody else, if we are root.
     const auto sees = [](int pid, const std::string& what) {

@@ -3,13 +3,10 @@
 #include <algorithm>
 
 #include "ipc/text/people.h"
+#include "ipc/text/values.h"
 
 namespace emprops::comfyui {
 namespace {
-
-bool has(const std::vector<std::string>& names, const std::string& name) {
-    return std::find(names.begin(), names.end(), name) != names.end();
-}
 
 Error not_for_jobs(const std::string& store, const FilesOffer& offer) {
     std::string open = "inline, reference";
@@ -18,15 +15,15 @@ Error not_for_jobs(const std::string& store, const FilesOffer& offer) {
             if (open.find(each) == std::string::npos) add_item(open, each);
     return {"invalid_payload",
             "outputs.deliver names \"" + store + "\", which is " +
-                (has(offer.stores, store) ? "not for jobs ([stores." + store + "] jobs = true)"
-                                          : "no store of this worker") +
+                (text::has_item(offer.stores, store) ? "not for jobs ([stores." + store + "] jobs = true)"
+                                                     : "no store of this worker") +
                 "; a job may name " + open};
 }
 
 }  // namespace
 
 bool Wanted::names(const char* store) const {
-    return has(stores, store);
+    return text::has_item(stores, store);
 }
 
 Result<Wanted> wanted_of(const OutputSettings& settings, const FilesOffer& offer,
@@ -38,8 +35,9 @@ Result<Wanted> wanted_of(const OutputSettings& settings, const FilesOffer& offer
     if (wishes.deliver) {
         if (wishes.deliver->empty()) return Error{"invalid_payload", "outputs.deliver must not be empty"};
         for (const std::string& store : *wishes.deliver) {
-            const bool open = store == "inline" || store == "reference" || has(offer.deliver, store) ||
-                              (has(offer.stores, store) && has(offer.jobs, store));
+            const bool open = store == "inline" || store == "reference" ||
+                              text::has_item(offer.deliver, store) ||
+                              (text::has_item(offer.stores, store) && text::has_item(offer.jobs, store));
             if (!open) return not_for_jobs(store, offer);
         }
         wanted.stores = *wishes.deliver;

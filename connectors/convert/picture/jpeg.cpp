@@ -25,6 +25,7 @@ struct Jpeg {
     jpeg_decompress_struct in{};
     jpeg_compress_struct out{};
     jpeg_destination_mgr target{};
+    jpeg_progress_mgr scans{};
     Bytes file{};
     Picture picture{};
     int quality = 0;
@@ -58,6 +59,16 @@ jpeg_error_mgr* errors_of(Jpeg& self) {
     return errors;
 }
 
+/// A progressive picture may come in any number of scans, each over the whole of it: a small file is then work for minutes.
+/// Cameras and encoders make about ten.
+constexpr int most_scans = 100;
+void look_at_scans(j_common_ptr common) {
+    Jpeg& self = *static_cast<Jpeg*>(common->client_data);
+    if (self.in.input_scan_number <= most_scans) return;
+    self.error = "it has more than " + std::to_string(most_scans) + " scans";
+    std::longjmp(self.back, 1);
+}
+
 bool guarded(Jpeg& self, void (*work)(Jpeg&)) {
     if (setjmp(self.back) != 0) return false;
     work(self);
@@ -86,6 +97,8 @@ void read_all(Jpeg& self) {
     jpeg_save_markers(&self.in, icc_marker, 0xFFFF);
     jpeg_read_header(&self.in, TRUE);
     self.in.out_color_space = JCS_EXT_BGRX;
+    self.scans.progress_monitor = look_at_scans;
+    self.in.progress = &self.scans;
     jpeg_start_decompress(&self.in);
     Picture& picture = self.picture;
     picture.width = self.in.output_width;

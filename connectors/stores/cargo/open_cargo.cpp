@@ -33,11 +33,11 @@ Result<OpenCargo> regular(Descriptor file, const std::string& relative) {
     return OpenCargo(std::move(file), about);
 }
 
-Result<OpenCargo> owned(Result<OpenCargo> file, const std::string& relative, std::optional<uid_t> owner) {
-    if (!file.ok() || file->owner() == ::geteuid() || (owner && file->owner() == *owner)) return file;
+Result<OpenCargo> owned(Result<OpenCargo> file, const std::string& relative) {
+    if (!file.ok() || file->owner() == ::geteuid()) return file;
     return Error{"forbidden", "the file \"" + relative + "\" of the spool belongs to the user " +
                                   std::to_string(file->owner()) +
-                                  ", who did not make it for this job: it is not delivered"};
+                                  ", and files in it are the worker's: it is not delivered"};
 }
 
 /// Null: `relative` is a path inside.
@@ -104,14 +104,12 @@ void OpenCargo::renew() {
     if (::fstat(file_.get(), &now) == 0) about_ = now;
 }
 
-Result<OpenCargo> open_cargo(const std::string& spool, const std::string& relative,
-                             std::optional<uid_t> owner) {
-    return owned(open_at_once(spool, relative), relative, owner);
+Result<OpenCargo> open_cargo(const std::string& spool, const std::string& relative) {
+    return owned(open_at_once(spool, relative), relative);
 }
 
-Result<OpenCargo> open_cargo_by_parts(const std::string& spool, const std::string& relative,
-                                      std::optional<uid_t> owner) {
-    return owned(open_by_parts(spool, relative), relative, owner);
+Result<OpenCargo> open_cargo_by_parts(const std::string& spool, const std::string& relative) {
+    return owned(open_by_parts(spool, relative), relative);
 }
 
 Result<OpenCargo> open_inside(const std::string& folder, const std::string& relative) {

@@ -36,16 +36,14 @@ class OpenCargo {
     struct stat about_;
 };
 
-/// `relative`: from the folder `spool`, without "..". `owner`: who may own it beside us. Errors: "not_found", "forbidden" (a
-/// link, a pipe, somebody else's, a path that leads elsewhere), "unreadable".
-Result<OpenCargo> open_cargo(const std::string& spool, const std::string& relative,
-                             std::optional<uid_t> owner = {});
+/// `relative`: from the folder `spool`, without "..". Errors: "not_found", "forbidden" (a link, a pipe, somebody else's, a
+/// path that leads elsewhere), "unreadable".
+Result<OpenCargo> open_cargo(const std::string& spool, const std::string& relative);
 
 /// The same for another folder than the spool, in which anybody may own the files.
 Result<OpenCargo> open_inside(const std::string& folder, const std::string& relative);
 
 /// The way without openat2(2), for kernels before 5.6 and for sandboxes that forbid it; open_cargo() takes it there.
-Result<OpenCargo> open_cargo_by_parts(const std::string& spool, const std::string& relative,
-                                      std::optional<uid_t> owner = {});
+Result<OpenCargo> open_cargo_by_parts(const std::string& spool, const std::string& relative);
 
 }  // namespace emprops::stores

@@ -69,7 +69,7 @@ std::string simple_png(png_uint_32 format, png_uint_32 side, const void* pixels,
     return bytes;
 }
 
-std::string plain_jpeg(J_COLOR_SPACE space, int channels) {
+std::string plain_jpeg(J_COLOR_SPACE space, int channels, const std::vector<jpeg_scan_info>& scans = {}) {
     jpeg_error_mgr errors;
     jpeg_compress_struct out;
     out.err = jpeg_std_error(&errors);
@@ -81,6 +81,10 @@ std::string plain_jpeg(J_COLOR_SPACE space, int channels) {
     out.input_components = channels;
     out.in_color_space = space;
     jpeg_set_defaults(&out);
+    if (!scans.empty()) {
+        out.scan_info = scans.data();
+        out.num_scans = static_cast<int>(scans.size());
+    }
     jpeg_start_compress(&out, TRUE);
     std::vector<JSAMPLE> row(static_cast<std::size_t>(8 * channels), 100);
     JSAMPROW rows[] = {row.data()};
@@ -173,6 +177,19 @@ std::string cmyk_jpeg() {
 }
 std::string grey_jpeg() {
     return plain_jpeg(JCS_GRAYSCALE, 1);
+}
+
+std::string jpeg_of_scans(int scans) {
+    // First the mean colour, then one frequency after the other without its last bit, then their last bits.
+    std::vector<jpeg_scan_info> all;
+    for (int each = 0; each < scans; ++each) {
+        jpeg_scan_info& scan = all.emplace_back();
+        scan.comps_in_scan = 1;
+        scan.Ss = scan.Se = each < 64 ? each : each - 63;
+        scan.Ah = each < 64 ? 0 : 1;
+        scan.Al = each > 0 && each < 64 ? 1 : 0;
+    }
+    return plain_jpeg(JCS_GRAYSCALE, 1, all);
 }
 
 std::string profile(const std::string& space) {

@@ -19,13 +19,14 @@ std::string png_file(convert::Picture picture);
 std::string jpeg_file(convert::Picture picture, int quality = 95);
 std::string webp_file(convert::Picture picture, int quality = 95);
 
-std::string palette_png();    ///< 2x2: red, green, blue, transparent
-std::string deep_png();       ///< 4x4, 16 bits
-std::string animated_png();   ///< by its acTL
-std::string bomb_png();       ///< says 60000x60000
-std::string animated_webp();  ///< two frames
-std::string cmyk_jpeg();      ///< 8x8
-std::string grey_jpeg();      ///< 8x8
+std::string palette_png();             ///< 2x2: red, green, blue, transparent
+std::string deep_png();                ///< 4x4, 16 bits
+std::string animated_png();            ///< by its acTL
+std::string bomb_png();                ///< says 60000x60000
+std::string animated_webp();           ///< two frames
+std::string cmyk_jpeg();               ///< 8x8
+std::string grey_jpeg();               ///< 8x8
+std::string jpeg_of_scans(int scans);  ///< progressive, 8x8; at most 127
 /// A chunk "type" with the right checksum, put behind the header of a PNG.
 std::string with_chunk(const std::string& png, const std::string& type, const std::string& data);
 

@@ -125,6 +125,8 @@ TEST(Images, WhatCannotBeConvertedWithoutLossIsLeftWithTheReason) {
     EXPECT_EQ(why("GIF89a\x01\x00\x01\x00"), "it is a GIF");
     EXPECT_THAT(why(deep_png()), HasSubstr("16 bits"));
     EXPECT_THAT(why(cmyk_jpeg()), HasSubstr("CMYK"));
+    EXPECT_THAT(why(jpeg_of_scans(101)), HasSubstr("more than 100 scans"));
+    EXPECT_EQ(make(jpeg_of_scans(100), to("webp")).reply.end, End::done);
     EXPECT_THAT(why(bomb_png()), HasSubstr("60000x60000 pixels, and 100 million are the limit"));
     EXPECT_THAT(why(png_file(gradient(17000, 1))), HasSubstr("too long for webp"));
     EXPECT_THAT(why("BM and more"), HasSubstr("none that is converted"));

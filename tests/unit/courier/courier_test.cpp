@@ -6,6 +6,7 @@
 #include "connectors/courier/delivery.h"
 #include "connectors/courier/order.h"
 #include "connectors/courier/reporter.h"
+#include "connectors/courier/turns.h"
 
 namespace emprops::courier {
 namespace {
@@ -41,12 +42,16 @@ TEST(Order, HasTheFileItsValuesAndTheStoresInTheirOrder) {
          {"values", {{"job_id", "17"}, {"index", 3}, {"node", nullptr}}},
          {"stores", {"results", "inline", "results"}},
          {"inline_max_bytes", 100},
+         {"by_job", {"results"}},
+         {"formed", true},
          {"repeat", true},
          {"begun", {{"store", "results"}}}});
     EXPECT_EQ(read.begun, Json({{"store", "results"}}));
     EXPECT_EQ(read.mime_type, "image/webp");
     EXPECT_EQ(read.size, 5u);
     EXPECT_THAT(read.stores, ElementsAre("results", "inline"));
+    EXPECT_THAT(read.by_job, ElementsAre("results"));
+    EXPECT_TRUE(read.formed);
     EXPECT_TRUE(read.repeat);
     EXPECT_EQ(value(read, "index"), "3");
     EXPECT_EQ(value(read, "node"), "") << "every word of a template has a value";
@@ -68,6 +73,8 @@ TEST(Order, WhatCannotBeDoneIsRefusedWithTheReason) {
     EXPECT_THAT(refusal({{"file", Json::object()}, {"stores", {"inline"}}}),
                 HasSubstr("neither path nor url"));
     EXPECT_THAT(refusal({{"file", file}}), HasSubstr("stores must be a list"));
+    EXPECT_THAT(refusal({{"file", file}, {"stores", {"inline"}}, {"by_job", "inline"}}),
+                HasSubstr("by_job must be a list"));
     EXPECT_THAT(refusal({{"file", file}, {"stores", Json::array()}}), HasSubstr("at least one"));
     EXPECT_THAT(refusal({{"file", {{"path", 1}}}, {"stores", {"inline"}}}), HasSubstr("path must be a text"));
     EXPECT_THAT(refusal({{"file", {{"path", "a"}, {"size", -1}}}, {"stores", {"inline"}}}),
@@ -151,6 +158,27 @@ TEST(Reporter, IsNeitherLoudNorSilent) {
     reporter.tick();
     reporter.say("waits");
     EXPECT_THAT(said, ElementsAre("sends 0", "sends 50", "sends 50", "waits 50"));
+}
+
+TEST(Turns, AJobWithMoreAtWorkLetsOneThatWaitsGoFirst) {
+    Turns turns(2);
+    turns.wait("a");
+    turns.wait("a");
+    EXPECT_TRUE(turns.is_due("a"));
+    turns.begin("a");
+    EXPECT_TRUE(turns.is_due("a")) << "nobody else waits";
+    turns.begin("a");
+    turns.wait("a");
+    turns.wait("b");
+    EXPECT_FALSE(turns.is_due("b")) << "only two at a time";
+    turns.end("a");
+    EXPECT_FALSE(turns.is_due("a"));
+    EXPECT_TRUE(turns.is_due("b"));
+    turns.leave("b");
+    EXPECT_TRUE(turns.is_due("a")) << "it waits no more";
+    turns.wait("b");
+    turns.end("a");
+    EXPECT_TRUE(turns.is_due("a") && turns.is_due("b")) << "of those that have the same, who looks first";
 }
 
 }  // namespace

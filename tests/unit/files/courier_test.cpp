@@ -35,6 +35,24 @@ TEST_F(Courier, WhatAFileSaysWinsThenItsConnectorThenTheDefault) {
         << "a connector that was removed meanwhile";
 }
 
+TEST_F(Courier, AStoreForJobsThatNobodyHasConfiguredHereIsTakenForAWishOfTheJob) {
+    settings.stores["results"]["jobs"] = settings.stores["here"]["jobs"] = true;
+    settings.stores["more"] = {{"type", "directory"}};
+    EXPECT_EQ(chosen("a").by_job, Names());
+    EXPECT_EQ(chosen("a", Names{"results", "here", "inline"}).by_job, Names{"here"});
+    EXPECT_EQ(chosen("b", Names{"here", "results"}).by_job, Names{"results"}) << "here is b's own";
+    EXPECT_EQ(chosen("a", Names{"more"}).by_job, Names()) << "no job can have named it";
+    EXPECT_EQ(chosen("a", Names{"gone", "reference"}).by_job, Names());
+    FileOnWay noted = chosen("a", Names{"here"});
+    noted.file.name = noted.file.path = noted.place = "x.png";
+    Delivery delivery;
+    delivery.folder = "1";
+    delivery.files.push_back(noted);
+    EXPECT_EQ(read_state(state_text(delivery))->files[0].by_job, Names{"here"});
+    EXPECT_EQ(ipc::Json::parse(courier_payload(delivery, 0, 0, false, false).text()).at("by_job"),
+              ipc::Json({"here"}));
+}
+
 TEST_F(Courier, AStoreThatThereIsNotIsPassedOver) {
     const FileOnWay file = chosen("a", Names{"old", "inline"});
     EXPECT_EQ(file.stores, Names{"inline"});

@@ -95,11 +95,11 @@ TEST(Deliveries, FilesGoInTheirOrderAsManyAsTheCourierTakes) {
     bench.add(2, 1);
     EXPECT_EQ(bench.events(), Lines()) << "no courier yet";
     const auto c = bench.courier(1, 2);
-    EXPECT_EQ(bench.events(), Lines({"give 1/0", "give 1/1"}));
-    bench.done(c, "1/1");
-    EXPECT_EQ(bench.events(), Lines({"record j1", "give 2/0"}));
-    EXPECT_EQ(bench.told, "") << "what takes no time is not told of";
+    EXPECT_EQ(bench.events(), Lines({"give 1/0", "give 2/0"}));
     bench.done(c, "1/0");
+    EXPECT_EQ(bench.events(), Lines({"record j1", "give 1/1"}));
+    EXPECT_EQ(bench.told, "") << "what takes no time is not told of";
+    bench.done(c, "1/1");
     EXPECT_EQ(bench.events(),
               Lines({R"(end j1 {"files":[{"name":"f0","url":"u"},{"name":"f1","url":"u"}]})"}));
     bench.done(c, "2/0");
@@ -382,8 +382,8 @@ TEST(Deliveries, AnUploadThatWasBegunIsNotedAndTheNextCourierIsTold) {
     bench.add(1, 1);
     const auto first = bench.courier(1);
     bench.events();
-    bench.deliveries.upload_begun(
-        bench.now, {"1/0", "results", "upload_begun", {{"store", "results"}, {"upload_id", "u7"}}});
+    bench.deliveries.told(bench.now,
+                          {"1/0", "results", "upload_begun", {{"store", "results"}, {"upload_id", "u7"}}});
     EXPECT_EQ(bench.events(), Lines({"record j1"}));
     const auto& noted = std::get<RecordDelivery>(bench.all.back());
     EXPECT_EQ(read_state(noted.state)->files[0].begun, R"({"store":"results","upload_id":"u7"})");
@@ -392,9 +392,92 @@ TEST(Deliveries, AnUploadThatWasBegunIsNotedAndTheNextCourierIsTold) {
     bench.events();
     EXPECT_EQ(ipc::Json::parse(bench.last_given().payload.text()).at("begun").at("upload_id"), "u7");
     // What is none, and what nobody waits for.
-    bench.deliveries.upload_begun(bench.now, {"1/0", "s", "prompt", {{"store", "x"}}});
-    bench.deliveries.upload_begun(bench.now, {"9/0", "s", "upload_begun", {{"store", "x"}}});
+    bench.deliveries.told(bench.now, {"1/0", "s", "prompt", {{"store", "x"}}});
+    bench.deliveries.told(bench.now, {"9/0", "s", "upload_begun", {{"store", "x"}}});
     EXPECT_EQ(bench.events(), Lines());
+}
+
+TEST(Deliveries, WhatWasBegunOfADroppedJobIsTakenBackByTheNextCourier) {
+    Bench bench;
+    bench.add(1, 2);
+    const auto first = bench.courier(1);
+    bench.events();
+    bench.deliveries.told(bench.now, {"1/1", "results", "upload_begun", {{"store", "results"}}});
+    bench.dies(first);
+    bench.deliveries.drop(bench.now, 1);
+    EXPECT_EQ(bench.events().back(), "remove 1");
+    EXPECT_FALSE(bench.deliveries.holds_folder("1")) << "if the job comes back, its files are others";
+    const auto second = bench.courier(2);
+    EXPECT_EQ(bench.events(), Lines{"give given-up/1/1"}) << "of the other file nothing was begun";
+    const auto order = ipc::Json::parse(bench.last_given().payload.text());
+    EXPECT_EQ(order.at("begun"), ipc::Json({{"store", "results"}}));
+    EXPECT_EQ(order.at("given_up"), true);
+    bench.done(second, "given-up/1/1", "{}");
+    EXPECT_EQ(bench.events(), Lines()) << "nobody hears of it";
+    EXPECT_EQ(bench.deliveries.size(), 0u);
+}
+
+TEST(Deliveries, ADeliveryInItsFormKeepsItsNameWhateverEndsTheCourierThen) {
+    Bench bench;
+    Delivery one = Bench::delivery(1, 1);
+    one.convert.image = ipc::ImageWish{"webp", {}, {}, {}};
+    one.files[0].image_name = "f0.webp";
+    bench.deliveries.add(bench.now, std::move(one));
+    const auto order = [&] { return ipc::Json::parse(bench.last_given().payload.text()); };
+    auto courier = bench.courier(1);
+    bench.events();
+    EXPECT_FALSE(order().contains("formed"));
+    bench.deliveries.told(bench.now, {"1/0", "f0", "form_made", ipc::Json::object()});
+    EXPECT_EQ(bench.events(), Lines({"record j1"}));
+    EXPECT_TRUE(read_state(std::get<RecordDelivery>(bench.all.back()).state)->files[0].formed);
+    for (std::uint64_t generation = 2; generation < 4; ++generation) {
+        bench.dies(courier);
+        courier = bench.courier(generation);
+        bench.events();
+        EXPECT_EQ(order().value("formed", false), true);
+        EXPECT_FALSE(order().contains("unconverted")) << "its conversion has not ended the courier";
+        EXPECT_EQ(order().at("image_name"), "f0.webp");
+    }
+}
+
+TEST(Deliveries, JobsTakeTurns) {
+    Bench bench;
+    bench.add(1, 5);
+    const auto c = bench.courier(1, 2);
+    EXPECT_EQ(bench.events(), Lines({"give 1/0", "give 1/1"})) << "nobody else wants a place";
+    bench.add(2, 2);
+    bench.add(3, 1);
+    bench.done(c, "1/0");
+    EXPECT_EQ(bench.events(), Lines({"record j1", "give 2/0"})) << "the oldest of those that have none";
+    bench.done(c, "1/1");
+    EXPECT_EQ(bench.events(), Lines({"record j1", "give 1/2"})) << "again the oldest";
+    bench.done(c, "1/2");
+    EXPECT_EQ(bench.events().back(), "give 1/3");
+    bench.done(c, "2/0");
+    EXPECT_EQ(bench.events().back(), "give 2/1");
+    bench.fails(c, "1/3");
+    EXPECT_EQ(bench.events().back(), "give 1/4");
+    bench.done(c, "2/1");
+    EXPECT_EQ(bench.events().back(), "give 3/0");
+}
+
+TEST(Deliveries, WhatIsToBeConvertedLeavesAPlaceToOthers) {
+    Bench bench;
+    Delivery slow = Bench::delivery(1, 4);
+    slow.convert.image = ipc::ImageWish{"webp", {}, {}, {}};
+    slow.files[3].file.strip_metadata = true;
+    bench.deliveries.add(bench.now, std::move(slow));
+    const auto c = bench.courier(1, 3);
+    EXPECT_EQ(bench.events(), Lines({"give 1/0", "give 1/1"})) << "the third place stays free";
+    bench.add(2, 1);
+    EXPECT_EQ(bench.events(), Lines({"give 2/0"}));
+    bench.done(c, "2/0");
+    bench.events();
+    bench.done(c, "1/1");
+    EXPECT_EQ(bench.events().back(), "give 1/2");
+    bench.dies(c);
+    bench.courier(2, 1);
+    EXPECT_EQ(bench.events().back(), "give 1/0") << "with a single place it gets that";
 }
 
 }  // namespace

@@ -71,6 +71,24 @@ TEST_F(Share, AMatchNamesAFileByNodeKindNameAndPlaceAmongThose) {
     EXPECT_EQ(shared(), "- 2 1 0");
 }
 
+TEST_F(Share, PatternsThatTheLoopWouldHaveToCompareForSecondsAreTooMuch) {
+    for (int i = 0; i < 1000; ++i)
+        file("a_file_of_thirty_characters_" + std::to_string(i % 100));
+    for (int i = 0; i < 64; ++i)
+        put().name = "*_a_pattern_of_forty_characters_*" + std::to_string(i);
+    EXPECT_FALSE(is_too_much(to, pointers()));
+    for (int i = 0; i < 64; ++i)
+        to[static_cast<std::size_t>(i)].match.name = std::string(200, '*') + "a*b";
+    EXPECT_TRUE(is_too_much(to, pointers()));
+    Delivery delivery;
+    for (const auto& each : files)
+        delivery.files.emplace_back().file = each;
+    assign(delivery, to);
+    ASSERT_TRUE(delivery.refused);
+    EXPECT_EQ(delivery.refused->code, "invalid_payload");
+    EXPECT_THAT(delivery.refused->message, HasSubstr("too long for 1000 files"));
+}
+
 TEST_F(Share, WhoeverAsksForAnyMakesRoomForWhoAsksForOne) {
     file("a.png", "9");
     file("b.png", "12");
