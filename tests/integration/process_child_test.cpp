@@ -36,12 +36,13 @@ while read -r line; do
   id=$(printf '%s' "$line" | sed 's/.*"job_id":"\([^"]*\)".*/\1/')
   dir=$(printf '%s' "$line" | sed 's/.*"work_dir":"\([^"]*\)".*/\1/')
   may=no; echo x 2>/dev/null >"$dir/file" && echo x 2>/dev/null >file && may=yes
+  opens=no; (: </dev/stdin) 2>/dev/null && (: >/dev/stdout) 2>/dev/null && (: >/dev/stderr) 2>/dev/null && opens=yes
   printf '{"type":"result","job_id":"%s","result":{"uid":"%s","gid":"%s","groups":"%s","no_new_privs":"%s",' "$id" \
     "$(status Uid)" "$(status Gid)" "$(status Groups)" "$(status NoNewPrivs)"
   printf '"cpus":"%s","blocked":"%s","ignored":"%s","nice":"%s","oom":"%s",' "$(status Cpus_allowed_list)" \
     "$(status SigBlk)" "$(status SigIgn)" "$(cut -d' ' -f19 /proc/$$/stat)" "$(cat /proc/$$/oom_score_adj)"
-  printf '"files":"%s","space":"%s","core":"%s","writes":"%s","gpu":"%s"}}\n' "$(ulimit -n)" \
-    "$(ulimit -v)" "$(ulimit -c)" "$may" "$GPU"
+  printf '"files":"%s","space":"%s","core":"%s","writes":"%s","opens":"%s","gpu":"%s"}}\n' \
+    "$(ulimit -n)" "$(ulimit -v)" "$(ulimit -c)" "$may" "$opens" "$GPU"
 done
 )sh"};
     return settings;
@@ -128,6 +129,7 @@ TEST(Child, RunsAsAnotherUserOrTheErrorSaysWhyNot) {
     EXPECT_EQ(report.value("gid", ""), four(gid));
     EXPECT_EQ(report.value("groups", ""), std::to_string(gid) + " ") << "none of ours";
     EXPECT_EQ(report.value("writes", ""), "yes") << "its folders are its own";
+    EXPECT_EQ(report.value("opens", ""), "yes") << "and /dev/stdin, /dev/stdout and /dev/stderr";
     struct stat folder {};
     ASSERT_EQ(::stat((driver.state / "work").c_str(), &folder), 0);
     EXPECT_EQ(folder.st_uid, ::getuid()) << "what holds them is not";

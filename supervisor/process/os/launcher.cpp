@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <initializer_list>
 #include <string>
 #include <utility>
 #include <vector>
@@ -80,6 +81,14 @@ void set_non_blocking(int fd) {
     ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
 }
 
+/// Who owns a pipe may open it anew: /dev/stdout and /dev/stderr in scripts, and what the Node SDK does at its start. If
+/// we may not give them away, we may not become the user either, and the start says so.
+void give_to(const UserIds& user, std::initializer_list<int> ends) {
+    for (const int end : ends) {
+        if (::fchown(end, user.uid, user.gid) != 0) return;
+    }
+}
+
 std::string because(int number) {
     const std::string limit = limit_behind(number);
     return limit.empty() ? limit : ": " + limit;
@@ -108,6 +117,7 @@ Result<Started> Launcher::launch(const LaunchSpec& spec, const std::string& cgro
     Pipe err;
     if (!make_pipe(in) || !make_pipe(out) || !make_pipe(err))
         return start_failed(std::string("cannot make pipes: ") + std::strerror(errno) + because(errno));
+    if (spec.user) give_to(*spec.user, {in.read.get(), out.write.get(), err.write.get()});
     const ChildSetup setup = ChildSetup::prepare(spec, cgroup_procs);
     const Result<int> pid = spawn(spec, setup, in.read.get(), out.write.get(), err.write.get());
     if (!pid) return pid.error();

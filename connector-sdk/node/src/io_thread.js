@@ -1,0 +1,119 @@
+// The reader, a thread of its own: it answers pings and marks jobs as cancelled while the connector's code computes,
+// and ends the process when that does not leave in time because its event loop is blocked.
+import fs from 'node:fs';
+import net from 'node:net';
+import { parentPort, workerData } from 'node:worker_threads';
+import { LineFramer } from './line_framer.js';
+import { Outgoing } from './outgoing.js';
+import { parseLine } from './parse_line.js';
+
+const maxLineBytes = 128 << 20;  // ipc/PROTOCOL.md, Limits
+const slack = 500;  // the connector's own deadline comes first
+const goneLimit = 2000;
+const { input, output, reopened, lock, name } = workerData;
+const outgoing = new Outgoing(output, lock);
+const flags = new Map();
+let killer = null;
+
+function complain(text) {
+    fs.writeSync(2, `${name}: ${text}\n`);
+}
+
+function leaveBy(milliseconds) {
+    const by = performance.now() + milliseconds + slack;
+    if (killer && killer.by <= by) return;
+    clearTimeout(killer?.timer);
+    killer = { by, timer: setTimeout(() => {
+        try {
+            complain('leaves by force: its event loop is blocked');
+        } finally {
+            process.kill(process.pid, 'SIGKILL');  // a thread cannot exit for the process
+        }
+    }, milliseconds + slack) };
+}
+
+/** `cause`: the place in `causes` of job_run.js; the first one counts. */
+function mark(flag, cause) {
+    if (flag) Atomics.compareExchange(flag, 0, 0, cause);
+}
+
+function onLine(text) {
+    let parsed;
+    try {
+        parsed = parseLine(text);
+    } catch (error) {
+        complain(`a line of the supervisor is not acceptable: ${error.message}`);
+        return;
+    }
+    const { message } = parsed;
+    if (message.type === 'ping') {
+        outgoing.write(`{"type":"pong","id":${parsed.pingId}}`);
+        return;
+    }
+    let flag = null;
+    if (message.type === 'job') {
+        flag = new Int32Array(new SharedArrayBuffer(4));
+        flags.set(message.job_id, flag);
+    } else if (message.type === 'cancel') {
+        mark(flags.get(message.job_id), 1);
+    } else if (message.type === 'shutdown') {
+        flags.forEach((each) => mark(each, 3));
+        leaveBy(message.grace_ms ?? 0);
+    }
+    parentPort.postMessage({ message, payloadText: parsed.payloadText, flag });
+}
+
+function onOverlong(head, bytes) {
+    const problem = `its line has ${bytes} bytes, and a connector takes ${maxLineBytes}`;
+    complain(`a line of the supervisor was skipped: ${problem}`);
+    const id = /^\{"type":"job","job_id":("(?:[^"\\]|\\.)*")/.exec(head);
+    if (id) {
+        outgoing.write(`{"type":"failed","job_id":${id[1]},"error":{"code":"invalid_payload","message":` +
+            `${JSON.stringify(problem)},"retryable":false}}`);
+    }
+}
+
+const framer = new LineFramer(maxLineBytes, onLine, onOverlong);
+
+function onEnd() {
+    framer.finish();
+    flags.forEach((flag) => mark(flag, 2));
+    if (!killer) leaveBy(goneLimit);
+    parentPort.postMessage({ ended: true });
+}
+
+/** What is there already. A pipe without a writer, and a file, end here: epoll would not tell it. */
+function readToPause() {
+    const buffer = Buffer.alloc(65536);
+    for (;;) {
+        let bytes;
+        try {
+            bytes = fs.readSync(input, buffer);
+        } catch (error) {
+            if (error.code === 'EAGAIN') return false;
+            throw error;
+        }
+        if (bytes === 0) return true;
+        framer.feed(buffer.subarray(0, bytes));
+    }
+}
+
+parentPort.on('message', ({ ended, deadline }) => {
+    if (ended !== undefined) flags.delete(ended);
+    if (deadline !== undefined) leaveBy(deadline);
+});
+
+if (reopened && readToPause()) {
+    onEnd();
+} else {
+    let open = true;
+    const end = () => {
+        if (open) onEnd();
+        open = false;
+    };
+    const stream = new net.Socket({ fd: input, readable: true, writable: false });
+    stream.on('data', (chunk) => framer.feed(chunk));
+    stream.on('end', end);
+    stream.on('error', end);
+    stream.on('close', end);
+}
