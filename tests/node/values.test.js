@@ -1,10 +1,11 @@
 // The cores: values on their way into messages, lines on their way in, files, typed reading.
 import assert from 'node:assert';
 import test from 'node:test';
-import { Members } from '../../connector-sdk/node/index.js';
+import { Members, RawResult } from '../../connector-sdk/node/index.js';
 import { lenient, shortened, strictText } from '../../connector-sdk/node/src/json_values.js';
 import { checkMarks, JobFiles } from '../../connector-sdk/node/src/job_files.js';
 import { LineFramer } from '../../connector-sdk/node/src/line_framer.js';
+import { resultLine } from '../../connector-sdk/node/src/messages.js';
 import { parseLine } from '../../connector-sdk/node/src/parse_line.js';
 
 test('what JSON would change silently is refused by its path', () => {
@@ -95,6 +96,15 @@ test('typed reading names the member', () => {
     const secret = new Members({ key: 5 }, { what: 'the settings', settings: true });
     assert.throws(() => secret.string('key'),
         { name: 'ConfigurationError', message: '"key" of the settings must be a text, but is a number' });
+});
+
+test('a raw result is sent as it is', () => {
+    const raw = (text, limit = 1000) => resultLine('1', new RawResult(text), [], limit);
+    assert.strictEqual(raw(' {"e":1E400,\r\n"n":1.10}\n'), '{"type":"result","job_id":"1","result":{"e":1E400,  "n":1.10}}');
+    assert.throws(() => raw('[1]'), { code: 'protocol_error', message: 'the result must be an object, but is a list' });
+    assert.throws(() => raw('{"a":NaN}'), { code: 'protocol_error', message: /^the raw result is not valid JSON/ });
+    assert.throws(() => raw(`{"a":${'['.repeat(256)}${']'.repeat(256)}}`), { message: /nested deeper than 256/ });
+    assert.throws(() => raw('{"a":1}', 40), { code: 'result_too_large' });
 });
 
 test('files: what cannot be is refused at once, each is mentioned', () => {
