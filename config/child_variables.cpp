@@ -4,6 +4,7 @@
 
 #include "config/connectors.h"
 #include "config/fields.h"
+#include "config/rows/codec.h"
 #include "config/variables.h"
 #include "ipc/text/variables.h"
 
@@ -12,9 +13,12 @@ namespace emprops::config {
 void ChildVariables::pass(const std::vector<std::string>& patterns, const std::string& process,
                           const std::string& connector, const Take& take) {
     if (patterns.empty()) return;
+    const bool dotenv = std::count(patterns.begin(), patterns.end(), settings::whole_dotenv) > 0;
     for (const VariableSource* source : {&sources_.environment, &sources_.dotenv}) {
+        // Of the whole file not what only this worker reads: settings of its own, keys of stores among them.
+        const bool whole = dotenv && source == &sources_.dotenv;
         for (const auto& [name, variable] : source->variables) {
-            if (!fits_pattern(name, patterns)) continue;
+            if (!(whole && !name.starts_with("EMPROPS_")) && !fits_pattern(name, patterns)) continue;
             const std::string owner = owner_of_variable(name, known_);
             const bool secret = is_secret(name, variable.value);
             if (!secret && (owner.empty() || owner == connector)) {

@@ -69,8 +69,8 @@ Rows<RightsSettings> rights_rows() {
             "The process and its children gain no rights by setuid programs."),
         row(&R::user, "user", "Run as this user (needs root); empty: as the worker."),
         row(&R::env_pass, "env_pass", settings::VariablePatterns(),
-            "Variables of the worker that the process gets as well, such as `CUDA_*`; never one that holds or may hold "
-            "a secret of the worker, nor another connector's."),
+            "Variables of the worker that the process gets as well, such as `CUDA_*`, or `.env` for all that stands in "
+            "that file; never one that holds or may hold a secret of the worker, nor another connector's."),
     };
 }
 

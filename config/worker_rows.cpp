@@ -20,7 +20,8 @@ constexpr double GiB = 1073741824;
 Rows<Settings> top_rows() {
     return {
         row(&Settings::connector_dirs, "connector_dirs",
-            "Folders in which `emprops-connector-NAME` is searched after the worker's own folders."),
+            "Folders in which `emprops-connector-NAME`, else a connector of the Python worker, "
+            "`NAME_connector.py`, is searched after the worker's own folders."),
         row(&Settings::stores, "stores",
             "Tables [stores.NAME], each a place to which files of results can be delivered; what may stand in "
             "one: connectors/stores/README.md. Beside them `put_allow`, a list of servers to which jobs may send their "

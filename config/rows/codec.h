@@ -195,7 +195,10 @@ struct Command : Codecs {
     Json from_text(std::string_view text) const;
 };
 
-/// Names of variables, with `*` for any letters. What fits any name is refused.
+/// In VariablePatterns: all that stands in `.env`.
+constexpr std::string_view whole_dotenv = ".env";
+
+/// Names of variables, with `*` for any letters, and whole_dotenv. What fits any name is refused.
 struct VariablePatterns : Names {
     std::string noun(const std::optional<Range>&) const {
         return "a list of names of variables, such as \"HF_*\"";

@@ -101,10 +101,11 @@ Complaint VariablePatterns::read(const Json& value, const Context& context,
     std::vector<std::string> names;
     if (Complaint wrong = Names::read(value, context, names)) return wrong;
     for (const std::string& name : names) {
+        if (name == whole_dotenv) continue;
         if (name.find_first_not_of("*?") == std::string::npos)
             return "must not hold " + ticked(name) +
                    ", which is every variable and every secret: name those that are "
-                   "needed, such as \"CUDA_*\"";
+                   "needed, such as \"CUDA_*\", or \".env\" for what stands in that file";
         if (std::any_of(name.begin(), name.end(), [](unsigned char c) {
                 return std::isalnum(c) == 0 &&
                        std::string_view("_*?").find(static_cast<char>(c)) == std::string_view::npos;

@@ -65,6 +65,8 @@ def _take_stdio() -> Tuple[int, int]:
     os.dup2(2, 1)
     if null > 2:
         os.close(null)
+    else:
+        os.set_inheritable(null, True)  # it took the place of a descriptor that was closed
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # each print a log line at once, and none fails for its letters
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
@@ -983,7 +985,10 @@ class _Program:
             clock.daemon = True
             clock.start()
         with self._context.on_cancel(lambda: self._stop(process.pid, "cancelled")):
-            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # its number is its group's until it is reaped
+            try:
+                os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # its number is its group's until it is reaped
+            except ChildProcessError:
+                pass  # somebody else in this process has reaped it
             with self._lock:
                 self._ended = True
                 _kill_group(process.pid, signal.SIGKILL)
@@ -1240,7 +1245,8 @@ class _Session:
         return ready
 
     def _give_up(self, error: BaseException) -> int:
-        traceback.print_exception(type(error), error, error.__traceback__)
+        if not isinstance(error, (JobFailure, ConfigurationError)):
+            traceback.print_exception(type(error), error, error.__traceback__)
         said = _error_of(error)
         said.setdefault("retryable", True)
         _complain(f"{self.name} cannot start: {said['message']}")
@@ -1477,6 +1483,8 @@ class _Session:
             self._held.append(message)
 
     def log(self, level: str, message: str, fields: Optional[Mapping[str, Any]]) -> None:
+        word = str(level).lower() if isinstance(level, str) else "info"
+        level = {"warning": "warn", "critical": "error", "fatal": "error"}.get(word, word)
         level = level if level in ("trace", "debug", "info", "warn", "error") else "info"
         self.writer.send_droppable(_present({"type": "log", "level": level, "message": _text(message),
                                              "fields": _object(fields)}))
@@ -1546,7 +1554,8 @@ def run_connector(connector: Connector) -> int:
     if not logging.getLogger().handlers:
         logging.basicConfig(level=logging.INFO, handlers=[LogHandler(ConnectorContext(session))])
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)  # the descriptor below is written to even while native code runs
+        # The descriptor below is written to even while native code runs; this one if an author's loop takes it away.
+        signal.signal(number, lambda number, _: session._wake(bytes([number])))
     signal.set_wakeup_fd(session.wake_write, warn_on_full_buffer=False)
     return session.run()
 

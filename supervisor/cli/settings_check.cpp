@@ -41,10 +41,11 @@ std::string read_line(int fd) {
 
 /// Null: it says nothing that we understand (an older one, or somebody else's of the same name).
 ipc::Json ask(process::ProcessHost& host, const process::ProgramSearch& search,
-              const std::filesystem::path& program, const config::ConnectorSettings& settings) {
+              const process::FoundProgram& program, const config::ConnectorSettings& settings) {
     process::LaunchSpec spec;
-    spec.executable = program;
-    spec.arguments = {"--check-settings"};
+    spec.executable = program.path;
+    spec.arguments = program.arguments;
+    spec.arguments.push_back("--check-settings");
     spec.env = search.environment;
     std::error_code unused;
     spec.working_dir = std::filesystem::current_path(unused);
@@ -75,7 +76,7 @@ class Checker {
         if (!connector.attach) {
             const auto search = process::connector_search(connector, 0, own);
             const auto program = find(search, settings);
-            const bool ours = program.filename().string().starts_with("emprops-connector-");
+            const bool ours = program.path.filename().string().starts_with("emprops-connector-");
             if (ours) judge(ask(*host_, search, program, connector), connector.name);
         }
         if (connector.service.enabled()) find(process::service_search(connector, 0, own), settings);
@@ -84,7 +85,7 @@ class Checker {
     std::vector<Problem> take() { return std::move(problems_); }
 
   private:
-    std::filesystem::path find(const process::ProgramSearch& search, const config::Settings& settings) {
+    process::FoundProgram find(const process::ProgramSearch& search, const config::Settings& settings) {
         const auto found = process::find_executable(search, bin_dir_, settings.connector_dirs);
         if (found) return *found;
         problems_.push_back({Severity::error, "connectors." + search.connector, found.error().message});

@@ -32,7 +32,8 @@ Result<LaunchSpec> Child::prepare(const Surroundings& around, ProgramSearch sear
     const auto executable = find_executable(search, around.options.bin_dir, around.options.connector_dirs);
     if (!executable) return executable.error();
     LaunchSpec spec;
-    spec.executable = *executable;
+    spec.executable = executable->path;
+    spec.arguments = executable->arguments;
     spec.env = std::move(search.environment);
     spec.limits = limits;
     if (limits.user.empty()) return spec;

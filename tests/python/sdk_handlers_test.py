@@ -345,7 +345,15 @@ class Cancel(unittest.TestCase):
             self.assertEqual(run(function, cancel_at="progress").error["code"], "cancelled")
 
     def test_a_job_that_has_seen_the_leaving_is_drained_and_another_delivered(self):
-        for function, key in ((lambda job, context: {"seen": context.wait_cancelled(30)}, "error"),
+        async def sleeps(job, context):
+            await asyncio.sleep(30)
+
+        def listens(job, context):
+            heard = threading.Event()
+            context.on_cancel(heard.set)
+            return {"heard": heard.wait(30)}
+        for function, key in ((lambda job, context: {"seen": context.wait_cancelled(30)}, "error"), (sleeps, "error"),
+                              (listens, "error"),
                               (lambda job, context: {"done": threading.Event().wait(0.2)}, "result")):
             with Supervisor(Handler(function)) as worker:
                 worker.give()

@@ -171,6 +171,31 @@ class Busy(support.ConnectorTest):
         process.wait("pong")
         self.assertTrue(any(b"were dropped" in line for line in process.lines))
 
+    def test_time_in_which_it_was_stopped_does_not_count(self):
+        process = self.start(handler("""
+            began = time.monotonic()
+            context.progress(1)
+            cancelled = context.wait_cancelled(0.5)
+            return {"cancelled": cancelled, "long": time.monotonic() - began > 1.2}
+        """, head="emprops_connector._Clock.rest = 0.1"))
+        process.wait("ready")
+        process.job()
+        process.wait("progress")
+        process.child.send_signal(signal.SIGSTOP)
+        signal.sigtimedwait([], 0.9)  # this is the pause itself
+        process.child.send_signal(signal.SIGCONT)
+        self.assertEqual(process.wait("result")["result"], {"cancelled": False, "long": True})
+
+    def test_a_line_beyond_the_limit_fails_its_job_and_is_not_kept(self):
+        process = self.start(handler("return {}", head="emprops_connector._MAX_INPUT_LINE = 100_000"))
+        process.wait("ready")
+        process.job({"text": "x" * 3_000_000}, job_id="\u00e9\"big")
+        error = process.wait("failed")
+        self.assertEqual((error["job_id"], error["error"]["code"]), ("\u00e9\"big", "invalid_payload"))
+        process.write(b"y" * 500_000 + b"\n")
+        process.job(job_id="2")
+        process.wait("result", job_id="2")
+
     def test_a_broken_pipe_ends_it(self):
         process = self.start(handler("context.wait_cancelled(60)\nreturn {'gone': context.supervisor_gone}"))
         process.wait("ready")

@@ -94,6 +94,19 @@ TEST_F(Environment, NoPatternEverPassesASecretOfTheWorkerOrOfAnotherConnector) {
     EXPECT_THAT(problems_of(loaded), Not(HasSubstr("topsecret")));
 }
 
+TEST_F(Environment, TheWholeEnvFileIsPassedByChoiceWithoutSecretsAndOthersVariables) {
+    toml("[connectors.c]\nenv_pass = [\".env\", \"HF_*\"]\n[connectors.other]\n");
+    dotenv(
+        "FINE=1\nLOG_LEVEL=debug\nOTHER_PASSWORD=p\nWEBSOCKET_AUTH_TOKEN=topsecret\nCOPY=xtopsecret\n"
+        "EMPROPS_CONNECTOR_DIRS=/x\n");
+    env("HF_HOME") = "/hf";
+    env("AMBIENT") = "no";
+    const Loaded loaded = load();
+    EXPECT_EQ(connector(loaded).env, (Variables{{"FINE", "1"}, {"HF_HOME", "/hf"}, {"LOG_LEVEL", "debug"}}));
+    EXPECT_EQ(connector(loaded, "other").env, (Variables{{"OTHER_PASSWORD", "p"}}));
+    EXPECT_THAT(problems_of(loaded), Not(HasSubstr("topsecret")));
+}
+
 TEST_F(Environment, AllOfItIsRefused) {
     for (const char* all : {"*", "**", "?*"})
         EXPECT_THAT(error("[supervision]\nenv_pass = [\"A\", \"" + std::string(all) + "\"]\n"),

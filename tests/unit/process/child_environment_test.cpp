@@ -35,11 +35,11 @@ TEST(FindExecutable, TheFirstPlaceThatHasItWins) {
     test::TempDir folder;
     const ProgramSearch search{"x", "", {}};
     const auto extra = folder.write_script("extra/emprops-connector-x", "#!/bin/sh\n");
-    EXPECT_EQ(*find_executable(search, folder / "bin", {folder / "extra"}), extra);
+    EXPECT_EQ(find_executable(search, folder / "bin", {folder / "extra"})->path, extra);
     const auto libexec = folder.write_script("libexec/emprops-worker/emprops-connector-x", "#!/bin/sh\n");
-    EXPECT_EQ(*find_executable(search, folder / "bin", {folder / "extra"}), libexec);
+    EXPECT_EQ(find_executable(search, folder / "bin", {folder / "extra"})->path, libexec);
     const auto beside = folder.write_script("bin/emprops-connector-x", "#!/bin/sh\n");
-    EXPECT_EQ(*find_executable(search, folder / "bin", {folder / "extra"}), beside);
+    EXPECT_EQ(find_executable(search, folder / "bin", {folder / "extra"})->path, beside);
 }
 
 TEST(FindExecutable, ACommandIsAPathOrIsSearchedInThePathOfTheConnector) {
@@ -47,11 +47,11 @@ TEST(FindExecutable, ACommandIsAPathOrIsSearchedInThePathOfTheConnector) {
     ProgramSearch search{"x", "", {}};
     const auto tool = folder.write_script("tools/run-x", "#!/bin/sh\n");
     search.program = tool.string();
-    EXPECT_EQ(*find_executable(search, "/none", {}), tool);
+    EXPECT_EQ(find_executable(search, "/none", {})->path, tool);
     search.program = "run-x";
     EXPECT_FALSE(find_executable(search, "/none", {}).ok());
     search.environment["PATH"] = "/none:" + (folder / "tools").string();
-    EXPECT_EQ(*find_executable(search, "/none", {}), tool);
+    EXPECT_EQ(find_executable(search, "/none", {})->path, tool);
 }
 
 TEST(FindExecutable, OurOwnFoldersAreForOurOwnNames) {
@@ -60,13 +60,13 @@ TEST(FindExecutable, OurOwnFoldersAreForOurOwnNames) {
     folder.write_script("bin/mypython", "#!/bin/sh\n");
     folder.write_script("extra/mypython", "#!/bin/sh\n");
     const std::string path = (folder / "venv").string();
-    EXPECT_EQ(*find_executable({"x", "mypython", {{"PATH", path}}}, folder / "bin", {folder / "extra"}),
+    EXPECT_EQ(find_executable({"x", "mypython", {{"PATH", path}}}, folder / "bin", {folder / "extra"})->path,
               right);
     EXPECT_FALSE(
         find_executable({"x", "mypython", {{"PATH", "/none"}}}, folder / "bin", {folder / "extra"}).ok());
     folder.write_script("venv/emprops-connector-x", "#!/bin/sh\n");
     const auto own = folder.write_script("bin/emprops-connector-x", "#!/bin/sh\n");
-    EXPECT_EQ(*find_executable({"y", "emprops-connector-x", {{"PATH", path}}}, folder / "bin", {}), own);
+    EXPECT_EQ(find_executable({"y", "emprops-connector-x", {{"PATH", path}}}, folder / "bin", {})->path, own);
 }
 
 TEST(FindExecutable, ThePathIsTheOneThatTheChildGets) {
@@ -82,6 +82,24 @@ TEST(FindExecutable, ThePathIsTheOneThatTheChildGets) {
     EXPECT_EQ(service.environment.at("PATH"), "/service");
     EXPECT_EQ(service.program, "tool-1");
     EXPECT_EQ(service.connector, "x.service");
+}
+
+TEST(FindExecutable, AConnectorOfThePythonWorkerIsGivenToItsHost) {
+    test::TempDir folder;
+    const auto host = folder.write_script("bin/emprops-connector-python", "#!/bin/sh\n");
+    const auto module = folder.write_file("old/my_connector.py", "");
+    const std::vector<std::filesystem::path> dirs{folder / "extra", folder / "old"};
+    const auto found = find_executable({"my", "", {}}, folder / "bin", dirs);
+    ASSERT_TRUE(found.ok()) << found.error().message;
+    EXPECT_EQ(found->path, host);
+    EXPECT_EQ(found->arguments, std::vector<std::string>{module.string()});
+    // A command is a command, a program of its own comes first, and nothing is found beside the named folders.
+    EXPECT_FALSE(find_executable({"my", "my", {}}, folder / "bin", dirs).ok());
+    const auto missing = find_executable({"other", "", {}}, folder / "bin", dirs);
+    ASSERT_FALSE(missing.ok());
+    EXPECT_NE(missing.error().message.find((folder / "old/other_connector.py").string()), std::string::npos);
+    const auto own = folder.write_script("extra/emprops-connector-my", "#!/bin/sh\n");
+    EXPECT_EQ(find_executable({"my", "", {}}, folder / "bin", dirs)->path, own);
 }
 
 TEST(FindExecutable, AFailureNamesEveryPlaceAndAFileThatMayNotBeExecuted) {

@@ -1,0 +1,1 @@
+"""What emprops-connector-python is made of: see README.md of connectors/python."""
