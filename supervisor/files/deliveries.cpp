@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <utility>
 
 #include "ipc/envelope.h"
@@ -11,10 +12,6 @@
 
 namespace emprops::files {
 namespace {
-
-std::string count_of(std::size_t count, const char* what) {
-    return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
-}
 
 /// An interim note of a larger result costs more than bringing its files away once more, under the same names.
 constexpr std::size_t largest_noted = 64u << 10;
@@ -33,7 +30,7 @@ void Deliveries::add(TimePoint now, Delivery delivery) {
     for (std::size_t i = 0; i < item.delivery.files.size(); ++i)
         if (!item.delivery.files[i].ended()) item.waiting.insert(i);
     items_.push_back(std::move(item));
-    if (couriers_.empty() && items_.size() == 1) no_courier_since_ = now;  // nobody has missed it before
+    if (couriers_.none() && items_.size() == 1) no_courier_since_ = now;  // nobody has missed it before
     const auto added = std::prev(items_.end());
     if (added->waiting.empty() || added->delivery.refused) return end(added);
     give(now);
@@ -51,29 +48,15 @@ void Deliveries::drop(TimePoint now, std::uint64_t number) {
     const auto item = std::find_if(items_.begin(), items_.end(),
                                    [&](const Item& i) { return i.delivery.number == number; });
     if (item == items_.end()) return;
-    for (const auto& [id, courier] : couriers_)
-        for (const auto& [job_id, said_at] : courier.in_hand)
-            if (const auto found = find(job_id); found && found->item == item)
-                actions_.push_back(CancelFile{id, job_id});
+    for (const auto& [id, job_id] : couriers_.in_hand())
+        if (const auto found = find(job_id); found && found->item == item)
+            actions_.push_back(CancelFile{id, job_id});
     actions_.push_back(RemoveFolder{item->delivery.folder});
     Delivery left = std::move(item->delivery);
     const auto waiting = std::move(item->waiting);
     items_.erase(item);
-    take_back(now, std::move(left), waiting);
+    add(now, given_up(std::move(left), waiting));
     give(now);
-}
-
-/// What is in a courier's hand that one takes back itself. Of the rest an earlier one may have left uploads half done.
-void Deliveries::take_back(TimePoint now, Delivery left, const std::set<std::size_t>& waiting) {
-    left.number = 0;
-    left.folder =
-        "given-up/" + left.folder;  // so that it is never taken for the job's own, should that come back
-    left.given_up = true;
-    left.refused.reset();
-    for (std::size_t i = 0; i < left.files.size(); ++i)
-        if (left.files[i].begun.empty() || waiting.count(i) == 0)
-            left.files[i].failed = ipc::JobError{ipc::code::cancelled, "nobody waits for it", false, {}};
-    add(now, std::move(left));
 }
 
 bool Deliveries::claim(const std::string& folder, std::uint64_t number) {
@@ -98,33 +81,27 @@ bool Deliveries::holds_folder(const std::string& folder) const {
 // ---- the courier
 
 void Deliveries::courier_ready(TimePoint now, const process::InstanceId& id, int slots) {
-    couriers_[id].slots = slots;
+    couriers_.ready(id, slots);
     no_courier_since_.reset();
     give(now);
 }
 
-void Deliveries::courier_leaving(const process::InstanceId& id) {
-    if (const auto courier = couriers_.find(id); courier != couriers_.end()) courier->second.leaving = true;
-}
-
 void Deliveries::courier_gone(TimePoint now, const process::InstanceId& id, bool planned,
                               const std::string& how) {
-    const auto courier = couriers_.find(id);
-    if (courier == couriers_.end()) return;
-    const auto in_hand = std::move(courier->second.in_hand);
-    couriers_.erase(courier);
-    if (couriers_.empty()) no_courier_since_ = now;
-    for (const auto& [job_id, said_at] : in_hand) {
+    const auto had = couriers_.gone(id);
+    if (!had) return;
+    if (couriers_.none()) no_courier_since_ = now;
+    for (const std::string& job_id : *had) {
         const auto found = find(job_id);
         if (!found) continue;
         found->item->waiting.insert(found->index);
         if (planned) continue;
         FileOnWay& each = file(*found);
         // Of several files nobody knows which one it was.
-        if (in_hand.size() == 1 || each.deaths + 1 < policy_.deaths_next) ++each.deaths;
+        if (had->size() == 1 || each.deaths + 1 < policy_.deaths_next) ++each.deaths;
         actions_.push_back(Note{Note::Level::warn,
                                 "the courier ended with \"" + each.file.name + "\" in hand (" + how + "), " +
-                                    count_of(static_cast<std::size_t>(each.deaths), "time"),
+                                    counted(static_cast<std::size_t>(each.deaths), "time"),
                                 "", found->item->delivery.job_id});
         if (each.deaths >= policy_.deaths_next) {
             pass_over(each, "the courier ended " + std::to_string(each.deaths) +
@@ -138,8 +115,7 @@ void Deliveries::courier_gone(TimePoint now, const process::InstanceId& id, bool
 
 void Deliveries::not_given(TimePoint now, const process::InstanceId& id, const std::string& job_id,
                            const std::string& why) {
-    const auto courier = couriers_.find(id);
-    if (courier == couriers_.end() || courier->second.in_hand.erase(job_id) == 0) return;
+    if (!couriers_.let_go(id, job_id)) return;
     if (const auto found = find(job_id)) found->item->waiting.insert(found->index);
     if (!why.empty() && why != told_trouble_)
         actions_.push_back(Note{Note::Level::error, "no file can be given to the courier: " + why, "", ""});
@@ -147,14 +123,8 @@ void Deliveries::not_given(TimePoint now, const process::InstanceId& id, const s
     paused_until_ = now + policy_.pause;
 }
 
-/// The courier has said something of the file.
-void Deliveries::heard(TimePoint now, const std::string& job_id) {
-    for (auto& [id, courier] : couriers_)
-        if (const auto mine = courier.in_hand.find(job_id); mine != courier.in_hand.end()) mine->second = now;
-}
-
 void Deliveries::progress(TimePoint now, const ipc::Progress& message) {
-    heard(now, message.job_id);
+    couriers_.heard(now, message.job_id);
     if (const auto found = find(message.job_id))
         tell(now, *found->item,
              message.message.empty() ? "" : file(*found).file.name + ": " + message.message);
@@ -169,7 +139,7 @@ void Deliveries::told(TimePoint now, const ipc::ServiceRequest& message) {
         file(*found).formed = true;
     else
         return;
-    heard(now, message.job_id);
+    couriers_.heard(now, message.job_id);
     record(*found->item);
 }
 
@@ -210,9 +180,7 @@ std::optional<TimePoint> Deliveries::next_wakeup() const {
     Earliest next;
     next.add(paused_until_);
     if (no_courier_since_ && !items_.empty()) next.add(*no_courier_since_ + policy_.courier_patience);
-    for (const auto& [id, courier] : couriers_)
-        for (const auto& [job_id, said_at] : courier.in_hand)
-            if (!courier.stopping) next.add(said_at + policy_.hand_patience);
+    next.add(couriers_.next_silence(policy_.hand_patience));
     return next.at();
 }
 
@@ -244,15 +212,11 @@ void Deliveries::fail_overdue(TimePoint now) {
 }
 
 void Deliveries::stop_silent(TimePoint now) {
-    for (auto& [id, courier] : couriers_) {
-        for (const auto& [job_id, said_at] : courier.in_hand) {
-            if (courier.stopping || said_at + policy_.hand_patience > now) continue;
-            courier.stopping = courier.leaving = true;
-            const auto found = find(job_id);
-            actions_.push_back(StopCourier{id, "it has said nothing of " +
-                                                   (found ? "\"" + file(*found).file.name + "\"" : "a file") +
-                                                   " for " + human_duration(policy_.hand_patience)});
-        }
+    for (const auto& [id, job_id] : couriers_.silent(now, policy_.hand_patience)) {
+        const auto found = find(job_id);
+        actions_.push_back(StopCourier{id, "it has said nothing of " +
+                                               (found ? "\"" + file(*found).file.name + "\"" : "a file") +
+                                               " for " + human_duration(policy_.hand_patience)});
     }
 }
 
@@ -275,41 +239,21 @@ std::optional<Deliveries::Found> Deliveries::find(const std::string& job_id) {
     return Found{item, index};
 }
 
-Deliveries::Courier* Deliveries::free_courier(process::InstanceId& id) {
-    for (auto& [each, courier] : couriers_) {
-        if (courier.leaving || courier.in_hand.size() >= static_cast<std::size_t>(courier.slots)) continue;
-        id = each;
-        return &courier;
-    }
-    return nullptr;
-}
-
-std::size_t Deliveries::in_hand() const {
-    std::size_t count = 0;
-    for (const auto& [id, courier] : couriers_)
-        count += courier.in_hand.size();
-    return count;
-}
-
 void Deliveries::let_go(const process::InstanceId& id, const std::string& job_id) {
-    if (const auto courier = couriers_.find(id); courier != couriers_.end())
-        courier->second.in_hand.erase(job_id);
+    couriers_.let_go(id, job_id);
     actions_.push_back(FileEnded{id, job_id});
 }
 
 void Deliveries::give(TimePoint now) {
     if (paused_until_) return;
-    for (const auto& [id, courier] : couriers_)
-        for (const auto& [job_id, said_at] : courier.in_hand)
-            if (const auto found = find(job_id); found && file(*found).deaths >= policy_.deaths_alone) return;
-    for (;;) {
-        process::InstanceId id;
-        Courier* const courier = free_courier(id);
-        const auto next = courier != nullptr ? next_file(courier->slots) : std::nullopt;
+    for (const auto& [id, job_id] : couriers_.in_hand())
+        if (const auto found = find(job_id); found && file(*found).deaths >= policy_.deaths_alone) return;
+    while (const auto place = couriers_.free_place()) {
+        const auto next = next_file(place->slots);
         if (!next) return;
         const bool alone = file(*next).deaths >= policy_.deaths_alone;
-        if (alone && in_hand() > 0) return;
-        give_one(now, id, *courier, *next->item, next->index);
+        if (alone && !couriers_.in_hand().empty()) return;
+        give_one(now, place->courier, *next->item, next->index);
         if (alone) return;
     }
 }
@@ -319,13 +263,11 @@ void Deliveries::give(TimePoint now) {
 std::optional<Deliveries::Found> Deliveries::next_file(int slots) {
     std::map<const Item*, std::size_t> in_hand;
     int changing = 0;
-    for (const auto& [id, courier] : couriers_) {
-        for (const auto& [job_id, said_at] : courier.in_hand) {
-            const auto found = find(job_id);
-            if (!found) continue;
-            ++in_hand[&*found->item];
-            if (found->item->delivery.changes(file(*found))) ++changing;
-        }
+    for (const auto& [id, job_id] : couriers_.in_hand()) {
+        const auto found = find(job_id);
+        if (!found) continue;
+        ++in_hand[&*found->item];
+        if (found->item->delivery.changes(file(*found))) ++changing;
     }
     const bool may_change = changing == 0 || changing < slots - 1;
     std::optional<Found> next;
@@ -339,8 +281,7 @@ std::optional<Deliveries::Found> Deliveries::next_file(int slots) {
     return next;
 }
 
-void Deliveries::give_one(TimePoint now, const process::InstanceId& id, Courier& courier, Item& item,
-                          std::size_t index) {
+void Deliveries::give_one(TimePoint now, const process::InstanceId& id, Item& item, std::size_t index) {
     const std::string job_id = id_of(item.delivery, index);
     ipc::Job job;
     job.job_id = job_id;
@@ -354,7 +295,7 @@ void Deliveries::give_one(TimePoint now, const process::InstanceId& id, Courier&
         inline_room(item.delivery, item.mentions, item.waiting, index, policy_.frame_bytes);
     job.payload = courier_payload(item.delivery, index, room, repeat, unconverted);
     item.waiting.erase(index);
-    courier.in_hand[job_id] = now;
+    couriers_.take(now, id, job_id);
     actions_.push_back(GiveFile{id, std::move(job)});
 }
 
@@ -404,48 +345,9 @@ void Deliveries::file_changed(TimePoint now, Items::iterator item, bool worth_no
 }
 
 void Deliveries::end(Items::iterator item) {
-    if (item->delivery.given_up) {
-        items_.erase(item);
-        return;
-    }
-    EndDelivery ended{std::move(item->delivery), jobs::Completed{}, false};
+    Delivery delivery = std::move(item->delivery);
     items_.erase(item);
-    std::string reasons;
-    std::optional<ipc::JobError> error = ended.delivery.refused;
-    std::size_t failures = 0;
-    for (const FileOnWay& each : ended.delivery.files) {
-        if (!each.failed) continue;
-        ++failures;
-        if (!error) error = each.failed;
-        error->retryable = error->retryable || each.failed->retryable;
-        std::string why = each.failed->message;
-        for (const std::string& passed : each.passed_over)
-            why += "; " + passed;
-        add_item(reasons, "\"" + each.file.name + "\": " + why, "; ");
-    }
-    const bool in_a_frame = !error && ended.delivery.number != 0;  // of a retry nobody gets the result
-    const std::uint64_t bytes = !in_a_frame ? 0 : finished_bytes(ended.delivery) + beside_result;
-    if (bytes > policy_.frame_bytes) {
-        ended.value =
-            jobs::Failed{{ipc::code::result_too_large,
-                          "with the entries of its files the result has " + human_bytes(bytes) +
-                              ", and the Hub takes " + human_bytes(policy_.frame_bytes) +
-                              " (hub.send_limit); deliver files to a store instead of `inline`, or mention "
-                              "each once",
-                          false,
-                          {}}};
-        ended.kept = true;
-    } else if (error) {
-        if (failures > 0)
-            error->message = std::to_string(failures) + " of " +
-                             count_of(ended.delivery.files.size(), "file") +
-                             " of the result could not be delivered: " + reasons;
-        ended.value = jobs::Failed{std::move(*error)};
-        ended.kept = true;
-    } else {
-        ended.value = jobs::Completed{finished_result(ended.delivery)};
-    }
-    actions_.push_back(std::move(ended));
+    if (!delivery.given_up) actions_.push_back(end_of(std::move(delivery), policy_.frame_bytes));
 }
 
 }  // namespace emprops::files

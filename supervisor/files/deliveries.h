@@ -14,7 +14,6 @@
 
 #include <cstdint>
 #include <list>
-#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -24,7 +23,9 @@
 #include "ipc/messages.h"
 #include "supervisor/base/note.h"
 #include "supervisor/base/time.h"
+#include "supervisor/files/couriers.h"
 #include "supervisor/files/delivery.h"
+#include "supervisor/files/delivery_end.h"
 #include "supervisor/jobs/types.h"
 #include "supervisor/process/types.h"
 
@@ -74,12 +75,6 @@ struct TellDelivery {
     std::uint64_t number = 0;
     ipc::Progress progress;
 };
-/// The job ends. `kept`: its files did not all arrive, and stay in the spool; else the folder goes.
-struct EndDelivery {
-    Delivery delivery;
-    std::variant<jobs::Completed, jobs::Failed> value;
-    bool kept = false;
-};
 /// To the spool.
 struct RemoveFolder {
     std::string folder;
@@ -109,7 +104,7 @@ class Deliveries {
     // ---- the courier
     void courier_ready(TimePoint now, const process::InstanceId& id, int slots);
     /// It gets nothing more; what it has in hand goes on.
-    void courier_leaving(const process::InstanceId& id);
+    void courier_leaving(const process::InstanceId& id) { couriers_.leaving(id); }
     /// `planned`: an operator, new settings or the worker ended it; that is no file's fault.
     void courier_gone(TimePoint now, const process::InstanceId& id, bool planned, const std::string& how);
     /// `why` if it is nothing that passes by itself (a full disk).
@@ -136,31 +131,19 @@ class Deliveries {
         std::vector<std::size_t> mentions;  ///< of each file in the result
     };
     using Items = std::list<Item>;
-    struct Courier {
-        int slots = 1;
-        bool leaving = false;
-        bool stopping = false;  ///< we asked for its end
-        std::map<std::string, TimePoint>
-            in_hand;  ///< ids of its jobs, and when it last said something of each
-    };
     struct Found {
         Items::iterator item;
         std::size_t index = 0;
     };
 
-    void take_back(TimePoint now, Delivery left, const std::set<std::size_t>& waiting);
     std::optional<Found> find(const std::string& job_id);
     FileOnWay& file(const Found& found) { return found.item->delivery.files[found.index]; }
-    Courier* free_courier(process::InstanceId& id);
-    std::size_t in_hand() const;
-    void heard(TimePoint now, const std::string& job_id);
     void let_go(const process::InstanceId& id, const std::string& job_id);
     void fail_overdue(TimePoint now);
     void stop_silent(TimePoint now);
     void give(TimePoint now);
     std::optional<Found> next_file(int slots);
-    void give_one(TimePoint now, const process::InstanceId& id, Courier& courier, Item& item,
-                  std::size_t index);
+    void give_one(TimePoint now, const process::InstanceId& id, Item& item, std::size_t index);
     void pass_over(FileOnWay& file, const std::string& why);
     void record(const Item& item);
     void tell(TimePoint now, Item& item, const std::string& what);
@@ -169,7 +152,7 @@ class Deliveries {
 
     DeliveriesPolicy policy_;
     Items items_;  // the oldest first
-    std::map<process::InstanceId, Courier> couriers_;
+    Couriers couriers_;
     std::optional<TimePoint> no_courier_since_;  ///< with files to deliver
     std::string told_trouble_;
     std::optional<TimePoint> paused_until_;

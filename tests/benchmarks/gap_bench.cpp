@@ -1,7 +1,7 @@
 // How long does the GPU wait between two prompts? Many jobs lie in the local hub; the ComfyUI double ends each prompt
 // after a tenth of a second. Measured at the double: from the end of a prompt to the begin of the next one. Rows: files
-// in the result (inline), in a store that takes a second for each, and the floor, a script that sends the next prompt
-// when it hears of the end. bin/gap_bench [ROUNDS] [PROMPTS]
+// in the result (inline), in a store that takes a second for each, inputs of 20 MB (prompts of a second then), and
+// the floor, a script that sends the next prompt when it hears of the end. bin/gap_bench [ROUNDS] [PROMPTS]
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -31,16 +31,16 @@ using Clock = std::chrono::steady_clock;
 using Json = nlohmann::json;
 using namespace std::chrono_literals;
 
-constexpr std::size_t file_bytes = 1'000'000;
+constexpr std::size_t file_bytes = 1'000'000, input_bytes = 20'000'000;
 
-/// Prompts of a tenth of a second with one file, and when each began and ended.
+/// Prompts of this length with one file, and when each began and ended.
 class TimedComfy {
   public:
-    explicit TimedComfy(int prompts) : comfy_(options()) {
+    TimedComfy(int prompts, std::chrono::milliseconds length) : comfy_(options()) {
         const Json file = {{"filename", "out.png"}, {"subfolder", ""}, {"type", "output"}};
         test::ComfyScript script = test::good_script({{"2", {{"images", {file}}}}});
         for (auto& message : script.messages)
-            message.at = message.text.find("execution_success") != std::string::npos ? 100ms : 0ms;
+            message.at = message.text.find("execution_success") != std::string::npos ? length : 0ms;
         for (int i = 0; i < prompts; ++i)
             comfy_.add_script(script);
         comfy_.set_file("output//out.png", std::string(file_bytes, 'x'));
@@ -80,13 +80,27 @@ void add_gaps(Report& report, const std::string& row, const std::vector<double>&
     report.add(row, "the longest, ms", quantile(gaps, 1));
 }
 
-void ours(Report& report, const std::string& row, const std::string& toml, const std::string& graph,
-          int prompts) {
-    const TimedComfy comfy(prompts);
+/// A row of the table: what is configured, and what is sent. `photos`: from where each prompt gets an input.
+struct Row {
+    std::string name, toml{}, photos{};
+    std::chrono::milliseconds length{100ms};
+};
+
+Json payload(const Row& row, const std::string& graph, int number) {
+    if (row.photos.empty()) return Json::parse(graph);
+    Json workflow = Json::parse(test::load_workflow("load_scale_invert_save"));
+    workflow["1"]["inputs"]["image"] = {{"$input", "photo"}};
+    const std::string url = row.photos + "/" + std::to_string(number) + ".png";
+    return {{"workflow", workflow}, {"inputs", {{"photo", {{"url", url}}}}}};
+}
+
+void ours(Report& report, const Row& row, const std::string& graph, int prompts) {
+    const TimedComfy comfy(prompts, row.length);
     const test::TestHub hub;
     const test::TestWorker worker(
         {hub.url(),
-         toml + "[connectors.comfyui.settings]\nserver_url = \"" + comfy.url() + "\"\n",
+         row.toml + "[connectors.comfyui.settings]\ninput_allow_private = true\nserver_url = \"" +
+             comfy.url() + "\"\n",
          {},
          {},
          {}});
@@ -94,26 +108,26 @@ void ours(Report& report, const std::string& row, const std::string& toml, const
     test::JobClient client(hub);
     std::vector<std::string> ids;
     for (int i = 0; i < prompts; ++i)
-        ids.push_back(client.submit("comfyui", Json::parse(graph)));
+        ids.push_back(client.submit("comfyui", payload(row, graph, i)));
     for (const std::string& id : ids)
         client.completed(id, test::Ms(120'000));
-    add_gaps(report, row, comfy.gaps());
+    add_gaps(report, row.name, comfy.gaps());
 }
 
 void bare(Report& report, const std::string& graph, int prompts) {
-    const TimedComfy comfy(prompts);
+    const TimedComfy comfy(prompts, 100ms);
     BareClient client(comfy.port());
     for (int i = 0; i < prompts; ++i)
         client.run_only(graph);
     add_gaps(report, "floor", comfy.gaps());
 }
 
-/// Takes every PUT, a second after it has all of it.
-class SlowServer {
+/// Takes every PUT, a second after it has all of it, and answers a GET with a picture of 20 MB.
+class FileServer {
   public:
-    SlowServer()
+    FileServer()
         : port_(test::free_ports()), listener_(listen_loopback(port_)), thread_([this] { accept(); }) {}
-    ~SlowServer() {
+    ~FileServer() {
         ::shutdown(listener_, SHUT_RDWR);
         thread_.join();
         for (std::thread& each : talks_)
@@ -143,7 +157,14 @@ class SlowServer {
         if (in.find("100-continue") < head) write_all(fd, "HTTP/1.1 100 Continue\r\n\r\n");
         while (in.size() < head + size)
             if (!more()) return false;
+        const bool asked = in.starts_with("GET ");
         in.erase(0, head + size);
+        if (asked) {
+            static const std::string picture = "\x89PNG\r\n\x1a\n" + std::string(input_bytes - 8, 'x');
+            write_all(fd, "HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: " +
+                              std::to_string(picture.size()) + "\r\n\r\n" + picture);
+            return true;
+        }
         std::this_thread::sleep_for(1s);
         write_all(fd, "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n");
         return true;
@@ -167,12 +188,14 @@ int main(int argc, char** argv) {
     const std::string graph = nlohmann::json::parse(emprops::test::load_workflow("empty_save")).dump();
     for (int i = 0; i < rounds; ++i) {
         bare(report, graph, prompts);
-        ours(report, "inline", "", graph, prompts);
-        SlowServer server;
-        ours(report, "a store of 1 s",
-             "[files]\ndeliver = [\"slow\"]\nat_once = 16\n[stores.slow]\ntype = \"http_put\"\nurl = \"" +
-                 server.url() + "\"\n",
+        ours(report, {"inline"}, graph, prompts);
+        FileServer server;
+        ours(report,
+             {"a store of 1 s",
+              "[files]\ndeliver = [\"slow\"]\nat_once = 16\n[stores.slow]\ntype = \"http_put\"\nurl = \"" +
+                  server.url() + "\"\n"},
              graph, prompts);
+        ours(report, {"inputs of 20 MB", "", server.url(), 1s}, graph, prompts);
     }
     report.print();
     return 0;
