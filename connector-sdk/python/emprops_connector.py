@@ -18,6 +18,7 @@ import json
 import logging
 import math
 import os
+import re
 import select
 import signal
 import subprocess
@@ -745,12 +746,12 @@ class ConnectorContext:
     def metrics(self, counters: Optional[Mapping[str, float]] = None,
                 gauges: Optional[Mapping[str, float]] = None) -> None:
         """Figures for the operator's monitoring: what only grows, and what goes up and down. Names are
-        [a-z][a-z0-9_]{0,63}; what is no number is left out. Not sent to a worker that does not know `preparing`."""
+        [a-z][a-z0-9_]{0,63}, at most 50 in all; what is no such name or no number is left out. Not sent to a worker that
+        does not know `preparing`."""
         if self._session.grown:
-            groups = {"counters": counters, "gauges": gauges}
             self._session.writer.send_droppable({"type": "metrics", **{
-                group: {name: value for name, value in values.items() if _is_figure(value)}
-                for group, values in groups.items() if values}})
+                group: {name: value for name, value in list(values.items())[:50] if _is_figure(name, value, least)}
+                for group, values, least in (("counters", counters, 0), ("gauges", gauges, -math.inf)) if values}})
 
     def log(self, level: str, message: str, fields: Optional[Mapping[str, Any]] = None) -> None:
         """A structured log line: level is trace, debug, info, warn or error."""
@@ -889,13 +890,14 @@ class JobContext:
             self._open = False
 
 
-def _is_figure(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300
+def _is_figure(name: Any, value: Any, least: float) -> bool:
+    return (isinstance(name, str) and re.fullmatch("[a-z][a-z0-9_]{0,63}", name) is not None
+            and isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300 and value >= least)
 
 
 def _percent(value: Any) -> Optional[int]:
     try:
-        return None if value is None or math.isnan(value) else round(min(max(value, 0), 100))
+        return None if value is None or value != value else round(min(max(value, 0), 100))
     except (TypeError, ValueError, OverflowError):
         return None
 

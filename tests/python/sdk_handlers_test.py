@@ -264,6 +264,25 @@ class Talk(unittest.TestCase):
         self.assertEqual([m["type"] for m in worker.messages], ["ready", "capabilities", "restart_service"])
         self.assertEqual(worker.messages[1]["concurrency"], 3)
 
+    def test_preparing_and_metrics_go_to_a_worker_that_knows_them(self):
+        def initialize(settings, context):
+            self.context = context
+            for progress in (12.5, None, math.nan, "half", 10 ** 400):
+                context.preparing(progress, "downloading")
+        with testing.Supervisor(Handler(returns({}), initialize=initialize), prepare_timeout_ms=0) as worker:
+            self.context.preparing(50, "too late")
+            self.context.metrics({"jobs_total": 1, "odd": "x", "flag": True, "Bad": 1, "less": -1}, {"load": 0.5, "nan": math.nan, "big": 1e999})
+            self.context.metrics()
+            worker.wait("metrics", count=2)
+        said = worker.messages
+        self.assertEqual([m["type"] for m in said], ["preparing"] * 5 + ["ready"] + ["metrics"] * 2)
+        self.assertEqual([m.get("progress") for m in said[:5]], [12, None, None, None, 100])
+        self.assertEqual(said[6], {"type": "metrics", "counters": {"jobs_total": 1}, "gauges": {"load": 0.5}})
+        for line in worker.lines:
+            name = support.json.loads(line)["type"] + ".schema.json"
+            if support.os.path.exists(support.os.path.join(support.SCHEMAS, name)):
+                self.assertEqual(support.line_errors(line), [])
+
     def test_nothing_is_said_of_a_job_that_has_ended(self):
         kept = []
         with Supervisor(Handler(lambda job, context: kept.append(context) or {})) as worker:

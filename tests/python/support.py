@@ -3,6 +3,7 @@ as a real process, and a base class that checks every line that a connector has 
 
 import json
 import os
+import re
 import select
 import subprocess
 import sys
@@ -53,9 +54,13 @@ def schema_errors(rule, value, at=""):
                 wrong += schema_errors(wanted, item, f"{at}/{index}")
         elif word == "anyOf":
             wrong += [] if any(not schema_errors(each, value, at) for each in wanted) else [f"{at} fits nothing of anyOf"]
-        elif word in ("minimum", "maximum", "minLength", "const", "enum"):
+        elif word == "propertyNames":
+            for key in value if isinstance(value, dict) else ():
+                wrong += schema_errors(wanted, key, f"{at}/{key} (its name)")
+        elif word in ("minimum", "maximum", "minLength", "const", "enum", "maxProperties", "pattern"):
             fits = {"minimum": lambda: value >= wanted, "maximum": lambda: value <= wanted, "const": lambda: value == wanted,
-                    "minLength": lambda: len(value) >= wanted, "enum": lambda: value in wanted}[word]
+                    "minLength": lambda: len(value) >= wanted, "enum": lambda: value in wanted,
+                    "maxProperties": lambda: len(value) <= wanted, "pattern": lambda: re.search(wanted, value)}[word]
             wrong += [] if fits() else [f"{at} is against {word} {wanted}"]
         elif word not in _ANNOTATIONS:
             raise KeyError(f"the keyword {word} is not known to schema_errors()")
