@@ -20,6 +20,9 @@ void write_byte(int fd, char what) {
     errno = saved;
 }
 
+/// Not SIG_IGN: what a connector starts would inherit that, and a program whose reader has gone would run on.
+void on_pipe(int) {}
+
 void on_term(int) {
     write_byte(signal_fd.load(), WakePipe::terminate);
 }
@@ -30,8 +33,10 @@ WakePipe::WakePipe() {
     if (::pipe2(fds_, O_CLOEXEC | O_NONBLOCK) != 0)
         throw std::system_error(errno, std::generic_category(), "cannot create a pipe");
     signal_fd = fds_[1];
-    ::signal(SIGPIPE, SIG_IGN);
     struct sigaction action {};
+    action.sa_handler = on_pipe;
+    action.sa_flags = SA_RESTART;
+    ::sigaction(SIGPIPE, &action, nullptr);
     action.sa_handler = on_term;
     action.sa_flags = SA_RESTART;
     ::sigaction(SIGTERM, &action, nullptr);

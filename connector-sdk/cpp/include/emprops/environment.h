@@ -1,6 +1,6 @@
 #pragma once
-// One value from a variable, or from a JSON object such as a payload. A connector's settings are better said as rows
-// (settings.h); the values are spelled and refused in the same words.
+// One value from a variable, or from the table of a connector's settings. They are better said as rows (settings.h); the
+// values are spelled and refused in the same words. Payloads are read by members.h.
 //
 // Every variable is looked up as WORKER_NAME and then as NAME. One that exists but is empty counts as set. A value that
 // cannot be understood throws ConfigurationError naming the variable and what is allowed: a wrong setting must never be
@@ -34,7 +34,7 @@ double env_double(std::string_view name, double fallback, Range range = {});
 /// true, 1, yes, on and false, 0, no, off in any case; empty is false, as in the Python worker.
 bool env_bool(std::string_view name, bool fallback);
 
-/// The same from a JSON object (`hello.settings`, or a payload); a value of another type throws.
+/// The same from `hello.settings`; a value of another type throws ConfigurationError. For payloads: members.h.
 std::string setting_string(const Json& settings, std::string_view key, const std::string& fallback);
 std::int64_t setting_int(const Json& settings, std::string_view key, std::int64_t fallback, Range range = {});
 double setting_double(const Json& settings, std::string_view key, double fallback, Range range = {});
