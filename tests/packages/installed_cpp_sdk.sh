@@ -16,6 +16,10 @@ cmake --build "$work/cmake" >>"$work/log" || { cat "$work/log"; exit 1; }
 
 PKG_CONFIG_PATH=$(dirname "$(find "$work/prefix" -name emprops-connector-sdk.pc)")
 export PKG_CONFIG_PATH
+# Each header, by itself as far as one can see here.
+for header in "$work"/prefix/include/emprops/*.h; do echo "#include <emprops/$(basename "$header")>"; done >"$work/all.cpp"
+# shellcheck disable=SC2046
+"${CXX:-c++}" -Wall -Wextra -Werror -fsyntax-only "$work/all.cpp" $(pkg-config --cflags emprops-connector-sdk)
 # shellcheck disable=SC2046
 "${CXX:-c++}" -Wall -Wextra -Werror -o "$work/echo" "$example/main.cpp" $(pkg-config --cflags --libs emprops-connector-sdk)
 answer=$(echo '{"type":"hello","protocol_versions":[1],"worker_id":"w","connector":"c","instance":0,"max_line_bytes":65536,"work_dir":"/tmp","heartbeat":{"interval_ms":0,"missed":3},"settings":{}}' |

@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <ctime>
 #include <exception>
 #include <string_view>
 #include <utility>
@@ -26,7 +27,7 @@ namespace {
 constexpr auto grace = std::chrono::milliseconds(2000);            // between SIGTERM and SIGKILL
 constexpr auto read_after_exit = std::chrono::milliseconds(1000);  // a grandchild may hold a pipe
 constexpr int look_ms = 50;                                        // for a cancel
-constexpr std::size_t most_shown_bytes = 1000;
+constexpr std::size_t most_line_bytes = 1000;
 
 class Descriptor {
   public:
@@ -109,7 +110,24 @@ std::string last_line(std::string_view text) {
     const auto end = text.find_last_not_of(" \t\r\n");
     if (end == std::string_view::npos) return {};
     text = text.substr(0, end + 1);
-    return text::shortened(text.substr(text.find_last_of("\r\n") + 1), most_shown_bytes);
+    return text::shortened(text.substr(text.find_last_of("\r\n") + 1), most_line_bytes);
+}
+
+/// write() that a broken pipe ends with EPIPE, also in a program that has not told what SIGPIPE is to do (a unit test).
+ssize_t write_quietly(int fd, std::string_view bytes) {
+    sigset_t pipe, before;
+    ::sigemptyset(&pipe);
+    ::sigaddset(&pipe, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &pipe, &before);
+    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
+    const int error = errno;
+    if (n < 0 && error == EPIPE) {
+        const timespec now{};
+        ::sigtimedwait(&pipe, nullptr, &now);
+    }
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    errno = error;
+    return n;
 }
 
 class Program {
@@ -174,7 +192,8 @@ class Program {
         ::posix_spawn_file_actions_destroy(&actions);
         if (error != 0) return error;
         pid_ = pid;
-        pidfd_.set(::pidfd_open(pid, 0));  // without one (an old kernel) it is looked at every 50 ms
+        pidfd_.set(
+            static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));  // an old kernel has none: every 50 ms then
         stdin_.read.close();
         stdout_.write.close();
         stderr_.write.close();
@@ -220,7 +239,7 @@ class Program {
 
     void feed() {
         const std::string& input = options_.input;
-        const ssize_t n = ::write(stdin_.write.get(), input.data() + fed_, input.size() - fed_);
+        const ssize_t n = write_quietly(stdin_.write.get(), std::string_view(input).substr(fed_));
         if (n > 0) fed_ += static_cast<std::size_t>(n);
         // It need not read all of it.
         if (fed_ == input.size() || (n < 0 && errno != EAGAIN && errno != EINTR)) stdin_.write.close();
