@@ -504,7 +504,7 @@ class _Outgoing:
 
     def __init__(self) -> None:
         self._lines: collections.deque = collections.deque()
-        self._progress: Dict[str, List[Any]] = {}  # job id -> [line that waits, when it is due]
+        self._progress: Dict[str, List[Any]] = {}  # job id -> [line that waits, when it is due, it has a place in _lines]
         self._droppable = 0
         self._dropped = 0
 
@@ -519,7 +519,15 @@ class _Outgoing:
         self._lines.append((line, True))
 
     def progress(self, job_id: str, line: bytes, now: float) -> None:
-        self._progress.setdefault(job_id, [None, now])[0] = line
+        state = self._progress.setdefault(job_id, [None, now, False])
+        state[0] = line
+        self._queue(job_id, state, now)
+
+    def _queue(self, job_id: str, state: List[Any], now: float) -> None:
+        """A place in the row: what stands there when it is taken is the newest."""
+        if state[0] and not state[2] and now >= state[1]:
+            state[2] = True
+            self._lines.append((job_id, False))
 
     def finish(self, job_id: str, line: bytes) -> None:
         last = self._progress.pop(job_id, [None])[0]
@@ -528,12 +536,15 @@ class _Outgoing:
         self.push(line)
 
     def next(self, now: float) -> Optional[bytes]:
-        for state in self._progress.values():
-            if state[0] and now >= state[1]:
-                line, state[0], state[1] = state[0], None, now + self.interval
-                return line
-        if self._lines:
+        for job_id, state in self._progress.items():
+            self._queue(job_id, state, now)
+        while self._lines:
             line, droppable = self._lines.popleft()
+            if isinstance(line, str):
+                state = self._progress.get(line)
+                if state is None or not state[0]:
+                    continue  # the job has ended
+                line, state[:] = state[0], [None, now + self.interval, False]
             self._droppable -= len(line) if droppable else 0
             return line
         if self._dropped:

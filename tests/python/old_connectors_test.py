@@ -169,20 +169,26 @@ class Traps(HostTest):
     # 9
     def test_progress_of_every_kind(self):
         process = self.run_job("""
-            await send_progress_update(job_id, 10, "processing", "ten")
-            time.sleep(0.06)
-            send_progress_update(job_id, -1, "heartbeat", "alive")
-            time.sleep(0.06)
-            threading.Thread(target=send_progress_update, args=(job_id, 50.4, None, None)).start()
-            time.sleep(0.06)
-            await send_progress_update(job_id=job_id, progress="half", status=5, message={})
+            n = payload.get("n")
+            if n == 1:
+                await send_progress_update(job_id, 10, "processing", "ten")
+            elif n == 2:
+                send_progress_update(job_id, -1, "heartbeat", "alive")
+            elif n == 3:
+                thread = threading.Thread(target=send_progress_update, args=(job_id, 50.4, None, None))
+                thread.start(); thread.join()
+            else:
+                await send_progress_update(job_id=job_id, progress="half", status=5, message={})
             return {}
         """, "def get_connection_status(self): return {'connected': True, 'service': 'daemon'}")
         process.wait("result")
-        said = [(each.get("progress"), each["status"], each["details"]["progress_type"], each["details"]["service"])
-                for each in self.messages(process, "progress")]
-        self.assertIn((None, "heartbeat", "heartbeat", "daemon"), said)
-        self.assertIn((50, "processing", "normal", "daemon"), said)
+        for n, progress, status, kind in ((1, 10, "processing", "normal"), (2, None, "heartbeat", "heartbeat"),
+                                          (3, 50, "processing", "normal"), (4, None, "5", "normal")):
+            process.job({"n": n}, job_id=str(n))
+            process.wait("result", job_id=str(n))
+            last = [each for each in self.messages(process, "progress") if each["job_id"] == str(n)][-1]
+            self.assertEqual((last.get("progress"), last["status"], last["details"]["progress_type"]), (progress, status, kind))
+            self.assertEqual(last["details"]["service"], "daemon")
         self.assertNotIn("never awaited", process.stderr())
 
     # 10
