@@ -403,6 +403,11 @@ class ConnectorSettings:
     concurrency: Optional[int] = None
     files: Optional[FilesOffer] = None  # None: the worker takes no files
 
+    @property
+    def members(self) -> Members:
+        """The settings, by the name that all SDKs have for typed reading."""
+        return self.settings
+
 
 @dataclasses.dataclass
 class Features:
@@ -458,6 +463,11 @@ class Job:
                 raise JobFailure("invalid_payload", "the payload must be a JSON object", False)
             self._payload = Members(value)
         return self._payload
+
+    @property
+    def members(self) -> Members:
+        """The payload, by the name that all SDKs have for typed reading."""
+        return self.payload
 
 
 def _said(message: Mapping[str, Any], key: str, kind: Any, default: Any) -> Any:
