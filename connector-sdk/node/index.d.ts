@@ -200,7 +200,8 @@ export interface ConnectorContext {
     log(level: LogLevel, message: string, fields?: object): void;
     /** From initialize(): still at work (a download). Percent, or null. An older worker is not told. */
     preparing(progress?: number | null, message?: string): void;
-    /** Present values for the operator's monitoring; names are [a-z][a-z0-9_]*, at most 50. */
+    /** Present values for the operator's monitoring: names are [a-z][a-z0-9_]{0,63}, at most 50; others are left out. An
+     * older worker is not told. */
     metrics(figures: { counters?: Record<string, number>; gauges?: Record<string, number> }): void;
     /** The supervisor asked the connector to leave. */
     stopping(): boolean;

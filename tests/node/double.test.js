@@ -62,6 +62,27 @@ test('several jobs at a time, a refusal, status, metrics, and how it ends', asyn
     checkMessages(supervisor.lines);
 });
 
+test('preparing and metrics: only what the protocol allows, and to a worker that knows them', async () => {
+    let context;
+    const connector = {
+        initialize(settings, given) {
+            context = given;
+            context.preparing(150, 'loading');
+            context.metrics({ gauges: { early: 1 } });
+        },
+        processJob() {
+            context.preparing(1, 'late');
+            context.metrics({ counters: { done_total: 1, Bad: 1, less: -1 }, gauges: { heat: -3.5, none: NaN, text: 'x' } });
+            return { status: 'success' };
+        },
+    };
+    const said = async (hello) => (await testing.run(connector, {}, { hello })).messages
+        .filter((each) => ['preparing', 'metrics'].includes(each.type));
+    assert.deepStrictEqual(await said({}), [{ type: 'preparing', progress: 100, message: 'loading' },
+        { type: 'metrics', counters: { done_total: 1 }, gauges: { heat: -3.5 } }]);
+    assert.deepStrictEqual(await said({ prepare_timeout_ms: null }), []);
+});
+
 test('a connector that cannot start says why', async () => {
     const wrong = { initialize: (settings) => settings.members.string('key'), processJob: () => ({}) };
     await assert.rejects(testing.run(wrong), { message: 'the settings must have "key", a text' });

@@ -278,17 +278,23 @@ export class Session {
         this.sendWhenReady(line({ type: 'capabilities', ...(types ? { job_types: [...types].map(String) } : {}),
             concurrency: this.#concurrency, capabilities: lenientObject(capabilities) ?? {} }));
     }
+    /** The supervisor knows `preparing` and `metrics`; an older one would complain of them. */
+    get #grown() {
+        return this.#hello?.prepare_timeout_ms !== undefined;
+    }
     preparing(progress, message) {
-        if (this.#ready || this.#hello?.prepare_timeout_ms === undefined) return;
+        if (this.#ready || !this.#grown) return;
         const said = { type: 'preparing' };
         if (typeof progress === 'number' && !Number.isNaN(progress))
             said.progress = Math.min(100, Math.max(0, progress));
         this.send(line({ ...said, message: shortened(message, 4096) }));
     }
     metrics({ counters = {}, gauges = {} }) {
-        const figures = (values) => Object.fromEntries(Object.entries(values).filter(([, value]) =>
-            Number.isFinite(value)));
-        if (this.#ready) this.send(line({ type: 'metrics', counters: figures(counters), gauges: figures(gauges) }));
+        // What the protocol would drop is left out.
+        const figures = (values, least) => Object.fromEntries(Object.entries(values).slice(0, 50)
+            .filter(([name, value]) => /^[a-z][a-z0-9_]{0,63}$/.test(name) && Number.isFinite(value) && value >= least));
+        if (!this.#ready || !this.#grown) return;
+        this.send(line({ type: 'metrics', counters: figures(counters, 0), gauges: figures(gauges, -Infinity) }));
     }
     get stopping() {
         return this.#draining;
