@@ -83,6 +83,22 @@ test('preparing and metrics: only what the protocol allows, and to a worker that
     assert.deepStrictEqual(await said({ prepare_timeout_ms: null }), []);
 });
 
+test('a callback for a cancel is called for a cancel only', async () => {
+    const called = [];
+    const connector = (wait) => ({
+        async processJob(job, context) {
+            context.onCancel(() => called.push('first'));
+            if (wait) await context.waitCancelled(60000);
+            if (wait) context.onCancel(() => called.push('late'));
+            return {};
+        },
+    });
+    await testing.run(connector(false));
+    assert.deepStrictEqual(called, []);
+    await testing.run(connector(true), {}, { cancelAt: 'accepted' });
+    assert.deepStrictEqual(called, ['first', 'late']);
+});
+
 test('a connector that cannot start says why', async () => {
     const wrong = { initialize: (settings) => settings.members.string('key'), processJob: () => ({}) };
     await assert.rejects(testing.run(wrong), { message: 'the settings must have "key", a text' });

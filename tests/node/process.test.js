@@ -189,6 +189,9 @@ test('it cannot start: init_failed with the text, and the exit code says whether
     const away = new Peer(t, { settings: { fail: 'service' } });
     assert.strictEqual((await away.next('init_failed')).error.message, 'the service is away: ECONNREFUSED');
     assert.strictEqual(await away.ended, 70);
+    const timer = new Peer(t, { settings: { fail: 'timer' } });
+    assert.strictEqual((await timer.next('init_failed')).error.message, 'thrown in a timer');
+    assert.strictEqual(await timer.ended, 70);
     const foreign = new Peer(t, { hello: { protocol_versions: [2, 3] } });
     assert.match((await foreign.next('init_failed')).error.message, /offers 2, 3/);
     assert.strictEqual(await foreign.ended, 78);

@@ -86,12 +86,17 @@ export class Session {
     uncaught(error) {
         const run = current.getStore();
         tellStack(this.name, error);
-        if (run && this.#jobs.get(run.id) === run) return this.#finish(run, failedLine(run.id, errorOf(error)), 'failed');
+        if (run && this.#jobs.get(run.id) === run) {
+            this.#finish(run, failedLine(run.id, errorOf(error)));
+            if (!run.fired) run.cancel('the job has failed', 'leave');  // its handler may still run
+            return undefined;
+        }
         if (run) return undefined;  // of a job that has ended
+        if (!this.#ready && this.#starting) return this.#giveUp(errorOf(error));
         // Whose it is cannot be told, nor in what state it has left the connector.
         const told = errorOf(error);
         process.stderr.write(`${this.name} ends: ${told.message}\n`);
-        for (const each of [...this.#jobs.values()]) this.#finish(each, failedLine(each.id, told), 'failed');
+        for (const each of [...this.#jobs.values()]) this.#finish(each, failedLine(each.id, told));
         return this.#end(exitInternal);
     }
 
@@ -198,8 +203,6 @@ export class Session {
         if (run.released) --this.#released;
         this.send(stop ? failedLine(run.id, stop) : end);
         this.#port.jobEnded?.(run.id);
-        // What of it still runs is to stop.
-        if (!run.fired) run.cancel('the job has ended', 'ended');
         this.#endIfIdle();
     }
 

@@ -87,6 +87,7 @@ await runConnector({
     features: { prepare: true, status: true },
     async initialize(settings, context) {
         if (settings.members.string('fail', '') === 'configuration') settings.members.integer('fail');
+        if (settings.members.string('fail', '') === 'timer') await acts.late_throw();
         if (settings.members.string('fail', '') !== '') throw new Error('the service is away', { cause: new Error('ECONNREFUSED') });
         context.preparing(50, 'half');
         context.setStatus(true);
