@@ -105,6 +105,10 @@ Rows<TalkSettings> talk_rows() {
         row(&T::ping_missed, "ping_missed", "Pings missed in a row that mean: hung.")
             .within(1, 1000)
             .seldom(),
+        row(&T::prepare_timeout, "prepare_timeout",
+            "From the start of a connector that sends `preparing` to its `ready`; between two of them start_timeout "
+            "holds, and this is never less.")
+            .within(0.1, 7 * day),
         row(&T::write_timeout, "write_timeout",
             "A connector that reads nothing from stdin for this long, while we write, is hung.")
             .within(0.1, day)

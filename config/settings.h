@@ -156,6 +156,7 @@ struct OutputSettings {
 struct TalkSettings {
     Duration ping_interval = 10s;
     std::uint32_t ping_missed = 3;
+    Duration prepare_timeout = 2h;
     Duration write_timeout = 30s;
     Bytes max_line_bytes = 24 * MiB;                        // the Hub takes results to 16 MiB
     static constexpr Bytes stdin_queue_bytes = 4 * MiB;     ///< may wait for stdin; one message may exceed it

@@ -48,6 +48,13 @@ FromConnector read_init_failed(FieldReader& in, const Envelope&) {
     return InitFailed{in.job_error("error")};
 }
 
+FromConnector read_preparing(FieldReader& in, const Envelope&) {
+    Preparing message;
+    message.progress = in.percent("progress");
+    message.message = in.text("message", "");
+    return message;
+}
+
 FromConnector read_accepted(FieldReader& in, const Envelope&) {
     return Accepted{in.nonempty_text("job_id")};
 }
@@ -136,6 +143,10 @@ FromConnector read_capabilities(FieldReader& in, const Envelope&) {
     return message;
 }
 
+FromConnector read_metrics(FieldReader& in, const Envelope&) {
+    return Metrics{in.object("counters", Json::object()), in.object("gauges", Json::object())};
+}
+
 FromConnector read_pong(FieldReader& in, const Envelope&) {
     return Pong{in.unsigned_integer("id")};
 }
@@ -144,6 +155,7 @@ using Reader = FromConnector (*)(FieldReader&, const Envelope&);
 constexpr std::pair<const char*, Reader> readers[] = {
     {"ready", read_ready},
     {"init_failed", read_init_failed},
+    {"preparing", read_preparing},
     {"accepted", read_accepted},
     {"progress", read_progress},
     {"released", read_released},
@@ -154,6 +166,7 @@ constexpr std::pair<const char*, Reader> readers[] = {
     {"service_request", read_service_request},
     {"log", read_log},
     {"capabilities", read_capabilities},
+    {"metrics", read_metrics},
     {"pong", read_pong},
 };
 

@@ -36,6 +36,8 @@ Hello read_hello(FieldReader& in) {
     message.max_line_bytes = in.unsigned_integer("max_line_bytes", message.max_line_bytes);
     message.work_dir = in.text("work_dir", "");
     message.hub = in.text("hub", "");
+    if (in.has("prepare_timeout_ms"))
+        message.prepare_timeout = Ms(in.integer("prepare_timeout_ms", 0, max_ms));
     if (in.has("concurrency"))
         message.concurrency = static_cast<int>(in.integer("concurrency", 1, max_concurrency));
     if (in.has("files")) message.files = read_offer(in);
@@ -59,6 +61,7 @@ Job read_job(FieldReader& in, const Envelope& envelope) {
     message.resume = in.flag("resume", false);
     message.prepare = in.flag("prepare", false);
     if (in.has("timeout_ms")) message.timeout = Ms(in.integer("timeout_ms", 0, max_ms));
+    message.traceparent = in.text("traceparent", "");
     message.work_dir = in.text("work_dir", "");
     const auto payload = envelope.find("payload");
     if (!payload || payload->front() != '{') {

@@ -78,7 +78,7 @@ Line before_payload(const Job& m) {
     line.add("attempt", m.attempt).add("resume", m.resume);
     line.add_if(m.prepare, "prepare", true);
     if (m.timeout) line.add("timeout_ms", m.timeout->count());
-    line.add("work_dir", m.work_dir);
+    line.add_if(!m.traceparent.empty(), "traceparent", m.traceparent).add("work_dir", m.work_dir);
     return line;
 }
 
@@ -93,8 +93,9 @@ struct Encoder {
             .add("instance", m.instance)
             .add("max_line_bytes", m.max_line_bytes)
             .add("work_dir", m.work_dir)
-            .add_if(!m.hub.empty(), "hub", m.hub)
-            .add("heartbeat", heartbeat);
+            .add_if(!m.hub.empty(), "hub", m.hub);
+        if (m.prepare_timeout) line.add("prepare_timeout_ms", m.prepare_timeout->count());
+        line.add("heartbeat", heartbeat);
         if (m.concurrency) line.add("concurrency", *m.concurrency);
         if (m.files) line.add_raw("files", offer_text(*m.files));
         return line.add("settings", m.settings).end();
@@ -126,6 +127,11 @@ struct Encoder {
     }
     std::string operator()(const InitFailed& m) const {
         return Line("init_failed").add("error", to_json(m.error)).end();
+    }
+    std::string operator()(const Preparing& m) const {
+        Line line("preparing");
+        if (m.progress) line.add("progress", *m.progress);
+        return line.add_if(!m.message.empty(), "message", m.message).end();
     }
     std::string operator()(const Accepted& m) const { return Line("accepted").add("job_id", m.job_id).end(); }
     std::string operator()(const Progress& m) const {
@@ -180,6 +186,12 @@ struct Encoder {
         if (m.concurrency) line.add("concurrency", *m.concurrency);
         if (m.capabilities) line.add("capabilities", *m.capabilities);
         return line.end();
+    }
+    std::string operator()(const Metrics& m) const {
+        return Line("metrics")
+            .add_if(!m.counters.empty(), "counters", m.counters)
+            .add_if(!m.gauges.empty(), "gauges", m.gauges)
+            .end();
     }
     std::string operator()(const Pong& m) const { return Line("pong").add("id", m.id).end(); }
     std::string operator()(const Unknown& m) const { return Line(m.type.c_str()).end(); }

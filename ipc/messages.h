@@ -95,8 +95,9 @@ struct Hello {
     std::string hub;       // address of the Hub without token and query; job ids mean something there only
     Ms heartbeat_interval{10'000};
     int heartbeat_missed = 3;
-    std::optional<int> concurrency;   // what is configured for it; it declares no other
-    std::optional<FilesOffer> files;  // nothing: results with files are not taken
+    std::optional<Ms> prepare_timeout;  // `preparing` is understood; 0: no limit
+    std::optional<int> concurrency;     // what is configured for it; it declares no other
+    std::optional<FilesOffer> files;    // nothing: results with files are not taken
 };
 
 struct Job {
@@ -107,7 +108,8 @@ struct Job {
     bool resume = false;   // an earlier process of this connector held this job
     bool prepare = false;  // not to be begun before `begin`
     std::optional<Ms> timeout;
-    std::string work_dir;  // scratch folder of this job, removed at its end
+    std::string traceparent;  // as in W3C Trace Context; empty: none
+    std::string work_dir;     // scratch folder of this job, removed at its end
     RawJson payload;
 };
 
@@ -157,6 +159,12 @@ struct Ready {
 struct InitFailed {
     JobError error;
 };
+/// Before `ready`: it works on it.
+struct Preparing {
+    std::optional<int> progress;  // as in Progress
+    std::string message;
+};
+
 struct Accepted {
     std::string job_id;
 };
@@ -232,6 +240,12 @@ struct Capabilities {
     std::optional<int> concurrency;
 };
 
+/// Present values of the connector's figures, by name, as they came; ipc/figures.h has the rules.
+struct Metrics {
+    Json counters = Json::object();
+    Json gauges = Json::object();
+};
+
 struct Pong {
     std::uint64_t id = 0;
 };
@@ -241,8 +255,9 @@ struct Unknown {
     std::string type;
 };
 
-using FromConnector = std::variant<Ready, InitFailed, Accepted, Progress, Released, JobResult, Failed, Status,
-                                   RestartService, ServiceRequest, LogLine, Capabilities, Pong, Unknown>;
+using FromConnector =
+    std::variant<Ready, InitFailed, Preparing, Accepted, Progress, Released, JobResult, Failed, Status,
+                 RestartService, ServiceRequest, LogLine, Capabilities, Metrics, Pong, Unknown>;
 
 /// The job that the message names; null for types that name none.
 const std::string* job_id_of(const FromConnector& message);

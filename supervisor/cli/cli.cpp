@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <functional>
+#include <string_view>
 
 #include "ipc/messages.h"
 #include "supervisor/base/exit_codes.h"
@@ -27,6 +29,9 @@ struct Parsed {
     SubmitOptions submit;
     ControlOptions control;
     FilesOptions files;
+    ConnectorOptions connector;
+    std::vector<std::string> words;  ///< of what stands behind `connector doctor`
+    bool dashes = false;             ///< a `--` stands before them
     std::function<int()> command;
 };
 
@@ -195,6 +200,36 @@ void add_commands_that_ask(CLI::App& app, Parsed& parsed) {
     add_waiting(*cancel, parsed);
 }
 
+void add_connector_commands(CLI::App& app, Parsed& parsed) {
+    auto* group = app.add_subcommand("connector", "For authors of connectors: look whether one is right");
+    group->require_subcommand(1);
+    auto* sub = group->add_subcommand(
+        "doctor", "Play the supervisor and say what a connector does wrong, and the cure");
+    add_common(*sub, parsed);
+    ConnectorOptions& options = parsed.connector;
+    sub->add_option("-p,--payload", options.payload, "Payload of a job that must succeed (JSON, or @FILE)");
+    sub->add_option("--slow-payload", options.slow_payload, "Payload of a job that takes some seconds");
+    sub->add_option("--level", options.level, "handshake, jobs or all (default)")
+        ->check(CLI::IsMember({"handshake", "jobs", "all"}));
+    sub->add_option("-t,--type", options.job_type, "Job type (default: the first that it offers)");
+    sub->add_option(
+           "--timeout", options.timeout_seconds,
+           "Longest wait for `ready` and for the end of a job, in seconds; for other answers a part of it (as configured)")
+        ->check(CLI::PositiveNumber);
+    sub->add_flag("--json", options.json, "Print JSON");
+    sub->add_option("--junit", options.junit, "Write JUnit XML to this file")->type_name("FILE");
+    sub->add_option("target", parsed.words, "NAME of a configured connector, or: -- CMD...")->required();
+    sub->callback([&parsed] {
+        if (parsed.dashes)
+            parsed.connector.command = parsed.words;
+        else if (parsed.words.size() == 1)
+            parsed.connector.name = parsed.words.front();
+        else
+            throw CLI::ValidationError("give one NAME, or a command behind `--`: connector doctor -- CMD...");
+        parsed.command = [&parsed] { return examine_connector(parsed.common, parsed.connector); };
+    });
+}
+
 }  // namespace
 
 int run(int argc, char** argv) {
@@ -207,9 +242,12 @@ int run(int argc, char** argv) {
         "internal,\n"
         "75 temporary (locked, no Hub), 78 configuration. Documentation: README.md.");
     Parsed parsed;
+    parsed.dashes =
+        std::any_of(argv, argv + argc, [](const char* word) { return std::string_view(word) == "--"; });
     add_common(app, parsed);
     add_commands_that_run(app, parsed);
     add_commands_that_ask(app, parsed);
+    add_connector_commands(app, parsed);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

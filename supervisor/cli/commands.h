@@ -52,6 +52,21 @@ struct FilesOptions {
     bool retry = false;
 };
 
+/// `connector`
+struct ConnectorOptions {
+    std::string name;                  ///< of a configured one; empty: `command`
+    std::vector<std::string> command;  ///< program and arguments
+    std::string payload;               ///< JSON text, or @FILE
+    std::string slow_payload;          ///< likewise
+    std::string level = "all";
+    std::string job_type;        ///< empty: the first that it offers
+    std::string junit;           ///< file to write
+    double timeout_seconds = 0;  ///< 0: as configured
+    bool json = false;
+};
+
+int examine_connector(const Common& common, const ConnectorOptions& options);
+
 int run_worker(const Common& common);
 int run_demo(const Common& common, const DemoOptions& options);
 int run_hub(const Common& common);

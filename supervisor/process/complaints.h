@@ -33,6 +33,9 @@ inline constexpr const char* fraction_as_progress =
     "the progress of this job lay between 0 and 1 and never above: `progress` is percent, 0 to 100 (0.5 is half a "
     "percent)";
 
+inline constexpr const char* preparing_after_ready =
+    "it said `preparing` after its `ready` or `init_failed`, where it means nothing; ignored";
+
 inline constexpr const char* exited_by_itself =
     "it exited with code 0 by itself: a connector stays, and reads its stdin until that ends";
 

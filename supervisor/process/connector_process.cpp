@@ -16,8 +16,6 @@ constexpr Ms progress_interval{100};
 constexpr std::uint32_t requests_per_second = 20;
 /// A waiting progress line is kept as it came, unless it is longer than what it says.
 constexpr std::size_t kept_progress_bytes = 4096;
-/// Of what is told once. A connector of a later version has a few unknown types and features.
-constexpr std::size_t most_news = 20;
 
 Said::Speaker speaker(const InstanceId& id, const config::ConnectorSettings& settings) {
     return {id,
@@ -307,8 +305,11 @@ bool ConnectorProcess::may_pass(const ipc::FromConnector& message) {
         said_ready_ = true;
         if (const auto* ready = std::get_if<ipc::Ready>(&message)) {
             for (const std::string& name : ready->unknown_features)
-                if (is_news("feature " + name)) complain("", unknown_feature(name));
+                complain_once("feature " + name, unknown_feature(name));
         }
+    } else if (std::holds_alternative<ipc::Preparing>(message) && said_ready_) {
+        complain_once("preparing", preparing_after_ready);
+        return false;
     }
     return true;
 }
@@ -344,27 +345,23 @@ void ConnectorProcess::on_decoded(ipc::FromConnector message, std::string_view l
     owner_.on_message(*this, std::move(message));
 }
 
-bool ConnectorProcess::is_news(const std::string& what) {
-    return told_.size() < most_news && told_.insert(what).second;
-}
-
 /// What is taken as it is, and yet hardly meant so: each kind is told once of a process.
 void ConnectorProcess::examine(const ipc::JobResult& result) {
-    if (jobs_.counts_in_fractions(result.job_id) && is_news("fractions"))
-        complain(result.job_id, fraction_as_progress);
+    if (jobs_.counts_in_fractions(result.job_id))
+        said_.complain_once("fractions", result.job_id, fraction_as_progress);
     const std::string work_dir = jobs_.work_dir(result.job_id);
-    if (!work_dir.empty() && result.result.text().find(work_dir) != std::string::npos && is_news("work_dir"))
-        complain(result.job_id, result_in_work_dir(work_dir));
+    if (!work_dir.empty() && result.result.text().find(work_dir) != std::string::npos)
+        said_.complain_once("work_dir", result.job_id, result_in_work_dir(work_dir));
 }
 
 void ConnectorProcess::say_it_did_not_answer(bool cancel, Ms up) {
-    const std::string reader = around_.host.reader_of_stdin(child_.pid(), up);
+    const std::string reader = around_.host.heir(child_.pid(), 0, up);
     if (cancel || !reader.empty()) complain("", unanswered_messages(reader));
 }
 
 void ConnectorProcess::on_unknown(const ipc::Unknown& unknown) {
     ++counters_.stray_lines;
-    if (is_news("type " + cut(unknown.type))) complain("", unknown_type(cut(unknown.type)));
+    complain_once("type " + cut(unknown.type), unknown_type(cut(unknown.type)));
 }
 
 bool ConnectorProcess::about_held_job(std::string_view job_id, const char* type, bool ends) {

@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 
 #include "config/settings.h"
@@ -73,6 +72,9 @@ class ConnectorProcess {
     void close_stdin_after_writing();
     /// Something is wrong with what it sends.
     void complain(const std::string& job_id, const std::string& text) { said_.complain(job_id, text); }
+    void complain_once(const std::string& what, const std::string& text) {
+        said_.complain_once(what, "", text);
+    }
     /// It is stopped for not doing what it was told: names a program that may have read that in its place. `cancel`: a
     /// cancel was among it, so that there is something to say in any case. `up`: how long it has been ready.
     void say_it_did_not_answer(bool cancel, Ms up);
@@ -94,8 +96,6 @@ class ConnectorProcess {
     void on_behind(ipc::Behind behind, std::string_view line);
     void on_unknown(const ipc::Unknown& unknown);
     void examine(const ipc::JobResult& result);
-    /// For what is told once of a process.
-    bool is_news(const std::string& what);
     void on_decoded(ipc::FromConnector message, std::string_view line);
     void on_progress(std::string_view job_id, std::string_view line);
     /// Evidence and trace of a line that was received; what is `for_people` is traced when it may pass.
@@ -117,7 +117,6 @@ class ConnectorProcess {
     Child child_;
     Said said_;
     LineLimiter request_limit_;  // service_request, restart_service
-    std::set<std::string> told_;
     ProgressCoalescer progress_;
     Alarm progress_due_;
     HeldJobs jobs_;

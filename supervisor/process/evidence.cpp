@@ -37,6 +37,7 @@ std::string shown(const ipc::ToConnector& message) {
         copy.resume = job->resume;
         copy.prepare = job->prepare;
         copy.timeout = job->timeout;
+        copy.traceparent = job->traceparent;
         copy.work_dir = job->work_dir;
         copy.payload = hidden(job->payload);
         return without_newline(ipc::encode(ipc::ToConnector(std::move(copy))));

@@ -26,7 +26,8 @@ LifeOptions Instance::life_options() const {
     LifeOptions options;
     options.name = options.log_name = name_;
     options.policy = settings_.supervision;
-    options.readiness = SaysReady{settings_.supervision.ping_interval, settings_.supervision.ping_missed};
+    const config::TalkSettings& talk = settings_.supervision;
+    options.readiness = SaysReady{talk.ping_interval, talk.ping_missed, talk.prepare_timeout};
     options.exclusive = settings_.exclusive;
     options.attach = settings_.attach;
     options.drain_timeout = around_.options.drain_timeout;
@@ -199,6 +200,10 @@ void Instance::on_message(ConnectorProcess& process, ipc::FromConnector message)
                                                    failed.error.code + ": " + cut(failed.error.message),
                                                    Clock::now()));
                    },
+                   [&](const ipc::Preparing& preparing) {
+                       carry_out(life_.preparing(generation, preparing, Clock::now()));
+                   },
+                   [&](const ipc::Metrics& metrics) { member.take(metrics); },
                    [&](const ipc::Pong& pong) { life_.pong(generation, pong.id); },
                    [&](const ipc::Status& status) { member.take(status); },
                    [&](const ipc::Capabilities& change) { member.take(change); },
@@ -400,7 +405,10 @@ InstanceStatus Instance::status() const {
     status.service = companion_.status();
     status.counters = counters_;
     status.jobs = jobs_held();
-    if (member != nullptr) status.id = member->process().id();
+    if (member != nullptr) {
+        status.id = member->process().id();
+        status.figures = member->figures();
+    }
     status.info = offered();
     return status;
 }

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "ipc/text/people.h"
-#include "supervisor/process/child_environment.h"
 #include "supervisor/process/complaints.h"
+#include "supervisor/process/introduction.h"
 
 namespace emprops::process {
 
@@ -27,17 +27,9 @@ Result<> Member::start() {
 }
 
 Result<> Member::launch() {
-    const int index = process_.id().index;
-    auto spec = Child::prepare(around_, connector_search(settings_, index, around_.environment),
-                               settings_.supervision);
+    auto spec = introduce(around_, settings_, process_.id().index);
     if (!spec) return spec.error();
     user_ = spec->user;
-    const auto work_dir = around_.work_dirs.make_instance(settings_.name, index, user_);
-    if (!work_dir) return work_dir.error();
-    for (std::size_t argument = 1; argument < settings_.command.size(); ++argument)
-        spec->arguments.push_back(for_connector(settings_.command[argument], settings_, index));
-    spec->working_dir =
-        settings_.working_dir.empty() ? *work_dir : std::filesystem::absolute(settings_.working_dir);
     const Result<> started = process_.start(std::move(*spec));
     if (started) greet();
     return started;
@@ -70,24 +62,7 @@ void Member::look() {
 }
 
 void Member::greet() {
-    const int index = process_.id().index;
-    ipc::Hello hello;
-    hello.worker_id = around_.options.worker_id;
-    hello.connector = settings_.name;
-    hello.instance = index;
-    hello.settings = settings_for_connector(settings_, index);
-    hello.max_line_bytes = settings_.supervision.max_line_bytes;
-    hello.work_dir = around_.work_dirs.instance(settings_.name, index).string();
-    hello.hub = around_.options.hub;
-    if (settings_.concurrency) hello.concurrency = static_cast<int>(*settings_.concurrency);
-    hello.heartbeat_interval = settings_.supervision.ping_interval;
-    hello.files = around_.files;
-    if (hello.files) {
-        hello.files->released = static_cast<int>(settings_.supervision.released_jobs);
-        if (!settings_.deliver.empty()) hello.files->deliver = settings_.deliver;
-    }
-    hello.heartbeat_missed = static_cast<int>(settings_.supervision.ping_missed);
-    process_.send(std::move(hello));
+    process_.send(greeting(around_, settings_, process_.id().index));
 }
 
 // ---- what its life wants ----------------------------------------------------------------------------------
@@ -167,6 +142,11 @@ void Member::take(const ipc::Capabilities& change) {
                                  *problem);
     }
     change_noted(waits);
+}
+
+void Member::take(const ipc::Metrics& metrics) {
+    for (const std::string& sentence : figures_.take(metrics))
+        process_.complain_once(sentence.substr(sentence.rfind(": ")), sentence);
 }
 
 /// Told at once if the last change is long enough ago, else with what else changes until then.

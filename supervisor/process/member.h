@@ -8,6 +8,7 @@
 #include <string>
 
 #include "config/settings.h"
+#include "ipc/figures.h"
 #include "supervisor/process/companion.h"
 #include "supervisor/process/connector_process.h"
 #include "supervisor/process/job_folders.h"
@@ -48,6 +49,8 @@ class Member {
     std::optional<std::string> take(ipc::Ready ready);
     void take(const ipc::Status& status);
     void take(const ipc::Capabilities& change);
+    void take(const ipc::Metrics& metrics);
+    const ipc::Figures& figures() const { return figures_; }
     /// The dispatcher may use it, and hears that.
     void announce();
     /// It gets no more jobs, and the dispatcher hears that.
@@ -82,6 +85,7 @@ class Member {
     std::string name_;                    // of the instance, for people
     ConnectorProcess process_;
     Offer offer_;
+    ipc::Figures figures_;
     std::unique_ptr<AttachListener> listener_;
     std::optional<UserIds> user_;
     bool announced_ = false;

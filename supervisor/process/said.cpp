@@ -9,6 +9,8 @@ namespace emprops::process {
 namespace {
 
 constexpr std::uint32_t complaints_per_second = 10;
+/// Of what is told once. A connector of a later version has a few unknown types and features.
+constexpr std::size_t most_told_once = 20;
 
 spdlog::level::level_enum level_of(const std::string& name) {
     const auto level = name == "warn" ? spdlog::level::warn : spdlog::level::from_str(name);
@@ -107,6 +109,10 @@ bool Said::complain(const std::string& job_id, const std::string& text) {
     last_.complained(shown, now);
     trace(TraceLine::Kind::complaint, shown);
     return true;
+}
+
+void Said::complain_once(const std::string& what, const std::string& job_id, const std::string& text) {
+    if (told_.size() < most_told_once && told_.insert(what).second) complain(job_id, text);
 }
 
 void Said::say_dropped() {

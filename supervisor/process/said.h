@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -43,6 +44,8 @@ class Said {
     void message(const ipc::LogLine& message);
     /// A line that is wrong, or what follows from it. False: it was not logged, for there were too many.
     bool complain(const std::string& job_id, const std::string& text);
+    /// The same for what is told once of a process; `what` names it.
+    void complain_once(const std::string& what, const std::string& job_id, const std::string& text);
     /// The same for one that somebody else writes.
     bool may_complain() { return complaints_.allow(Clock::now()); }
     void trace(TraceLine::Kind kind, std::string_view text, bool state = false) const;
@@ -66,6 +69,7 @@ class Said {
     LineLimiter lines_;
     LineLimiter complaints_;
     std::string last_hint_;
+    std::set<std::string> told_;
 };
 
 }  // namespace emprops::process

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "ipc/figures.h"
 #include "supervisor/process/types.h"
 
 namespace emprops::process {
@@ -69,6 +70,7 @@ struct InstanceStatus : ProcessStatus {
     bool replacing = false;            ///< a new process starts beside the serving one
     int leaving = 0;                   ///< old processes that are still on their way out
     ConnectorCounters counters;
+    ipc::Figures figures;                  ///< `metrics` of the process that serves or starts
     std::optional<ServiceStatus> service;  ///< its companion process, where one is configured
 };
 

@@ -33,6 +33,14 @@ Json counters(const process::ConnectorCounters& c) {
             {"requests_dropped", c.requests_dropped}};
 }
 
+Json metrics(const ipc::Figures& figures) {
+    Json counters = Json::object();
+    Json gauges = Json::object();
+    for (const auto& [name, figure] : figures.all())
+        (figure.kind == ipc::Figures::Kind::counter ? counters : gauges)[name] = figure.value;
+    return {{"counters", std::move(counters)}, {"gauges", std::move(gauges)}};
+}
+
 Json service(const process::ServiceStatus& s) {
     Json json{{"state", process::service_word(s.state)},
               {"usable", s.usable},
@@ -70,6 +78,7 @@ Json instance(const process::InstanceStatus& s) {
               {"leaving", s.leaving},
               {"why", s.why},
               {"counters", counters(s.counters)}};
+    if (!s.figures.empty()) json["metrics"] = metrics(s.figures);
     if (s.id) json["generation"] = s.id->generation;
     if (s.next_attempt_in) json["next_attempt_in_ms"] = s.next_attempt_in->count();
     if (s.last_death) json["last_death"] = death(*s.last_death);

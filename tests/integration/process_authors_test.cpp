@@ -84,8 +84,7 @@ TEST_P(Thieves, AProgramThatReadsTheConnectorsStdinIsNamedWhenItsConnectorDoesNo
     const int pid = driver.status("c").pid;
     driver.run_for(50ms);  // /proc knows the age of a process to a hundredth of a second only
     ASSERT_TRUE(driver.give(*driver.newest("c"), "j"));
-    ASSERT_TRUE(
-        driver.run_until([&] { return driver.host->reader_of_stdin(pid, 1h).starts_with("cat (pid "); }));
+    ASSERT_TRUE(driver.run_until([&] { return driver.host->heir(pid, 0, 1h).starts_with("cat (pid "); }));
     ASSERT_TRUE(driver.fleet->cancel_job(*driver.newest("c"), "j", "test"));
     stop_for(GetParam());
     EXPECT_THAT(seen, Contains(AllOf(HasSubstr("cat (pid "), HasSubstr("has its stdin too"),

@@ -311,7 +311,7 @@ class StuckHost : public process::ProcessHost {
     }
     void signal_group(int, int signal) override { signals.push_back(signal); }
     int stopped_by(int) const override { return 0; }
-    std::string reader_of_stdin(int, Ms) const override { return {}; }
+    std::string heir(int, int, Ms) const override { return {}; }
     void remember_tree(int) override {}
     std::size_t sweep(const std::set<std::string>&) override { return 0; }
     std::size_t sweep_all() override { return 0; }

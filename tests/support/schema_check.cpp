@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <regex>
 #include <sstream>
 #include <stdexcept>
 
@@ -71,9 +72,9 @@ std::vector<std::string> SchemaSet::errors(const std::string& name, const Json& 
 void SchemaSet::inspect(const Json& schema, const std::string& where) const {
     if (schema.is_boolean()) return;
     if (!schema.is_object()) throw std::runtime_error("schema: " + where + " is neither object nor boolean");
-    static const std::vector<std::string> plain{"type",    "required", "enum",        "const",
-                                                "minimum", "maximum",  "minLength",   "$schema",
-                                                "$id",     "title",    "description", "default"};
+    static const std::vector<std::string> plain{
+        "type",    "required", "enum",          "const", "minimum", "maximum",     "minLength",
+        "$schema", "pattern",  "maxProperties", "$id",   "title",   "description", "default"};
     for (const auto& [keyword, rule] : schema.items()) {
         const std::string place = where + "/" + keyword;
         if (keyword == "properties") {
@@ -82,7 +83,7 @@ void SchemaSet::inspect(const Json& schema, const std::string& where) const {
         } else if (keyword == "oneOf" || keyword == "anyOf") {
             for (const Json& inner : rule)
                 inspect(inner, place);
-        } else if (keyword == "items" || keyword == "additionalProperties") {
+        } else if (keyword == "items" || keyword == "additionalProperties" || keyword == "propertyNames") {
             inspect(rule, place);
         } else if (keyword == "$ref") {
             if (!schemas_.contains(rule.get<std::string>())) {
@@ -134,6 +135,11 @@ void SchemaSet::check(const Json& schema, const Json& value, const std::string& 
         length && value.is_string() && characters(value.get<std::string>()) < length->get<std::size_t>()) {
         wrong("must have at least " + length->dump() + " characters");
     }
+    if (const Json* pattern = rule("pattern");
+        pattern && value.is_string() &&
+        !std::regex_search(value.get<std::string>(), std::regex(pattern->get<std::string>()))) {
+        wrong("must fit " + pattern->dump());
+    }
     if (const Json* any = rule("anyOf"); any && matches(*any, value, at) == 0) wrong("fits none of anyOf");
     if (const Json* one = rule("oneOf"); one && matches(*one, value, at) != 1)
         wrong("must fit exactly one of oneOf");
@@ -146,6 +152,13 @@ void SchemaSet::check(const Json& schema, const Json& value, const std::string& 
 
 void SchemaSet::check_object(const Json& schema, const Json& value, const std::string& at,
                              std::vector<std::string>& out) const {
+    if (schema.contains("maxProperties") && value.size() > schema["maxProperties"].get<std::size_t>())
+        out.push_back((at.empty() ? "/" : at) + ": must have at most " + schema["maxProperties"].dump() +
+                      " members");
+    if (schema.contains("propertyNames")) {
+        for (const auto& [name, member] : value.items())
+            check(schema["propertyNames"], Json(name), at + "/" + name, out);
+    }
     const Json none = Json::object();
     const Json& properties = schema.contains("properties") ? schema["properties"] : none;
     if (schema.contains("required")) {

@@ -23,14 +23,10 @@ Job to_public(const ipc::Job& job) {
     result.attempt = job.attempt;
     result.resume = job.resume;
     result.timeout = job.timeout;
+    result.traceparent = job.traceparent;
     result.work_dir = job.work_dir;
     result.payload_text = job.payload.text();
     return result;
-}
-
-std::optional<int> to_percent(std::optional<double> percent) {
-    if (!percent || std::isnan(*percent)) return std::nullopt;
-    return static_cast<int>(std::lround(std::clamp(*percent, 0.0, 100.0)));
 }
 
 /// Refuses what the supervisor would refuse too, with an error that the connector's author understands.
@@ -85,6 +81,11 @@ std::optional<ipc::JobError> stopped(const CancelToken& token) {
 }
 
 }  // namespace
+
+std::optional<int> to_percent(std::optional<double> percent) {
+    if (!percent || std::isnan(*percent)) return std::nullopt;
+    return static_cast<int>(std::lround(std::clamp(*percent, 0.0, 100.0)));
+}
 
 RunningJob::RunningJob(const ipc::Job& job, JobOutlet& outlet, const std::optional<ipc::FilesOffer>& offer,
                        std::shared_ptr<Releases> releases)

@@ -70,6 +70,9 @@ std::string run_job(Connector& connector, RunningJob& run, std::size_t max_line_
 /// The line that ends a job without running it.
 std::string failed_line(const std::string& job_id, const char* code, const std::string& message);
 
+/// What an author means by a percentage: within 0..100, rounded; nothing for what is no number.
+std::optional<int> to_percent(std::optional<double> percent);
+
 /// What initialize() or process_job() threw; call inside a catch block.
 ipc::JobError error_of_exception();
 

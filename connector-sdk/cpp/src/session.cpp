@@ -173,6 +173,20 @@ void Session::log(const std::string& level, const std::string& message, const Js
     writer_.send_droppable(ipc::encode(line));
 }
 
+void Session::preparing(std::optional<double> percent, const std::string& message) {
+    std::lock_guard lock(mutex_);
+    if (ready_ || !hello_ || !hello_->prepare_timeout) return;
+    writer_.send_droppable(ipc::encode(ipc::Preparing{to_percent(percent), shortened(message)}));
+}
+
+void Session::metrics(const Json& counters, const Json& gauges) {
+    ipc::Metrics figures;
+    if (counters.is_object()) figures.counters = counters;
+    if (gauges.is_object()) figures.gauges = gauges;
+    std::lock_guard lock(mutex_);
+    if (ready_) writer_.send_droppable(ipc::encode(figures));
+}
+
 bool Session::stopping() const {
     std::lock_guard lock(mutex_);
     return draining_;

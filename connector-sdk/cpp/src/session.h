@@ -38,6 +38,8 @@ class Session : public ConnectorContext {
     void update_capabilities(const Json& capabilities) override;
     void restart_service(const std::string& reason) override;
     void log(const std::string& level, const std::string& message, const Json& fields) override;
+    void preparing(std::optional<double> percent, const std::string& message) override;
+    void metrics(const Json& counters, const Json& gauges) override;
     bool stopping() const override;
 
     // For raw_line.h only.

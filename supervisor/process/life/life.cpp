@@ -153,6 +153,10 @@ Actions Life::init_failed(std::uint64_t generation, bool retryable, const std::s
     return with(generation, [&](Run& run, Actions& out) { run.init_failed(retryable, text, now, out); });
 }
 
+Actions Life::preparing(std::uint64_t generation, const ipc::Preparing& said, TimePoint now) {
+    return with(generation, [&](Run& run, Actions& out) { run.preparing(said, now, out); });
+}
+
 Actions Life::refused(std::uint64_t generation, const std::string& text, TimePoint now) {
     return with(generation, [&](Run& run, Actions& out) { run.refused(text, now, out); });
 }

@@ -71,6 +71,7 @@ class Life {
     /// It said ready.
     Actions ready(std::uint64_t generation, int protocol, const ipc::Features& features, TimePoint now);
     Actions init_failed(std::uint64_t generation, bool retryable, const std::string& text, TimePoint now);
+    Actions preparing(std::uint64_t generation, const ipc::Preparing& said, TimePoint now);
     /// What its `ready` says cannot be taken: it is stopped and not tried again.
     Actions refused(std::uint64_t generation, const std::string& text, TimePoint now);
     /// The answer to AskPage.

@@ -8,12 +8,17 @@ namespace emprops::process {
 // ---- what becomes of them ---------------------------------------------------------------------------------
 
 Run& Processes::add(std::uint64_t generation, TimePoint now, Actions& out) {
-    RunRules rules{options_.name, options_.log_name, options_.readiness, options_.policy.start_timeout,
+    RunRules rules{options_.name,
+                   options_.log_name,
+                   options_.readiness,
+                   {options_.policy.start_timeout, {}},
                    options_.policy.stop};
+    if (const auto* talks = std::get_if<SaysReady>(&rules.readiness))
+        rules.limits.prepare = talks->prepare_timeout;
     // A person may sit in its debugger.
     if (options_.attach) {
         rules.readiness = SaysReady{};
-        rules.start_timeout = Ms{0};
+        rules.limits = {};
     }
     Run& run = held_.emplace_back(Held{Role::candidate, Run(generation, std::move(rules), now)}).run;
     run.set_jobs(jobs_, now, out);

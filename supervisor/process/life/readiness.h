@@ -16,6 +16,7 @@ namespace emprops::process {
 struct SaysReady {
     Ms ping_interval{0};       ///< if it says that it answers pings; zero: it is not pinged
     std::uint32_t missed = 3;  ///< pings in a row without an answer that mean: it hangs
+    Ms prepare_timeout{0};     ///< see StartLimits
 };
 /// It is up with the first healthy answer of its page.
 struct AnswersPage {

@@ -15,7 +15,11 @@ constexpr Ms own_exit_grace{2000};
 }  // namespace
 
 Run::Run(std::uint64_t generation, RunRules rules, TimePoint now)
-    : generation_(generation), rules_(std::move(rules)), signs_(rules_.readiness, now), spawned_at_(now) {
+    : generation_(generation),
+      rules_(std::move(rules)),
+      signs_(rules_.readiness, now),
+      start_(rules_.limits, now),
+      spawned_at_(now) {
     // The first step of the ladder is to tell it.
     if (!told()) rules_.stop.shutdown_grace = Ms{0};
 }
@@ -50,6 +54,7 @@ std::string Run::why(TimePoint now) const {
     switch (phase_) {
         case Phase::starting:
             return "is starting for " + since + (miss.empty() ? "" : " (" + miss + ")") +
+                   (start_.preparing() ? ", is preparing" + start_.doing() : "") +
                    (stopped_.empty() ? "" : "; it is " + stopped_);
         case Phase::up:
             if (!stopped_.empty())
@@ -106,6 +111,11 @@ void Run::init_failed(bool retryable, const std::string& text, TimePoint now, Ac
     start_error_ = text;
     useless_ = !retryable;
     expect_exit("it reported init_failed", now);
+}
+
+void Run::preparing(const ipc::Preparing& said, TimePoint now, Actions& out) {
+    if (phase_ == Phase::starting && start_.preparing(said, now))
+        say(Note::Level::info, "is preparing" + start_.doing(), out);
 }
 
 void Run::refused(const std::string& text, TimePoint now, Actions& out) {
@@ -174,7 +184,8 @@ void Run::exit_seen(Actions& out) {
 void Run::fill(DeathReport& report, TimePoint now) const {
     report.stopped_for = stop_reason();
     // What becomes of a connector is told in the words of its reason, unless more is known.
-    const bool more = reason_ == StopReason::hung || reason_ == StopReason::timeout ||
+    const bool prepared = reason_ == StopReason::start_timeout && start_.preparing();
+    const bool more = prepared || reason_ == StopReason::hung || reason_ == StopReason::timeout ||
                       reason_ == StopReason::cancel_ignored;
     if (report.stopped_for && (!told() || more)) report.stop_text = text_;
     report.was_ready = was_up();
@@ -201,11 +212,10 @@ void Run::tick(TimePoint now, bool stdin_backlog, Actions& out) {
             climb(now, out);
             return;
         case Phase::starting:
-            if (rules_.start_timeout > Ms{0} && now >= spawned_at_ + rules_.start_timeout) {
+            if (const auto deadline = start_.deadline(); deadline && now >= *deadline) {
                 const std::string& miss = signs_.last_miss();
                 stop(StopReason::start_timeout,
-                     (told() ? "no ready within " : "no healthy answer within ") +
-                         human_duration(rules_.start_timeout) + " (start_timeout)" +
+                     start_.over(told() ? "no ready" : "no healthy answer", now) +
                          (miss.empty() ? "" : ": " + miss),
                      now, out);
                 return;
@@ -239,8 +249,7 @@ std::optional<TimePoint> Run::next_wakeup() const {
     Earliest first;
     first.add(exit_deadline_);
     first.add(signs_.next_wakeup());
-    if (phase_ == Phase::starting && rules_.start_timeout > Ms{0})
-        first.add(spawned_at_ + rules_.start_timeout);
+    if (phase_ == Phase::starting) first.add(start_.deadline());
     if (phase_ == Phase::leaving) first.add(leave_deadline_);
     return first.at();
 }

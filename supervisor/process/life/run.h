@@ -11,6 +11,7 @@
 #include "supervisor/base/time.h"
 #include "supervisor/process/life/actions.h"
 #include "supervisor/process/life/readiness.h"
+#include "supervisor/process/life/start_clock.h"
 #include "supervisor/process/life/stop_ladder.h"
 #include "supervisor/process/types.h"
 
@@ -21,7 +22,7 @@ struct RunRules {
     std::string name;      ///< as in LifeOptions
     std::string log_name;  ///< likewise
     Readiness readiness;
-    Ms start_timeout{0};  ///< from the spawn to being up; zero: it takes what it takes
+    StartLimits limits;  ///< from the spawn to being up
     config::StopLadder stop;
 };
 
@@ -62,6 +63,8 @@ class Run {
     void answered(const PageAnswer& answer, TimePoint now, Actions& out);
     /// It said why it cannot start, and has a moment to exit.
     void init_failed(bool retryable, const std::string& text, TimePoint now, Actions& out);
+    /// It works on becoming ready.
+    void preparing(const ipc::Preparing& said, TimePoint now, Actions& out);
     /// What its `ready` says cannot be taken: it is stopped, and trying again would be useless.
     void refused(const std::string& text, TimePoint now, Actions& out);
     /// The process can do nothing useful any more ("it closed its stdout"); it has a moment to exit, then is
@@ -94,6 +97,7 @@ class Run {
     std::uint64_t generation_;
     RunRules rules_;
     SignsOfLife signs_;
+    StartClock start_;
     Phase phase_ = Phase::starting;
     TimePoint spawned_at_;
     std::optional<TimePoint> up_at_;

@@ -52,7 +52,7 @@ class OsProcessHost : public ProcessHost {
         if (running_.count(pid) > 0) ::kill(-pid, signal);
     }
     int stopped_by(int pid) const override;
-    std::string reader_of_stdin(int pid, Ms time) const override;
+    std::string heir(int pid, int descriptor, Ms time) const override;
     void remember_tree(int pid) override;
     std::size_t sweep(const std::set<std::string>& markers) override;
     std::size_t sweep_all() override;
@@ -242,12 +242,15 @@ int OsProcessHost::stopped_by(int pid) const {
     return info.si_pid == pid && info.si_code == CLD_STOPPED ? info.si_status : 0;
 }
 
-std::string OsProcessHost::reader_of_stdin(int pid, Ms time) const {
-    const std::string stdin_of_it = running_.count(pid) > 0 ? open_file(pid, STDIN_FILENO) : "";
-    if (stdin_of_it.empty()) return {};
+std::string OsProcessHost::heir(int pid, int descriptor, Ms time) const {
+    const std::string pipe = running_.count(pid) > 0 ? open_file(pid, descriptor) : "";
+    if (pipe.empty()) return {};
+    const std::string own = command_line(pid);
     for (const pid_t each : descendants_of(pid)) {
         const auto age = age_of(each);
-        if (age && *age < time && open_file(each, STDIN_FILENO) == stdin_of_it)
+        if (!age || *age >= time) continue;
+        // A fork of itself, as of a shell for `$(...)`, does what the connector's author wrote.
+        if (open_file(each, descriptor) == pipe && command_line(each) != own)
             return program_name(each) + " (pid " + std::to_string(each) + ")";
     }
     return {};

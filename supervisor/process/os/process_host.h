@@ -69,9 +69,9 @@ class ProcessHost {
     virtual void signal_group(int pid, int signal) = 0;
     /// By which signal a started process is stopped now (state T); 0: it is not.
     virtual int stopped_by(int pid) const = 0;
-    /// Of the processes that a started one has started within `time`, the first that has the same stdin: "ffmpeg (pid
-    /// 7)"; empty: there is none, or it cannot be seen.
-    virtual std::string reader_of_stdin(int pid, Ms time) const = 0;
+    /// Of the programs that a started process has started within `time`, the first that has inherited this descriptor
+    /// (0 or 1): "ffmpeg (pid 7)"; empty: there is none, or it cannot be seen.
+    virtual std::string heir(int pid, int descriptor, Ms time) const = 0;
     /// Remembers the descendants that a started process has now, so that sweep() finds them later even when
     /// they have left its group, its session and its environment. Call it now and then; costs a look into
     /// /proc.

@@ -26,9 +26,10 @@ const std::string source_dir = EMPROPS_SOURCE_DIR;
 
 const std::set<std::string> to_connector_types{"hello", "job",   "begin",   "cancel",
                                                "ping",  "drain", "shutdown"};
-const std::set<std::string> from_connector_types{
-    "ready",  "init_failed",     "accepted", "progress", "released",        "result",      "failed",
-    "status", "restart_service", "log",      "pong",     "service_request", "capabilities"};
+const std::set<std::string> from_connector_types{"ready",    "init_failed",     "preparing",   "accepted",
+                                                 "progress", "released",        "result",      "failed",
+                                                 "status",   "restart_service", "log",         "metrics",
+                                                 "pong",     "service_request", "capabilities"};
 
 struct Row {
     std::vector<std::string> cells;  // trimmed

@@ -13,7 +13,7 @@ struct ListeningHost : ProcessHost {
     Result<Started> start(const LaunchSpec&, ExitHandler) override { return Error{"start_failed", ""}; }
     void signal_group(int, int) override {}
     int stopped_by(int) const override { return 0; }
-    std::string reader_of_stdin(int, Ms) const override { return {}; }
+    std::string heir(int, int, Ms) const override { return {}; }
     void remember_tree(int) override {}
     std::size_t sweep(const std::set<std::string>& markers) override {
         ++sweeps;

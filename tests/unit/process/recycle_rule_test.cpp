@@ -19,7 +19,7 @@ struct RecycleBench : testing::Test {
     LifeOptions options;
     TimePoint now{};
     Actions out;
-    process::Run run{1, {"c", "c", AnswersPage{}, 60s, {}}, now};
+    process::Run run{1, {"c", "c", AnswersPage{}, {60s, {}}, {}}, now};
 };
 
 TEST_F(RecycleBench, WithoutLimitsNothingIsDue) {

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 
 namespace emprops::process {
@@ -18,7 +19,7 @@ using testing::IsEmpty;
 
 struct RunBench : testing::Test {
     process::Run make(Readiness readiness) {
-        return process::Run(1, {"c", "c", readiness, 60s, {10s, 5s, 2s}}, now);
+        return process::Run(1, {"c", "c", readiness, {60s, 10min}, {10s, 5s, 2s}}, now);
     }
     /// What was asked for since the last call, but for the notes.
     Actions taken() {
@@ -95,6 +96,50 @@ TEST_F(RunBench, ADeadlineReplacesAWishWithoutOne) {
     page.leave(StopReason::recycle, "it is old", std::nullopt, now, out);
     page.tick(now + 30s, false, out);
     EXPECT_EQ(page.stop_reason(), StopReason::restart);
+}
+
+TEST_F(RunBench, WhatSaysThatItPreparesHasTheTimeForThatButMayNotFallSilent) {
+    talker.preparing({12, "downloading x4.pth"}, now + 59s, out);
+    EXPECT_THAT(taken(), IsEmpty());
+    EXPECT_THAT(said, HasSubstr("is preparing, 12 %: downloading x4.pth"));
+    EXPECT_EQ(talker.why(now + 60s), "is starting for 1 min, is preparing, 12 %: downloading x4.pth");
+    EXPECT_EQ(talker.next_wakeup(), now + 119s);
+    talker.tick(now + 118s, false, out);
+    EXPECT_THAT(taken(), IsEmpty()) << "start_timeout counts from what it said";
+    process::Run silent = talker;
+    silent.tick(now + 119s, false, out);
+    EXPECT_EQ(silent.stop_text(),
+              "nothing was heard for 1 min (start_timeout); it was preparing, 12 %: downloading x4.pth");
+    taken();
+    for (Ms at = 60s; at < 10min; at += 30s)
+        talker.preparing({}, now + at, out);
+    talker.tick(now + 10min - 1ms, false, out);
+    EXPECT_THAT(taken(), IsEmpty());
+    talker.tick(now + 10min, false, out);
+    EXPECT_EQ(talker.stop_text(), "no ready within 10 min (prepare_timeout); it was preparing");
+    DeathReport report;
+    talker.fill(report, now + 10min);
+    EXPECT_EQ(report.stop_text, talker.stop_text());
+}
+
+TEST_F(RunBench, AFloodOfPreparingIsToldEvery10Seconds) {
+    for (Ms at = 0s; at <= 20s; at += 1ms)
+        talker.preparing({{}, "step"}, now + at, out);
+    taken();
+    EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 3);
+}
+
+TEST_F(RunBench, PreparingMeansNothingOnceItIsUpAndNeverShortensTheStart) {
+    process::Run hasty(1, {"c", "c", SaysReady{10s, 3}, {60s, 1s}, {}}, now);
+    hasty.preparing({}, now + 1s, out);
+    hasty.tick(now + 59s, false, out);
+    EXPECT_EQ(hasty.phase(), process::Run::Phase::starting)
+        << "prepare_timeout is never less than start_timeout";
+    talker.up(false, now, out);
+    taken();
+    said.clear();
+    talker.preparing({}, now, out);
+    EXPECT_EQ(said, "");
 }
 
 TEST_F(RunBench, WhatSaidInitFailedHasAMomentToExitAndItsReportSaysWhy) {

@@ -98,7 +98,9 @@ struct Job {
     int attempt = 1;
     bool resume = false;
     std::optional<std::chrono::milliseconds> timeout;
-    std::string work_dir;      ///< scratch folder of this job, removed at its end
+    std::string
+        traceparent;       ///< W3C Trace Context of the job, for requests that are made for it; may be empty
+    std::string work_dir;  ///< scratch folder of this job, removed at its end
     std::string payload_text;  ///< the payload's JSON, byte for byte as it came from the client
 
     /// The payload parsed; throws JobFailure("invalid_payload") if it is not a JSON object.
@@ -196,6 +198,12 @@ class ConnectorContext {
     virtual void restart_service(const std::string& reason) = 0;
     /// A structured log line: level is trace, debug, info, warn or error.
     virtual void log(const std::string& level, const std::string& message, const Json& fields = nullptr) = 0;
+    /// From initialize(): it takes long, and this is how far it is. While these come, at least one within the worker's
+    /// start_timeout, its prepare_timeout is the limit for initialize(). Does nothing with an older worker, and later.
+    virtual void preparing(std::optional<double> /*percent*/, const std::string& /*message*/) {}
+    /// Present values of figures for the operator's monitoring: objects of name to number, as in ipc/PROTOCOL.md,
+    /// "metrics". A name that is not mentioned keeps its last value.
+    virtual void metrics(const Json& /*counters*/, const Json& /*gauges*/ = Json::object()) {}
     /// True once the supervisor asked us to leave.
     virtual bool stopping() const = 0;
 };
