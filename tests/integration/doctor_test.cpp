@@ -173,6 +173,7 @@ TEST(Doctor, OurOwnConnectorsAndThoseOfThePageAreHealthy) {
     start(plain, {"bash", scripts + "smallest.sh"});
     start(plain, {"bash", scripts + "picture.sh"});
     start(plain, {bin + "echo"});
+    start(plain, {"node", std::string(EMPROPS_SOURCE_DIR) + "/connector-sdk/node/examples/echo.js"});
     start({"--payload", R"({"processing_time":0.01})", "--slow-payload", R"({"processing_time":4})"},
           {bin + "simulation"});
     for (const auto& doctor : doctors)
