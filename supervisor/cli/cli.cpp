@@ -200,34 +200,59 @@ void add_commands_that_ask(CLI::App& app, Parsed& parsed) {
     add_waiting(*cancel, parsed);
 }
 
-void add_connector_commands(CLI::App& app, Parsed& parsed) {
-    auto* group = app.add_subcommand("connector", "For authors of connectors: look whether one is right");
-    group->require_subcommand(1);
-    auto* sub = group->add_subcommand(
-        "doctor", "Play the supervisor and say what a connector does wrong, and the cure");
+/// A connector that is configured, or a command behind `--`.
+CLI::App* add_target(CLI::App& group, Parsed& parsed, const char* name, const char* help,
+                     int (*command)(const Common&, const ConnectorOptions&)) {
+    auto* sub = group.add_subcommand(name, help);
     add_common(*sub, parsed);
-    ConnectorOptions& options = parsed.connector;
-    sub->add_option("-p,--payload", options.payload, "Payload of a job that must succeed (JSON, or @FILE)");
-    sub->add_option("--slow-payload", options.slow_payload, "Payload of a job that takes some seconds");
-    sub->add_option("--level", options.level, "handshake, jobs or all (default)")
-        ->check(CLI::IsMember({"handshake", "jobs", "all"}));
-    sub->add_option("-t,--type", options.job_type, "Job type (default: the first that it offers)");
-    sub->add_option(
-           "--timeout", options.timeout_seconds,
-           "Longest wait for `ready` and for the end of a job, in seconds; for other answers a part of it (as configured)")
-        ->check(CLI::PositiveNumber);
-    sub->add_flag("--json", options.json, "Print JSON");
-    sub->add_option("--junit", options.junit, "Write JUnit XML to this file")->type_name("FILE");
+    sub->add_option("-t,--type", parsed.connector.job_type, "Job type (default: the first that it offers)");
     sub->add_option("target", parsed.words, "NAME of a configured connector, or: -- CMD...")->required();
-    sub->callback([&parsed] {
+    sub->callback([&parsed, command] {
         if (parsed.dashes)
             parsed.connector.command = parsed.words;
         else if (parsed.words.size() == 1)
             parsed.connector.name = parsed.words.front();
         else
-            throw CLI::ValidationError("give one NAME, or a command behind `--`: connector doctor -- CMD...");
-        parsed.command = [&parsed] { return examine_connector(parsed.common, parsed.connector); };
+            throw CLI::ValidationError("give one NAME, or a command behind `--`: -- CMD...");
+        parsed.command = [&parsed, command] { return command(parsed.common, parsed.connector); };
     });
+    return sub;
+}
+
+void add_connector_commands(CLI::App& app, Parsed& parsed) {
+    auto* group = app.add_subcommand("connector", "For authors of connectors: begin one, run it, examine it");
+    group->require_subcommand(1);
+    ConnectorOptions& options = parsed.connector;
+    auto* doctor = add_target(*group, parsed, "doctor",
+                              "Play the supervisor and say what a connector does wrong, and the cure",
+                              examine_connector);
+    doctor->add_option("-p,--payload", options.payload,
+                       "Payload of a job that must succeed (JSON, or @FILE)");
+    doctor->add_option("--slow-payload", options.slow_payload, "Payload of a job that takes some seconds");
+    doctor->add_option("--level", options.level, "handshake, jobs or all (default)")
+        ->check(CLI::IsMember({"handshake", "jobs", "all"}));
+    doctor
+        ->add_option(
+            "--timeout", options.timeout_seconds,
+            "Longest wait for `ready` and for the end of a job, in seconds; for other answers a part of it "
+            "(as configured)")
+        ->check(CLI::PositiveNumber);
+    doctor->add_flag("--json", options.json, "Print JSON");
+    doctor->add_option("--junit", options.junit, "Write JUnit XML to this file")->type_name("FILE");
+
+    auto* run = add_target(*group, parsed, "run", "Run a connector without a hub and show the conversation",
+                           play_connector);
+    run->add_option("-p,--payload", options.payload, "Payload of a job (JSON, or @FILE)");
+    run->add_option("--jobs", options.jobs, "A file with the payload of a job in each line")
+        ->type_name("FILE");
+
+    auto* fresh =
+        group->add_subcommand("new", "Make a folder NAME with a connector to begin with, and its test");
+    fresh->add_option("name", options.name, "Its name, which is its job type as well")->required();
+    fresh->add_option("--lang", options.language, "python, node, cpp or bash")
+        ->required()
+        ->check(CLI::IsMember({"python", "node", "cpp", "bash"}));
+    fresh->callback([&parsed] { parsed.command = [&parsed] { return new_connector(parsed.connector); }; });
 }
 
 }  // namespace

@@ -63,9 +63,13 @@ struct ConnectorOptions {
     std::string junit;           ///< file to write
     double timeout_seconds = 0;  ///< 0: as configured
     bool json = false;
+    std::string jobs;      ///< run: a file with a payload in each line
+    std::string language;  ///< new
 };
 
 int examine_connector(const Common& common, const ConnectorOptions& options);
+int play_connector(const Common& common, const ConnectorOptions& options);
+int new_connector(const ConnectorOptions& options);
 
 int run_worker(const Common& common);
 int run_demo(const Common& common, const DemoOptions& options);

@@ -1,21 +1,16 @@
 // `connector doctor`: one connector, no hub, played by the doctor under a guardian of its own.
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <optional>
 #include <string>
 
-#include "ipc/json_text.h"
-#include "ipc/text/people.h"
 #include "supervisor/base/exit_codes.h"
 #include "supervisor/base/log.h"
 #include "supervisor/base/log_format.h"
 #include "supervisor/cli/common.h"
+#include "supervisor/cli/connector_parts.h"
 #include "supervisor/doctor/child_patient.h"
 #include "supervisor/doctor/examination.h"
 #include "supervisor/doctor/report.h"
@@ -24,78 +19,6 @@
 
 namespace emprops::cli {
 namespace {
-
-/// A folder that goes with it.
-class Scratch {
-  public:
-    Scratch() {
-        std::error_code failed;
-        std::string name = (std::filesystem::temp_directory_path(failed) / "emprops-doctor-XXXXXX").string();
-        if (::mkdtemp(name.data()) != nullptr) path_ = name;
-    }
-    ~Scratch() {
-        std::error_code unused;
-        if (!path_.empty()) std::filesystem::remove_all(path_, unused);
-    }
-    Scratch(const Scratch&) = delete;
-    Scratch& operator=(const Scratch&) = delete;
-    const std::filesystem::path& path() const { return path_; }
-
-  private:
-    std::filesystem::path path_;
-};
-
-/// JSON text, or @FILE. Nothing: it was wrong, and that was said.
-std::optional<ipc::RawJson> payload_of(const std::string& argument, const char* option) {
-    std::string text = argument;
-    if (argument.starts_with('@')) {
-        std::ifstream file(argument.substr(1), std::ios::binary);
-        if (!file) {
-            complain("cannot read " + argument.substr(1) + " (" + option + ")");
-            return std::nullopt;
-        }
-        text.assign(std::istreambuf_iterator<char>(file), {});
-    }
-    if (!ipc::Json::accept(text) || !ipc::Json::parse(text).is_object()) {
-        complain(std::string(option) + " must be a JSON object, or @FILE with one in it");
-        return std::nullopt;
-    }
-    return ipc::on_one_line(text);
-}
-
-/// The configured connector, or one that the command line makes up.
-std::optional<config::ConnectorSettings> settings_of(const ConnectorOptions& options, config::Settings& all) {
-    if (!options.command.empty()) {
-        config::ConnectorSettings settings;
-        settings.name = "doctor";
-        settings.command = options.command;
-        settings.supervision = all.supervision;
-        std::error_code unused;
-        settings.working_dir = std::filesystem::current_path(unused);
-        return settings;
-    }
-    for (config::ConnectorSettings& each : all.connectors) {
-        if (each.name == options.name) return std::move(each);
-    }
-    complain("no connector \"" + options.name +
-             "\" is configured; name one of [connectors], or give a command: -- CMD");
-    return std::nullopt;
-}
-
-bool in_colour() {
-    const char* no = std::getenv("NO_COLOR");
-    const char* term = std::getenv("TERM");
-    return ::isatty(STDOUT_FILENO) == 1 && (no == nullptr || *no == '\0') &&
-           (term == nullptr || std::string(term) != "dumb");
-}
-
-std::string command_text(const config::ConnectorSettings& settings) {
-    if (settings.command.empty()) return "emprops-connector-" + settings.name;
-    std::string text;
-    for (const std::string& word : settings.command)
-        text += (text.empty() ? "" : " ") + word;
-    return text;
-}
 
 doctor::Plan plan_of(const ConnectorOptions& options, const config::ConnectorSettings& settings) {
     doctor::Plan plan;
@@ -128,14 +51,9 @@ int examine(const ConnectorOptions& options, const config::ConnectorSettings& se
         complain("no scratch folder can be made in the folder for temporary files");
         return exit_temporary;
     }
-    process::FleetOptions fleet;
-    fleet.worker_id = "doctor";
-    fleet.state_dir = scratch.path();
-    fleet.bin_dir = own_directory();
-    fleet.connector_dirs = all.connector_dirs;
     std::vector<doctor::Finding> findings;
     {
-        doctor::ChildPatient patient(process_loop(), settings, std::move(fleet));
+        doctor::ChildPatient patient(process_loop(), settings, fleet_in(scratch, all));
         findings = doctor::examine(patient, plan).findings(plan.level);
     }
     const std::string name = options.command.empty() ? settings.name : command_text(settings);
@@ -163,7 +81,7 @@ int examine_connector(const Common& common, const ConnectorOptions& options) {
     }
     auto loaded = load_or_complain(request_for(common), false);
     if (!loaded) return exit_config;
-    const auto settings = settings_of(options, loaded->settings);
+    const auto settings = connector_of(options, loaded->settings);
     if (!settings) return exit_config;
     doctor::Plan plan = plan_of(options, *settings);
     if (!options.payload.empty() && !(plan.payload = payload_of(options.payload, "--payload")))

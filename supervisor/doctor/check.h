@@ -15,7 +15,7 @@ struct Check {
     const char* name;
     Level level;
     const char* reason;     ///< why it matters, one sentence
-    const char* paragraph;  ///< heading of PROTOCOL.md
+    const char* paragraph;  ///< heading of ipc/PROTOCOL.md
     const char* cure;
 };
 

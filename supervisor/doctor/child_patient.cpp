@@ -93,7 +93,7 @@ ipc::Hello ChildPatient::hello() const {
 
 void ChildPatient::send(const ipc::ToConnector& message) {
     if (const auto* job = std::get_if<ipc::Job>(&message)) heard_.given(job->job_id);
-    if (on_line) on_line(0, process::shown(message));
+    if (on_line) on_line(0, ipc::encode(message));
     if (child_ && child_->io() != nullptr) child_->io()->send(ipc::encode_shared(message), false);
 }
 

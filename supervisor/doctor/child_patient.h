@@ -37,7 +37,7 @@ class ChildPatient : public Patient {
     bool wait(const std::function<bool()>& condition, Ms limit) override;
     int pid() const { return child_ ? child_->pid() : 0; }
 
-    /// Hears every line beside the judge: of stdin (0, as it may be shown), stdout (1) and stderr (2).
+    /// Hears every line beside the judge: of stdin (0), stdout (1) and stderr (2).
     std::function<void(int descriptor, std::string_view line)> on_line;
 
   private:

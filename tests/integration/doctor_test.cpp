@@ -180,5 +180,46 @@ TEST(Doctor, OurOwnConnectorsAndThoseOfThePageAreHealthy) {
         EXPECT_THAT(doctor->with("failed"), testing::IsEmpty()) << doctor->said().dump(1);
 }
 
+TEST(NewConnector, IsHealthyAsItIs) {
+    test::TempDir place;
+    std::vector<std::unique_ptr<test::ChildProcess>> tests;
+    for (const std::string language : {"python", "node", "bash"}) {
+        test::ChildOptions made;
+        made.argv = {worker, "connector", "new", "my_" + language, "--lang", language};
+        made.working_directory = place.path();
+        ASSERT_EQ(test::ChildProcess(std::move(made)).wait().value_or(test::ExitStatus{}).code, 0)
+            << language;
+        test::ChildOptions examined;
+        examined.argv = {place.path() / ("my_" + language) / "test.sh", "--timeout", "20"};
+        examined.env = {"EMPROPS_WORKER=" + worker};
+        tests.push_back(std::make_unique<test::ChildProcess>(std::move(examined)));
+    }
+    for (const auto& each : tests) {
+        std::string said;
+        while (const auto line = each->read_line(150s))
+            said += *line + "\n";
+        EXPECT_EQ(each->wait().value_or(test::ExitStatus{}).code, 0) << said;
+    }
+}
+
+TEST(RunConnector, ShowsTheConversationAndWhatTheWorkerMakesOfIt) {
+    test::ChildOptions options;
+    options.argv = {worker,
+                    "connector",
+                    "run",
+                    "--payload",
+                    R"({"seed":18446744073709551615})",
+                    "--",
+                    "bash",
+                    "-c",
+                    "echo loading; exec bash " + std::string(EMPROPS_FIXTURES) + "/connectors/smallest.sh"};
+    test::ChildProcess run(std::move(options));
+    EXPECT_TRUE(run.read_until("<- loading"));
+    EXPECT_TRUE(run.read_until("# no message, but a print"));
+    EXPECT_TRUE(run.read_until(R"("payload":{"seed":18446744073709551615})"));
+    EXPECT_TRUE(run.read_until("job-1 is done"));
+    EXPECT_EQ(run.wait().value_or(test::ExitStatus{}).code, 0);
+}
+
 }  // namespace
 }  // namespace emprops

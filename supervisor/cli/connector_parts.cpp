@@ -1,0 +1,86 @@
+#include "supervisor/cli/connector_parts.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+
+#include "ipc/envelope.h"
+#include "ipc/json_text.h"
+#include "supervisor/cli/common.h"
+
+namespace emprops::cli {
+
+Scratch::Scratch() {
+    std::error_code failed;
+    std::string name = (std::filesystem::temp_directory_path(failed) / "emprops-doctor-XXXXXX").string();
+    if (::mkdtemp(name.data()) != nullptr) path_ = name;
+}
+
+Scratch::~Scratch() {
+    std::error_code unused;
+    if (!path_.empty()) std::filesystem::remove_all(path_, unused);
+}
+
+std::optional<ipc::RawJson> payload_of(const std::string& argument, const char* option) {
+    std::string text = argument;
+    if (argument.starts_with('@')) {
+        std::ifstream file(argument.substr(1), std::ios::binary);
+        if (!file) {
+            complain("cannot read " + argument.substr(1) + " (" + option + ")");
+            return std::nullopt;
+        }
+        text.assign(std::istreambuf_iterator<char>(file), {});
+    }
+    if (!ipc::Json::accept(text) || !ipc::Json::parse(text).is_object()) {
+        complain(std::string(option) + " must be a JSON object, or @FILE with one in it");
+        return std::nullopt;
+    }
+    return ipc::on_one_line(text);
+}
+
+std::optional<config::ConnectorSettings> connector_of(const ConnectorOptions& options,
+                                                      const config::Settings& all) {
+    if (!options.command.empty()) {
+        config::ConnectorSettings settings;
+        settings.name = "doctor";
+        settings.command = options.command;
+        settings.supervision = all.supervision;
+        std::error_code unused;
+        settings.working_dir = std::filesystem::current_path(unused);
+        return settings;
+    }
+    for (const config::ConnectorSettings& each : all.connectors) {
+        if (each.name == options.name) return each;
+    }
+    complain("no connector \"" + options.name +
+             "\" is configured; name one of [connectors], or give a command: -- CMD");
+    return std::nullopt;
+}
+
+bool in_colour() {
+    const char* no = std::getenv("NO_COLOR");
+    const char* term = std::getenv("TERM");
+    return ::isatty(STDOUT_FILENO) == 1 && (no == nullptr || *no == '\0') &&
+           (term == nullptr || std::string(term) != "dumb");
+}
+
+std::string command_text(const config::ConnectorSettings& settings) {
+    if (settings.command.empty()) return "emprops-connector-" + settings.name;
+    std::string text;
+    for (const std::string& word : settings.command)
+        text += (text.empty() ? "" : " ") + word;
+    return text;
+}
+
+process::FleetOptions fleet_in(const Scratch& scratch, const config::Settings& all) {
+    process::FleetOptions options;
+    options.worker_id = "by-hand";
+    options.state_dir = scratch.path();
+    options.bin_dir = own_directory();
+    options.connector_dirs = all.connector_dirs;
+    return options;
+}
+
+}  // namespace emprops::cli
