@@ -30,8 +30,8 @@ class Mine(Connector):
     concurrency = 2
 
     def process_job(self, job, context):
-        text = job.payload.string("text", "")
-        seconds = job.payload.number("seconds", 0.1)
+        text = job.members.string("text", "")
+        seconds = job.members.number("seconds", 0.1)
         context.progress(10, "working")
         if context.wait_cancelled(seconds):
             raise JobFailure("cancelled", context.cancel_reason)
