@@ -10,7 +10,7 @@ namespace emprops::ipc {
 namespace {
 
 constexpr std::size_t max_name = 64;
-constexpr std::size_t shown_bytes = 80;
+constexpr std::size_t shown_name_bytes = 80;
 
 constexpr const char* bad_name = "a name is [a-z][a-z0-9_]{0,63}";
 constexpr const char* bad_value = "a value is a finite number";
@@ -54,7 +54,7 @@ std::vector<std::string> Figures::take(const Metrics& message) {
              (kind == Kind::counter ? message.counters : message.gauges).items()) {
             const std::string_view why = take(kind, name, value);
             if (why.empty() || !told.insert(why).second) continue;
-            sentences.push_back("the figure \"" + text::shortened(name, shown_bytes) +
+            sentences.push_back("the figure \"" + text::shortened(name, shown_name_bytes) +
                                 "\" of its `metrics` is dropped: " + std::string(why));
         }
     }

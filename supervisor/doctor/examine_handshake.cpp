@@ -7,8 +7,6 @@
 namespace emprops::doctor {
 namespace {
 
-constexpr Ms settle{300};
-
 /// Why there was no `ready`, as far as it can be seen.
 std::string diagnosis(Visit& visit) {
     const Heard& heard = visit.heard();

@@ -9,8 +9,6 @@
 namespace emprops::doctor {
 namespace {
 
-constexpr Ms settle{300};
-
 /// Quotes, a path, a line break, what HTML and shells dislike, an emoji, and what is text in every language.
 constexpr const char* hostile_id =
     "../\"job_id\":\"x\",\\ </x>\n\t$(id) '%s' \xc3\xa9\xe2\x80\xa8\xf0\x9f\x98\x80";

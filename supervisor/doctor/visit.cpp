@@ -10,9 +10,6 @@
 namespace emprops::doctor {
 namespace {
 
-/// Nobody speaks again within this who has not begun to.
-constexpr Ms settle{300};
-
 std::string first_of(const std::vector<std::string>& list) {
     const std::string more = list.size() > 1 ? " (and " + std::to_string(list.size() - 1) + " more)" : "";
     return list.front() + more;

@@ -8,6 +8,9 @@
 
 namespace emprops::doctor {
 
+/// Nobody speaks again within this who has not begun to.
+inline constexpr Ms settle{300};
+
 class Visit {
   public:
     Visit(Patient& patient, const Plan& plan, Chart& chart) : patient(patient), plan(plan), chart(chart) {}
