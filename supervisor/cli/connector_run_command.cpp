@@ -44,7 +44,7 @@ class Played {
   public:
     Played(const ConnectorOptions& options, const config::ConnectorSettings& settings,
            const config::Settings& all, const Scratch& scratch)
-        : options_(options), patient_(process_loop(), settings, fleet_in(scratch, all)) {
+        : patient_(process_loop(), settings, fleet_in(scratch, all)) {
         patient_.on_line = [this](int descriptor, std::string_view line) { print(descriptor, line); };
         plan_.job_type = options.job_type.empty() && !settings.job_types.empty() ? settings.job_types.front()
                                                                                  : options.job_type;
@@ -111,7 +111,6 @@ class Played {
         std::fflush(stdout);
     }
 
-    const ConnectorOptions& options_;
     doctor::ChildPatient patient_;
     doctor::Plan plan_;
     Ms leave_limit_{0};
