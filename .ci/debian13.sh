@@ -35,6 +35,8 @@ in_debian13() {
     # shellcheck disable=SC2016
     unshare --mount --pid --fork --kill-child --propagation private bash -c '
         root=$1; shift
+        # A root that is no mount is one in which nobody can make a mount namespace of his own, as tests of full disks do.
+        mount --bind "$root" "$root" || exit 1
         mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" && mount --rbind /sys "$root/sys" || exit 1
         chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 "$@"' in_debian13 "$root" "$@"
 }
