@@ -22,6 +22,26 @@ export function checkMessages(lines) {
     assert.strictEqual(status, 0, stderr);
 }
 
+/** For what tells nobody that it has come: looks until `condition` holds. */
+export async function eventually(condition, what) {
+    const end = performance.now() + deadline;
+    while (!condition()) {
+        assert.ok(performance.now() < end, `${what}: not within ${deadline} ms`);
+        await new Promise((done) => setTimeout(done, 10));
+    }
+}
+
+/** A process has ended, if perhaps not been reaped by its parent. SIGKILL takes a while: its pipes are closed before. */
+export function gone(pid) {
+    return eventually(() => {
+        try {
+            return /^\d+ \(.*\) [ZX]/.test(fs.readFileSync(`/proc/${pid}/stat`, 'utf8'));
+        } catch {
+            return true;
+        }
+    }, `process ${pid} has ended`);
+}
+
 /** Removed when the test has ended, after `end` (Node calls hooks in the order in which they came). */
 export function temporaryFolder(t, end = () => {}) {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'emprops-node-'));

@@ -8,13 +8,18 @@ import { fixture, temporaryFolder } from './support.js';
 
 const worker = `${process.env.EMPROPS_BIN_DIR}/emprops-worker`;
 
-function freePort() {
-    return new Promise((resolve) => {
-        const server = net.createServer().listen(0, '127.0.0.1', () => {
-            const { port } = server.address();
-            server.close(() => resolve(port));
+/** Below the ports that connections get, and at random: a program beside us does not come upon it before the worker does
+ * (tests/support/free_ports.h). */
+async function freePort() {
+    const first = Number(fs.readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').split(/\s+/)[0]);
+    for (;;) {
+        const port = 10000 + Math.floor(Math.random() * (first - 10000));
+        const free = await new Promise((resolve) => {
+            const server = net.createServer().on('error', () => resolve(false));
+            server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
         });
-    });
+        if (free) return port;
+    }
 }
 
 async function started(t) {

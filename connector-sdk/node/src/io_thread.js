@@ -8,7 +8,7 @@ import { Outgoing } from './outgoing.js';
 import { parseLine } from './parse_line.js';
 
 const maxLineBytes = 128 << 20;  // ipc/PROTOCOL.md, Limits
-const slack = 500;  // the connector's own deadline comes first
+const slack = 2000;  // the connector's own deadline comes first, also where it has to wait for a processor
 const goneLimit = 2000;
 const { input, output, reopened, lock, name } = workerData;
 const outgoing = new Outgoing(output, lock);
@@ -16,7 +16,11 @@ const flags = new Map();
 let killer = null;
 
 function complain(text) {
-    fs.writeSync(2, `${name}: ${text}\n`);
+    try {
+        fs.writeSync(2, `${name}: ${text}\n`);
+    } catch {
+        // Full (process.stderr has made it non-blocking) or closed: this thread has more to do than to complain.
+    }
 }
 
 function leaveBy(milliseconds) {
