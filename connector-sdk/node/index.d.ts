@@ -132,14 +132,14 @@ export interface OutputFile {
 
 export interface ProgramOptions {
     /** Ends the program's whole group: SIGTERM, SIGKILL after 2 s. runProgram() throws its reason. */
-    signal?: AbortSignal;
+    signal?: AbortSignal | null;
     /** For its stdin; default: /dev/null. */
-    input?: string | Uint8Array;
-    cwd?: string;
+    input?: string | Uint8Array | null;
+    cwd?: string | null;
     env?: { [name: string]: string | undefined };
-    timeoutMs?: number;
+    timeoutMs?: number | null;
     /** Bytes that are kept of each of stdout and stderr, the newest; default 1 MiB. */
-    maxOutput?: number;
+    maxOutput?: number | null;
     /** Throw for an exit code other than 0, with the last line on stderr; default true. */
     check?: boolean;
     /** Each line of stdout and stderr (ended by \n or \r) while it runs. */
@@ -169,9 +169,9 @@ export interface JobContext {
     cancelReason(): string;
     /** It is to stop because the supervisor has gone without a word: the job may come again. */
     supervisorGone(): boolean;
-    /** Sleeps; true at once when the job is cancelled, false when the time is over. */
+    /** Sleeps; true at once when the job is cancelled, false when the time is over (Infinity: never). */
     waitCancelled(milliseconds: number): Promise<boolean>;
-    /** Once; soon if it is cancelled already. */
+    /** Once; soon if it is cancelled already. What the callback throws fails the job. */
     onCancel(callback: () => void): void;
     hasTurn(): boolean;
     /** With Features.prepare: true when the job begins; false: it was cancelled before. */
@@ -184,7 +184,7 @@ export interface JobContext {
     /** Adds a file to the result; what it returns goes into the result, once or more often. Throws JobFailure. */
     addFile(file: OutputFile): { $file: number };
     addFile(path: string, file?: Omit<OutputFile, 'path'>): { $file: number };
-    /** runProgram() in Job.workDir that ends with the job. */
+    /** runProgram() in Job.workDir that ends with the job: at a cancel, and when processJob() ends and nobody has waited. */
     runProgram(argv: readonly string[], options?: ProgramOptions): Promise<ProgramResult>;
 }
 

@@ -20,6 +20,13 @@ test('output, input, exit codes and signals', async () => {
     await assert.rejects(runProgram(['sh', '-c', 'echo x; sleep 60'], { onLine: () => { throw new Error('mine'); } }), /mine/);
 });
 
+test('a line without an end is cut, and does not hold what comes after it', async () => {
+    const lines = [];
+    await runProgram(['sh', '-c', 'head -c 9000000 /dev/zero | tr "\\0" x; printf "end\\nnext\\n"'],
+        { maxOutput: 1001, onLine: (line) => lines.push(line) });
+    assert.deepStrictEqual(lines, [`${'x'.repeat(998)}end`, 'next']);
+});
+
 test('of a flood the newest is kept', async () => {
     const { stdout, truncated } = await runProgram(['sh', '-c', 'yes ä | head -c 4999998; echo end'], { maxOutput: 1001 });
     assert.ok(truncated && Buffer.byteLength(stdout) <= 1001 && stdout.endsWith('ä\nend\n') && !stdout.includes('\ufffd'));

@@ -6,6 +6,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { LineFramer } from './line_framer.js';
 import { Outgoing } from './outgoing.js';
 import { parseLine } from './parse_line.js';
+import { after } from './timers.js';
 
 const maxLineBytes = 128 << 20;  // ipc/PROTOCOL.md, Limits
 const slack = 2000;  // the connector's own deadline comes first, also where it has to wait for a processor
@@ -27,13 +28,13 @@ function leaveBy(milliseconds) {
     const by = performance.now() + milliseconds + slack;
     if (killer && killer.by <= by) return;
     clearTimeout(killer?.timer);
-    killer = { by, timer: setTimeout(() => {
+    killer = { by, timer: after(milliseconds + slack, () => {
         try {
             complain('leaves by force: its event loop is blocked');
         } finally {
             process.kill(process.pid, 'SIGKILL');  // a thread cannot exit for the process
         }
-    }, milliseconds + slack) };
+    }) };
 }
 
 /** `cause`: the place in `causes` of job_run.js; the first one counts. */

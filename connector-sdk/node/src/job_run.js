@@ -1,14 +1,18 @@
 // One job: the context that its handler gets, and what may be said while it runs. No I/O: `session` sends.
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { JobFailure } from './errors.js';
 import { isObject, lenientObject, shortened } from './json_values.js';
 import { JobFiles } from './job_files.js';
 import { Members } from './members.js';
 import { line } from './messages.js';
 import { runProgram } from './run_program.js';
+import { after } from './timers.js';
 
 const progressInterval = 50;
 /** Why a job is to stop; the numbers are what the reader writes (io_thread.js). */
 export const causes = [undefined, 'cancel', 'gone', 'leave'];
+/** The job whose code runs, also in its timers and callbacks. */
+export const current = new AsyncLocalStorage();
 const maxText = 4096;  // of a progress message: it is for a person
 
 /** What processJob() sees of the job. */
@@ -47,7 +51,9 @@ export class Job {
 
 export class RunningJob {
     #session;
-    #controller = new AbortController();
+    #controller = new AbortController();  // a cancel
+    #over = new AbortController();  // a cancel, or the job's end
+    #programs = new Set();
     #flag;
     #turn;
     #turnWaiters = [];
@@ -88,8 +94,19 @@ export class RunningJob {
         if (first || cause === 'cancel') this.cause = cause;
         if (!first) return;
         this.reason = reason;
-        this.#controller.abort(new JobFailure('cancelled', reason || 'the job was cancelled'));
-        this.#turnWaiters.splice(0).forEach((wake) => wake(false));
+        // What the author's callbacks throw is the job's.
+        current.run(this, () => {
+            this.#controller.abort(new JobFailure('cancelled', reason || 'the job was cancelled'));
+            this.#endPrograms(this.#controller.signal.reason);
+            this.#turnWaiters.splice(0).forEach((wake) => wake(false));
+        });
+    }
+
+    /** No more is said, and its programs end. */
+    end() {
+        this.ended = true;
+        this.takeFiles();
+        current.run(this, () => this.#endPrograms(new JobFailure('cancelled', 'the job has ended')));
     }
 
     begin() {
@@ -109,9 +126,38 @@ export class RunningJob {
         return this.fired;
     }
 
+    /** For the author: whether and when it is looked at is not to be seen from here. */
     get signal() {
         this.#observed = true;
         return this.#controller.signal;
+    }
+
+    /** Calls `callback` when the job is cancelled, which it has seen then; returns a function that undoes it. */
+    onCancel(callback) {
+        const { signal } = this.#controller;
+        const seen = () => {
+            this.#observed = true;
+            return callback();
+        };
+        signal.addEventListener('abort', seen, { once: true });
+        return () => signal.removeEventListener('abort', seen);
+    }
+
+    runProgram(argv, options) {
+        const { signal } = this.#over;
+        const ignore = this.isCancelled() ? () => {} : this.onCancel(() => {});
+        const running = runProgram(argv, options, signal).finally(() => {
+            ignore();
+            this.#programs.delete(running);
+        });
+        if (signal.aborted) running.catch(() => {});
+        else this.#programs.add(running);
+        return running;
+    }
+    #endPrograms(reason) {
+        // Who has not waited until now does not want to know how they end.
+        this.#programs.forEach((each) => each.catch(() => {}));
+        this.#over.abort(reason);
     }
 
     waitTurn() {
@@ -199,22 +245,22 @@ class JobContext {
         return this.#run.isCancelled() && this.#run.cause === 'gone';
     }
     waitCancelled(milliseconds) {
-        const { signal } = this.#run;
-        if (signal.aborted) return Promise.resolve(true);
+        const run = this.#run;
+        if (run.isCancelled()) return Promise.resolve(true);
         return new Promise((resolve) => {
             const end = () => {
                 clearTimeout(timer);
-                signal.removeEventListener('abort', end);
-                resolve(signal.aborted);
+                ignore();
+                resolve(run.isCancelled());
             };
-            const timer = setTimeout(end, milliseconds);
-            signal.addEventListener('abort', end);
+            const timer = after(milliseconds ?? 0, end);
+            const ignore = run.onCancel(end);
         });
     }
     onCancel(callback) {
-        const { signal } = this.#run;
-        if (signal.aborted) queueMicrotask(callback);
-        else signal.addEventListener('abort', () => callback(), { once: true });
+        const run = this.#run;
+        if (run.isCancelled()) current.run(run, () => queueMicrotask(() => callback()));
+        else run.onCancel(() => callback());
     }
     hasTurn() {
         return this.#run.hasTurn;
@@ -239,7 +285,7 @@ class JobContext {
         return this.#run.addFile(typeof file === 'string' ? { path: file, ...more } : file);
     }
     runProgram(argv, options = {}) {
-        return runProgram(argv, { cwd: this.#run.job.workDir || undefined, signal: this.signal, ...options });
+        return this.#run.runProgram(argv, { cwd: this.#run.job.workDir || undefined, ...options });
     }
 }
 

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import os from 'node:os';
 import { JobFailure } from './errors.js';
 import { shortened } from './json_values.js';
+import { after } from './timers.js';
 
 const grace = 2000;  // between SIGTERM and SIGKILL
 const readAfterExit = 1000;
@@ -27,7 +28,8 @@ class Kept {
         this.parts = [];
         this.bytes = 0;
         this.truncated = false;
-        this.line = Buffer.alloc(0);
+        this.line = [];  // the parts of the last line, which has not ended yet
+        this.lineBytes = 0;
     }
 
     add(chunk) {
@@ -41,16 +43,34 @@ class Kept {
     }
 
     addLines(chunk) {
-        let rest = this.line.length > 0 ? Buffer.concat([this.line, chunk]) : chunk;
+        let rest = chunk;
         for (let end = rest.findIndex(isBreak); end >= 0; end = rest.findIndex(isBreak)) {
-            if (end > 0) this.onLine(rest.subarray(0, end).toString('utf8'));
+            this.addToLine(rest.subarray(0, end));
             rest = rest.subarray(end + 1);
+            this.endLine();
         }
-        this.line = rest.length > this.limit ? rest.subarray(rest.length - this.limit) : rest;
+        this.addToLine(rest);
+    }
+    addToLine(bytes) {
+        this.line.push(bytes);
+        this.lineBytes += bytes.length;
+        // Not each time: moving the rest costs as much as the rest.
+        if (this.lineBytes > 2 * this.limit + 65536) this.cutLine();
+    }
+    cutLine() {
+        const whole = Buffer.concat(this.line);
+        this.line = [whole.subarray(Math.max(0, whole.length - this.limit))];
+        this.lineBytes = this.line[0].length;
+    }
+    endLine() {
+        this.cutLine();
+        const [whole] = this.line.splice(0);
+        this.lineBytes = 0;
+        if (whole.length > 0) this.onLine(whole.toString('utf8'));
     }
 
     text() {
-        if (this.onLine && this.line.length > 0) this.onLine(this.line.toString('utf8'));
+        if (this.onLine) this.endLine();
         let whole = Buffer.concat(this.parts);
         if (whole.length > this.limit) {
             this.truncated = true;
@@ -64,6 +84,10 @@ class Kept {
     }
 }
 
+function isThere(value) {
+    return value !== null && value !== undefined;
+}
+
 function isBreak(byte) {
     return byte === 10 || byte === 13;
 }
@@ -73,12 +97,14 @@ function lastLine(text) {
     return lines.length > 0 ? shortened(lines[lines.length - 1], 1000) : '';
 }
 
-/** See index.d.ts. */
-export async function runProgram(argv, options = {}) {
-    const { signal, input, cwd, env = process.env, timeoutMs, maxOutput = 1 << 20, check = true, onLine } = options;
+/** See index.d.ts. `over`: a signal beside the author's own, of the job's end. */
+export async function runProgram(argv, options = {}, over = undefined) {
+    const { input, cwd, timeoutMs, check = true, onLine } = options;
+    const maxOutput = options.maxOutput ?? 1 << 20;
+    const signals = [over, options.signal].filter((each) => each);  // AbortSignal.any() is of Node 20
     const name = shortened(argv[0], 200);
-    signal?.throwIfAborted();
-    const variables = { ...env };
+    signals.forEach((each) => each.throwIfAborted());
+    const variables = { ...(options.env ?? process.env) };
     // By it the worker finds what is left behind.
     if (process.env.EMPROPS_INSTANCE) variables.EMPROPS_INSTANCE = process.env.EMPROPS_INSTANCE;
     const stdout = new Kept(maxOutput, onLine);
@@ -87,7 +113,7 @@ export async function runProgram(argv, options = {}) {
     const result = { exitCode: ended.code, stdout: stdout.text(), stderr: stderr.text() };
     result.truncated = stdout.truncated || stderr.truncated;
     if (ended.callbackError) throw ended.callbackError;
-    if (ended.why === 'cancelled') throw signal.reason;
+    if (ended.why === 'cancelled') throw signals.find((each) => each.aborted).reason;
     if (ended.why === 'timeout') throw new JobFailure('timeout', `\`${name}\` did not end within ${timeoutMs} ms`);
     if (check && ended.code !== 0) {
         const how = ended.code > 0 ? `exit code ${ended.code}` : ended.signal;
@@ -100,8 +126,8 @@ export async function runProgram(argv, options = {}) {
         return new Promise((resolve, reject) => {
             let child;
             try {
-                child = spawn(argv[0], argv.slice(1), { cwd, env: variables, detached: true,
-                    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] });
+                child = spawn(argv[0], argv.slice(1), { cwd: cwd ?? undefined, env: variables, detached: true,
+                    stdio: [isThere(input) ? 'pipe' : 'ignore', 'pipe', 'pipe'] });
             } catch (error) {
                 reject(new JobFailure('internal', `cannot start \`${name}\`: ${error.message}`));
                 return;
@@ -112,12 +138,14 @@ export async function runProgram(argv, options = {}) {
             let exit = null;
             let lastTimer;
             const stop = (reason) => {
+                if (exit) return;  // the number of its group is free for others
                 why ??= reason;
                 killGroup(child.pid, 'SIGTERM');
                 killTimer ??= setTimeout(() => killGroup(child.pid, 'SIGKILL'), grace);
             };
             const onAbort = () => stop('cancelled');
-            const timer = timeoutMs === undefined ? undefined : setTimeout(() => stop('timeout'), timeoutMs);
+            const timer = after(timeoutMs, () => stop('timeout'));
+            const deafen = () => signals.forEach((each) => each.removeEventListener('abort', onAbort));
             const finish = () => {
                 clearTimeout(lastTimer);
                 child.stdout.destroy();
@@ -135,16 +163,16 @@ export async function runProgram(argv, options = {}) {
             child.on('error', (error) => {
                 if (child.pid !== undefined) return;
                 clearTimeout(timer);
-                signal?.removeEventListener('abort', onAbort);
+                deafen();
                 reject(new JobFailure('internal', `cannot start \`${name}\`: ${error.message}`));
             });
             if (child.pid === undefined) return;
             groups.add(child.pid);
-            signal?.addEventListener('abort', onAbort);
-            if (signal?.aborted) onAbort();
+            signals.forEach((each) => each.addEventListener('abort', onAbort));
+            if (signals.some((each) => each.aborted)) onAbort();
             child.stdout.on('data', take(stdout));
             child.stderr.on('data', take(stderr));
-            if (input !== undefined) {
+            if (isThere(input)) {
                 child.stdin.on('error', () => {});  // it need not read all of it
                 child.stdin.end(input);
             }
@@ -154,7 +182,7 @@ export async function runProgram(argv, options = {}) {
                 groups.delete(child.pid);
                 clearTimeout(timer);
                 clearTimeout(killTimer);
-                signal?.removeEventListener('abort', onAbort);
+                deafen();
                 exit = { code: code ?? -signalNumber(ending), signal: ending };
                 // A grandchild that left the group may hold a pipe; it does not hold the job.
                 lastTimer = setTimeout(finish, readAfterExit);

@@ -1,18 +1,17 @@
 // The life of a connector: hello, initialize, ready, jobs, leave. No I/O: messages come in by receive(), lines go out by
 // `port.write(line)`; `port.left(code)` is called once when the connector has left, `port.deadline(ms)` when it begins
 // to, so that somebody else can end a process whose event loop is blocked. One thread.
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { errorOf, tellStack } from './errors.js';
 import { isObject, lenientObject, shortened } from './json_values.js';
-import { RunningJob, stopped } from './job_run.js';
+import { current, RunningJob, stopped } from './job_run.js';
 import { Members } from './members.js';
 import { failedLine, line, resultLine } from './messages.js';
+import { after } from './timers.js';
 
 const exitInternal = 70;
 const exitConfiguration = 78;
 // Below the steps of the supervisor's stop ladder, so that the connector ends by itself.
 const limits = { gone: 2000, terminate: 4000 };
-const current = new AsyncLocalStorage();
 
 /** A member of the connector that may be a value or a function. */
 export async function asked(connector, member, fallback) {
@@ -197,8 +196,7 @@ export class Session {
         if (run.ended) return;
         run.flushProgress();
         const stop = stopped(run);
-        run.ended = true;
-        run.takeFiles();
+        run.end();
         this.#jobs.delete(run.id);
         if (run.released) --this.#released;
         this.send(stop ? failedLine(run.id, stop) : end);
@@ -220,7 +218,7 @@ export class Session {
         const by = performance.now() + limit;
         if (!this.#leaving || by < this.#leaving.by) {
             clearTimeout(this.#leaving?.timer);
-            this.#leaving = { by, timer: setTimeout(() => this.#force(reason), limit) };
+            this.#leaving = { by, timer: after(limit, () => this.#force(reason)) };
             this.#port.deadline?.(limit);
         }
         this.#jobs.forEach((run) => run.cancel(reason, cause));

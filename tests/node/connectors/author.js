@@ -3,6 +3,7 @@ import { JobFailure, RawResult, runConnector } from '../../../connector-sdk/node
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 
+let strayIsDue = false;
 const acts = {
     echo: (job) => ({ payload: job.payload }),
     raw: (job) => new RawResult(`{"payload":\n${job.payloadText}}`),
@@ -20,7 +21,9 @@ const acts = {
     rejection: () => new Promise(() => {
         Promise.reject(new Error('rejected by nobody'));
     }),
-    foreign_throw: () => new Promise(() => process.emit('author_stray')),
+    foreign_throw: () => new Promise(() => {
+        strayIsDue = true;
+    }),
     member: (job) => ({ width: job.members.integer('width') }),
     print: () => {
         console.log('printed');
@@ -68,6 +71,19 @@ const acts = {
         context.accepted();
         throw new JobFailure(text, text, { details: cycle });
     },
+    deaf_callbacks: async (job, context) => {
+        context.onCancel(() => {
+            throw new Error('thrown in onCancel');
+        });
+        context.onCancel(async () => {
+            throw new Error('rejected in onCancel');
+        });
+        context.signal.addEventListener('abort', () => setTimeout(() => {
+            throw new Error('thrown later');
+        }));
+        context.progress(1, 'waits');
+        return new Promise(() => {});
+    },
     program: async (job, context) => {
         const { argv, ...options } = job.payload;
         return context.runProgram(argv, options);
@@ -91,7 +107,9 @@ await runConnector({
         if (settings.members.string('fail', '') !== '') throw new Error('the service is away', { cause: new Error('ECONNREFUSED') });
         context.preparing(50, 'half');
         context.setStatus(true);
-        process.on('author_stray', () => {});
+        setInterval(() => {
+            if (strayIsDue) throw new Error('the connection broke');
+        }, 1);
         console.log('printed in initialize');
     },
     processJob: (job, context) => acts[job.payload.act ?? 'echo'](job, context),
