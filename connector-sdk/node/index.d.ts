@@ -194,13 +194,13 @@ export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error';
 export interface ConnectorContext {
     /** State of the outside service; not available: no new jobs. */
     setStatus(connected: boolean, available?: boolean, reason?: string, service?: string, details?: object): void;
-    /** Tells them, and jobTypes and concurrency anew. */
+    /** Tells them, and jobTypes and concurrency anew; rejects with ConfigurationError where those are of a wrong kind. */
     updateCapabilities(capabilities?: object): Promise<void>;
     restartService(reason?: string): void;
     log(level: LogLevel, message: string, fields?: object): void;
     /** From initialize(): still at work (a download). Percent, or null. An older worker is not told. */
     preparing(progress?: number | null, message?: string): void;
-    /** Present values for the operator's monitoring: names are [a-z][a-z0-9_]{0,63}, at most 50; others are left out. An
+    /** Present values for the operator's monitoring: names are [a-z][a-z0-9_]{0,63}, at most 50 in all; others are left out. An
      * older worker is not told. */
     metrics(figures: { counters?: Record<string, number>; gauges?: Record<string, number> }): void;
     /** The supervisor asked the connector to leave. */

@@ -2,10 +2,13 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { asked } from './src/asked.js';
 import { strictText } from './src/json_values.js';
 import { nameOfProgram } from './src/by_hand.js';
 import { parseLine } from './src/parse_line.js';
-import { asked, Session } from './src/session.js';
+import { Session } from './src/session.js';
+
+const grace = 2000;
 
 /** What came of a job: `result` or `error`, `files`, and all `messages`. */
 class Outcome {
@@ -44,13 +47,20 @@ function fileFault(file, index, workDir) {
     }
 }
 
+const folders = new Set();
+
+function removeAtExit(folder) {
+    if (folders.size === 0)
+        process.on('exit', () => folders.forEach((each) => fs.rmSync(each, { recursive: true, force: true })));
+    folders.add(folder);
+}
+
 export class Supervisor {
     #connector;
     #session;
     #waiting = new Set();
     #folder = fs.mkdtempSync(path.join(fs.realpathSync(os.tmpdir()), 'emprops-'));
     #folders = new Map();
-    #remove = () => fs.rmSync(this.#folder, { recursive: true, force: true });
 
     constructor(connector, { settings = {}, timeoutMs = 10000, hello = {} } = {}) {
         this.#connector = connector;
@@ -69,7 +79,7 @@ export class Supervisor {
             max_line_bytes: 24 << 20, work_dir: this.#folder, prepare_timeout_ms: 0,
             heartbeat: { interval_ms: 0, missed: 3 },
             files: { stores: ['inline', 'reference'], max_files: 1000, released: 2 }, settings, ...hello };
-        process.on('exit', this.#remove);
+        removeAtExit(this.#folder);
     }
 
     #onLine(line) {
@@ -133,7 +143,7 @@ export class Supervisor {
         return found()[count - 1];
     }
 
-    #until(condition, problem) {
+    #until(condition, problem, limit = this.timeoutMs) {
         return new Promise((resolve, reject) => {
             const done = (settle, value) => {
                 clearTimeout(timer);
@@ -141,8 +151,7 @@ export class Supervisor {
                 settle(value);
             };
             const look = () => condition() && done(resolve);
-            const timer = setTimeout(() => done(reject, new Error(`${problem()} (within ${this.timeoutMs} ms)`)),
-                this.timeoutMs);
+            const timer = setTimeout(() => done(reject, new Error(`${problem()} (within ${limit} ms)`)), limit);
             this.#waiting.add(look);
             look();
         });
@@ -155,8 +164,9 @@ export class Supervisor {
 
     /** Ends the connector as a worker does; its exit code. The folders stay until this process ends. */
     async stop() {
-        if (this.exitCode === null) this.send({ type: 'shutdown', grace_ms: 2000 });
-        await this.#until(() => this.exitCode !== null, () => 'the connector does not leave');
+        if (this.exitCode === null) this.send({ type: 'shutdown', grace_ms: grace });
+        await this.#until(() => this.exitCode !== null, () => 'the connector does not leave',
+            Math.max(this.timeoutMs, grace + 1000));
         return this.exitCode;
     }
 }
@@ -172,8 +182,12 @@ export async function run(connector, payload = {}, options = {}) {
             await supervisor.wait(cancelAt, { jobId });
             supervisor.cancel(jobId);
         }
-        return await supervisor.outcome(jobId);
-    } finally {
+        const outcome = await supervisor.outcome(jobId);
         await supervisor.stop();
+        return outcome;
+    } catch (error) {
+        // The reason, and not what comes of it.
+        if (supervisor.exitCode === null) await supervisor.stop().catch(() => {});
+        throw error;
     }
 }

@@ -72,13 +72,20 @@ test('preparing and metrics: only what the protocol allows, and to a worker that
         },
         processJob() {
             context.preparing(1, 'late');
+            context.metrics();
+            context.metrics({ counters: null, gauges: [1] });
+            const many = Object.fromEntries(Array.from({ length: 40 }, (_, index) => [`n${index}`, index]));
+            context.metrics({ counters: many, gauges: many });
             context.metrics({ counters: { done_total: 1, Bad: 1, less: -1 }, gauges: { heat: -3.5, none: NaN, text: 'x' } });
             return { status: 'success' };
         },
     };
     const said = async (hello) => (await testing.run(connector, {}, { hello })).messages
         .filter((each) => ['preparing', 'metrics'].includes(each.type));
-    assert.deepStrictEqual(await said({}), [{ type: 'preparing', progress: 100, message: 'loading' },
+    const [first, none, wrong, many, last] = await said({});
+    assert.deepStrictEqual([none, wrong], Array(2).fill({ type: 'metrics', counters: {}, gauges: {} }));
+    assert.deepStrictEqual([many.counters, many.gauges].map((each) => Object.keys(each).length), [40, 10]);
+    assert.deepStrictEqual([first, last], [{ type: 'preparing', progress: 100, message: 'loading' },
         { type: 'metrics', counters: { done_total: 1 }, gauges: { heat: -3.5 } }]);
     assert.deepStrictEqual(await said({ prepare_timeout_ms: null }), []);
 });
@@ -99,6 +106,26 @@ test('a callback for a cancel is called for a cancel only', async () => {
     assert.deepStrictEqual(called, ['first', 'late']);
 });
 
+test('what the object says of itself in a wrong kind is refused with words', async () => {
+    const processJob = () => ({});
+    for (const [wrong, message] of [[{ jobTypes: 'echo' }, /^jobTypes of the connector must be a list of texts, but is "echo" \(a text\)/],
+        [{ jobTypes: () => 5 }, /a list of texts, but is 5/], [{ jobTypes: ['a', 7] }, /^jobTypes\[1\] .* but is 7 \(a number\)/],
+        [{ features: ['status'] }, /^features .* an object, but is a list/], [{ capabilities: 'gpu' }, /^capabilities .* an object/],
+        [{ concurrency: '4' }, /^concurrency .* a whole number, but is "4"/], [{ concurrency: NaN }, /a whole number/],
+        [{ processJob: undefined }, /^processJob .* a function, but is undefined/]])
+        await assert.rejects(testing.run({ processJob, ...wrong }), { message });
+    const { messages } = await testing.run({ processJob, jobTypes: new Set(['a']), concurrency: 0, features: null });
+    assert.deepStrictEqual([messages[0].job_types, messages[0].concurrency], [['a'], 1]);
+});
+
+test('the reason of a failed test is told, and many supervisors are no leak', async () => {
+    const hangs = { processJob: () => new Promise(() => {}) };
+    await assert.rejects(testing.run(hangs, {}, { timeoutMs: 50 }), /no result or failed; there were ready, accepted/);
+    const before = process.listenerCount('exit');
+    for (let i = 0; i < 3; ++i) new testing.Supervisor(hangs);
+    assert.strictEqual(process.listenerCount('exit'), before);
+});
+
 test('a connector that cannot start says why', async () => {
     const wrong = { initialize: (settings) => settings.members.string('key'), processJob: () => ({}) };
     await assert.rejects(testing.run(wrong), { message: 'the settings must have "key", a text' });
@@ -113,7 +140,8 @@ test('the README shows the examples as they are, and they run', async (t) => {
     const tests = spawnSync(process.execPath, ['--test', 'examples/echo.test.js'], { cwd: folder, encoding: 'utf8',
         env: { ...process.env, NODE_TEST_CONTEXT: '' } });
     assert.strictEqual(tests.status, 0, tests.stdout);
-    const echo = new Peer(t, { program: [process.execPath, `${folder}/examples/echo.js`] });
+    fs.symlinkSync('examples', `${folder}/current`);
+    const echo = new Peer(t, { program: [process.execPath, `${folder}/current/echo.js`] });
     await echo.next('ready');
     echo.job('1', { times: 2 });
     assert.deepStrictEqual(await echo.end('1'), { status: 'success', output: { times: 2 } });

@@ -55,6 +55,14 @@ test('exceptions fail their job with their text, and nothing else', async (t) =>
     peer.send({ type: 'cancel', job_id: 'a', reason: 'enough' });
     assert.deepStrictEqual(await peer.end('a'),
         { code: 'cancelled', message: 'the job was cancelled: enough', retryable: true });
+    peer.job('l', { act: 'large_failure' });
+    const large = await peer.end('l');
+    assert.strictEqual(large.code, 'author.no');
+    assert.match(large.message, /^\u0001+\.\.\. \(100000 characters in all\)$/);
+    peer.job('k', { act: 'large_log' });
+    assert.deepStrictEqual(await peer.end('k'), {});
+    assert.deepStrictEqual(peer.messages.filter((each) => each.type === 'log').slice(-2).map((each) => each.level), ['warn', 'error']);
+    assert.ok(peer.lines.every((each) => Buffer.byteLength(each) < 256 << 10));
     assert.match(peer.stderr, /author: TypeError: not a function of mine\n +at /, 'with the place');
 });
 
@@ -67,6 +75,15 @@ test('a handler that blocks the event loop: pings are answered, a cancel is seen
     assert.ok(peer.lines.includes('{"type":"pong","id":18446744073709551615}'));
     peer.send({ type: 'cancel', job_id: '1', reason: 'r' });
     assert.strictEqual((await peer.end('1')).code, 'cancelled');
+});
+
+test('an id that comes again while the end of its first run is on its way is cancelled like any other', async (t) => {
+    const peer = await ready(t);
+    const job = (payload) => `${JSON.stringify({ type: 'job', job_id: '1', work_dir: peer.folder, payload })}\n`;
+    peer.write(job({ act: 'echo' }) + job({ act: 'block' }));
+    await peer.next('accepted', '1', 2);
+    peer.send({ type: 'cancel', job_id: '1', reason: 'r' });
+    assert.strictEqual((await peer.next('failed', '1')).error.code, 'cancelled');
 });
 
 test('a handler that blocks and does not look: the process ends all the same', async (t) => {

@@ -38,6 +38,19 @@ test('what belongs to no job fails all of them and ends the process with 70', as
     assert.strictEqual(await peer.ended, 70);
 });
 
+test('an error of what a job has left open is nobody\'s if that ended well; a promise that it left concerns nobody', async (t) => {
+    const peer = await ready(t);
+    peer.job('1', { act: 'left_promise' });
+    assert.deepStrictEqual(await peer.end('1'), {});
+    await peer.until(() => peer.stderr.includes('left behind'), 'the rejection');
+    peer.job('bystander', { act: 'wait' });
+    await peer.next('progress', 'bystander');
+    peer.job('2', { act: 'left_timer' });
+    assert.deepStrictEqual(await peer.end('2'), {});
+    assert.strictEqual((await peer.end('bystander')).message, 'the lazy client broke');
+    assert.strictEqual(await peer.ended, 70);
+});
+
 /** A program of a job that is to end while it runs; its number is in the outcome's folder. */
 const sleeper = ['sh', '-c', 'echo $$ > pid; exec sleep 600'];
 const pidOf = (outcome) => Number(fs.readFileSync(`${outcome.workDir}/pid`, 'utf8'));

@@ -2,6 +2,7 @@
 //     [connectors.echo]
 //     command = ["node", "/path/to/echo.js"]
 import { ConfigurationError, JobFailure, runConnector } from 'emprops-connector';
+import { realpathSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
 export class Echo {
@@ -26,4 +27,5 @@ export class Echo {
     }
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href) await runConnector(new Echo());
+// Started as a program, also over a link, and not imported by a test.
+if (import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href) await runConnector(new Echo());

@@ -1,5 +1,5 @@
 // What authors throw and return, and what becomes of anything that is thrown.
-import { lenient, shortened } from './json_values.js';
+import { lenient, said, shortened } from './json_values.js';
 
 /** Throw it from processJob() to fail the job with a code of ipc/PROTOCOL.md, or NAME.WORD of your own. */
 export class JobFailure extends Error {
@@ -51,14 +51,14 @@ function plain(value) {
 export function errorOf(thrown) {
     const error = { code: 'internal', message: '', retryable: true };
     try {
-        error.message = shortened(sentence(thrown));
+        error.message = said(sentence(thrown));
         if (thrown instanceof ConfigurationError) error.retryable = false;
         if (thrown instanceof JobFailure) {
             error.code = shortened(thrown.code, 256) || 'internal';
             error.retryable = thrown.retryable !== false;
             const details = lenient(thrown.details);
             if (details !== null && typeof details === 'object' && !Array.isArray(details) &&
-                JSON.stringify(details).length <= 65536)
+                Buffer.byteLength(JSON.stringify(details)) <= 65536)
                 error.details = details;
         }
     } catch (broken) {

@@ -13,7 +13,8 @@ const slack = 2000;  // the connector's own deadline comes first, also where it 
 const goneLimit = 2000;
 const { input, output, reopened, lock, name } = workerData;
 const outgoing = new Outgoing(output, lock);
-const flags = new Map();
+const flags = new Map();  // by a number of our own: an id may come again while the end of its last run is on its way
+let lastFlag = 0;
 let killer = null;
 
 function complain(text) {
@@ -37,9 +38,10 @@ function leaveBy(milliseconds) {
     }) };
 }
 
-/** `cause`: the place in `causes` of job_run.js; the first one counts. */
-function mark(flag, cause) {
-    if (flag) Atomics.compareExchange(flag, 0, 0, cause);
+/** `cause`: the place in `causes` of job_run.js; the first one counts. Without an id: all jobs. */
+function mark(cause, jobId) {
+    for (const { id, flag } of flags.values())
+        if (jobId === undefined || id === jobId) Atomics.compareExchange(flag, 0, 0, cause);
 }
 
 function onLine(text) {
@@ -57,12 +59,13 @@ function onLine(text) {
     }
     let flag = null;
     if (message.type === 'job') {
-        flag = new Int32Array(new SharedArrayBuffer(4));
-        flags.set(message.job_id, flag);
+        flag = new Int32Array(new SharedArrayBuffer(8));
+        flag[1] = ++lastFlag;
+        flags.set(lastFlag, { id: message.job_id, flag });
     } else if (message.type === 'cancel') {
-        mark(flags.get(message.job_id), 1);
+        mark(1, String(message.job_id));
     } else if (message.type === 'shutdown') {
-        flags.forEach((each) => mark(each, 3));
+        mark(3);
         leaveBy(message.grace_ms ?? 0);
     }
     parentPort.postMessage({ message, payloadText: parsed.payloadText, flag });
@@ -82,7 +85,7 @@ const framer = new LineFramer(maxLineBytes, onLine, onOverlong);
 
 function onEnd() {
     framer.finish();
-    flags.forEach((flag) => mark(flag, 2));
+    mark(2);
     if (!killer) leaveBy(goneLimit);
     parentPort.postMessage({ ended: true });
 }

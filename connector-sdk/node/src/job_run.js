@@ -1,7 +1,7 @@
 // One job: the context that its handler gets, and what may be said while it runs. No I/O: `session` sends.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { JobFailure } from './errors.js';
-import { isObject, lenientObject, shortened } from './json_values.js';
+import { isObject, lenientObject, said, shortened } from './json_values.js';
 import { JobFiles } from './job_files.js';
 import { Members } from './members.js';
 import { line } from './messages.js';
@@ -54,7 +54,6 @@ export class RunningJob {
     #controller = new AbortController();  // a cancel
     #over = new AbortController();  // a cancel, or the job's end
     #programs = new Set();
-    #flag;
     #turn;
     #turnWaiters = [];
     #observed = false;
@@ -65,10 +64,11 @@ export class RunningJob {
     constructor(session, message, payloadText, flag) {
         this.#session = session;
         this.job = new Job(message, payloadText);
-        this.#flag = flag;
+        this.flag = flag;
         this.#turn = message.prepare !== true;
         this.#files = new JobFiles(session.settings.files);
         this.ended = false;
+        this.endedWell = false;
         this.released = false;
         this.cause = null;  // one of `causes`
         this.reason = '';
@@ -103,8 +103,9 @@ export class RunningJob {
     }
 
     /** No more is said, and its programs end. */
-    end() {
+    end(well) {
         this.ended = true;
+        this.endedWell = well;
         this.takeFiles();
         current.run(this, () => this.#endPrograms(new JobFailure('cancelled', 'the job has ended')));
     }
@@ -116,7 +117,7 @@ export class RunningJob {
 
     /** What the reader knows and has not been told yet, because this thread was busy. */
     look() {
-        const cause = this.#flag === null ? undefined : causes[Atomics.load(this.#flag, 0)];
+        const cause = this.flag === null ? undefined : causes[Atomics.load(this.flag, 0)];
         if (cause && !this.fired) this.cancel('the supervisor asked for it', cause);
     }
 
@@ -177,19 +178,19 @@ export class RunningJob {
 
     progress(percent, message, status, details) {
         if (this.ended || !this.#turn) return;
-        const said = { type: 'progress', job_id: this.id };
+        const sent = { type: 'progress', job_id: this.id };
         const number = typeof percent === 'number' ? percent : NaN;
-        if (!Number.isNaN(number)) said.progress = Math.round(Math.min(100, Math.max(0, number)));
-        said.status = shortened(status || 'processing', maxText);
-        said.message = shortened(message, maxText);
+        if (!Number.isNaN(number)) sent.progress = Math.round(Math.min(100, Math.max(0, number)));
+        sent.status = shortened(status || 'processing', maxText);
+        sent.message = shortened(message, maxText);
         const object = lenientObject(details);
-        if (object) said.details = object;
+        if (object) sent.details = object;
         const now = performance.now();
         if (now >= this.#progress.due) {
-            this.#progress.waiting = said;
+            this.#progress.waiting = sent;
             this.flushProgress();
         } else {
-            this.#progress.waiting = said;
+            this.#progress.waiting = sent;
             this.#progress.timer ??= setTimeout(() => this.flushProgress(), this.#progress.due - now);
         }
     }
@@ -294,9 +295,9 @@ export function stopped(run) {
     run.look();
     if (!run.fired) return null;
     if (run.cause === 'cancel')
-        return { code: 'cancelled', message: `the job was cancelled: ${shortened(run.reason)}`, retryable: true };
+        return { code: 'cancelled', message: `the job was cancelled: ${said(run.reason)}`, retryable: true };
     if (!run.observed) return null;
     return { code: 'drained', retryable: true,
-        message: `the connector had to leave before the job was done: ${shortened(run.reason)}` };
+        message: `the connector had to leave before the job was done: ${said(run.reason)}` };
 }
 

@@ -26,11 +26,26 @@ export function wellFormed(text) {
     return loneSurrogate.test(text) ? text.replace(/\p{Surrogate}/gu, '\ufffd') : text;
 }
 
+function asText(value) {
+    try {
+        return String(value);
+    } catch {
+        return `(${kindOf(value)})`;  // Object.create(null), a toString() that throws
+    }
+}
+
 /** As text, at most `limit` characters of it. */
 export function shortened(value, limit = 65536) {
-    const text = value === undefined || value === null ? '' : String(value);
+    const text = value === undefined || value === null ? '' : asText(value);
     if (text.length <= limit) return wellFormed(text);
     return `${wellFormed(text.slice(0, limit)).replace(/\ufffd$/, '')}... (${text.length} characters in all)`;
+}
+
+/** What is said in a message beside its other members: a text that is not too large as JSON either, where a character
+ * has up to six bytes. */
+export function said(value) {
+    const text = shortened(value);
+    return Buffer.byteLength(JSON.stringify(text)) <= 120 * 1024 ? text : shortened(value, 16384);
 }
 
 function member(path, key) {

@@ -1,9 +1,10 @@
 // The door: a connector, the descriptors of stdio_guard.js, a reader thread and a session.
 import fs from 'node:fs';
 import { Worker } from 'node:worker_threads';
+import { asked } from './asked.js';
 import { answerByHand, checkedSettings, nameOfProgram } from './by_hand.js';
 import { Outgoing } from './outgoing.js';
-import { asked, Session } from './session.js';
+import { Session } from './session.js';
 import { protocolDescriptors } from './stdio_guard.js';
 
 function firstLine(fd) {
@@ -47,7 +48,7 @@ export async function runConnector(connector) {
         write: (text) => outgoing.write(text),
         left: (code) => process.exit(code),
         deadline: (milliseconds) => reader.postMessage({ deadline: milliseconds }),
-        jobEnded: (id) => reader.postMessage({ ended: id }),
+        jobEnded: (flag) => reader.postMessage({ ended: flag[1] }),
     });
     outgoing.onBroken = () => session.writeFailed();
     reader.on('message', ({ ended, message, payloadText, flag }) => {
@@ -60,6 +61,6 @@ export async function runConnector(connector) {
     });
     process.on('SIGTERM', () => session.terminate());
     process.on('uncaughtException', (error) => session.uncaught(error));
-    process.on('unhandledRejection', (error) => session.uncaught(error));
+    process.on('unhandledRejection', (error) => session.uncaught(error, { rejected: true }));
     return new Promise(() => {});  // the process ends by itself
 }

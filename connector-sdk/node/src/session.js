@@ -1,23 +1,21 @@
 // The life of a connector: hello, initialize, ready, jobs, leave. No I/O: messages come in by receive(), lines go out by
 // `port.write(line)`; `port.left(code)` is called once when the connector has left, `port.deadline(ms)` when it begins
 // to, so that somebody else can end a process whose event loop is blocked. One thread.
+import { asked, checkHandler, concurrencyOf, jobTypesOf, objectOf } from './asked.js';
 import { errorOf, tellStack } from './errors.js';
-import { isObject, lenientObject, shortened } from './json_values.js';
+import { isObject, lenientObject, said, shortened } from './json_values.js';
 import { current, RunningJob, stopped } from './job_run.js';
 import { Members } from './members.js';
 import { failedLine, line, resultLine } from './messages.js';
 import { after } from './timers.js';
 
+// The protocol's own, and the words of other loggers.
+const levels = { __proto__: null, trace: 'trace', debug: 'debug', info: 'info', warn: 'warn', error: 'error', warning: 'warn',
+    critical: 'error', fatal: 'error', panic: 'error' };
 const exitInternal = 70;
 const exitConfiguration = 78;
 // Below the steps of the supervisor's stop ladder, so that the connector ends by itself.
 const limits = { gone: 2000, terminate: 4000 };
-
-/** A member of the connector that may be a value or a function. */
-export async function asked(connector, member, fallback) {
-    const value = typeof connector[member] === 'function' ? await connector[member]() : connector[member];
-    return value ?? fallback;
-}
 
 export function publicSettings(hello) {
     const { files } = hello;
@@ -81,8 +79,8 @@ export class Session {
     terminate() {
         this.leave('terminated by SIGTERM', limits.terminate, 'leave');
     }
-    /** An exception that nobody has caught. */
-    uncaught(error) {
+    /** An exception that nobody has caught, or a rejection that nobody awaits. */
+    uncaught(error, { rejected = false } = {}) {
         const run = current.getStore();
         tellStack(this.name, error);
         if (run && this.#jobs.get(run.id) === run) {
@@ -90,7 +88,9 @@ export class Session {
             if (!run.fired) run.cancel('the job has failed', 'leave');  // its handler may still run
             return undefined;
         }
-        if (run) return undefined;  // of a job that has ended
+        // A job that ended well may have opened what others use (a client that is made when it is first needed), and an
+        // 'error' of that would never be seen again. A rejection, or what a failed job has left, concerns nobody.
+        if (run && (rejected || !run.endedWell)) return undefined;
         if (!this.#ready && this.#starting) return this.#giveUp(errorOf(error));
         // Whose it is cannot be told, nor in what state it has left the connector.
         const told = errorOf(error);
@@ -117,6 +117,7 @@ export class Session {
                     `${versions.join(', ') || 'none'}; use the SDK that belongs to the supervisor`;
                 return this.#giveUp({ code: 'unsupported', message, retryable: false });
             }
+            checkHandler(this.#connector);
             await this.#connector.initialize?.(this.settings, this.context);
             const ready = await this.#describe(hello);
             if (this.#leaving) return;
@@ -131,15 +132,14 @@ export class Session {
     }
 
     async #describe(hello) {
-        const features = { cancel: true, ...await asked(this.#connector, 'features', {}) };
+        const features = { cancel: true, ...await objectOf(this.#connector, 'features') };
         const names = ['cancel', 'status', 'resume', 'prepare', 'files'].filter((each) => features[each] &&
             (each !== 'files' || hello.files));  // a worker that takes no files does not know the feature
-        const types = await asked(this.#connector, 'jobTypes');
-        const own = await asked(this.#connector, 'concurrency', 1);
+        const own = await concurrencyOf(this.#connector);
         return { type: 'ready', protocol: 1, name: this.name, version: shortened(await asked(this.#connector, 'version', ''), 256),
-            ...(types ? { job_types: [...types].map(String) } : {}), concurrency: hello.concurrency ?? Math.max(1, own),
+            ...await jobTypesOf(this.#connector), concurrency: hello.concurrency ?? own,
             features: ['ping', ...names],
-            capabilities: lenientObject(await asked(this.#connector, 'capabilities', {})) ?? {} };
+            capabilities: lenientObject(await objectOf(this.#connector, 'capabilities')) ?? {} };
     }
 
     #giveUp(error) {
@@ -154,19 +154,21 @@ export class Session {
         const id = message.job_id;
         if (this.#jobs.has(id)) {
             process.stderr.write(`${this.name}: job ${shortened(id, 200)} was given twice; the second one is ignored\n`);
+            this.#port.jobEnded?.(flag);
             return;
         }
         const running = [...this.#jobs.values()].filter((run) => !run.released);
         const begun = running.filter((run) => run.hasTurn).length;
-        if (!this.#ready) this.#refuse(id, 'the connector is not ready yet');
-        else if (this.#draining) this.#refuse(id, 'the connector is leaving');
-        else if (message.prepare && running.length > begun) this.#refuse(id, 'another job is being prepared');
+        if (!this.#ready) this.#refuse(id, flag, 'the connector is not ready yet');
+        else if (this.#draining) this.#refuse(id, flag, 'the connector is leaving');
+        else if (message.prepare && running.length > begun) this.#refuse(id, flag, 'another job is being prepared');
         else if (!message.prepare && begun >= this.#concurrency)
-            this.#refuse(id, `all ${this.#concurrency} slots of the connector are taken`);
+            this.#refuse(id, flag, `all ${this.#concurrency} slots of the connector are taken`);
         else this.#run(new RunningJob(this, message, payloadText, flag));
     }
 
-    #refuse(id, message) {
+    #refuse(id, flag, message) {
+        this.#port.jobEnded?.(flag);
         this.send(failedLine(id, { code: 'not_started', message, retryable: true }));
     }
 
@@ -181,26 +183,28 @@ export class Session {
         this.#jobs.set(run.id, run);
         if (run.hasTurn) run.context.accepted();
         let end;
+        let well = false;
         try {
             const result = await current.run(run, async () => this.#connector.processJob(run.job, run.context));
             if (run.ended) return;
             end = resultLine(run.id, result, run.takeFiles(), this.#hello.max_line_bytes ?? 24 << 20);
+            well = true;
         } catch (error) {
             if (!run.fired) tellStack(this.name, error);
             end = failedLine(run.id, errorOf(error));
         }
-        this.#finish(run, end);
+        this.#finish(run, end, well);
     }
 
-    #finish(run, end) {
+    #finish(run, end, well = false) {
         if (run.ended) return;
         run.flushProgress();
         const stop = stopped(run);
-        run.end();
+        run.end(well && !stop);
         this.#jobs.delete(run.id);
         if (run.released) --this.#released;
         this.send(stop ? failedLine(run.id, stop) : end);
-        this.#port.jobEnded?.(run.id);
+        this.#port.jobEnded?.(run.flag);
         this.#endIfIdle();
     }
 
@@ -260,11 +264,10 @@ export class Session {
         else this.#held.push(text);
     }
     log(level, message, fields) {
-        const said = { type: 'log', level: ['trace', 'debug', 'info', 'warn', 'error'].includes(level) ? level : 'info',
-            message: shortened(message) };
+        const told = { type: 'log', level: levels[String(shortened(level, 20)).toLowerCase()] ?? 'info', message: said(message) };
         const object = lenientObject(fields);
-        if (object) said.fields = object;
-        this.send(line(said, 'fields'));
+        if (object) told.fields = object;
+        this.send(line(told, 'fields'));
     }
     setStatus(status) {
         const text = line(status, 'details');
@@ -273,10 +276,10 @@ export class Session {
         this.sendWhenReady(text);
     }
     async updateCapabilities(capabilities) {
-        const types = await asked(this.#connector, 'jobTypes');
-        const own = Math.max(1, await asked(this.#connector, 'concurrency', 1));
+        const types = await jobTypesOf(this.#connector);
+        const own = await concurrencyOf(this.#connector);
         this.#concurrency = this.settings?.concurrency ?? own;
-        this.sendWhenReady(line({ type: 'capabilities', ...(types ? { job_types: [...types].map(String) } : {}),
+        this.sendWhenReady(line({ type: 'capabilities', ...types,
             concurrency: this.#concurrency, capabilities: lenientObject(capabilities) ?? {} }));
     }
     /** The supervisor knows `preparing` and `metrics`; an older one would complain of them. */
@@ -285,17 +288,19 @@ export class Session {
     }
     preparing(progress, message) {
         if (this.#ready || !this.#grown) return;
-        const said = { type: 'preparing' };
+        const sent = { type: 'preparing' };
         if (typeof progress === 'number' && !Number.isNaN(progress))
-            said.progress = Math.min(100, Math.max(0, progress));
-        this.send(line({ ...said, message: shortened(message, 4096) }));
+            sent.progress = Math.min(100, Math.max(0, progress));
+        this.send(line({ ...sent, message: shortened(message, 4096) }));
     }
-    metrics({ counters = {}, gauges = {} }) {
-        // What the protocol would drop is left out.
-        const figures = (values, least) => Object.fromEntries(Object.entries(values).slice(0, 50)
-            .filter(([name, value]) => /^[a-z][a-z0-9_]{0,63}$/.test(name) && Number.isFinite(value) && value >= least));
+    metrics(given) {
         if (!this.#ready || !this.#grown) return;
-        this.send(line({ type: 'metrics', counters: figures(counters, 0), gauges: figures(gauges, -Infinity) }));
+        // What the protocol would drop is left out.
+        let room = 50;
+        const figures = (values, least) => Object.fromEntries(Object.entries(lenientObject(values) ?? {})
+            .filter(([name, value]) => /^[a-z][a-z0-9_]{0,63}$/.test(name) && Number.isFinite(value) && value >= least && room-- > 0));
+        const counters = figures(given?.counters, 0);
+        this.send(line({ type: 'metrics', counters, gauges: figures(given?.gauges, -Infinity) }));
     }
     get stopping() {
         return this.#draining;

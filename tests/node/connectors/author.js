@@ -71,6 +71,24 @@ const acts = {
         context.accepted();
         throw new JobFailure(text, text, { details: cycle });
     },
+    left_timer: () => {
+        setTimeout(() => {
+            throw new Error('the lazy client broke');
+        }, 100);
+        return {};
+    },
+    left_promise: () => {
+        setTimeout(() => Promise.reject(new Error('left behind')), 1);
+        return {};
+    },
+    large_failure: () => {
+        throw new JobFailure('author.no', '\u0001'.repeat(100000), { details: { text: '語'.repeat(30000) } });
+    },
+    large_log: (job, context) => {
+        context.log('WARNING', '\u0001'.repeat(100000));
+        context.log('fatal', Object.create(null));
+        return {};
+    },
     deaf_callbacks: async (job, context) => {
         context.onCancel(() => {
             throw new Error('thrown in onCancel');
