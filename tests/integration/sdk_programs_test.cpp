@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 
 #include <chrono>
+#include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <functional>
 #include <string>
@@ -9,6 +11,7 @@
 #include <vector>
 
 #include "emprops/run_program.h"
+#include "tests/support/child_process.h"
 #include "tests/support/silent_context.h"
 #include "tests/support/temp_dir.h"
 
@@ -39,12 +42,14 @@ std::pair<std::string, std::string> failure_of(const std::function<void()>& run)
     return {"none", ""};
 }
 
-/// Ended, if perhaps not reaped by its parent.
-bool is_gone(const std::string& pid) {
-    std::ifstream file("/proc/" + pid + "/stat");
-    std::string stat;
-    std::getline(file, stat);
-    return stat.empty() || stat.find(") Z") != std::string::npos;
+/// Ends, if perhaps not reaped by its parent. SIGKILL takes a while: the pipes are closed before.
+bool goes(const std::string& pid) {
+    return test::wait_until([&] {
+        std::ifstream file("/proc/" + pid + "/stat");
+        std::string stat;
+        std::getline(file, stat);
+        return stat.empty() || stat.find(") Z") != std::string::npos || stat.find(") X") != std::string::npos;
+    });
 }
 
 TEST(SdkPrograms, OutputInputExitCodesAndSignals) {
@@ -74,6 +79,20 @@ TEST(SdkPrograms, HaveDefaultSignalsAFolderAndASessionOfTheirOwn) {
     EXPECT_THAT(status, HasSubstr("\n" + pid + "\n" + pid + "\n")) << "it leads its session";
 }
 
+TEST(SdkPrograms, AreNotToldThatTheWorkerHasStartedThisProcessAndHaveSigpipesDefaultWhateverALibrarySays) {
+    ::setenv("EMPROPS_CONNECTOR", "1", 1);
+    ::setenv("EMPROPS_CONNECTOR_OF_MINE", "stays", 1);
+    const auto before = ::signal(SIGPIPE, SIG_IGN);
+    const std::string said = shell("env; grep SigIgn /proc/self/status").out;
+    ::signal(SIGPIPE, before);
+    ::unsetenv("EMPROPS_CONNECTOR");
+    ::unsetenv("EMPROPS_CONNECTOR_OF_MINE");
+    EXPECT_THAT(said, testing::Not(HasSubstr("EMPROPS_CONNECTOR=")));
+    EXPECT_THAT(said, HasSubstr("EMPROPS_CONNECTOR_OF_MINE=stays"));
+    const auto ignored = std::stoull(said.substr(said.find("SigIgn:") + 7), nullptr, 16);
+    EXPECT_EQ(ignored >> (SIGPIPE - 1) & 1, 0u) << said;
+}
+
 TEST(SdkPrograms, LinesComeWhileItRunsAndWhatTheirReaderThrowsEndsIt) {
     std::vector<std::string> lines;
     shell("printf '1\\r2\\r\\n3'", {.on_line = [&](const std::string& line) { lines.push_back(line); }});
@@ -96,26 +115,32 @@ TEST(SdkPrograms, OfAFloodTheNewestIsKeptFromTheBeginningOfACharacter) {
 TEST(SdkPrograms, ATimeLimitAndACancelEndTheWholeGroupDeafOnesToo) {
     std::vector<std::string> pids;
     JobOf job;
-    ProgramOptions options{.timeout = milliseconds(200)};
+    ProgramOptions options;
+    options.on_line = [&](const std::string& line) { pids.push_back(line); };
+    const std::vector<std::string> deaf{"sh", "-c",
+                                        "trap '' TERM; sleep 600 & echo $!; echo $$; while :; do wait; done"};
+    // Longer and longer, until it has had the time to say its numbers.
+    for (auto limit = milliseconds(250); pids.size() < 2; limit *= 2) {
+        pids.clear();
+        options.timeout = limit;
+        ASSERT_EQ(failure_of([&] { run_program(job, deaf, options); }).first, "timeout");
+    }
+    options.timeout.reset();
     options.on_line = [&](const std::string& line) {
         pids.push_back(line);
         job.stop = pids.size() == 4;
     };
-    const std::vector<std::string> deaf{"sh", "-c",
-                                        "trap '' TERM; sleep 600 & echo $!; echo $$; while :; do wait; done"};
-    EXPECT_EQ(failure_of([&] { run_program(job, deaf, options); }).first, "timeout");
-    options.timeout.reset();
     EXPECT_EQ(failure_of([&] { run_program(job, deaf, options); }),
               std::pair(std::string("cancelled"), std::string("enough")));
     ASSERT_EQ(pids.size(), 4u);
     for (const std::string& pid : pids)
-        EXPECT_TRUE(is_gone(pid)) << pid;
+        EXPECT_TRUE(goes(pid)) << pid;
 }
 
 TEST(SdkPrograms, WhatItLeavesInItsGroupEndsWithItAndDoesNotHoldTheJob) {
     std::string out = shell("sleep 600 & echo $!").out;
     out.pop_back();
-    EXPECT_TRUE(is_gone(out)) << out;
+    EXPECT_TRUE(goes(out)) << out;
 }
 
 }  // namespace

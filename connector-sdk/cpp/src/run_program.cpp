@@ -130,6 +130,16 @@ ssize_t write_quietly(int fd, std::string_view bytes) {
     return n;
 }
 
+/// Without what says that the worker has started this process: a program that uses an SDK, too, would take its stdin and
+/// stdout for the protocol.
+std::vector<char*> programs_environment() {
+    std::vector<char*> variables;
+    for (char** each = environ; each != nullptr && *each != nullptr; ++each)
+        if (std::string_view(*each).substr(0, 18) != "EMPROPS_CONNECTOR=") variables.push_back(*each);
+    variables.push_back(nullptr);
+    return variables;
+}
+
 class Program {
   public:
     Program(JobContext& context, const std::vector<std::string>& argv, const ProgramOptions& options)
@@ -181,13 +191,20 @@ class Program {
         sigset_t none;
         ::sigemptyset(&none);
         ::posix_spawnattr_setsigmask(&attributes, &none);
-        ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
+        sigset_t defaults;  // a library of the connector may have said SIG_IGN
+        ::sigemptyset(&defaults);
+        ::sigaddset(&defaults, SIGPIPE);
+        ::posix_spawnattr_setsigdefault(&attributes, &defaults);
+        ::posix_spawnattr_setflags(&attributes,
+                                   POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
         std::vector<char*> words;
         for (const std::string& word : argv_)
             words.push_back(const_cast<char*>(word.c_str()));
         words.push_back(nullptr);
+        std::vector<char*> variables = programs_environment();
         pid_t pid = -1;
-        const int error = ::posix_spawnp(&pid, words[0], &actions, &attributes, words.data(), environ);
+        const int error =
+            ::posix_spawnp(&pid, words[0], &actions, &attributes, words.data(), variables.data());
         ::posix_spawnattr_destroy(&attributes);
         ::posix_spawn_file_actions_destroy(&actions);
         if (error != 0) return error;
