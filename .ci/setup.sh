@@ -43,7 +43,8 @@ boost_packages() {
 
 base_packages() {
     echo g++ cmake ninja-build nlohmann-json3-dev libspdlog-dev libtomlplusplus-dev libcli11-dev libssl-dev \
-        libsqlite3-dev libcurl4-openssl-dev libpng-dev libjpeg-dev libwebp-dev libseccomp-dev
+        libsqlite3-dev libcurl4-openssl-dev libpng-dev libjpeg-dev libwebp-dev libseccomp-dev \
+        libhiredis-dev
     boost_packages
 }
 

@@ -110,10 +110,12 @@ class Checker {
         if (hub.url.empty()) {
             host(hub.host);
         } else {
-            if (!has_scheme(hub.url, {"ws", "wss"})) {
-                error("hub.url", has_scheme(hub.url, {"http", "https"})
-                                     ? "must begin with ws:// or wss:// instead of http:// or https://"
-                                     : "must begin with ws:// or wss:// and name a host");
+            if (!has_scheme(hub.url, {"ws", "wss", "redis", "rediss"})) {
+                error("hub.url",
+                      has_scheme(hub.url, {"http", "https"})
+                          ? "must begin with ws:// or wss:// instead of http:// or https://"
+                          : "must begin with ws:// or wss:// (a Hub), or redis:// or rediss:// (a queue "
+                            "in Redis), and name a host");
             } else if (has_blank_or_control(hub.url)) {
                 error("hub.url", "must not contain spaces or control characters");
             }

@@ -72,8 +72,9 @@ Rows<HubSettings> hub_rows() {
     using H = HubSettings;
     return {
         row(&H::url, "url",
-            "Full WebSocket URL of the Hub, used as it is, without the worker's id. Empty: built from "
-            "host, port and tls.")
+            "Full WebSocket URL of the Hub, used as it is, without the worker's id; or "
+            "redis://[user[:password]@]host[:port][/database] (rediss:// for TLS): a queue in Redis. Empty: built "
+            "from host, port and tls.")
             .also("REDIS_WS_URL")
             .with_token(),
         row(&H::host, "host", "Host name or address of the Hub; used when `url` is empty.")
@@ -83,7 +84,8 @@ Rows<HubSettings> hub_rows() {
             .also("REDIS_API_PORT")
             .within(1, 65535),
         row(&H::tls, "tls", "Connect with wss. Changes the scheme only, never the port.").also("USE_SSL"),
-        row(&H::token, "token", "Secret that the Hub asks for, sent as `?token=`.")
+        row(&H::token, "token",
+            "Secret that the Hub asks for, sent as `?token=`; at Redis the password, if the URL has none.")
             .also("WEBSOCKET_AUTH_TOKEN")
             .hidden(),
         row(&H::token_file, "token_file",

@@ -20,6 +20,8 @@
 #include "supervisor/hub/url.h"
 #include "supervisor/local_hub/local_hub.h"
 #include "supervisor/process/os/process_host.h"
+#include "supervisor/redis/redis_link.h"
+#include "supervisor/redis/wire/address.h"
 #include "supervisor/worker/drain_notice.h"
 #include "supervisor/worker/fleet_router.h"
 #include "supervisor/worker/operator_desk.h"
@@ -38,6 +40,16 @@ std::string id_base(const config::WorkerSettings& settings) {
 }
 
 /// What the Hub's monitors show of a worker beside its connectors: the words of the Python worker.
+/// Where jobs come from, without a password or token.
+Result<std::string> printable_address(const config::HubSettings& hub) {
+    if (redis::is_redis_url(hub.url)) {
+        const auto address = redis::parse_address(hub.url);
+        return address.ok() ? Result<std::string>(address->target.printable) : address.error();
+    }
+    const auto target = hub::worker_target(hub, "worker");
+    return target.ok() ? Result<std::string>(target->printable) : target.error();
+}
+
 ipc::Json machine(const std::string& version) {
     const auto gib = static_cast<unsigned long long>(::sysconf(_SC_PHYS_PAGES)) *
                          static_cast<unsigned long long>(::sysconf(_SC_PAGESIZE)) >>
@@ -134,10 +146,10 @@ Result<> Worker::Impl::start() {
     if (hub.embedded) {
         if (auto started = start_local_hub(hub); !started) return started;
     }
-    const auto target = hub::worker_target(hub, "worker");
-    if (!target) return Error{"hub_url", target.error().message};
-    if (auto opened = open_ledger(target->printable); !opened) return opened;
-    start_fleet(target->printable);
+    const auto address = printable_address(hub);
+    if (!address) return Error{"hub_url", address.error().message};
+    if (auto opened = open_ledger(*address); !opened) return opened;
+    start_fleet(*address);
     if (auto made = make_link(hub); !made) return made;
     flow_->connect(*fleet_, *link_);
     if (auto serving = serve_control(); !serving) return serving;
@@ -204,6 +216,17 @@ Result<> Worker::Impl::make_link(const config::HubSettings& hub) {
     callbacks.room = [this] { return flow_->room(); };
     if (options_.link) {
         link_ = options_.link(ledger_->first_number(), std::move(callbacks));
+        return Ok{};
+    }
+    if (redis::is_redis_url(hub.url)) {
+        redis::RedisLinkSettings options;
+        options.hub = hub;
+        options.id_base = id_base(settings().worker);
+        options.version = options_.version;
+        options.first_number = ledger_->first_number();
+        auto created = redis::make_redis_link(loop_, std::move(options), std::move(callbacks));
+        if (!created) return Error{"hub_url", created.error().message};
+        link_ = std::move(created).value();
         return Ok{};
     }
     hub::HubLinkSettings options;

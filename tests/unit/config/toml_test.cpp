@@ -123,7 +123,8 @@ TEST_F(ConfigFile, ContradictionsAreNamedWhereTheyWereWritten) {
          "emprops-worker.toml:1: `hub.url` must begin with ws:// or wss:// instead of "
          "http:// or https://\n"},
         {"hub.url = \"ws://\"",
-         "emprops-worker.toml:1: `hub.url` must begin with ws:// or wss:// and name a host\n"},
+         "emprops-worker.toml:1: `hub.url` must begin with ws:// or wss:// (a Hub), or redis:// or rediss:// (a queue "
+         "in Redis), and name a host\n"},
         {"hub.host = \"ws://h\"",
          "emprops-worker.toml:1: `hub.host` is a host name only; a whole URL belongs into "
          "`hub.url` (REDIS_WS_URL)\n"},

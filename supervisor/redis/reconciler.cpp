@@ -1,0 +1,94 @@
+#include "supervisor/redis/reconciler.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "supervisor/redis/rules/keys.h"
+
+namespace emprops::redis {
+namespace {
+
+/// Workers of ours that a process before this one may have had are looked into at least.
+constexpr std::size_t least_looked_into = 16;
+
+bool is_active(const std::string& status) {
+    return status == "assigned" || status == "in_progress";
+}
+
+}  // namespace
+
+void Reconciler::adopt(jobs::LedgerEntry entry) {
+    for (const std::string& text : entry.claimed_as)
+        if (const auto claim = Claim::of_text(text)) slots_.hold(claim->worker);
+    adopted_[entry.assignment.job_id] = std::move(entry);
+}
+
+void Reconciler::connected() {
+    ++epoch_;
+    for (const auto& [id, entry] : adopted_)
+        ask_about(id);
+    for (std::size_t i = 0; i < std::max(least_looked_into, slots_.end()); ++i)
+        look_into(slots_.id(i));
+}
+
+void Reconciler::ask_about(const std::string& job_id) {
+    server_.ask({"HGETALL", keys::job(job_id)}, [this, job_id, epoch = epoch_](const Reply& reply) {
+        if (epoch != epoch_ || reply.failed()) return;
+        const auto at = adopted_.find(job_id);
+        if (at == adopted_.end()) return;
+        std::string worker, token, status, error;
+        for (std::size_t i = 0; i + 1 < reply.list.size(); i += 2) {
+            const std::string& name = reply.list[i].text;
+            if (name == "worker_id") worker = reply.list[i + 1].text;
+            if (name == "assigned_at") token = reply.list[i + 1].text;
+            if (name == "status") status = reply.list[i + 1].text;
+            if (name == "error") error = reply.list[i + 1].text;
+        }
+        const jobs::LedgerEntry entry = std::move(at->second);
+        adopted_.erase(at);
+        const Claim now{worker, token};
+        const auto& known = entry.claimed_as;
+        const bool same = std::find(known.begin(), known.end(), now.text()) != known.end();
+        // Without an outcome a newer claim by an id of ours is ours as well: its answer came when nobody was there.
+        const bool ours = same || (!entry.outcome && slots_.index_of(worker).has_value());
+        const bool ended = same && !is_active(status);
+        if (ours && (is_active(status) || (ended && entry.outcome)))
+            return handlers_.confirmed(entry, job_of_hash(job_id, reply), now);
+        for (const std::string& text : known)
+            if (const auto claim = Claim::of_text(text)) slots_.free(claim->worker);
+        if (reply.list.empty()) return handlers_.gone(entry, "unknown");
+        if (is_active(status)) return handlers_.gone(entry, "claimed_by_other");
+        handlers_.gone(entry, status == "failed" && !error.empty() ? "cancelled" : status);
+    });
+}
+
+void Reconciler::look_into(const std::string& worker) {
+    server_.ask({"HKEYS", keys::active(worker)}, [this, worker, epoch = epoch_](const Reply& reply) {
+        if (epoch != epoch_ || reply.failed()) return;
+        for (const Reply& each : reply.list) {
+            const std::string job_id = each.text;
+            if (held_.holds(job_id) || adopted_.contains(job_id)) continue;
+            server_.ask({"HMGET", keys::job(job_id), "worker_id", "assigned_at", "status"},
+                        [this, worker, job_id, epoch](const Reply& state) {
+                            if (epoch == epoch_ && !state.failed()) judge(worker, job_id, state);
+                        });
+        }
+    });
+}
+
+void Reconciler::judge(const std::string& worker, const std::string& job_id, const Reply& state) {
+    if (held_.holds(job_id) || adopted_.contains(job_id)) return;
+    if (state.at(0) == worker && is_active(state.at(2))) return fetch(worker, job_id, state.at(1));
+    server_.tell({"HDEL", keys::active(worker), job_id});
+}
+
+void Reconciler::fetch(const std::string& worker, const std::string& job_id, const std::string& token) {
+    slots_.hold(worker);
+    server_.ask({"HGETALL", keys::job(job_id)},
+                [this, worker, job_id, token, epoch = epoch_](const Reply& reply) {
+                    if (epoch != epoch_ || reply.failed() || held_.holds(job_id)) return;
+                    handlers_.found(job_of_hash(job_id, reply), Claim{worker, token});
+                });
+}
+
+}  // namespace emprops::redis

@@ -1,0 +1,388 @@
+#include "supervisor/redis/session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "ipc/json_text.h"
+#include "supervisor/redis/rules/keys.h"
+
+namespace emprops::redis {
+namespace {
+
+const std::vector<const Script*>& all_scripts() {
+    static const std::vector<const Script*> all{&claim_script(),    &start_script(), &progress_script(),
+                                                &complete_script(), &fail_script(),  &release_script(),
+                                                &reap_script(),     &cancel_script()};
+    return all;
+}
+
+}  // namespace
+
+Session::Session(SessionSettings settings, Wire& wire, std::function<std::int64_t()> wall_ms,
+                 std::function<double()> random)
+    : settings_(std::move(settings)),
+      wire_(wire),
+      wall_ms_(std::move(wall_ms)),
+      random_(std::move(random)),
+      slots_(settings_.id_base),
+      held_(*this, slots_,
+            Teller{"", settings_.machine.empty() ? settings_.id_base : settings_.machine, settings_.version},
+            settings_.held),
+      claimer_(*this, slots_, held_, settings_.claim, "emprops-worker/" + settings_.version,
+               [this](JobRecord record, Claim claim) { taken(std::move(record), std::move(claim)); }),
+      presence_(
+          *this, slots_,
+          Teller{"", settings_.machine.empty() ? settings_.id_base : settings_.machine, settings_.version},
+          settings_.presence),
+      reconciler_(*this, slots_, held_,
+                  {[this](JobRecord record, Claim claim) { found(std::move(record), std::move(claim)); },
+                   [this](const jobs::LedgerEntry& entry, JobRecord record, const Claim& claim) {
+                       confirmed(entry, std::move(record), claim);
+                   },
+                   [this](const jobs::LedgerEntry& entry, const std::string& why) { gone(entry, why); }}),
+      reaper_(*this,
+              Teller{settings_.id_base, settings_.machine.empty() ? settings_.id_base : settings_.machine,
+                     settings_.version},
+              settings_.reaper),
+      next_number_(settings_.first_number) {
+    held_.on_pending = [this](const std::string& job_id) { take_back(job_id); };
+}
+
+// ---- what the machines say
+
+void Session::ask(Command command, Then then) {
+    wire_.send(std::move(command), std::move(then));
+}
+
+void Session::tell(Command command) {
+    const std::string name = command.front();
+    wire_.send(std::move(command), [this, name](const Reply& reply) {
+        if (reply.kind == Reply::Kind::error) trouble("do " + name, reply);
+    });
+}
+
+void Session::call(const Script& script, std::vector<std::string> keys, std::vector<std::string> arguments,
+                   Then then) {
+    Command command = call_of(scripts_[script.name], keys, arguments);
+    wire_.send(std::move(command), [this, &script, keys = std::move(keys), arguments = std::move(arguments),
+                                    then = std::move(then)](const Reply& reply) mutable {
+        if (!reply.is_error("NOSCRIPT")) return then(reply);
+        // Somebody has flushed the scripts; EVAL brings this one back.
+        Command whole = call_of(script.text, keys, arguments);
+        whole.front() = "EVAL";
+        wire_.send(std::move(whole), std::move(then));
+    });
+}
+
+void Session::event(jobs::LinkEvent event) {
+    events_.push_back(std::move(event));
+}
+
+void Session::note(Note::Level level, const std::string& text, const std::string& job_id) {
+    events_.push_back(Note{level, text, "", job_id});
+}
+
+void Session::trouble(const std::string& what, const Reply& reply) {
+    const std::string code = reply.text.substr(0, reply.text.find(' '));
+    if (code == std::exchange(told_trouble_, code)) return;
+    std::string cure;
+    if (code == "NOPERM") cure = "; give the user of hub.url these rights";
+    if (code == "OOM") cure = "; Redis is full: raise its maxmemory, or remove keys";
+    if (code == "READONLY") cure = "; this is a replica: hub.url must lead to the primary";
+    if (code == "LOADING") cure = "; it is loading its data, and is asked again";
+    note(Note::Level::error, "Redis does not let us " + what + ": " + reply.text + cure, "");
+}
+
+std::vector<jobs::LinkEvent> Session::take_events() {
+    return std::exchange(events_, {});
+}
+
+// ---- the connection
+
+void Session::connected(TimePoint now) {
+    now_ = now;
+    log_in();
+}
+
+/// Each step goes on where the answer says so; a connection that ends meanwhile answers `lost`.
+void Session::log_in() {
+    if (!settings_.password.empty()) {
+        Command auth{"AUTH"};
+        if (!settings_.user.empty()) auth.push_back(settings_.user);
+        auth.push_back(settings_.password);
+        wire_.send(std::move(auth), [this](const Reply& reply) { refused(reply); });
+    }
+    wire_.send({"CLIENT", "SETNAME", "emprops-worker"}, [](const Reply&) {});
+    if (settings_.database != 0)
+        wire_.send({"SELECT", std::to_string(settings_.database)}, [this](const Reply& reply) {
+            if (reply.kind == Reply::Kind::error && !refused(reply))
+                wire_.drop("Redis has no database " + std::to_string(settings_.database) + ": " + reply.text);
+        });
+    load_scripts();
+}
+
+/// True: the answer says that we may not be here.
+bool Session::refused(const Reply& reply) {
+    if (reply.kind != Reply::Kind::error) return false;
+    const bool password = reply.is_error("WRONGPASS") || reply.is_error("NOAUTH") ||
+                          reply.is_error("ERR invalid password") || reply.is_error("ERR AUTH");
+    if (!password) return false;
+    if (!std::exchange(auth_refused_, true)) {
+        note(
+            Note::Level::error,
+            "Redis refuses us: " + reply.text +
+                "; set user and password in hub.url, or the password in hub.token or the file of hub.token_file",
+            "");
+        events_.push_back(jobs::AuthRefused{connections_ == 0 || nothing_left()});
+    }
+    wire_.drop("Redis refused user or password");
+    return true;
+}
+
+void Session::load_scripts() {
+    for (const Script* script : all_scripts()) {
+        const bool last = script == all_scripts().back();
+        wire_.send({"SCRIPT", "LOAD", script->text}, [this, script, last](const Reply& reply) {
+            if (reply.is_lost() || refused(reply)) return;
+            if (reply.failed()) {
+                trouble("load the script " + std::string(script->name), reply);
+                if (last) wire_.drop("Redis does not take our scripts: " + reply.text);
+                return;
+            }
+            scripts_[script->name] = reply.text;
+            if (last && scripts_.size() == all_scripts().size()) open();
+        });
+    }
+}
+
+void Session::open() {
+    open_ = true;
+    auth_refused_ = false;
+    ++connections_;
+    told_trouble_.clear();
+    presence_.connected(now_);
+    reaper_.connected(now_);
+    reconciler_.connected();
+    held_.connected(now_);
+    claimer_.connected(now_);
+}
+
+void Session::disconnected(TimePoint now, const std::string&) {
+    now_ = now;
+    open_ = false;
+    scripts_.clear();
+    claimer_.disconnected();
+    held_.disconnected();
+    presence_.disconnected();
+    reaper_.disconnected();
+    reconciler_.disconnected();
+    for (const auto& [id, one] : std::exchange(unplaced_, {}))
+        event(jobs::PlaceReleased{id});
+}
+
+void Session::message(TimePoint now, const std::string& channel, const std::string& text) {
+    now_ = now;
+    if (!open_) return;
+    const ipc::Json said = text.size() > (64u << 10) ? ipc::Json() : ipc::Json::parse(text, nullptr, false);
+    const auto member = [&](const char* name) {
+        return said.is_object() ? ipc::text_or_empty(said, name) : std::string();
+    };
+    if (channel == "job_submitted")
+        // A large message is one with its payload in it: enough to know that something waits.
+        return claimer_.announced(now, said.is_object() ? member("job_id") : "?", member("service_required"));
+    held_.look_at(now, member("job_id"));
+}
+
+// ---- jobs
+
+void Session::assign(JobRecord record, Claim claim) {
+    ++assignments_;
+    jobs::Assignment assignment;
+    assignment.job_id = record.id;
+    assignment.job_type = record.job_type();
+    assignment.priority = static_cast<std::int64_t>(record.priority);
+    assignment.payload = ipc::RawJson(record.payload.empty() ? "{}" : record.payload);
+    assignment.number = next_number_++;
+    const std::uint64_t number = assignment.number;
+    const std::string token = claim.text();
+    held_.add(now_, std::move(record), number, std::move(claim), true);
+    event(jobs::Assigned{std::move(assignment), token});
+}
+
+void Session::taken(JobRecord record, Claim claim) {
+    assign(std::move(record), std::move(claim));
+}
+
+void Session::found(JobRecord record, Claim claim) {
+    note(Note::Level::warn,
+         "is ours in Redis (" + claim.worker + "), although the answer to its claim was lost: it is run",
+         record.id);
+    const std::string id = record.id, type = record.job_type();
+    unplaced_.insert_or_assign(id, std::pair(std::move(record), std::move(claim)));
+    event(jobs::PlaceWanted{id, type});
+}
+
+void Session::place(TimePoint now, const std::string& job_id, jobs::Place place) {
+    now_ = now;
+    const auto at = unplaced_.find(job_id);
+    if (at == unplaced_.end()) return claimer_.place(now, job_id, place);
+    auto [record, claim] = std::move(at->second);
+    unplaced_.erase(at);
+    if (place == jobs::Place::slot) return assign(std::move(record), std::move(claim));
+    // Nobody here can run it: it goes back as it came.
+    if (place == jobs::Place::ahead) event(jobs::PlaceReleased{job_id});
+    const std::uint64_t number = next_number_++;
+    held_.add(now, std::move(record), number, std::move(claim), false);
+    held_.deliver(now, {job_id, number,
+                        jobs::Failed{{ipc::code::not_started, "no place for it here", true, {}}, false}});
+}
+
+void Session::confirmed(const jobs::LedgerEntry& entry, JobRecord record, const Claim& claim) {
+    const std::string id = entry.assignment.job_id;
+    held_.add(now_, std::move(record), entry.assignment.number, claim, false);
+    if (entry.outcome) return held_.deliver(now_, *entry.outcome);
+    const auto& known = entry.claimed_as;
+    if (std::find(known.begin(), known.end(), claim.text()) == known.end())
+        event(jobs::Readopted{id, entry.assignment.number, claim.text()});
+    event(jobs::JobConfirmed{id, entry.assignment.number});
+}
+
+void Session::gone(const jobs::LedgerEntry& entry, const std::string& why) {
+    const std::string& id = entry.assignment.job_id;
+    const std::uint64_t number = entry.assignment.number;
+    if (entry.outcome)
+        event(jobs::NotDelivered{id, number, why});
+    else if (why == "cancelled")
+        event(jobs::JobCancelled{id, number, "cancelled in Redis"});
+    else
+        event(jobs::JobWithdrawn{id, number, why});
+}
+
+/// It runs here and waits in the queue: somebody took us for dead. Whoever is first has it.
+void Session::take_back(const std::string& job_id) {
+    const auto old = held_.claim_of(job_id);
+    if (!old) return;
+    const std::uint64_t number = held_.number_of(job_id);
+    const std::int64_t wall = wall_ms();
+    call(claim_script(),
+         {keys::pending, keys::job(job_id), keys::active(old->worker), keys::worker(old->worker),
+          keys::progress_stream(job_id)},
+         {job_id, old->worker, "emprops-worker/" + settings_.version, iso_of_ms(wall), std::to_string(wall)},
+         [this, job_id, number, worker = old->worker](const Reply& reply) {
+             if (reply.failed() || held_.number_of(job_id) != number) return;
+             if (reply.at(0) != "taken") return;  // the next question finds out whose it is
+             const Claim claim{worker, reply.at(1)};
+             event(jobs::Readopted{job_id, number, claim.text()});
+             held_.renew(job_id, claim);
+         });
+}
+
+void Session::cancel(const std::string& job_id, const std::string& reason) {
+    const std::string now = iso_of_ms(wall_ms());
+    const std::string error = reason.empty() ? "Job cancelled by user" : reason;
+    const ipc::Json entry{{"error", error}, {"failed_at", now}, {"cancelled", true}};
+    call(cancel_script(), {keys::job(job_id), keys::pending, keys::failed},
+         {job_id, now, error, ipc::dump(entry), error, std::to_string(wall_ms())},
+         [this, job_id](const Reply& reply) {
+             if (reply.kind == Reply::Kind::error) return trouble("cancel a job", reply);
+             held_.look_at(now_, job_id);
+         });
+}
+
+void Session::report_progress(TimePoint now, const std::string& job_id, std::uint64_t number,
+                              const ipc::Progress& progress) {
+    held_.progress(now, job_id, number, progress);
+}
+
+// ---- what we are
+
+void Session::set_capabilities(ipc::Json capabilities) {
+    said_ = std::move(capabilities);
+    tell_capabilities();
+}
+
+void Session::tell_capabilities() {
+    ipc::Json document{
+        {"machine_id", settings_.machine.empty() ? settings_.id_base : settings_.machine},
+        {"services", job_types_},
+        {"job_service_required_map", job_types_},
+        {"hardware", ipc::Json::object()},
+        {"models", ipc::Json::object()},
+        {"customer_access", {{"isolation", "loose"}}},
+        {"performance", {{"concurrent_jobs", 1}}},
+        {"metadata", {{"version", settings_.version}}},
+    };
+    if (said_.is_object()) document.update(said_);
+    claimer_.set_capabilities(document);
+    presence_.set_capabilities(std::move(document));
+}
+
+void Session::advance(TimePoint now, const jobs::Room& room) {
+    now_ = now;
+    if (room.capacity && room.capacity->job_types != job_types_) {
+        job_types_ = room.capacity->job_types;
+        tell_capabilities();
+    }
+    int free = 0;
+    if (room.capacity)
+        for (const auto& [type, count] : room.capacity->free_slots)
+            free = std::max(free, count);
+    presence_.set_places(held_.size() + static_cast<std::size_t>(free));
+    claimer_.room(now, room);
+}
+
+void Session::stop(TimePoint now) {
+    now_ = now;
+    claimer_.stop();
+    if (open_) presence_.leave();
+}
+
+/// Others may have taken us for dead.
+void Session::ran_again(TimePoint now) {
+    now_ = now;
+    if (!open_) return;
+    presence_.beat(now);
+    held_.question_all(now);
+}
+
+std::optional<TimePoint> Session::next_wakeup() const {
+    if (!open_) return {};
+    Earliest next;
+    next.add(held_.next_wakeup());
+    next.add(claimer_.next_wakeup());
+    next.add(presence_.next_wakeup());
+    next.add(reaper_.next_wakeup());
+    return next.at();
+}
+
+void Session::on_time(TimePoint now) {
+    now_ = now;
+    held_.on_time(now);
+    claimer_.on_time(now);
+    presence_.on_time(now);
+    reaper_.on_time(now);
+}
+
+jobs::LinkMetrics Session::metrics() const {
+    jobs::LinkMetrics out;
+    out.connections = connections_;
+    out.reconnects = connections_ == 0 ? 0 : connections_ - 1;
+    out.claims = claimer_.claims;
+    out.refusals = claimer_.refused;
+    out.assignments = assignments_;
+    out.delivered = held_.delivered;
+    out.not_delivered = held_.not_delivered;
+    out.outbox_depth = held_.outcomes();
+    out.running = held_.size() - out.outbox_depth;
+    return out;
+}
+
+void Session::show(jobs::LinkView& view) const {
+    view.worker_id = settings_.id_base;
+    view.auth_refused = auth_refused_;
+    view.told_types = job_types_;
+    view.told_idle = open_;
+    view.outcomes = held_.waiting_outcomes();
+}
+
+}  // namespace emprops::redis
