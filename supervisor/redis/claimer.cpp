@@ -155,7 +155,8 @@ void Claimer::judge_one(const std::string& id, const Reply& reply) {
     const Judgement judgement = judge(capabilities_, job->fields);
     known.verdict = judgement.verdict;
     known.job_type = job->job_type();
-    if (reply.at(0) != "pending") known.verdict = Verdict::passes;
+    // Somebody has it, or has had it: that is no verdict. It is read again at the next look.
+    if (reply.at(0) != "pending") known_.erase(id);
     if (judgement.verdict == Verdict::poison)
         server_.note(Note::Level::warn,
                      "can be taken by no worker: " + judgement.why +
@@ -169,6 +170,8 @@ void Claimer::choose(const std::vector<std::string>& ids) {
         const auto known = known_.find(id);
         if (known == known_.end() || known->second.verdict != Verdict::takes) continue;
         if (held_.holds(id) || no_place_.contains(id) || !has_room(known->second.job_type)) continue;
+        if (const auto back = returned_.find(id); back != returned_.end() && back->second.until > now_)
+            continue;
         return want(id, known->second.job_type);
     }
     if (from_ != 0) {  // there are more
@@ -203,13 +206,18 @@ void Claimer::take(const std::string& id) {
     server_.call(
         claim_script(),
         {keys::pending, keys::job(id), keys::active(worker), keys::worker(worker), keys::progress_stream(id)},
-        {id, worker, mark_, iso_of_ms(wall), std::to_string(wall)},
+        {id, worker, mark_, iso_of_ms(wall), std::to_string(wall), ""},
         [this, id, worker, epoch = epoch_](const Reply& reply) {
-            if (epoch == epoch_)
-                answered(id, worker, reply);
-            else
-                slots_.free(worker);  // if it is ours after all, it is found again
+            if (epoch == epoch_) answered(id, worker, reply);
         });
+}
+
+void Claimer::pass_over(TimePoint now, const std::string& job_id) {
+    std::erase_if(returned_,
+                  [&](const auto& each) { return each.second.until + policy_.returned_most < now; });
+    Returned& returned = returned_[job_id];
+    returned.pause = std::clamp(returned.pause * 2, policy_.returned_first, policy_.returned_most);
+    returned.until = now + returned.pause;
 }
 
 void Claimer::answered(const std::string& id, const std::string& worker, const Reply& reply) {
@@ -221,18 +229,19 @@ void Claimer::answered(const std::string& id, const std::string& worker, const R
         const Claim claim{worker, reply.at(1)};
         return taken_(job_of_hash(id, reply, 2), claim);
     }
-    slots_.free(worker);
     ++refused;
     server_.event(jobs::PlaceReleased{id});
-    if (reply.kind == Reply::Kind::error) {
-        server_.trouble("take a job", reply);
+    // Without an answer the id stays in use until it is known what stands under it.
+    if (reply.failed()) {
+        if (reply.kind == Reply::Kind::error) {
+            server_.trouble("take a job", reply);
+            if (on_doubt) on_doubt(worker);
+        }
         return rest(now_);
     }
-    if (reply.at(0) == "not_pending") {
-        known_[id] = {Verdict::passes, "", looks_};
-        server_.note(Note::Level::info,
-                     "waits in the queue with the status \"" + reply.at(1) + "\": passed over", id);
-    }
+    slots_.free(worker);
+    // It was taken by somebody a moment ago, or is none any more: not chosen again before something changes.
+    no_place_.insert(id);
 }
 
 }  // namespace emprops::redis

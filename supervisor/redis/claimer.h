@@ -24,15 +24,18 @@
 namespace emprops::redis {
 
 struct ClaimPolicy {
-    Ms poll_least{2'000}, poll_most{5'000};  ///< retries and requeues are announced by nobody
-    Ms jitter{20};                           ///< after a wake-up: not all workers at once
-    std::size_t window = 500;                ///< ids that one look reads
+    Ms poll_least{2'000}, poll_most{5'000};           ///< retries and requeues are announced by nobody
+    Ms jitter{20};                                    ///< after a wake-up: not all workers at once
+    std::size_t window = 500;                         ///< ids that one look reads
+    Ms returned_first{2'000}, returned_most{60'000};  ///< a job that went back as it came is left to others
 };
 
 class Claimer {
   public:
     /// It is taken: what is known of it, with its payload, and the claim.
     using Taken = std::function<void(JobRecord record, Claim claim)>;
+    /// The claim may have been made, although Redis says an error: this worker's list is to be looked into.
+    std::function<void(const std::string& worker)> on_doubt;
 
     Claimer(Server& server, Slots& slots, const HeldJobs& held, const ClaimPolicy& policy, std::string mark,
             Taken taken)
@@ -53,6 +56,8 @@ class Claimer {
     void announced(TimePoint now, const std::string& job_id, const std::string& service);
     void place(TimePoint now, const std::string& job_id, jobs::Place place);
     void stop() { stopped_ = true; }
+    /// It went back as it came: others are to have it first, for a growing while.
+    void pass_over(TimePoint now, const std::string& job_id);
 
     std::optional<TimePoint> next_wakeup() const;
     void on_time(TimePoint now);
@@ -96,7 +101,12 @@ class Claimer {
     std::optional<TimePoint> look_at_;
     std::map<std::string, Known> known_;
     std::set<std::string> no_place_;  ///< of this room
-    std::string wanted_;              ///< while placing and taking
+    struct Returned {
+        TimePoint until;
+        Ms pause{0};
+    };
+    std::map<std::string, Returned> returned_;
+    std::string wanted_;  ///< while placing and taking
     std::size_t from_ = 0;
     std::uint64_t looks_ = 0;
     TimePoint now_;

@@ -28,13 +28,31 @@ void HeldJobs::add(TimePoint now, JobRecord record, std::uint64_t number, Claim 
     if (begins) start(job);
 }
 
-void HeldJobs::renew(const std::string& job_id, Claim claim) {
+void HeldJobs::renew(TimePoint now, const std::string& job_id, Claim claim) {
     Job* job = find(job_id);
     if (job == nullptr) return;
     if (job->claim.worker != claim.worker) slots_.free(job->claim.worker);
     slots_.hold(claim.worker);
     job->claim = std::move(claim);
+    job->retaking = false;
     start(*job);
+    if (job->outcome) end(now, *job);
+}
+
+void HeldJobs::retake(const std::string& job_id) {
+    if (Job* job = find(job_id)) job->retaking = true;
+}
+
+void HeldJobs::not_retaken(const std::string& job_id, const std::string& why) {
+    Job* job = find(job_id);
+    if (job == nullptr) return;
+    job->retaking = false;
+    if (!why.empty()) lost(job_id, job->number, why);
+}
+
+bool HeldJobs::uses(const std::string& worker) const {
+    return std::any_of(jobs_.begin(), jobs_.end(),
+                       [&](const auto& each) { return each.second.claim.worker == worker; });
 }
 
 const HeldJobs::Job* HeldJobs::find(const std::string& job_id) const {
@@ -62,16 +80,25 @@ std::size_t HeldJobs::outcomes() const {
 
 /// The answer of a fenced script that is no end.
 Server::Then HeldJobs::fenced(const Job& job) {
-    return [this, id = job.record.id, number = job.number](const Reply& reply) {
+    return [this, id = job.record.id, number = job.number, token = job.claim.token](const Reply& reply) {
         if (reply.kind == Reply::Kind::error) return server_.trouble("write about a job", reply);
         if (reply.is_lost() || reply.text == "done") return;
-        lost(id, number, reply.text);
+        // What an older claim was told says nothing of the newer one.
+        const Job* now = find(id, number);
+        if (now == nullptr || now->claim.token != token || now->retaking) return;
+        lost(id, number, reply.text == "ended" ? "completed" : reply.text);
+    };
+}
+
+Server::Then HeldJobs::at_end(const Job& job) {
+    return [this, id = job.record.id, number = job.number, claim = job.claim](const Reply& reply) {
+        ended(id, number, claim, reply);
     };
 }
 
 void HeldJobs::start(Job& job) {
     job.begun = true;
-    if (!connected_) return;
+    if (!connected_ || job.retaking) return;
     server_.call(start_script(), {keys::job(job.record.id)},
                  {job.claim.worker, job.claim.token, iso_of_ms(server_.wall_ms())}, fenced(job));
 }
@@ -112,7 +139,7 @@ void HeldJobs::deliver(TimePoint now, jobs::Outcome outcome) {
 }
 
 void HeldJobs::end(TimePoint now, Job& job) {
-    if (job.ending) return;
+    if (job.ending || job.retaking) return;
     job.ending = true;
     job.end_at = now + policy_.again;
     std::visit(
@@ -146,22 +173,25 @@ void HeldJobs::end_completed(Job& job, const jobs::Completed& value) {
          keys::progress(id), keys::progress_stream(id)},
         {job.claim.worker, job.claim.token, id, iso_of_ms(server_.wall_ms()), std::move(done.entry),
          std::move(done.attestation), std::move(done.message), std::to_string(policy_.keep_finished_s)},
-        [this, id, number = job.number](const Reply& reply) { ended(id, number, reply); });
+        at_end(job));
 }
 
 void HeldJobs::end_failed(Job& job, const jobs::Failed& value) {
     const Teller teller{job.claim.worker, teller_.machine, teller_.version};
-    const bool again = !value.begun || (value.error.retryable && job.record.has_retries_left());
+    // Who leaves has not failed: the job goes back as it came.
+    const bool as_it_came = !value.begun || value.error.code == ipc::code::drained;
+    const bool again = as_it_came || (value.error.retryable && job.record.has_retries_left());
     const std::int64_t wall = server_.wall_ms();
     Failure failure = failure_of(job.record, teller, value.error, again, wall);
     const std::string& id = job.record.id;
-    const auto then = [this, id, number = job.number](const Reply& reply) { ended(id, number, reply); };
+    const auto then = at_end(job);
     if (again) {
+        if (as_it_came && on_returned) on_returned(id);
         return server_.call(
             release_script(),
             {keys::job(id), keys::active(job.claim.worker), keys::pending, failure.attestation_key},
             {job.claim.worker, job.claim.token, id, iso_of_ms(wall), job.record.score(),
-             value.begun ? std::to_string(failure.attempts) : std::string(), failure.attestation},
+             as_it_came ? std::string() : std::to_string(failure.attempts), failure.attestation},
             then);
     }
     server_.call(fail_script(),
@@ -172,12 +202,17 @@ void HeldJobs::end_failed(Job& job, const jobs::Failed& value) {
                  then);
 }
 
-void HeldJobs::ended(const std::string& job_id, std::uint64_t number, const Reply& reply) {
+void HeldJobs::ended(const std::string& job_id, std::uint64_t number, const Claim& claim,
+                     const Reply& reply) {
     Job* job = find(job_id, number);
     if (job == nullptr) return;
     job->ending = false;
-    if (reply.is_lost()) return;  // sent again with the next connection
+    if (reply.is_lost()) return;                  // sent again with the next connection
+    if (job->claim.token != claim.token) return;  // and again under the newer claim
     if (reply.kind == Reply::Kind::error) return server_.trouble("write the end of a job", reply);
+    // A newer claim of ours may be in its place, of which we had no answer.
+    if (reply.text == "claimed_by_other" && !std::exchange(job->doubted, true))
+        return question(job->end_at.value_or(TimePoint{}), *job, true);
     if (reply.text != "done") return lost(job_id, number, reply.text);
     ++delivered;
     forget(job_id);
@@ -192,13 +227,16 @@ void HeldJobs::undelivered(const std::string& job_id, std::uint64_t number) {
 void HeldJobs::lost(const std::string& job_id, std::uint64_t number, const std::string& why) {
     Job* job = find(job_id, number);
     if (job == nullptr) return;
-    if (why == "pending" && !job->outcome) {
-        if (on_pending) on_pending(job_id);
+    // Of a failure nothing is left to do: somebody runs it again.
+    const bool worth_it = !job->outcome || std::holds_alternative<jobs::Completed>(job->outcome->value);
+    if (why == "pending" && worth_it) {
+        if (!job->retaking && on_pending) on_pending(job_id);
         return;
     }
     const bool over = job->outcome.has_value();
     ++not_delivered[why];
-    server_.tell({"HDEL", keys::active(job->claim.worker), job_id});
+    server_.call(forget_script(), {keys::job(job_id), keys::active(job->claim.worker)},
+                 {job->claim.worker, job_id}, [](const Reply&) {});
     forget(job_id);
     if (over)
         server_.event(jobs::NotDelivered{job_id, number, why});
@@ -222,15 +260,18 @@ void HeldJobs::forget(const std::string& job_id) {
 
 // ---- what is asked
 
-void HeldJobs::question(TimePoint now, Job& job) {
+void HeldJobs::question(TimePoint now, Job& job, bool of_ended) {
     job.ask_at = now + policy_.question_every;
-    if (job.asking || job.outcome) return;
+    if (job.asking) job.ask_again = true;
+    if (job.asking || (job.outcome && !of_ended) || job.retaking) return;
     job.asking = true;
     server_.ask({"HMGET", keys::job(job.record.id), "worker_id", "assigned_at", "status", "error"},
-                [this, id = job.record.id, number = job.number](const Reply& reply) {
+                [this, id = job.record.id, number = job.number, token = job.claim.token](const Reply& reply) {
                     Job* asked = find(id, number);
                     if (asked == nullptr) return;
                     asked->asking = false;
+                    if (std::exchange(asked->ask_again, false)) asked->ask_at = TimePoint{};
+                    if (asked->retaking || asked->claim.token != token) return;
                     if (reply.failed() || reply.list.size() != 4) return;
                     const std::string status = reply.at(2);
                     const bool mine = reply.at(0) == asked->claim.worker && reply.at(1) == asked->claim.token;
@@ -238,6 +279,8 @@ void HeldJobs::question(TimePoint now, Job& job) {
                     if (mine && active) return;
                     if (reply.list[2].is_nil()) return lost(id, number, "unknown");
                     if (status == "pending") return lost(id, number, status);
+                    if (active && slots_.index_of(reply.at(0)) && on_newer)
+                        return on_newer(id, Claim{reply.at(0), reply.at(1)});
                     if (active) return lost(id, number, "claimed_by_other");
                     lost(id, number, status == "failed" && !reply.at(3).empty() ? "cancelled" : status);
                 });
@@ -255,7 +298,7 @@ void HeldJobs::question_all(TimePoint now) {
 void HeldJobs::connected(TimePoint now) {
     connected_ = true;
     for (auto& [id, job] : jobs_) {
-        job.ending = job.asking = false;
+        job.ending = job.asking = job.ask_again = job.retaking = false;
         if (job.outcome)
             end(now, job);
         else

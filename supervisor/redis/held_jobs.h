@@ -45,8 +45,13 @@ class HeldJobs {
 
     /// Claimed just now, or found again. `begins`: it is told as in progress.
     void add(TimePoint now, JobRecord record, std::uint64_t number, Claim claim, bool begins);
-    /// The same job under a newer claim.
-    void renew(const std::string& job_id, Claim claim);
+    /// The same job under a newer claim: what waited to be written is.
+    void renew(TimePoint now, const std::string& job_id, Claim claim);
+    /// It waits in the queue, and is about to be claimed again.
+    void retake(const std::string& job_id);
+    /// Nothing came of that; `why`: it is not ours any more.
+    void not_retaken(const std::string& job_id, const std::string& why);
+    bool uses(const std::string& worker) const;
     bool holds(const std::string& job_id) const { return find(job_id) != nullptr; }
     std::uint64_t number_of(const std::string& job_id) const;
     std::optional<Claim> claim_of(const std::string& job_id) const;
@@ -67,8 +72,12 @@ class HeldJobs {
     std::optional<TimePoint> next_wakeup() const;
     void on_time(TimePoint now);
 
-    /// Called for a job of ours that waits in the queue again, although it runs here: the session takes it back.
+    /// Called for a job of ours that waits in the queue again, although it runs here, or is done: the session takes it back.
     std::function<void(const std::string& job_id)> on_pending;
+    /// It went back to the queue as it came.
+    std::function<void(const std::string& job_id)> on_returned;
+    /// It is ours under a newer claim of which we had no answer.
+    std::function<void(const std::string& job_id, const Claim& claim)> on_newer;
 
     std::vector<jobs::LinkView::Outcome> waiting_outcomes() const;
     std::uint64_t delivered = 0;
@@ -84,7 +93,9 @@ class HeldJobs {
         ipc::Progress last;  ///< said again for a job that is silent
         std::optional<jobs::Outcome> outcome;
         std::optional<TimePoint> end_at;  ///< with an outcome: when it is sent (again)
-        bool asking = false, ending = false, begun = false;
+        bool asking = false, ask_again = false, ending = false, begun = false;
+        bool doubted = false;   ///< asked once more whose it is before its outcome is given up
+        bool retaking = false;  ///< nothing is written until it is known whose it is
     };
 
     const Job* find(const std::string& job_id) const;
@@ -95,11 +106,13 @@ class HeldJobs {
     void end(TimePoint now, Job& job);
     void end_completed(Job& job, const jobs::Completed& value);
     void end_failed(Job& job, const jobs::Failed& value);
-    void ended(const std::string& job_id, std::uint64_t number, const Reply& reply);
-    void question(TimePoint now, Job& job);
+    void ended(const std::string& job_id, std::uint64_t number, const Claim& claim, const Reply& reply);
+    /// `of_ended`: also of one with an outcome.
+    void question(TimePoint now, Job& job, bool of_ended = false);
     void lost(const std::string& job_id, std::uint64_t number, const std::string& why);
     void forget(const std::string& job_id);
     Server::Then fenced(const Job& job);
+    Server::Then at_end(const Job& job);
 
     Server& server_;
     Slots& slots_;

@@ -92,7 +92,8 @@ void Reaper::look_at_job(const std::string& worker, const std::string& job_id) {
                 [this, worker, job_id, epoch = epoch_](const Reply& state) {
                     if (!is_current(epoch) || state.failed()) return;
                     if (state.at(0) != worker || !is_active(state.at(2)))
-                        return server_.tell({"HDEL", keys::active(worker), job_id});
+                        return server_.call(forget_script(), {keys::job(job_id), keys::active(worker)},
+                                            {worker, job_id}, [](const Reply&) {});
                     Sight& sight = sights_[worker + "\n" + job_id];
                     if (sight.token != state.at(1)) sight = {state.at(1), now_, rounds_};
                     sight.round = rounds_;

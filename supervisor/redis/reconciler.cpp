@@ -36,19 +36,23 @@ void Reconciler::ask_about(const std::string& job_id) {
         if (epoch != epoch_ || reply.failed()) return;
         const auto at = adopted_.find(job_id);
         if (at == adopted_.end()) return;
-        std::string worker, token, status, error;
+        std::string worker, token, status, error, from;
         for (std::size_t i = 0; i + 1 < reply.list.size(); i += 2) {
             const std::string& name = reply.list[i].text;
             if (name == "worker_id") worker = reply.list[i + 1].text;
             if (name == "assigned_at") token = reply.list[i + 1].text;
             if (name == "status") status = reply.list[i + 1].text;
+            if (name == "retaken_from") from = reply.list[i + 1].text;
             if (name == "error") error = reply.list[i + 1].text;
         }
         const jobs::LedgerEntry entry = std::move(at->second);
         adopted_.erase(at);
         const Claim now{worker, token};
         const auto& known = entry.claimed_as;
-        const bool same = std::find(known.begin(), known.end(), now.text()) != known.end();
+        // Also a claim that took the job back, of which nobody could note the token any more.
+        const bool same = std::any_of(known.begin(), known.end(), [&](const std::string& text) {
+            return text == now.text() || (!from.empty() && text.starts_with(from + " "));
+        });
         // Without an outcome a newer claim by an id of ours is ours as well: its answer came when nobody was there.
         const bool ours = same || (!entry.outcome && slots_.index_of(worker).has_value());
         const bool ended = same && !is_active(status);
@@ -56,15 +60,18 @@ void Reconciler::ask_about(const std::string& job_id) {
             return handlers_.confirmed(entry, job_of_hash(job_id, reply), now);
         for (const std::string& text : known)
             if (const auto claim = Claim::of_text(text)) slots_.free(claim->worker);
-        if (reply.list.empty()) return handlers_.gone(entry, "unknown");
-        if (is_active(status)) return handlers_.gone(entry, "claimed_by_other");
-        handlers_.gone(entry, status == "failed" && !error.empty() ? "cancelled" : status);
+        JobRecord record = job_of_hash(job_id, reply);
+        if (reply.list.empty()) return handlers_.gone(entry, std::move(record), "unknown");
+        if (is_active(status)) return handlers_.gone(entry, std::move(record), "claimed_by_other");
+        handlers_.gone(entry, std::move(record), status == "failed" && !error.empty() ? "cancelled" : status);
     });
 }
 
 void Reconciler::look_into(const std::string& worker) {
     server_.ask({"HKEYS", keys::active(worker)}, [this, worker, epoch = epoch_](const Reply& reply) {
         if (epoch != epoch_ || reply.failed()) return;
+        // An id that was kept for a claim without an answer, and nothing stands under it.
+        if (reply.list.empty() && !held_.uses(worker)) slots_.free(worker);
         for (const Reply& each : reply.list) {
             const std::string job_id = each.text;
             if (held_.holds(job_id) || adopted_.contains(job_id)) continue;
@@ -79,7 +86,8 @@ void Reconciler::look_into(const std::string& worker) {
 void Reconciler::judge(const std::string& worker, const std::string& job_id, const Reply& state) {
     if (held_.holds(job_id) || adopted_.contains(job_id)) return;
     if (state.at(0) == worker && is_active(state.at(2))) return fetch(worker, job_id, state.at(1));
-    server_.tell({"HDEL", keys::active(worker), job_id});
+    server_.call(forget_script(), {keys::job(job_id), keys::active(worker)}, {worker, job_id},
+                 [](const Reply&) {});
 }
 
 void Reconciler::fetch(const std::string& worker, const std::string& job_id, const std::string& token) {

@@ -23,7 +23,7 @@ class Reconciler {
         /// An assignment of an earlier process is still ours (with its record).
         std::function<void(const jobs::LedgerEntry& entry, JobRecord record, Claim claim)> confirmed;
         /// It is not; `why`: one of the words of scripts.h.
-        std::function<void(const jobs::LedgerEntry& entry, const std::string& why)> gone;
+        std::function<void(const jobs::LedgerEntry& entry, JobRecord record, const std::string& why)> gone;
     };
     Reconciler(Server& server, Slots& slots, const HeldJobs& held, Handlers handlers)
         : server_(server), slots_(slots), held_(held), handlers_(std::move(handlers)) {}
@@ -33,10 +33,10 @@ class Reconciler {
     bool waits() const { return !adopted_.empty(); }
     void connected();
     void disconnected() { ++epoch_; }
+    void look_into(const std::string& worker);
 
   private:
     void ask_about(const std::string& job_id);
-    void look_into(const std::string& worker);
     void judge(const std::string& worker, const std::string& job_id, const Reply& state);
     void fetch(const std::string& worker, const std::string& job_id, const std::string& token);
 

@@ -19,6 +19,8 @@ namespace {
 
 namespace asio = boost::asio;
 
+constexpr Ms settled{10'000};
+
 std::int64_t wall_ms() {
     return std::chrono::duration_cast<std::chrono::milliseconds>(
                std::chrono::system_clock::now().time_since_epoch())
@@ -29,6 +31,7 @@ SessionSettings session_settings(const RedisLinkSettings& settings, const Addres
     SessionSettings out;
     out.id_base = settings.id_base;
     out.version = settings.version;
+    out.identity = settings.identity;
     out.user = address.user;
     out.password = address.password.empty() ? settings.hub.token : address.password;
     out.database = address.database;
@@ -56,7 +59,7 @@ class RedisLink final : public jobs::JobLink, private Wire {
                      [this](Pipeline::Pushed pushed) {
                          input([&](TimePoint now) { session_.message(now, pushed.channel, pushed.text); });
                      },
-                     [this](const std::string&) { connect_later(listener_, listen_at_, listen_pause_); }}),
+                     [this](const std::string& why) { listener_closed(why); }}),
           random_engine_(std::random_device{}()),
           session_(session_settings(settings_, address_), *this, wall_ms,
                    [this] { return std::uniform_real_distribution<double>(0.0, 1.0)(random_engine_); }),
@@ -74,6 +77,7 @@ class RedisLink final : public jobs::JobLink, private Wire {
     }
     void stop(std::function<void()> done) override {
         stopped_ = std::move(done);
+        stopping_ = true;
         connect_at_.cancel();
         listen_at_.cancel();
         listener_.drop();
@@ -111,7 +115,12 @@ class RedisLink final : public jobs::JobLink, private Wire {
         input([=, this](TimePoint) { session_.cancel(job_id, reason); });
     }
     void set_token(const std::string& token) override {
-        if (address_.password.empty()) session_.set_password(token);
+        if (!address_.password.empty()) return;
+        settings_.hub.token = token;
+        session_.set_password(token);
+        if (session_.is_open() || stopping_) return;
+        connect_at_.cancel();
+        commands_.connect(address_.target);
     }
     jobs::LinkMetrics metrics() const override { return session_.metrics(); }
     jobs::LinkView view() const override {
@@ -157,7 +166,7 @@ class RedisLink final : public jobs::JobLink, private Wire {
         session_.advance(Clock::now(), callbacks_.room());
         if (!tell_worker()) return;
         wakeup_.set(session_.next_wakeup());
-        if (stopped_ && commands_.is_quiet()) stop_at_.cancel();
+        if (stopping_ && commands_.is_quiet()) stop_at_.cancel();
     }
 
     void commands_closed(const std::string& why) {
@@ -168,19 +177,35 @@ class RedisLink final : public jobs::JobLink, private Wire {
         const bool was_open = session_.is_open();
         input([&](TimePoint now) { session_.disconnected(now, why); });
         if (was_open) pause_ = std::chrono::duration_cast<Ms>(settings_.hub.reconnect_min);
-        if (!stopped_) connect_later(commands_, connect_at_, pause_);
+        if (!stopping_) connect_later(commands_, connect_at_, pause_);
+    }
+
+    /// Who is heard for a while has been let in. A server that says no at once is asked more and more seldom.
+    void listener_closed(const std::string& why) {
+        if (Clock::now() - listening_since_ > settled) listen_pause_ = Ms{0};
+        if (session_.is_open() && why != std::exchange(listen_error_, why))
+            callbacks_.on_event(
+                Note{Note::Level::warn,
+                     "new jobs and cancels are not heard of at once, but within seconds: no second "
+                     "connection to " +
+                         address() + ": " + why,
+                     "", ""});
+        connect_later(listener_, listen_at_, listen_pause_);
     }
 
     void connect_later(Connection& connection, Timer& timer, Ms& pause) {
-        if (stopped_) return;
+        if (stopping_) return;
         const Ms least = std::chrono::duration_cast<Ms>(settings_.hub.reconnect_min),
                  most = std::chrono::duration_cast<Ms>(settings_.hub.reconnect_max);
         const Ms wait = std::clamp(pause, least, most);
         pause = wait * 2;
-        if (&connection == &commands_) attempt_at_ = Clock::now() + wait;
-        timer.expires_after(wait);
+        // A fleet does not come back in step.
+        const Ms spread = std::chrono::duration_cast<Ms>(
+            wait * std::uniform_real_distribution<double>(0.0, 0.25)(random_engine_));
+        if (&connection == &commands_) attempt_at_ = Clock::now() + wait + spread;
+        timer.expires_after(wait + spread);
         timer.async_wait(lifetime_.guard([this, &connection](const boost::system::error_code& error) {
-            if (!error && !stopped_) connection.connect(address_.target);
+            if (!error && !stopping_) connection.connect(address_.target);
         }));
     }
 
@@ -192,7 +217,7 @@ class RedisLink final : public jobs::JobLink, private Wire {
             auth.push_back(password);
             listener_.ask(auth, [](const Reply&) {});
         }
-        listen_pause_ = Ms{0};
+        listening_since_ = Clock::now();
         listener_.subscribe({"job_submitted", "cancel_job", "job_cancelled"});
     }
 
@@ -212,7 +237,9 @@ class RedisLink final : public jobs::JobLink, private Wire {
     Timer connect_at_, listen_at_, stop_at_;
     Ms pause_{0}, listen_pause_{0};
     TimePoint attempt_at_{};
-    std::string last_error_;
+    std::string last_error_, listen_error_;
+    TimePoint listening_since_{};
+    bool stopping_ = false;
     std::function<void()> stopped_;
     Lifetime lifetime_;
 };

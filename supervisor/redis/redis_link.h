@@ -18,6 +18,8 @@ namespace emprops::redis {
 struct RedisLinkSettings {
     config::HubSettings hub;  ///< url; timeouts; TLS; token: the password, if the URL has none
     std::string id_base, version;
+    /// Of this worker over its restarts (its state folder on its machine); empty: nobody looks whether another has our id.
+    std::string identity;
     std::uint64_t first_number = 1;
     HeldPolicy held;
     ClaimPolicy claim;

@@ -10,9 +10,9 @@ namespace emprops::redis {
 namespace {
 
 const std::vector<const Script*>& all_scripts() {
-    static const std::vector<const Script*> all{&claim_script(),    &start_script(), &progress_script(),
-                                                &complete_script(), &fail_script(),  &release_script(),
-                                                &reap_script(),     &cancel_script()};
+    static const std::vector<const Script*> all{&claim_script(),    &start_script(),  &progress_script(),
+                                                &complete_script(), &fail_script(),   &release_script(),
+                                                &reap_script(),     &forget_script(), &cancel_script()};
     return all;
 }
 
@@ -39,13 +39,18 @@ Session::Session(SessionSettings settings, Wire& wire, std::function<std::int64_
                    [this](const jobs::LedgerEntry& entry, JobRecord record, const Claim& claim) {
                        confirmed(entry, std::move(record), claim);
                    },
-                   [this](const jobs::LedgerEntry& entry, const std::string& why) { gone(entry, why); }}),
+                   [this](const jobs::LedgerEntry& entry, JobRecord record, const std::string& why) {
+                       gone(entry, std::move(record), why);
+                   }}),
       reaper_(*this,
               Teller{settings_.id_base, settings_.machine.empty() ? settings_.id_base : settings_.machine,
                      settings_.version},
               settings_.reaper),
       next_number_(settings_.first_number) {
     held_.on_pending = [this](const std::string& job_id) { take_back(job_id); };
+    held_.on_returned = [this](const std::string& job_id) { claimer_.pass_over(now_, job_id); };
+    held_.on_newer = [this](const std::string& job_id, const Claim& claim) { taken_back(job_id, claim); };
+    claimer_.on_doubt = [this](const std::string& worker) { reconciler_.look_into(worker); };
 }
 
 // ---- what the machines say
@@ -101,6 +106,7 @@ std::vector<jobs::LinkEvent> Session::take_events() {
 
 void Session::connected(TimePoint now) {
     now_ = now;
+    turned_away_ = false;
     log_in();
 }
 
@@ -127,44 +133,75 @@ bool Session::refused(const Reply& reply) {
     const bool password = reply.is_error("WRONGPASS") || reply.is_error("NOAUTH") ||
                           reply.is_error("ERR invalid password") || reply.is_error("ERR AUTH");
     if (!password) return false;
+    if (std::exchange(turned_away_, true)) return true;
     if (!std::exchange(auth_refused_, true)) {
         note(
             Note::Level::error,
             "Redis refuses us: " + reply.text +
                 "; set user and password in hub.url, or the password in hub.token or the file of hub.token_file",
             "");
-        events_.push_back(jobs::AuthRefused{connections_ == 0 || nothing_left()});
+        left_ = connections_ == 0 || nothing_left();
+        events_.push_back(jobs::AuthRefused{left_});
     }
     wire_.drop("Redis refused user or password");
     return true;
+}
+
+/// What ran when the password was refused has ended: nothing is left to wait for.
+void Session::leave_if_refused() {
+    if (!auth_refused_ || left_ || !nothing_left()) return;
+    left_ = true;
+    events_.push_back(jobs::AuthRefused{true});
 }
 
 void Session::load_scripts() {
     for (const Script* script : all_scripts()) {
         const bool last = script == all_scripts().back();
         wire_.send({"SCRIPT", "LOAD", script->text}, [this, script, last](const Reply& reply) {
-            if (reply.is_lost() || refused(reply)) return;
+            if (reply.is_lost() || refused(reply) || turned_away_) return;
             if (reply.failed()) {
+                turned_away_ = true;
                 trouble("load the script " + std::string(script->name), reply);
-                if (last) wire_.drop("Redis does not take our scripts: " + reply.text);
-                return;
+                return wire_.drop("Redis does not take our scripts: " + reply.text);
             }
             scripts_[script->name] = reply.text;
-            if (last && scripts_.size() == all_scripts().size()) open();
+            if (last) take_the_id();
         });
     }
 }
 
+/// The id is ours, or another worker has it: then we wait, and say so.
+void Session::take_the_id() {
+    if (settings_.identity.empty()) return open();
+    const std::string key = keys::holder(settings_.id_base);
+    wire_.send({"SET", key, settings_.identity, "NX", "EX", "60"}, [](const Reply&) {});
+    wire_.send({"GET", key}, [this](const Reply& reply) {
+        if (reply.is_lost() || turned_away_) return;
+        if (reply.failed() || reply.text == settings_.identity) return open();
+        turned_away_ = true;
+        if (std::exchange(told_trouble_, "the id") != "the id")
+            note(
+                Note::Level::error,
+                "another worker has the id \"" + settings_.id_base +
+                    "\" at this Redis: give one of the two another worker.id; its place is free a minute after "
+                    "it has gone",
+                "");
+        wire_.drop("another worker has our id");
+    });
+}
+
 void Session::open() {
     open_ = true;
-    auth_refused_ = false;
+    auth_refused_ = left_ = false;
     ++connections_;
     told_trouble_.clear();
+    hold_at_ = now_ + settings_.presence.beat;
     presence_.connected(now_);
     reaper_.connected(now_);
     reconciler_.connected();
     held_.connected(now_);
     claimer_.connected(now_);
+    send_cancels();
 }
 
 void Session::disconnected(TimePoint now, const std::string&) {
@@ -247,9 +284,19 @@ void Session::confirmed(const jobs::LedgerEntry& entry, JobRecord record, const 
     event(jobs::JobConfirmed{id, entry.assignment.number});
 }
 
-void Session::gone(const jobs::LedgerEntry& entry, const std::string& why) {
+void Session::gone(const jobs::LedgerEntry& entry, JobRecord record, const std::string& why) {
     const std::string& id = entry.assignment.job_id;
     const std::uint64_t number = entry.assignment.number;
+    const bool done = entry.outcome && std::holds_alternative<jobs::Completed>(entry.outcome->value);
+    if (why == "pending" && (done || (!entry.outcome && entry.resumable))) {
+        // It is done, or half done, and waits to be done again: whoever is first has it.
+        held_.add(now_, std::move(record), number, Claim{slots_.take(), ""}, false);
+        if (entry.outcome)
+            held_.deliver(now_, *entry.outcome);
+        else
+            unconfirmed_.insert(id);
+        return take_back(id);
+    }
     if (entry.outcome)
         event(jobs::NotDelivered{id, number, why});
     else if (why == "cancelled")
@@ -258,35 +305,62 @@ void Session::gone(const jobs::LedgerEntry& entry, const std::string& why) {
         event(jobs::JobWithdrawn{id, number, why});
 }
 
-/// It runs here and waits in the queue: somebody took us for dead. Whoever is first has it.
+/// It runs here, or is done, and waits in the queue: somebody took us for dead. Whoever is first has it.
 void Session::take_back(const std::string& job_id) {
     const auto old = held_.claim_of(job_id);
     if (!old) return;
+    held_.retake(job_id);
     const std::uint64_t number = held_.number_of(job_id);
     const std::int64_t wall = wall_ms();
     call(claim_script(),
          {keys::pending, keys::job(job_id), keys::active(old->worker), keys::worker(old->worker),
           keys::progress_stream(job_id)},
-         {job_id, old->worker, "emprops-worker/" + settings_.version, iso_of_ms(wall), std::to_string(wall)},
+         {job_id, old->worker, "emprops-worker/" + settings_.version, iso_of_ms(wall), std::to_string(wall),
+          old->token},
          [this, job_id, number, worker = old->worker](const Reply& reply) {
-             if (reply.failed() || held_.number_of(job_id) != number) return;
-             if (reply.at(0) != "taken") return;  // the next question finds out whose it is
-             const Claim claim{worker, reply.at(1)};
-             event(jobs::Readopted{job_id, number, claim.text()});
-             held_.renew(job_id, claim);
+             if (held_.number_of(job_id) != number) return;
+             if (reply.at(0) == "taken") return taken_back(job_id, Claim{worker, reply.at(1)});
+             if (reply.kind == Reply::Kind::error) trouble("take a job back", reply);
+             unconfirmed_.erase(job_id);
+             // Without an answer the next question, or connection, finds out.
+             const bool sure = !reply.failed();
+             held_.not_retaken(job_id, !sure                   ? ""
+                                       : reply.at(0) == "gone" ? "unknown"
+                                       : reply.at(1).empty()   ? "claimed_by_other"
+                                       : reply.at(1) == "completed" || reply.at(1) == "failed"
+                                           ? reply.at(1)
+                                           : "claimed_by_other");
          });
 }
 
+void Session::taken_back(const std::string& job_id, const Claim& claim) {
+    const std::uint64_t number = held_.number_of(job_id);
+    event(jobs::Readopted{job_id, number, claim.text()});
+    held_.renew(now_, job_id, claim);
+    if (unconfirmed_.erase(job_id) > 0) event(jobs::JobConfirmed{job_id, number});
+}
+
 void Session::cancel(const std::string& job_id, const std::string& reason) {
-    const std::string now = iso_of_ms(wall_ms());
-    const std::string error = reason.empty() ? "Job cancelled by user" : reason;
-    const ipc::Json entry{{"error", error}, {"failed_at", now}, {"cancelled", true}};
-    call(cancel_script(), {keys::job(job_id), keys::pending, keys::failed},
-         {job_id, now, error, ipc::dump(entry), error, std::to_string(wall_ms())},
-         [this, job_id](const Reply& reply) {
-             if (reply.kind == Reply::Kind::error) return trouble("cancel a job", reply);
-             held_.look_at(now_, job_id);
-         });
+    cancels_[job_id] = reason.empty() ? "Job cancelled by user" : reason;
+    if (open_)
+        send_cancels();
+    else
+        note(Note::Level::warn, "is cancelled as soon as there is a connection to Redis", job_id);
+}
+
+void Session::send_cancels() {
+    for (const auto& [job_id, reason] : cancels_) {
+        const std::string now = iso_of_ms(wall_ms());
+        const ipc::Json entry{{"error", reason}, {"failed_at", now}, {"cancelled", true}};
+        call(cancel_script(), {keys::job(job_id), keys::pending, keys::failed},
+             {job_id, now, reason, ipc::dump(entry), reason, std::to_string(wall_ms())},
+             [this, job_id = job_id](const Reply& reply) {
+                 if (reply.is_lost()) return;  // sent again with the next connection
+                 cancels_.erase(job_id);
+                 if (reply.kind == Reply::Kind::error) return trouble("cancel a job", reply);
+                 held_.look_at(now_, job_id);
+             });
+    }
 }
 
 void Session::report_progress(TimePoint now, const std::string& job_id, std::uint64_t number,
@@ -327,6 +401,7 @@ void Session::advance(TimePoint now, const jobs::Room& room) {
     if (room.capacity)
         for (const auto& [type, count] : room.capacity->free_slots)
             free = std::max(free, count);
+    leave_if_refused();
     presence_.set_places(held_.size() + static_cast<std::size_t>(free));
     claimer_.room(now, room);
 }
@@ -334,7 +409,10 @@ void Session::advance(TimePoint now, const jobs::Room& room) {
 void Session::stop(TimePoint now) {
     now_ = now;
     claimer_.stop();
-    if (open_) presence_.leave();
+    reaper_.disconnected();
+    if (!open_) return;
+    presence_.leave();
+    if (!settings_.identity.empty()) tell({"DEL", keys::holder(settings_.id_base)});
 }
 
 /// Others may have taken us for dead.
@@ -351,6 +429,7 @@ std::optional<TimePoint> Session::next_wakeup() const {
     next.add(held_.next_wakeup());
     next.add(claimer_.next_wakeup());
     next.add(presence_.next_wakeup());
+    if (!settings_.identity.empty()) next.add(hold_at_);
     next.add(reaper_.next_wakeup());
     return next.at();
 }
@@ -360,6 +439,10 @@ void Session::on_time(TimePoint now) {
     held_.on_time(now);
     claimer_.on_time(now);
     presence_.on_time(now);
+    if (open_ && !settings_.identity.empty() && hold_at_ <= now) {
+        hold_at_ = now + settings_.presence.beat;
+        tell({"SET", keys::holder(settings_.id_base), settings_.identity, "EX", "60"});
+    }
     reaper_.on_time(now);
 }
 

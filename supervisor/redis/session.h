@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,8 @@ struct SessionSettings {
     std::string user, password;
     unsigned database = 0;
     std::uint64_t first_number = 1;
+    /// Of this worker over its restarts, and of no other one: two with one id would run each other's jobs.
+    std::string identity;
     HeldPolicy held;
     ClaimPolicy claim;
     PresencePolicy presence;
@@ -94,13 +97,17 @@ class Session final : private Server {
 
     void log_in();
     void load_scripts();
+    void take_the_id();
     void open();
     bool refused(const Reply& reply);
     void taken(JobRecord record, Claim claim);
     void found(JobRecord record, Claim claim);
     void confirmed(const jobs::LedgerEntry& entry, JobRecord record, const Claim& claim);
-    void gone(const jobs::LedgerEntry& entry, const std::string& why);
+    void gone(const jobs::LedgerEntry& entry, JobRecord record, const std::string& why);
     void take_back(const std::string& job_id);
+    void taken_back(const std::string& job_id, const Claim& claim);
+    void send_cancels();
+    void leave_if_refused();
     void assign(JobRecord record, Claim claim);
     void tell_capabilities();
 
@@ -122,8 +129,11 @@ class Session final : private Server {
     std::string told_trouble_;
     std::uint64_t next_number_;
     std::uint64_t connections_ = 0, assignments_ = 0;
-    bool open_ = false, auth_refused_ = false;
-    TimePoint now_;
+    bool open_ = false, auth_refused_ = false, left_ = false;
+    bool turned_away_ = false;                    ///< on this connection
+    std::map<std::string, std::string> cancels_;  ///< of the operator, not answered yet: reasons
+    std::set<std::string> unconfirmed_;           ///< of an earlier process, waiting to be taken back
+    TimePoint now_, hold_at_;
 };
 
 }  // namespace emprops::redis

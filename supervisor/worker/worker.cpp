@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
 #include <optional>
 
 #include "ipc/overload.h"
 #include "ipc/text/people.h"
+#include "ipc/web/digest.h"
 #include "supervisor/base/alarm.h"
 #include "supervisor/base/exit_codes.h"
 #include "supervisor/base/lifetime.h"
@@ -48,6 +51,16 @@ Result<std::string> printable_address(const config::HubSettings& hub) {
     }
     const auto target = hub::worker_target(hub, "worker");
     return target.ok() ? Result<std::string>(target->printable) : target.error();
+}
+
+/// The same over restarts, and another one for every other state folder.
+std::string worker_identity(const config::WorkerSettings& worker) {
+    std::error_code ignored;
+    const auto folder = std::filesystem::weakly_canonical(worker.state_dir, ignored);
+    std::ifstream id("/etc/machine-id");
+    std::string machine;
+    std::getline(id, machine);
+    return sha256_hex(machine + "\n" + boost::asio::ip::host_name() + "\n" + folder.string()).substr(0, 32);
 }
 
 ipc::Json machine(const std::string& version) {
@@ -223,6 +236,7 @@ Result<> Worker::Impl::make_link(const config::HubSettings& hub) {
         options.hub = hub;
         options.id_base = id_base(settings().worker);
         options.version = options_.version;
+        options.identity = worker_identity(settings().worker);
         options.first_number = ledger_->first_number();
         auto created = redis::make_redis_link(loop_, std::move(options), std::move(callbacks));
         if (!created) return Error{"hub_url", created.error().message};

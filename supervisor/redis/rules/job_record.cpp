@@ -14,6 +14,8 @@ std::optional<Number> number_of(const std::string& text) {
     Number value{};
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc{} || end != text.data() + text.size()) return {};
+    if constexpr (std::is_floating_point_v<Number>)
+        if (!std::isfinite(value) || std::abs(value) > 1e15) return {};  // "nan" and "inf" are read, too
     return value;
 }
 

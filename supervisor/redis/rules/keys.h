@@ -12,6 +12,11 @@ inline constexpr const char* workers = "workers:active";
 /// Ours alone: ids of workers whose jobs somebody of us may take back when they are gone.
 inline constexpr const char* our_workers = "emprops:workers";
 
+/// Ours alone: which worker, over its restarts, has the ids of this base.
+inline std::string holder(const std::string& base) {
+    return "emprops:holder:" + base;
+}
+
 inline std::string job(const std::string& id) {
     return "job:" + id;
 }

@@ -49,30 +49,35 @@ const Script& claim_script() {
 local status = redis.call('HGET', KEYS[2], 'status')
 if not status then return {'gone'} end
 if status ~= 'pending' then return {'not_pending', status} end
-if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then return {'away'} end
 local pairs_before = redis.call('HGETALL', KEYS[2])
 local now = redis.call('TIME')
 local token = now[1] .. '.' .. now[2]
-redis.call('HSET', KEYS[2], 'status', 'assigned', 'worker_id', ARGV[2], 'assigned_at', token)
 local record = {}
 for i = 1, #pairs_before, 2 do record[pairs_before[i]] = pairs_before[i + 1] end
 for _, name in ipairs({'priority', 'retry_count', 'max_retries'}) do
-  record[name] = tonumber(record[name]) or record[name]
+  local number = tonumber(record[name])
+  if number and number == number and number < 1e18 and number > -1e18 then record[name] = number end
 end
 record.status = 'assigned'
 record.worker_id = ARGV[2]
 record.assigned_at = ARGV[4]
 record.claimed_by = ARGV[3]
-redis.call('HSET', KEYS[3], ARGV[1], cjson.encode(record))
-redis.call('HSET', KEYS[4], 'status', 'busy', 'current_job_id', ARGV[1], 'last_status_change', token)
-redis.call('PUBLISH', 'job_claimed', cjson.encode({
+-- What can fail comes first: nothing is taken back here.
+local active = cjson.encode(record)
+local claimed = cjson.encode({
   job_id = ARGV[1], worker_id = ARGV[2], status = 'claimed', message = 'Job claimed by worker', claimed_at = token,
   timestamp = tonumber(ARGV[5]), service_required = record.service_required or '',
   customer_id = record.customer_id or '', workflow_id = record.workflow_id or '',
-  total_steps = record.total_steps or ''}))
-redis.call('PUBLISH', 'update_job_progress', cjson.encode({
-  job_id = ARGV[1], worker_id = ARGV[2], progress = 0, timestamp = tonumber(ARGV[5])}))
-redis.call('XADD', KEYS[5], '*', 'job_id', ARGV[1], 'worker_id', ARGV[2], 'status', 'assigned', 'progress', '0',
+  total_steps = record.total_steps or ''})
+local progress = cjson.encode({job_id = ARGV[1], worker_id = ARGV[2], progress = 0, timestamp = tonumber(ARGV[5])})
+if redis.call('ZSCORE', KEYS[1], ARGV[1]) == false then return {'away'} end
+redis.call('HSET', KEYS[3], ARGV[1], active)
+redis.call('HSET', KEYS[2], 'status', 'assigned', 'worker_id', ARGV[2], 'assigned_at', token, 'retaken_from', ARGV[6])
+redis.call('ZREM', KEYS[1], ARGV[1])
+redis.pcall('HSET', KEYS[4], 'status', 'busy', 'current_job_id', ARGV[1], 'last_status_change', token)
+redis.pcall('PUBLISH', 'job_claimed', claimed)
+redis.pcall('PUBLISH', 'update_job_progress', progress)
+redis.pcall('XADD', KEYS[5], '*', 'job_id', ARGV[1], 'worker_id', ARGV[2], 'status', 'assigned', 'progress', '0',
   'message', 'Job assigned to worker', 'assigned_at', token)
 local answer = {'taken', token}
 for i = 1, #pairs_before do answer[i + 2] = pairs_before[i] end
@@ -132,6 +137,7 @@ return 'done'
 
 const Script& release_script() {
     static const Script script{"release", end_fence("pending") + R"lua(
+redis.call('ZADD', KEYS[3], ARGV[5], ARGV[3])
 redis.call('HSET', KEYS[1], 'status', 'pending', 'worker_id', '', 'assigned_at', '', 'last_claim', ARGV[2])
 if ARGV[6] == '' then
   redis.call('HSET', KEYS[1], 'started_at', '')
@@ -139,7 +145,6 @@ else
   redis.call('HSET', KEYS[1], 'retry_count', ARGV[6], 'last_failed_worker', ARGV[1], 'failed_at', ARGV[4])
   redis.call('SET', KEYS[4], ARGV[7], 'EX', 604800)
 end
-redis.call('ZADD', KEYS[3], ARGV[5], ARGV[3])
 redis.call('HDEL', KEYS[2], ARGV[3])
 return 'done'
 )lua"};
@@ -167,7 +172,6 @@ const Script& reap_script() {
 if redis.call('EXISTS', KEYS[4]) == 1 then return 'alive' end
 local v = redis.call('HMGET', KEYS[1], 'worker_id', 'assigned_at', 'status')
 if v[1] ~= ARGV[1] or v[2] ~= ARGV[2] or (v[3] ~= 'assigned' and v[3] ~= 'in_progress') then return 'alive' end
-redis.call('HDEL', KEYS[2], ARGV[3])
 local deaths = redis.call('HINCRBY', KEYS[1], 'worker_deaths', 1)
 if deaths >= tonumber(ARGV[7]) then
   redis.call('SET', KEYS[6], ARGV[9], 'EX', 604800)
@@ -175,13 +179,25 @@ if deaths >= tonumber(ARGV[7]) then
     'last_failed_worker', ARGV[1])
   redis.call('HSET', KEYS[5], ARGV[3], ARGV[8])
   redis.call('EXPIRE', KEYS[5], 604800)
+  redis.call('HDEL', KEYS[2], ARGV[3])
   redis.call('PUBLISH', 'job_failed', ARGV[10])
   return 'poison'
 end
+redis.call('ZADD', KEYS[3], ARGV[5], ARGV[3])
 redis.call('HSET', KEYS[1], 'status', 'pending', 'worker_id', '', 'assigned_at', '', 'retry_count', ARGV[6],
   'last_failed_worker', ARGV[1])
-redis.call('ZADD', KEYS[3], ARGV[5], ARGV[3])
+redis.call('HDEL', KEYS[2], ARGV[3])
 return 'back'
+)lua"};
+    return script;
+}
+
+const Script& forget_script() {
+    static const Script script{"forget", R"lua(
+local v = redis.call('HMGET', KEYS[1], 'worker_id', 'status')
+if v[1] == ARGV[1] and (v[2] == 'assigned' or v[2] == 'in_progress') then return 'held' end
+redis.call('HDEL', KEYS[2], ARGV[2])
+return 'done'
 )lua"};
     return script;
 }

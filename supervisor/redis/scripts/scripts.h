@@ -19,7 +19,8 @@ struct Script {
 };
 
 /// Takes exactly this job, if it waits. Keys: jobs:pending, the job, jobs:active of the worker, the worker, the job's
-/// stream. Arguments: job, worker, our mark, the time (ISO), the time (ms).
+/// stream. Arguments: job, worker, our mark, the time (ISO), the time (ms), the token under which it ran here until it
+/// was put back (empty: it did not).
 /// Answers: {"taken", token, the hash as it was}, or {"not_pending", status}, {"gone"} (no hash), {"away"} (somebody was
 /// faster).
 const Script& claim_script();
@@ -49,6 +50,10 @@ const Script& cancel_script();
 /// deaths that make it poison, and then: entry of jobs:failed, attestation, message of job_failed. Answers "back",
 /// "poison", or "alive" (somebody has moved).
 const Script& reap_script();
+
+/// The worker's entry of a job goes, unless the job is (again) that worker's. Keys: the job, jobs:active of the worker.
+/// Arguments: worker, job.
+const Script& forget_script();
 
 /// EVALSHA's words, with the hash that SCRIPT LOAD told.
 Command call_of(const std::string& sha, const std::vector<std::string>& keys,

@@ -90,6 +90,12 @@ struct Connection::Impl : std::enable_shared_from_this<Impl> {
 
     void shake_hands() {
         auto& stream = *line->tls;
+        line->deadline.expires_after(settings.connect_timeout);
+        line->deadline.async_wait(guarded(line, [this](ErrorCode error) {
+            if (!error)
+                end("no TLS connection to " + target.authority() + " within " +
+                    human_duration(settings.connect_timeout));
+        }));
         if (settings.tls_verify) {
             hub::expect_host(stream.native_handle(), target.host);
             stream.set_verify_callback([of = line.get()](bool accepted, ssl::verify_context& context) {
@@ -118,9 +124,10 @@ struct Connection::Impl : std::enable_shared_from_this<Impl> {
         line->deadline.expires_after(settings.idle_timeout / 4);
         line->deadline.async_wait(guarded(line, [this](ErrorCode error) {
             if (error) return;
-            if (pipeline.waiting() == 0) line->heard = Clock::now();
             if (Clock::now() - line->heard > settings.idle_timeout)
                 return end("Redis has not answered for " + human_duration(settings.idle_timeout));
+            // Nobody may have asked anything for a while: a PING tells whether somebody is there.
+            if (Clock::now() - line->heard > settings.idle_timeout / 2) send(pipeline.ping());
             watch();
         }));
     }
@@ -169,7 +176,9 @@ struct Connection::Impl : std::enable_shared_from_this<Impl> {
     }
 
     void fail_later(const std::string& why) {
-        later(executor, lifetime.guard([this, why] { end(why); }));
+        later(executor, lifetime.guard([this, why, of = line] {
+            if (line == of) end(why);
+        }));
     }
 
     void end(const std::string& why) {
@@ -218,7 +227,7 @@ void Connection::ask(const Command& command, Pipeline::Then then) {
 }
 
 void Connection::subscribe(const std::vector<std::string>& channels) {
-    if (impl_->line && impl_->line->open) impl_->send(Pipeline::subscribe(channels));
+    if (impl_->line && impl_->line->open) impl_->send(impl_->pipeline.subscribe(channels));
 }
 
 void Connection::close(const std::string& why) {

@@ -106,6 +106,7 @@ void Pipeline::reset() {
     reader_->privdata = building_.get();
     building_->elements = 0;
     fed_bytes_ = 0;
+    subscribed_ = false;
 }
 
 std::string Pipeline::ask(const Command& command, Then then) {
@@ -114,9 +115,16 @@ std::string Pipeline::ask(const Command& command, Then then) {
 }
 
 std::string Pipeline::subscribe(const std::vector<std::string>& channels) {
+    subscribed_ = true;
     Command command{"SUBSCRIBE"};
     command.insert(command.end(), channels.begin(), channels.end());
     return bytes_of(command);
+}
+
+std::string Pipeline::ping() {
+    // A connection that subscribes answers with a list that is no message: there it is nobody's.
+    if (!subscribed_) return ask({"PING"}, [](const Reply&) {});
+    return bytes_of({"PING"});
 }
 
 Result<std::vector<Pipeline::Pushed>> Pipeline::take(std::string_view bytes) {
@@ -132,7 +140,7 @@ Result<std::vector<Pipeline::Pushed>> Pipeline::take(std::string_view bytes) {
         Reply reply = std::move(building_->root);
         building_->elements = 0;
         fed_bytes_ = 0;
-        if (waiting_.empty() || is_push(reply)) {
+        if (waiting_.empty() || (subscribed_ && is_push(reply))) {
             if (reply.at(0) == "message") pushed.push_back({reply.at(1), reply.at(2)});
             if (reply.kind == Reply::Kind::error) return Error{"bad_reply", reply.text};
             continue;

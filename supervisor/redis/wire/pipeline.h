@@ -39,8 +39,11 @@ class Pipeline {
 
     /// The bytes of a command whose answer goes to `then`.
     std::string ask(const Command& command, Then then);
-    /// The bytes of a SUBSCRIBE: what it answers is no answer to a command.
-    static std::string subscribe(const std::vector<std::string>& channels);
+    /// The bytes of a SUBSCRIBE: what it answers is no answer to a command. From then on there may be pushed messages.
+    std::string subscribe(const std::vector<std::string>& channels);
+
+    /// The bytes of a PING, whose answer nobody waits for.
+    std::string ping();
 
     /// Calls `then` of each answer that is whole, and returns what was pushed. Errors: "bad_reply": nothing that follows
     /// can be understood. A callback may ask further; it must not end this object.
@@ -60,6 +63,7 @@ class Pipeline {
     std::unique_ptr<Building> building_;
     redisReader* reader_ = nullptr;
     std::deque<Then> waiting_;
+    bool subscribed_ = false;
     std::size_t fed_bytes_ = 0;  ///< since the last whole answer
 };
 
