@@ -156,7 +156,10 @@ void Claimer::judge_one(const std::string& id, const Reply& reply) {
     known.verdict = judgement.verdict;
     known.job_type = job->job_type();
     // Somebody has it, or has had it: that is no verdict. It is read again at the next look.
-    if (reply.at(0) != "pending") known_.erase(id);
+    if (reply.at(0) != "pending") {
+        known_.erase(id);
+        return;
+    }
     if (judgement.verdict == Verdict::poison)
         server_.note(Note::Level::warn,
                      "can be taken by no worker: " + judgement.why +
@@ -240,8 +243,9 @@ void Claimer::answered(const std::string& id, const std::string& worker, const R
         return rest(now_);
     }
     slots_.free(worker);
-    // It was taken by somebody a moment ago, or is none any more: not chosen again before something changes.
-    no_place_.insert(id);
+    // It was taken by somebody a moment ago, or is none any more: that says nothing of later.
+    Returned& other = returned_[id];
+    other.until = std::max(other.until, now_ + policy_.poll_least);
 }
 
 }  // namespace emprops::redis

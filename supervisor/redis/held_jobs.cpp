@@ -34,7 +34,7 @@ void HeldJobs::renew(TimePoint now, const std::string& job_id, Claim claim) {
     if (job->claim.worker != claim.worker) slots_.free(job->claim.worker);
     slots_.hold(claim.worker);
     job->claim = std::move(claim);
-    job->retaking = false;
+    job->retaking = job->doubted = job->begun_told = false;
     start(*job);
     if (job->outcome) end(now, *job);
 }
@@ -99,8 +99,15 @@ Server::Then HeldJobs::at_end(const Job& job) {
 void HeldJobs::start(Job& job) {
     job.begun = true;
     if (!connected_ || job.retaking) return;
-    server_.call(start_script(), {keys::job(job.record.id)},
-                 {job.claim.worker, job.claim.token, iso_of_ms(server_.wall_ms())}, fenced(job));
+    server_.call(
+        start_script(), {keys::job(job.record.id)},
+        {job.claim.worker, job.claim.token, iso_of_ms(server_.wall_ms())},
+        [this, id = job.record.id, token = job.claim.token, then = fenced(job)](const Reply& reply) {
+            Job* now = find(id);
+            if (now != nullptr && now->claim.token == token && reply.text == "done" && !reply.failed())
+                now->begun_told = true;
+            then(reply);
+        });
 }
 
 void HeldJobs::begun(const std::string& job_id, std::uint64_t number) {
@@ -299,10 +306,12 @@ void HeldJobs::connected(TimePoint now) {
     connected_ = true;
     for (auto& [id, job] : jobs_) {
         job.ending = job.asking = job.ask_again = job.retaking = false;
-        if (job.outcome)
+        if (job.outcome) {
             end(now, job);
-        else
-            question(now, job);
+            continue;
+        }
+        if (job.begun && !job.begun_told) start(job);
+        question(now, job);
     }
 }
 

@@ -93,7 +93,7 @@ class HeldJobs {
         ipc::Progress last;  ///< said again for a job that is silent
         std::optional<jobs::Outcome> outcome;
         std::optional<TimePoint> end_at;  ///< with an outcome: when it is sent (again)
-        bool asking = false, ask_again = false, ending = false, begun = false;
+        bool asking = false, ask_again = false, ending = false, begun = false, begun_told = false;
         bool doubted = false;   ///< asked once more whose it is before its outcome is given up
         bool retaking = false;  ///< nothing is written until it is known whose it is
     };

@@ -177,8 +177,13 @@ void Session::take_the_id() {
     wire_.send({"SET", key, settings_.identity, "NX", "EX", "60"}, [](const Reply&) {});
     wire_.send({"GET", key}, [this](const Reply& reply) {
         if (reply.is_lost() || turned_away_) return;
-        if (reply.failed() || reply.text == settings_.identity) return open();
+        // Nobody has it: Redis could not write it, which the next beat tries again.
+        if (reply.is_nil() || reply.text == settings_.identity) return open();
         turned_away_ = true;
+        if (reply.failed()) {
+            trouble("see who has our id (the key emprops:holder:*)", reply);
+            return wire_.drop("Redis does not say who has our id: " + reply.text);
+        }
         if (std::exchange(told_trouble_, "the id") != "the id")
             note(
                 Note::Level::error,
@@ -187,6 +192,17 @@ void Session::take_the_id() {
                     "it has gone",
                 "");
         wire_.drop("another worker has our id");
+    });
+}
+
+/// Who was away for a while may have lost it: then the next connection waits for it.
+void Session::keep_the_id() {
+    const std::string key = keys::holder(settings_.id_base);
+    wire_.send({"GET", key}, [this, key](const Reply& reply) {
+        if (reply.failed() || !open_) return;
+        if (reply.text == settings_.identity) return tell({"EXPIRE", key, "60"});
+        if (reply.is_nil()) return tell({"SET", key, settings_.identity, "NX", "EX", "60"});
+        wire_.drop("another worker has taken our id \"" + settings_.id_base + "\" meanwhile");
     });
 }
 
@@ -321,9 +337,9 @@ void Session::take_back(const std::string& job_id) {
              if (held_.number_of(job_id) != number) return;
              if (reply.at(0) == "taken") return taken_back(job_id, Claim{worker, reply.at(1)});
              if (reply.kind == Reply::Kind::error) trouble("take a job back", reply);
-             unconfirmed_.erase(job_id);
              // Without an answer the next question, or connection, finds out.
              const bool sure = !reply.failed();
+             if (sure) unconfirmed_.erase(job_id);
              held_.not_retaken(job_id, !sure                   ? ""
                                        : reply.at(0) == "gone" ? "unknown"
                                        : reply.at(1).empty()   ? "claimed_by_other"
@@ -441,7 +457,7 @@ void Session::on_time(TimePoint now) {
     presence_.on_time(now);
     if (open_ && !settings_.identity.empty() && hold_at_ <= now) {
         hold_at_ = now + settings_.presence.beat;
-        tell({"SET", keys::holder(settings_.id_base), settings_.identity, "EX", "60"});
+        keep_the_id();
     }
     reaper_.on_time(now);
 }

@@ -98,6 +98,7 @@ class Session final : private Server {
     void log_in();
     void load_scripts();
     void take_the_id();
+    void keep_the_id();
     void open();
     bool refused(const Reply& reply);
     void taken(JobRecord record, Claim claim);

@@ -35,7 +35,8 @@ class Slots {
         const char* const end = worker.data() + worker.size();
         std::size_t index = 0;
         const auto read = std::from_chars(from, end, index);
-        if (read.ec != std::errc{} || read.ptr != end) return {};
+        if (read.ec != std::errc{} || read.ptr != end || index >= most) return {};
+        if (id(index) != worker) return {};  // "w-07" is somebody else
         return index;
     }
     bool is_taken(std::size_t index) const { return taken_.contains(index); }
@@ -44,6 +45,8 @@ class Slots {
     std::size_t end() const { return taken_.empty() ? 0 : *taken_.rbegin() + 1; }
 
   private:
+    /// No machine has so many places: what is above is no id of ours, whatever Redis holds.
+    static constexpr std::size_t most = 10'000;
     std::string base_;
     std::set<std::size_t> taken_;
 };

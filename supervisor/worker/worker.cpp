@@ -35,14 +35,18 @@ namespace {
 /// How often the paths of lock, sockets and folders are compared with what is behind them.
 constexpr Ms path_look_interval{10'000};
 
-std::string id_base(const config::WorkerSettings& settings) {
-    if (!settings.id.empty()) return settings.id;
+/// Empty: nobody knows.
+std::string host_name() {
     char name[256] = {};
-    if (::gethostname(name, sizeof name - 1) != 0 || name[0] == '\0') return "worker";
-    return name;
+    return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
 }
 
-/// What the Hub's monitors show of a worker beside its connectors: the words of the Python worker.
+std::string id_base(const config::WorkerSettings& settings) {
+    if (!settings.id.empty()) return settings.id;
+    const std::string name = host_name();
+    return name.empty() ? "worker" : name;
+}
+
 /// Where jobs come from, without a password or token.
 Result<std::string> printable_address(const config::HubSettings& hub) {
     if (redis::is_redis_url(hub.url)) {
@@ -60,9 +64,10 @@ std::string worker_identity(const config::WorkerSettings& worker) {
     std::ifstream id("/etc/machine-id");
     std::string machine;
     std::getline(id, machine);
-    return sha256_hex(machine + "\n" + boost::asio::ip::host_name() + "\n" + folder.string()).substr(0, 32);
+    return sha256_hex(machine + "\n" + host_name() + "\n" + folder.string()).substr(0, 32);
 }
 
+/// What the Hub's monitors show of a worker beside its connectors: the words of the Python worker.
 ipc::Json machine(const std::string& version) {
     const auto gib = static_cast<unsigned long long>(::sysconf(_SC_PHYS_PAGES)) *
                          static_cast<unsigned long long>(::sysconf(_SC_PAGESIZE)) >>

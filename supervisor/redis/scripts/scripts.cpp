@@ -107,13 +107,14 @@ return 'done'
 
 const Script& complete_script() {
     static const Script script{"complete", end_fence("completed") + keep_for + R"lua(
+-- The status comes last: by it a repeat knows that all is done.
 redis.call('SET', KEYS[4], ARGV[6], 'EX', 604800)
-redis.call('HSET', KEYS[1], 'status', 'completed', 'completed_at', ARGV[4])
-redis.call('HDEL', KEYS[2], ARGV[3])
 redis.call('HSET', KEYS[3], ARGV[3], ARGV[5])
 redis.call('EXPIRE', KEYS[3], 86400)
-keep(ARGV[8], KEYS[1], KEYS[5], KEYS[6])
+redis.call('HDEL', KEYS[2], ARGV[3])
 redis.call('PUBLISH', 'complete_job', ARGV[7])
+redis.call('HSET', KEYS[1], 'status', 'completed', 'completed_at', ARGV[4])
+keep(ARGV[8], KEYS[1], KEYS[5], KEYS[6])
 return 'done'
 )lua"};
     return script;
@@ -123,13 +124,13 @@ const Script& fail_script() {
     static const Script script{"fail", end_fence("failed") + keep_for + R"lua(
 redis.call('SET', KEYS[4], ARGV[6], 'EX', 604800)
 redis.call('SET', KEYS[7], ARGV[6], 'EX', 604800)
-redis.call('HSET', KEYS[1], 'status', 'failed', 'failed_at', ARGV[4], 'retry_count', ARGV[8],
-  'last_failed_worker', ARGV[1])
 redis.call('HSET', KEYS[3], ARGV[3], ARGV[5])
 redis.call('EXPIRE', KEYS[3], 604800)
 redis.call('HDEL', KEYS[2], ARGV[3])
-keep(ARGV[9], KEYS[1], KEYS[5], KEYS[6])
 redis.call('PUBLISH', 'job_failed', ARGV[7])
+redis.call('HSET', KEYS[1], 'status', 'failed', 'failed_at', ARGV[4], 'retry_count', ARGV[8],
+  'last_failed_worker', ARGV[1])
+keep(ARGV[9], KEYS[1], KEYS[5], KEYS[6])
 return 'done'
 )lua"};
     return script;
@@ -156,11 +157,11 @@ const Script& cancel_script() {
 local v = redis.call('HMGET', KEYS[1], 'status', 'worker_id')
 if not v[1] then return 'unknown' end
 if v[1] ~= 'pending' and v[1] ~= 'assigned' and v[1] ~= 'in_progress' then return v[1] end
-redis.call('HSET', KEYS[1], 'status', 'failed', 'failed_at', ARGV[2], 'error', ARGV[3])
-redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('HSET', KEYS[3], ARGV[1], ARGV[4])
 redis.call('EXPIRE', KEYS[3], 604800)
-redis.call('PUBLISH', 'cancel_job', cjson.encode({
+redis.call('ZREM', KEYS[2], ARGV[1])
+redis.call('HSET', KEYS[1], 'status', 'failed', 'failed_at', ARGV[2], 'error', ARGV[3])
+redis.pcall('PUBLISH', 'cancel_job', cjson.encode({
   job_id = ARGV[1], worker_id = v[2] or '', reason = ARGV[5], timestamp = tonumber(ARGV[6])}))
 return 'done'
 )lua"};
@@ -172,20 +173,20 @@ const Script& reap_script() {
 if redis.call('EXISTS', KEYS[4]) == 1 then return 'alive' end
 local v = redis.call('HMGET', KEYS[1], 'worker_id', 'assigned_at', 'status')
 if v[1] ~= ARGV[1] or v[2] ~= ARGV[2] or (v[3] ~= 'assigned' and v[3] ~= 'in_progress') then return 'alive' end
-local deaths = redis.call('HINCRBY', KEYS[1], 'worker_deaths', 1)
+local deaths = (tonumber(redis.call('HGET', KEYS[1], 'worker_deaths') or '0') or 0) + 1
 if deaths >= tonumber(ARGV[7]) then
   redis.call('SET', KEYS[6], ARGV[9], 'EX', 604800)
-  redis.call('HSET', KEYS[1], 'status', 'failed', 'failed_at', ARGV[4], 'retry_count', ARGV[6],
-    'last_failed_worker', ARGV[1])
   redis.call('HSET', KEYS[5], ARGV[3], ARGV[8])
   redis.call('EXPIRE', KEYS[5], 604800)
   redis.call('HDEL', KEYS[2], ARGV[3])
   redis.call('PUBLISH', 'job_failed', ARGV[10])
+  redis.call('HSET', KEYS[1], 'status', 'failed', 'failed_at', ARGV[4], 'retry_count', ARGV[6],
+    'last_failed_worker', ARGV[1], 'worker_deaths', deaths)
   return 'poison'
 end
 redis.call('ZADD', KEYS[3], ARGV[5], ARGV[3])
 redis.call('HSET', KEYS[1], 'status', 'pending', 'worker_id', '', 'assigned_at', '', 'retry_count', ARGV[6],
-  'last_failed_worker', ARGV[1])
+  'last_failed_worker', ARGV[1], 'worker_deaths', deaths)
 redis.call('HDEL', KEYS[2], ARGV[3])
 return 'back'
 )lua"};

@@ -25,7 +25,7 @@ TEST(Pipeline, ACommandIsAListOfWordsWhateverIsInThem) {
     const auto nothing = [](const Reply&) {};
     EXPECT_EQ(pipeline.ask({"SET", "a b", std::string("\r\n\0x", 4)}, nothing),
               std::string("*3\r\n$3\r\nSET\r\n$3\r\na b\r\n$4\r\n\r\n\0x\r\n", 32));
-    EXPECT_EQ(Pipeline::subscribe({"x"}), "*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nx\r\n");
+    EXPECT_EQ(pipeline.subscribe({"x"}), "*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nx\r\n");
 }
 
 TEST(Pipeline, AnswersComeInTheirOrderInAnyPieces) {
@@ -51,6 +51,7 @@ TEST(Pipeline, AnswersComeInTheirOrderInAnyPieces) {
 TEST(Pipeline, WhatIsPushedIsNobodysAnswer) {
     Asked asked;
     asked.ask();
+    asked.pipeline.subscribe({"c"});
     const auto pushed = asked.pipeline.take(
         "+OK\r\n*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$2\r\nhi\r\n");
     ASSERT_TRUE(pushed.ok());
@@ -59,6 +60,31 @@ TEST(Pipeline, WhatIsPushedIsNobodysAnswer) {
     EXPECT_EQ(pushed->front().text, "hi");
     EXPECT_EQ(asked.replies.size(), 1u);
     EXPECT_FALSE(asked.pipeline.take("-NOPERM no\r\n").ok()) << "an error that nobody asked for";
+}
+
+/// Ids of jobs are their clients': none of them makes an answer something else.
+TEST(Pipeline, AnAnswerThatLooksLikeAMessageIsAnAnswer) {
+    for (const char* word : {"message", "subscribe", "unsubscribe", "pmessage"}) {
+        Asked asked;
+        asked.ask(2);
+        const std::string size = std::to_string(std::string(word).size());
+        const auto pushed =
+            asked.pipeline.take("*3\r\n$" + size + "\r\n" + word + "\r\n$1\r\nb\r\n$1\r\nc\r\n:7\r\n");
+        ASSERT_TRUE(pushed.ok()) << word;
+        EXPECT_TRUE(pushed->empty()) << word;
+        ASSERT_EQ(asked.replies.size(), 2u) << word;
+        EXPECT_EQ(asked.replies[0].at(0), word);
+        EXPECT_EQ(asked.replies[1].number, 7) << word;
+    }
+}
+
+TEST(Pipeline, TheNextConnectionSubscribesAnew) {
+    Asked asked;
+    asked.pipeline.subscribe({"c"});
+    asked.pipeline.lose("gone");
+    asked.ask();
+    ASSERT_TRUE(asked.pipeline.take("*3\r\n$7\r\nmessage\r\n$1\r\nb\r\n$1\r\nc\r\n").ok());
+    EXPECT_EQ(asked.replies.size(), 1u);
 }
 
 TEST(Pipeline, WhatIsTooLargeOrNoRespEndsTheConversation) {

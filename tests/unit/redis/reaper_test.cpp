@@ -41,6 +41,7 @@ class Fake : public Server {
     }
     void call(const Script& script, std::vector<std::string>, std::vector<std::string> arguments,
               Then then) override {
+        if (arguments.size() < 6) return then(text("done"));  // a stale entry goes
         scripts.push_back(std::string(script.name) + " " + arguments[0] + " " + arguments[2] + " " +
                           arguments[5]);
         then(text("back"));
