@@ -240,6 +240,7 @@ void Claimer::answered(const std::string& id, const std::string& worker, const R
             server_.trouble("take a job", reply);
             if (on_doubt) on_doubt(worker);
         }
+        look_at_.reset();  // not at once: it would say so again
         return rest(now_);
     }
     slots_.free(worker);
