@@ -91,7 +91,9 @@ void Session::trouble(const std::string& what, const Reply& reply) {
     const std::string code = reply.text.substr(0, reply.text.find(' '));
     if (code == std::exchange(told_trouble_, code)) return;
     std::string cure;
-    if (code == "NOPERM") cure = "; give the user of hub.url these rights";
+    // A script's own words for it; which command it was stands in its text, by its line.
+    if (code == "NOPERM" || reply.text.find("executing the script can't run") != std::string::npos)
+        cure = "; give the user of hub.url the rights of supervisor/redis/PROTOCOL.md";
     if (code == "OOM") cure = "; Redis is full: raise its maxmemory, or remove keys";
     if (code == "READONLY") cure = "; this is a replica: hub.url must lead to the primary";
     if (code == "LOADING") cure = "; it is loading its data, and is asked again";

@@ -80,14 +80,14 @@ TEST(RedisEndToEnd, AnOperatorCancelsAJobHere) {
 
 TEST(RedisEndToEnd, TheStatusSaysWhereJobsComeFromWithoutThePassword) {
     RedisServerOptions guarded;
-    guarded.more = {"--user",          "emprops",    "on",           ">hush",      "~jobs:*",  "~job:*",
-                    "~worker:*",       "~workers:*", "~progress:*",  "~emprops:*", "&*",       "-@all",
-                    "+evalsha",        "+eval",      "+script|load", "+hset",      "+hsetnx",  "+hget",
-                    "+hmget",          "+hgetall",   "+hkeys",       "+hdel",      "+hincrby", "+set",
-                    "+setex",          "+get",       "+exists",      "+expire",    "+del",     "+sadd",
-                    "+srem",           "+smembers",  "+zcard",       "+zrevrange", "+zrem",    "+zadd",
-                    "+xadd",           "+publish",   "+subscribe",   "+time",      "+info",    "+select",
-                    "+client|setname", "+ping"};
+    guarded.more = {
+        "--user",       "emprops",         "on",         ">hush",     "~jobs:*",    "~job:*",     "~worker:*",
+        "~workers:*",   "~progress:*",     "~emprops:*", "&*",        "-@all",      "+evalsha",   "+eval",
+        "+script|load", "+hset",           "+hsetnx",    "+hget",     "+hmget",     "+hgetall",   "+hkeys",
+        "+hdel",        "+hincrby",        "+set",       "+setex",    "+get",       "+exists",    "+expire",
+        "+del",         "+sadd",           "+srem",      "+smembers", "+zcard",     "+zrevrange", "+zscore",
+        "+zrem",        "+zadd",           "+xadd",      "+publish",  "+subscribe", "+time",      "+info",
+        "+select",      "+client|setname", "+ping"};
     RedisServer redis(guarded);
     TestWorkerOptions options = simulation(redis, "w");
     options.hub_url = "redis://emprops:hush@127.0.0.1:" + std::to_string(redis.port());
