@@ -282,7 +282,7 @@ void HeldJobs::question(TimePoint now, Job& job, bool of_ended) {
                     if (reply.failed() || reply.list.size() != 4) return;
                     const std::string status = reply.at(2);
                     const bool mine = reply.at(0) == asked->claim.worker && reply.at(1) == asked->claim.token;
-                    const bool active = status == "assigned" || status == "in_progress";
+                    const bool active = is_active(status);
                     if (mine && active) return;
                     if (reply.list[2].is_nil()) return lost(id, number, "unknown");
                     if (status == "pending") return lost(id, number, status);

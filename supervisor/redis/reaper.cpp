@@ -10,10 +10,6 @@ namespace {
 
 constexpr const char* office = "emprops:reaper";
 
-bool is_active(const std::string& status) {
-    return status == "assigned" || status == "in_progress";
-}
-
 /// "uptime_in_seconds:17" of INFO server.
 std::int64_t uptime_of(const std::string& info) {
     const std::string name = "uptime_in_seconds:";

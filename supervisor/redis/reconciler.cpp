@@ -11,10 +11,6 @@ namespace {
 /// Workers of ours that a process before this one may have had are looked into at least.
 constexpr std::size_t least_looked_into = 16;
 
-bool is_active(const std::string& status) {
-    return status == "assigned" || status == "in_progress";
-}
-
 }  // namespace
 
 void Reconciler::adopt(jobs::LedgerEntry entry) {

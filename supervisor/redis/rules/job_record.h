@@ -32,6 +32,11 @@ struct JobRecord {
     std::string score() const;
 };
 
+/// Of its `status`: some worker has it.
+inline bool is_active(const std::string& status) {
+    return status == "assigned" || status == "in_progress";
+}
+
 /// The fields that job_of_fields() wants, in their order, for HMGET; without the payload.
 const std::vector<std::string>& matching_fields();
 /// Of the answer to HMGET of matching_fields(). Nothing: there is no such job.

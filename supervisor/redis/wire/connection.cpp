@@ -134,12 +134,12 @@ struct Connection::Impl : std::enable_shared_from_this<Impl> {
 
     void read() {
         line->with_stream([this](auto& stream) {
-            stream.async_read_some(asio::buffer(line->buffer),
-                                   guarded(line, [this](ErrorCode error, std::size_t size) {
-                                       if (error)
-                                           return end("the connection to Redis ended: " + error.message());
-                                       took(size);
-                                   }));
+            stream.async_read_some(
+                asio::buffer(line->buffer),
+                guarded(line, [this](ErrorCode error, auto size) {  // Beast says it as an int, too
+                    if (error) return end("the connection to Redis ended: " + error.message());
+                    took(static_cast<std::size_t>(size));
+                }));
         });
     }
 
@@ -167,7 +167,7 @@ struct Connection::Impl : std::enable_shared_from_this<Impl> {
         line->writing = std::exchange(line->waiting, {});
         line->with_stream([this](auto& stream) {
             asio::async_write(stream, asio::buffer(line->writing),
-                              guarded(line, [this](ErrorCode error, std::size_t) {
+                              guarded(line, [this](ErrorCode error, auto) {
                                   line->is_writing = false;
                                   if (error) return end("the connection to Redis ended: " + error.message());
                                   write();

@@ -9,6 +9,7 @@
 #include <deque>
 
 #include "supervisor/redis/rules/keys.h"
+#include "tests/unit/redis/replies.h"
 
 namespace emprops::redis {
 namespace {
@@ -16,10 +17,6 @@ namespace {
 using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::IsEmpty;
-
-Reply text(const std::string& value) {
-    return {Reply::Kind::text, 0, value};
-}
 
 /// A queue of jobs of one type, in its order, with their states.
 class Queue : public Server {

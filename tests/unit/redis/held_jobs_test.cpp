@@ -7,6 +7,8 @@
 
 #include <deque>
 
+#include "tests/unit/redis/replies.h"
+
 namespace emprops::redis {
 namespace {
 
@@ -14,15 +16,12 @@ using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-Reply text(const std::string& value) {
-    return {Reply::Kind::text, 0, value};
-}
 Reply state(const std::string& worker, const std::string& token, const std::string& status) {
     return {Reply::Kind::list, 0, "", {text(worker), text(token), text(status), text("")}};
 }
 
 /// Remembers what was asked; the test answers, in any order.
-class Asked : public Server {
+class Questions : public Server {
   public:
     struct One {
         std::string name;
@@ -77,7 +76,7 @@ struct HeldJobsTest : testing::Test {
     void fail(const char* code) { held.deliver(now, {"j", 1, jobs::Failed{{code, "m", true, {}}, true}}); }
 
     HeldPolicy policy;
-    Asked redis;
+    Questions redis;
     Slots slots{"w"};
     HeldJobs held{redis, slots, {"", "m", "v"}, policy};
     std::vector<std::string> pending, returned;

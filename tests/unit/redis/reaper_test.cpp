@@ -8,24 +8,12 @@
 #include <deque>
 
 #include "supervisor/redis/rules/keys.h"
+#include "tests/unit/redis/replies.h"
 
 namespace emprops::redis {
 namespace {
 
 using namespace std::chrono_literals;
-
-Reply text(const std::string& value) {
-    return {Reply::Kind::text, 0, value};
-}
-Reply number(long long value) {
-    return {Reply::Kind::number, value};
-}
-Reply list(const std::vector<std::string>& values) {
-    Reply out{Reply::Kind::list};
-    for (const std::string& each : values)
-        out.list.push_back(text(each));
-    return out;
-}
 
 /// A Redis of a few answers: one worker, one job of it.
 class Fake : public Server {
