@@ -22,8 +22,14 @@ for header in "$work"/prefix/include/emprops/*.h; do echo "#include <emprops/$(b
 "${CXX:-c++}" -Wall -Wextra -Werror -fsyntax-only "$work/all.cpp" $(pkg-config --cflags emprops-connector-sdk)
 # shellcheck disable=SC2046
 "${CXX:-c++}" -Wall -Wextra -Werror -o "$work/echo" "$example/main.cpp" $(pkg-config --cflags --libs emprops-connector-sdk)
-answer=$(echo '{"type":"hello","protocol_versions":[1],"worker_id":"w","connector":"c","instance":0,"max_line_bytes":65536,"work_dir":"/tmp","heartbeat":{"interval_ms":0,"missed":3},"settings":{}}' |
-    EMPROPS_CONNECTOR=1 "$work/echo")
+# Its stdin stays open until it has answered: a connector whose worker is gone may leave without a word.
+mkfifo "$work/in" "$work/out"
+EMPROPS_CONNECTOR=1 "$work/echo" <"$work/in" >"$work/out" &
+exec 3>"$work/in" 4<"$work/out"
+echo '{"type":"hello","protocol_versions":[1],"worker_id":"w","connector":"c","instance":0,"max_line_bytes":65536,"work_dir":"/tmp","heartbeat":{"interval_ms":0,"missed":3},"settings":{}}' >&3
+read -r answer <&4 || answer="nothing"
+exec 3>&-
+wait
 case $answer in
     '{"type":"ready",'*) ;;
     *) echo "no ready but: $answer"; exit 1 ;;
