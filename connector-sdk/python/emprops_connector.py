@@ -49,6 +49,7 @@ _EXIT_CONFIGURATION, _EXIT_INTERNAL, _EXIT_USAGE = 78, 70, 64
 
 _protocol_fds: Optional[Tuple[int, int]] = None
 _started_by_worker = False
+_running: Optional["_Session"] = None
 
 
 def _take_stdio() -> Tuple[int, int]:
@@ -84,6 +85,15 @@ def _forget_stdio(fds: Tuple[int, int]) -> None:
         except OSError:
             pass
     os.close(null)
+    session = _running
+    if session is None:
+        return
+    # Its signals are its own, and nobody writes its lines; what another thread held locked stays so for ever.
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    session.writer._changed, session.writer._broken = threading.Condition(), True
+    session._changed = threading.Condition(threading.RLock())
 
 
 def _on_import() -> None:
@@ -648,12 +658,13 @@ class CancelGuard:
     """What on_cancel() returns. As a context manager: after the block the callback is never called, and one that is
     just running has ended (so it must not wait for something that the owner does later)."""
 
-    def __init__(self, callback: Callable[[], Any]):
+    def __init__(self, callback: Callable[[], Any], looks: bool = True):
         self._lock, self._callback = threading.RLock(), callback
+        self._looks, self._removed = looks, False
 
     def remove(self) -> None:
         with self._lock:
-            self._callback = lambda: None
+            self._removed, self._callback = True, lambda: None
 
     def _fire(self) -> None:
         try:
@@ -692,18 +703,24 @@ class _Token:
         for guard in guards:
             self._start(guard)
 
-    def on_cancel(self, callback: Callable[[], Any]) -> CancelGuard:
-        guard = CancelGuard(callback)
+    def on_cancel(self, callback: Callable[[], Any], looks: bool = True) -> CancelGuard:
+        """`looks`: the job knows of the cancel once this is called."""
+        guard = CancelGuard(callback, looks)
         with self._changed:
             if not self.fired:
-                self._guards.append(guard)
+                self._guards = [each for each in self._guards if not each._removed] + [guard]
                 return guard
         self._start(guard)
         return guard
 
     def _start(self, guard: CancelGuard) -> None:
-        self.observed = True
-        threading.Thread(target=guard._fire, name="emprops cancel", daemon=True).start()
+        if guard._removed:  # what it was for is over: the job has not looked
+            return
+        self.observed = self.observed or guard._looks
+        try:
+            threading.Thread(target=guard._fire, name="emprops cancel", daemon=True).start()
+        except RuntimeError:  # no thread can be started: late is better than never
+            guard._fire()
 
     def ask(self) -> bool:
         with self._changed:
@@ -1152,7 +1169,12 @@ class _Loop:
             task = loop.create_task(guarded())
             task.add_done_callback(finished)
             if token is not None:
-                token.on_cancel(lambda: loop.call_soon_threadsafe(task.cancel))
+                token.on_cancel(lambda: loop.call_soon_threadsafe(cancel, task), looks=False)
+
+        def cancel(task: Any) -> None:
+            # A coroutine that has returned has not looked.
+            if task.cancel():
+                token.observed = True
 
         loop.call_soon_threadsafe(begin)
         done.wait()
@@ -1573,7 +1595,8 @@ def run_connector(connector: Connector) -> int:
     if "--help" in sys.argv[1:] or "-h" in sys.argv[1:] or _protocol_fds is None:
         asked = "--help" in sys.argv[1:] or "-h" in sys.argv[1:]
         return _answer(_HELP.replace("NAME", name).replace("PROGRAM", sys.argv[0]), 0 if asked else _EXIT_USAGE)
-    session = _Session(connector, name, _protocol_fds, lambda: os._exit(_EXIT_INTERNAL))
+    global _running
+    session = _running = _Session(connector, name, _protocol_fds, lambda: os._exit(_EXIT_INTERNAL))
     if not logging.getLogger().handlers:
         logging.basicConfig(level=logging.INFO, handlers=[LogHandler(ConnectorContext(session))])
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -1619,10 +1642,13 @@ class LogHandler(logging.Handler):
 
     def __init__(self, context: ConnectorContext):
         super().__init__()
-        self._context = context
+        self._context, self._pid = context, os.getpid()
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
+            if os.getpid() != self._pid:  # a forked child has no line to the supervisor
+                sys.stderr.write(self.format(record) + "\n")
+                return
             level = next((word for number, word in self._levels if record.levelno >= number), "trace")
             fields: Dict[str, Any] = {"logger": record.name}
             if record.exc_info:

@@ -266,7 +266,7 @@ class Traps(HostTest):
 
     # 15
     def test_one_job_at_a_time_unless_the_operator_says_otherwise(self):
-        process = self.run_job("await asyncio.sleep(0.1); return {}")
+        process = self.run_job("await asyncio.sleep(60); return {}")
         self.assertEqual(self.ready["concurrency"], 1)
         process.job(job_id="2")
         self.assertEqual(process.wait("failed", job_id="2")["error"]["code"], "not_started")

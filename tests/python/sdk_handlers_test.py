@@ -9,6 +9,7 @@ import threading
 import unittest
 
 import support
+import emprops_connector
 from emprops_connector import Connector, ConfigurationError, Features, JobFailure, RawResult, testing
 
 
@@ -22,6 +23,9 @@ class Handler(Connector):
 
 class Supervisor(testing.Supervisor):
     """Holds every line against the schemas."""
+
+    def __init__(self, *arguments, timeout=60.0, **hello):  # a loaded machine; a good run waits for nothing
+        super().__init__(*arguments, timeout=timeout, **hello)
 
     def __exit__(self, *error):
         super().__exit__(*error)
@@ -178,7 +182,7 @@ class Reading(unittest.TestCase):
 
 class Slots(unittest.TestCase):
     def test_jobs_run_side_by_side_and_one_more_is_refused(self):
-        both = threading.Barrier(2, timeout=10)
+        both = threading.Barrier(2, timeout=50)
         with Supervisor(Handler(lambda job, context: {"n": both.wait()}, concurrency=1), concurrency=2) as worker:
             worker.give(job_id="a")
             worker.send({"type": "job", "job_id": "a", "job_type": "t", "work_dir": "/", "payload": {}})
@@ -211,7 +215,7 @@ class Slots(unittest.TestCase):
                 if job_id != "c":
                     worker.wait("released", job_id=job_id)
             for _ in "abc":
-                asked.acquire(timeout=10)
+                asked.acquire(timeout=50)
             go.set()
             self.assertEqual([worker.outcome(each).result["released"] for each in "abc"], [True, True, False])
 
@@ -372,12 +376,19 @@ class Cancel(unittest.TestCase):
             heard = threading.Event()
             context.on_cancel(heard.set)
             return {"heard": heard.wait(30)}
-        for function, key in ((lambda job, context: {"seen": context.wait_cancelled(30)}, "error"), (sleeps, "error"),
+
+        def ran_a_program(job, context):
+            context.run_program(["true"])
+            context.on_cancel(print).remove()
+            context.log("info", "over")
+            return {"done": threading.Event().wait(0.2)}
+        for function, key in ((ran_a_program, "result"),
+                              (lambda job, context: {"seen": context.wait_cancelled(30)}, "error"), (sleeps, "error"),
                               (listens, "error"),
                               (lambda job, context: {"done": threading.Event().wait(0.2)}, "result")):
             with Supervisor(Handler(function)) as worker:
                 worker.give()
-                worker.wait("accepted")
+                worker.wait("accepted" if function is not ran_a_program else "log")
                 worker.send({"type": "shutdown", "grace_ms": 5000})
                 outcome = worker.outcome()
                 self.assertTrue(getattr(outcome, key) is not None)
@@ -386,6 +397,21 @@ class Cancel(unittest.TestCase):
 
 
 class Coroutines(unittest.TestCase):
+    def test_one_that_has_returned_has_not_looked_at_a_later_leave(self):
+        async def quick():
+            return 5
+        for late in (True, False):
+            loop, token = emprops_connector._Loop(), emprops_connector._Token(True, emprops_connector._Clock())
+            if late:
+                self.assertEqual(loop.run(quick(), token), 5)
+                token.cancel("bye", "leave")
+            else:
+                threading.Timer(0.2, token.cancel, ("bye", "leave")).start()
+                with self.assertRaises(asyncio.CancelledError):
+                    loop.run(asyncio.sleep(60), token)
+            loop.run(quick())  # what the leave has caused has happened
+            self.assertEqual(token.observed, not late)
+
     def test_they_share_one_loop(self):
         class Async(Connector):
             job_types, concurrency = ["t"], 2
