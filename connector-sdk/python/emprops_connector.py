@@ -72,7 +72,21 @@ def _take_stdio() -> Tuple[int, int]:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # each print a log line at once, and none fails for its letters
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
-    os.register_at_fork(after_in_child=lambda: _forget_stdio(fds))
+    # A signal for the child that comes before it has handlers of its own would be told to us: it waits until then.
+    mask = threading.local()
+
+    def hold() -> None:
+        mask.old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+
+    def let_go() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask.old)
+
+    def in_child() -> None:
+        try:
+            _forget_stdio(fds)
+        finally:
+            let_go()
+    os.register_at_fork(before=hold, after_in_parent=let_go, after_in_child=in_child)
     return fds
 
 
