@@ -221,7 +221,7 @@ TEST(Operator, SubmitThatWaitsEndsWithTheWorkerThatHasTheHub) {
     const auto end = client.wait();
     ASSERT_TRUE(end);
     EXPECT_EQ(end->code, 75);
-    EXPECT_THAT(client.stderr_text(), HasSubstr("the worker of this folder has ended"));
+    EXPECT_TRUE(client.wait_stderr("the worker of this folder has ended")) << client.stderr_text();
 }
 
 TEST(Operator, WaitingForAProcessThatHasDiedEndsWithItsCause) {

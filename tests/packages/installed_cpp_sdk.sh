@@ -10,7 +10,7 @@ mv "$work/first" "$work/prefix"
 example=$work/prefix/share/emprops-worker/cpp/examples/echo
 [ -f "$work/prefix/share/emprops-worker/cpp/README.md" ]
 
-cmake -S "$example" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$work/prefix" -DCMAKE_CXX_FLAGS="-Wall -Wextra -Werror" >>"$work/log"
+cmake -G Ninja -S "$example" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$work/prefix" -DCMAKE_CXX_FLAGS="-Wall -Wextra -Werror" >>"$work/log"
 cmake --build "$work/cmake" >>"$work/log" || { cat "$work/log"; exit 1; }
 [ "$("$work/cmake/emprops-connector-echo" --version)" = "echo 1.0.0" ]
 
