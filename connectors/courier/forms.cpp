@@ -32,7 +32,7 @@ std::string left_because(const std::string& why) {
     return "left as it is: " + why;
 }
 
-Result<stores::OpenCargo> opened(stores::Descriptor file) {
+Result<stores::OpenCargo> opened(UniqueFd file) {
     struct stat about {};
     if (::fstat(file.get(), &about) != 0) return Error{"disk", "the new file cannot be read"};
     return stores::OpenCargo(std::move(file), about);

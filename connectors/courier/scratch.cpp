@@ -19,20 +19,20 @@ Error refused(const std::string& folder, const std::string& why) {
 
 }  // namespace
 
-Result<stores::Descriptor> make_nameless(const std::string& folder) {
-    stores::Descriptor file(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-    if (file.ok()) return file;
+Result<UniqueFd> make_nameless(const std::string& folder) {
+    UniqueFd file(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+    if (file) return file;
     if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT)
         return refused(folder, std::strerror(errno));
     std::string path = folder + "/.emprops-XXXXXX.part";
-    file = stores::Descriptor(::mkostemps(path.data(), 5, O_CLOEXEC));
-    if (!file.ok()) return refused(folder, std::strerror(errno));
+    file = UniqueFd(::mkostemps(path.data(), 5, O_CLOEXEC));
+    if (!file) return refused(folder, std::strerror(errno));
     ::unlink(path.c_str());
     return file;
 }
 
-Result<stores::Descriptor> copy_nameless(int from, std::uint64_t size, const std::string& folder,
-                                         const std::function<bool()>& go_on) {
+Result<UniqueFd> copy_nameless(int from, std::uint64_t size, const std::string& folder,
+                               const std::function<bool()>& go_on) {
     auto made = make_nameless(folder);
     if (!made.ok()) return made;
     const auto copied = stores::copy_file(from, size, made->get(), go_on);

@@ -6,17 +6,17 @@
 #include <functional>
 #include <string>
 
-#include "connectors/stores/cargo/descriptor.h"
 #include "ipc/result.h"
+#include "ipc/unique_fd.h"
 
 namespace emprops::courier {
 
 /// Empty; in `folder`, where the file system has files without names, else for a moment under a name in it.
-Result<stores::Descriptor> make_nameless(const std::string& folder);
+Result<UniqueFd> make_nameless(const std::string& folder);
 /// The whole of another file; where the file system can, without copying its blocks. `go_on` is asked between two pieces;
 /// false ends it with an Error "cancelled".
-Result<stores::Descriptor> copy_nameless(int from, std::uint64_t size, const std::string& folder,
-                                         const std::function<bool()>& go_on);
+Result<UniqueFd> copy_nameless(int from, std::uint64_t size, const std::string& folder,
+                               const std::function<bool()>& go_on);
 
 /// A folder in `parent` that is removed with what is in it.
 class ScratchFolder {

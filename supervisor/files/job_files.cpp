@@ -19,7 +19,6 @@ namespace emprops::files {
 namespace {
 
 namespace fs = std::filesystem;
-using process::UniqueFd;
 
 Error no_file(const std::string& place, const std::string& why) {
     return {ipc::code::protocol_error, "the file \"" + place + "\" of the result cannot be taken: " + why};

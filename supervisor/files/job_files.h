@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "ipc/result.h"
-#include "supervisor/process/os/unique_fd.h"
+#include "ipc/unique_fd.h"
 
 namespace emprops::files {
 
@@ -27,7 +27,7 @@ struct JobFiles {
 bool is_lasting(int number);
 
 /// Errors: "lost" (it is not there), "disk".
-Result<process::UniqueFd> open_folder(const std::filesystem::path& folder);
+Result<UniqueFd> open_folder(const std::filesystem::path& folder);
 
 /// Bytes of each file. Errors name the file: "protocol_error" (it is not there, no regular file, behind a link, somebody
 /// else's), "disk".

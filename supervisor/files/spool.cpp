@@ -18,7 +18,6 @@
 namespace emprops::files {
 
 namespace fs = std::filesystem;
-using process::UniqueFd;
 
 namespace {
 

@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "ipc/result.h"
+#include "ipc/unique_fd.h"
 #include "supervisor/base/file_identity.h"
-#include "supervisor/process/os/unique_fd.h"
 #include "supervisor/process/os/user_ids.h"
 
 namespace emprops::process {

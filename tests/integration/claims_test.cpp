@@ -7,11 +7,11 @@
 
 #include <atomic>
 
-#include "connectors/stores/cargo/descriptor.h"
 #include "connectors/stores/kinds/azure.h"
 #include "connectors/stores/kinds/put.h"
 #include "connectors/stores/kinds/s3.h"
 #include "connectors/stores/kinds/s3_bucket.h"
+#include "ipc/unique_fd.h"
 #include "ipc/web/digest.h"
 #include "tests/support/s3_double.h"
 #include "tests/support/temp_dir.h"
@@ -30,7 +30,7 @@ using Condition = S3Options::Condition;
 struct Shipment {
     Shipment() {
         folder.write_file("file", content);
-        file = Descriptor(::open((folder / "file").c_str(), O_RDONLY | O_CLOEXEC));
+        file = UniqueFd(::open((folder / "file").c_str(), O_RDONLY | O_CLOEXEC));
         cargo.descriptor = file.get();
         cargo.size = content.size();
         cargo.sha256 = sha256_hex(content);
@@ -45,7 +45,7 @@ struct Shipment {
     const std::string content = "0123456789abcdef";
     HttpClient http;
     TempDir folder;
-    Descriptor file;
+    UniqueFd file;
     Cargo cargo;
     std::atomic<bool> cancelled{false};
     const Words words{"results", "endpoint", "access_key"};

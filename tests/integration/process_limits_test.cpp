@@ -319,7 +319,7 @@ class StuckHost : public process::ProcessHost {
     std::uint64_t tree_rss_bytes(int) override { return 0; }
     process::PortOwner port_owner(std::uint16_t, int, const std::string&) override { return {}; }
 
-    std::vector<process::UniqueFd> theirs;
+    std::vector<UniqueFd> theirs;
     std::vector<int> signals;
 };
 

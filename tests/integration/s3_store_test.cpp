@@ -7,10 +7,10 @@
 #include <chrono>
 #include <string>
 
-#include "connectors/stores/cargo/descriptor.h"
 #include "connectors/stores/http/client.h"
 #include "connectors/stores/kinds/s3.h"
 #include "connectors/stores/sign/aws.h"
+#include "ipc/unique_fd.h"
 #include "ipc/web/digest.h"
 #include "tests/support/s3_double.h"
 #include "tests/support/temp_dir.h"
@@ -32,7 +32,7 @@ struct S3Store : testing::Test {
     }
     Outcome bring(const test::S3Double& server, const std::string& bytes = "bytes") {
         folder.write_file("file", bytes);
-        const Descriptor file(::open((folder / "file").c_str(), O_RDONLY | O_CLOEXEC));
+        const UniqueFd file(::open((folder / "file").c_str(), O_RDONLY | O_CLOEXEC));
         settings.endpoint = server.endpoint();
         Cargo cargo;
         cargo.descriptor = file.get();

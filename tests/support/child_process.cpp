@@ -19,6 +19,8 @@
 #include <thread>
 #include <utility>
 
+#include "ipc/unique_fd.h"
+
 extern char** environ;
 
 namespace emprops::test {
@@ -26,33 +28,14 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-class Descriptor {
-  public:
-    explicit Descriptor(int fd = -1) : fd_(fd) {}
-    Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Descriptor& operator=(Descriptor&& other) noexcept {
-        reset(std::exchange(other.fd_, -1));
-        return *this;
-    }
-    ~Descriptor() { reset(); }
-    int get() const { return fd_; }
-    void reset(int fd = -1) {
-        if (fd_ >= 0) ::close(fd_);
-        fd_ = fd;
-    }
-
-  private:
-    int fd_;
-};
-
 struct Pipe {
-    Descriptor read, write;
+    UniqueFd read, write;
 };
 
 Pipe make_pipe() {
     int fds[2];
     if (::pipe2(fds, O_CLOEXEC) != 0) throw std::runtime_error("pipe2: " + std::string(std::strerror(errno)));
-    return {Descriptor(fds[0]), Descriptor(fds[1])};
+    return {UniqueFd(fds[0]), UniqueFd(fds[1])};
 }
 
 int remaining_ms(Clock::time_point deadline) {
@@ -63,7 +46,7 @@ int remaining_ms(Clock::time_point deadline) {
 /// What one output stream has produced, filled by a thread of its own.
 class Stream {
   public:
-    Stream(Descriptor fd, std::size_t keep_bytes, bool held)
+    Stream(UniqueFd fd, std::size_t keep_bytes, bool held)
         : fd_(std::move(fd)), keep_bytes_(keep_bytes), stop_(make_pipe()), held_(held) {
         thread_ = std::thread([this] { pump(); });
     }
@@ -136,7 +119,7 @@ class Stream {
         changed_.notify_all();
     }
 
-    Descriptor fd_;
+    UniqueFd fd_;
     std::size_t keep_bytes_;
     Pipe stop_;
     mutable std::mutex mutex_;
@@ -207,7 +190,7 @@ pid_t spawn(ChildOptions& options, int in, int out, int err) {
 
 struct ChildProcess::State {
     pid_t pid = -1;
-    Descriptor pidfd, in;
+    UniqueFd pidfd, in;
     std::unique_ptr<Stream> out, err;
     std::optional<ExitStatus> exit;
 };

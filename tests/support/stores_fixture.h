@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "connectors/stores/cargo/descriptor.h"
 #include "connectors/stores/kinds/http_put.h"
 #include "connectors/stores/kinds/s3.h"
+#include "ipc/unique_fd.h"
 #include "ipc/web/digest.h"
 #include "tests/support/s3_double.h"
 #include "tests/support/temp_dir.h"
@@ -25,7 +25,7 @@ struct StoresTest : testing::Test {
     void load(const std::string& text) {
         content = text;
         folder.write_file("file", text);
-        file = stores::Descriptor(::open((folder / "file").c_str(), O_RDONLY | O_CLOEXEC));
+        file = UniqueFd(::open((folder / "file").c_str(), O_RDONLY | O_CLOEXEC));
         cargo.descriptor = file.get();
         cargo.size = text.size();
         cargo.sha256 = sha256_hex(text);
@@ -84,7 +84,7 @@ struct StoresTest : testing::Test {
     S3Double server;
     stores::HttpClient http;
     TempDir folder;
-    stores::Descriptor file;
+    UniqueFd file;
     stores::Cargo cargo;
     std::string content;
     std::atomic<bool> cancelled{false};

@@ -20,6 +20,7 @@
 #include "ipc/messages.h"
 #include "ipc/text/utf8.h"
 #include "ipc/time/clock.h"
+#include "ipc/unique_fd.h"
 
 namespace emprops {
 namespace {
@@ -29,34 +30,14 @@ constexpr auto read_after_exit = std::chrono::milliseconds(1000);  // a grandchi
 constexpr int look_ms = 50;                                        // for a cancel
 constexpr std::size_t most_line_bytes = 1000;
 
-class Descriptor {
-  public:
-    Descriptor() = default;
-    ~Descriptor() { close(); }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    void set(int fd) {
-        close();
-        fd_ = fd;
-    }
-    int get() const { return fd_; }
-    bool open() const { return fd_ >= 0; }
-    void close() {
-        if (fd_ >= 0) ::close(std::exchange(fd_, -1));
-    }
-
-  private:
-    int fd_ = -1;
-};
-
 struct Pipe {
-    Descriptor read;
-    Descriptor write;
+    UniqueFd read;
+    UniqueFd write;
     bool make() {
         int ends[2];
         if (::pipe2(ends, O_CLOEXEC) != 0) return false;
-        read.set(ends[0]);
-        write.set(ends[1]);
+        read.reset(ends[0]);
+        write.reset(ends[1]);
         return true;
     }
 };
@@ -160,8 +141,7 @@ class Program {
         if (const int error = start(); error != 0)
             throw JobFailure(ipc::code::internal, "cannot start " + name() + ": " + std::strerror(error));
         const TimePoint began = Clock::now();
-        while (!ended_ ||
-               (Clock::now() < *ended_ + read_after_exit && (stdout_.read.open() || stderr_.read.open()))) {
+        while (!ended_ || (Clock::now() < *ended_ + read_after_exit && (stdout_.read || stderr_.read))) {
             look(began);
             transfer();
             if (!ended_ && has_ended()) reap();
@@ -181,7 +161,7 @@ class Program {
         posix_spawnattr_t attributes;
         ::posix_spawn_file_actions_init(&actions);
         ::posix_spawnattr_init(&attributes);
-        if (stdin_.read.open())
+        if (stdin_.read)
             ::posix_spawn_file_actions_adddup2(&actions, stdin_.read.get(), 0);
         else
             ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
@@ -209,12 +189,12 @@ class Program {
         ::posix_spawn_file_actions_destroy(&actions);
         if (error != 0) return error;
         pid_ = pid;
-        pidfd_.set(
+        pidfd_.reset(
             static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));  // an old kernel has none: every 50 ms then
-        stdin_.read.close();
-        stdout_.write.close();
-        stderr_.write.close();
-        if (stdin_.write.open()) ::fcntl(stdin_.write.get(), F_SETFL, O_NONBLOCK);
+        stdin_.read.reset();
+        stdout_.write.reset();
+        stderr_.write.reset();
+        if (stdin_.write) ::fcntl(stdin_.write.get(), F_SETFL, O_NONBLOCK);
         return 0;
     }
 
@@ -245,13 +225,13 @@ class Program {
         if (fds[2].revents != 0) feed();
     }
 
-    void read(Descriptor& from, Kept& into) {
+    void read(UniqueFd& from, Kept& into) {
         char block[64 * 1024];
         const ssize_t n = ::read(from.get(), block, sizeof block);
         if (n > 0)
             into.add({block, static_cast<std::size_t>(n)});
         else if (n == 0 || errno != EINTR)
-            from.close();
+            from.reset();
     }
 
     void feed() {
@@ -259,7 +239,7 @@ class Program {
         const ssize_t n = write_quietly(stdin_.write.get(), std::string_view(input).substr(fed_));
         if (n > 0) fed_ += static_cast<std::size_t>(n);
         // It need not read all of it.
-        if (fed_ == input.size() || (n < 0 && errno != EAGAIN && errno != EINTR)) stdin_.write.close();
+        if (fed_ == input.size() || (n < 0 && errno != EAGAIN && errno != EINTR)) stdin_.write.reset();
     }
 
     /// Without reaping it: its number is its group's until then.
@@ -306,7 +286,7 @@ class Program {
     Pipe stdin_;
     Pipe stdout_;
     Pipe stderr_;
-    Descriptor pidfd_;
+    UniqueFd pidfd_;
     pid_t pid_ = -1;
     std::size_t fed_ = 0;
     int exit_code_ = 0;

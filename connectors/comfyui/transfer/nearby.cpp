@@ -7,7 +7,7 @@
 
 #include "connectors/comfyui/text/file_time.h"
 #include "connectors/stores/cargo/copy.h"
-#include "connectors/stores/cargo/descriptor.h"
+#include "ipc/unique_fd.h"
 
 namespace emprops::comfyui {
 
@@ -25,8 +25,8 @@ std::string NearbyFile::etag() const {
 
 NearbyFile::Copied NearbyFile::copy_to(const std::string& path,
                                        const std::function<bool()>& cancelled) const {
-    const stores::Descriptor to(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-    if (!to.ok()) return Copied::not_written;
+    const UniqueFd to(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    if (!to) return Copied::not_written;
     const auto copied =
         stores::copy_file(file_.descriptor(), file_.size(), to.get(), [&] { return !cancelled(); });
     if (!copied.ok() && copied.error().code == "unwritable") return Copied::not_written;

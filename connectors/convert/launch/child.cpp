@@ -15,6 +15,7 @@
 
 #include "ipc/text/people.h"
 #include "ipc/time/clock.h"
+#include "ipc/unique_fd.h"
 
 namespace emprops::convert {
 namespace {
@@ -22,30 +23,11 @@ namespace {
 constexpr std::size_t most_said = 64 * 1024, most_input = 32 * 1024;
 constexpr int tick_ms = 100, first_descriptor = 3, first_free = 64;
 
-/// Closes itself.
-class Fd {
-  public:
-    explicit Fd(int value = -1) : value_(value) {}
-    Fd(Fd&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
-    Fd& operator=(Fd&& other) noexcept {
-        std::swap(value_, other.value_);
-        return *this;
-    }
-    ~Fd() { close(); }
-    void close() {
-        if (value_ >= 0) ::close(std::exchange(value_, -1));
-    }
-    int get() const { return value_; }
-
-  private:
-    int value_;
-};
-
-bool make_pipe(Fd& read, Fd& write) {
+bool make_pipe(UniqueFd& read, UniqueFd& write) {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) return false;
-    read = Fd(ends[0]);
-    write = Fd(ends[1]);
+    read = UniqueFd(ends[0]);
+    write = UniqueFd(ends[1]);
     return true;
 }
 
@@ -83,7 +65,7 @@ struct Spawn {
 /// A process that was started: killed with its session and reaped, whatever happens.
 class Started {
   public:
-    Started(pid_t pid, Fd output)
+    Started(pid_t pid, UniqueFd output)
         : pid_(pid),
           output_(std::move(output)),
           watch_(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))) {}
@@ -104,7 +86,7 @@ class Started {
         if (::poll(both, 2, wait_ms) <= 0 || both[0].revents == 0) return;
         char piece[4096];
         const auto got = ::read(output_.get(), piece, sizeof piece);
-        if (got <= 0) return output_.close();
+        if (got <= 0) return output_.reset();
         said_.append(piece, static_cast<std::size_t>(got));
         if (said_.size() > most_said) said_.erase(0, said_.size() - most_said);
     }
@@ -124,7 +106,7 @@ class Started {
 
   private:
     pid_t pid_;
-    Fd output_, watch_;
+    UniqueFd output_, watch_;
     std::string said_;
     int status_ = 0;
 };
@@ -146,18 +128,18 @@ Result<ChildEnd> run_child(const ChildOptions& options, const std::function<bool
     const auto refused = [&](int why) {
         return Error{"not_started", options.command[0] + " cannot be started: " + std::strerror(why)};
     };
-    Fd input, to_child, output, from_child;
+    UniqueFd input, to_child, output, from_child;
     if (options.input.size() > most_input) return refused(E2BIG);
     if (!make_pipe(input, to_child) || !make_pipe(output, from_child)) return refused(errno);
     // It fits into the pipe: nobody waits.
     if (::write(to_child.get(), options.input.data(), options.input.size()) !=
         static_cast<ssize_t>(options.input.size()))
         return refused(errno);
-    to_child.close();
+    to_child.reset();
 
     // Those that are handed on may have the very numbers that others are to get.
     Spawn spawn;
-    std::vector<Fd> high;
+    std::vector<UniqueFd> high;
     const auto hand_on = [&](int descriptor, int as) {
         high.emplace_back(::fcntl(descriptor, F_DUPFD_CLOEXEC, first_free));
         return high.back().get() >= 0 &&
@@ -175,7 +157,7 @@ Result<ChildEnd> run_child(const ChildOptions& options, const std::function<bool
                                      pointers(options.command).data(), pointers(options.environment).data());
     if (failed != 0) return refused(failed);
     high.clear();
-    from_child.close();
+    from_child.reset();
 
     Started child(pid, std::move(output));
     ChildEnd end;

@@ -24,7 +24,7 @@ Error refused(const std::string& relative, int why) {
     return {why == EACCES ? "forbidden" : "unreadable", file + "cannot be opened: " + std::strerror(why)};
 }
 
-Result<OpenCargo> regular(Descriptor file, const std::string& relative) {
+Result<OpenCargo> regular(UniqueFd file, const std::string& relative) {
     struct stat about {};
     if (::fstat(file.get(), &about) != 0) return refused(relative, errno);
     if (!S_ISREG(about.st_mode))
@@ -46,40 +46,40 @@ std::optional<Error> outside(const std::string& relative) {
     return Error{"forbidden", "\"" + relative + "\" is no path inside of the spool"};
 }
 
-Descriptor open_folder(const std::string& path) {
-    return Descriptor(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+UniqueFd open_folder(const std::string& path) {
+    return UniqueFd(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
 Result<OpenCargo> open_by_parts(const std::string& spool, const std::string& relative) {
     if (const auto wrong = outside(relative)) return *wrong;
-    Descriptor folder = open_folder(spool);
-    if (!folder.ok())
+    UniqueFd folder = open_folder(spool);
+    if (!folder)
         return Error{"unreadable", "the spool " + spool + " cannot be opened: " + std::strerror(errno)};
     std::string_view rest = relative;
     for (auto slash = rest.find('/'); slash != std::string_view::npos; slash = rest.find('/')) {
         const std::string part(rest.substr(0, slash));
-        Descriptor next(::openat(folder.get(), part.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-        if (!next.ok()) return refused(relative, errno);
+        UniqueFd next(::openat(folder.get(), part.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        if (!next) return refused(relative, errno);
         folder = std::move(next);
         rest.remove_prefix(slash + 1);
     }
-    Descriptor file(::openat(folder.get(), std::string(rest).c_str(), open_flags));
-    if (!file.ok()) return refused(relative, errno);
+    UniqueFd file(::openat(folder.get(), std::string(rest).c_str(), open_flags));
+    if (!file) return refused(relative, errno);
     return regular(std::move(file), relative);
 }
 
 Result<OpenCargo> open_at_once(const std::string& spool, const std::string& relative) {
     if (const auto wrong = outside(relative)) return *wrong;
-    const Descriptor folder = open_folder(spool);
-    if (!folder.ok())
+    const UniqueFd folder = open_folder(spool);
+    if (!folder)
         return Error{"unreadable", "the spool " + spool + " cannot be opened: " + std::strerror(errno)};
     open_how how{};
     how.flags = open_flags;
     how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
     for (int tries = 0; tries < 100; ++tries) {
-        Descriptor file(
+        UniqueFd file(
             static_cast<int>(::syscall(SYS_openat2, folder.get(), relative.c_str(), &how, sizeof how)));
-        if (file.ok()) return regular(std::move(file), relative);
+        if (file) return regular(std::move(file), relative);
         if (errno == EINTR || errno == EAGAIN) continue;  // EAGAIN: somebody renamed folders meanwhile
         // Sandboxes that do not know the call say EPERM to it.
         if (errno == ENOSYS || errno == EPERM) return open_by_parts(spool, relative);

@@ -10,14 +10,14 @@
 #include <optional>
 #include <string>
 
-#include "connectors/stores/cargo/descriptor.h"
 #include "ipc/result.h"
+#include "ipc/unique_fd.h"
 
 namespace emprops::stores {
 
 class OpenCargo {
   public:
-    OpenCargo(Descriptor file, const struct stat& about) : file_(std::move(file)), about_(about) {}
+    OpenCargo(UniqueFd file, const struct stat& about) : file_(std::move(file)), about_(about) {}
 
     int descriptor() const { return file_.get(); }
     std::uint64_t size() const { return static_cast<std::uint64_t>(about_.st_size); }
@@ -32,7 +32,7 @@ class OpenCargo {
     void renew();
 
   private:
-    Descriptor file_;
+    UniqueFd file_;
     struct stat about_;
 };
 

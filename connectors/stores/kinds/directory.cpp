@@ -12,11 +12,11 @@
 #include <system_error>
 
 #include "connectors/stores/cargo/copy.h"
-#include "connectors/stores/cargo/descriptor.h"
 #include "connectors/stores/cargo/reader.h"
 #include "connectors/stores/names/key_template.h"
 #include "connectors/stores/names/target_names.h"
 #include "ipc/text/percent.h"
+#include "ipc/unique_fd.h"
 #include "ipc/web/digest.h"
 
 namespace emprops::stores {
@@ -57,14 +57,13 @@ std::error_code move_to(int folder, const std::string& from, const std::string& 
 }
 
 /// Opens the folders of a path one after the other, and makes those that are missing; follows no link.
-std::error_code open_folders(Descriptor& folder, const fs::path& path) {
+std::error_code open_folders(UniqueFd& folder, const fs::path& path) {
     for (const fs::path& part : path) {
         const bool made = ::mkdirat(folder.get(), part.c_str(), 0777) == 0;
         if (!made && errno != EEXIST) return last_error();
         if (made) ::fsync(folder.get());
-        Descriptor next(
-            ::openat(folder.get(), part.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-        if (!next.ok()) return last_error();
+        UniqueFd next(::openat(folder.get(), part.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        if (!next) return last_error();
         folder = std::move(next);
     }
     return {};
@@ -85,8 +84,8 @@ class Directory : public Store {
             return Setback{words_.address + " leads out of its folder", false, Ms{0}, Trouble::configuration};
         std::error_code error;
         fs::create_directories(base_, error);
-        Descriptor folder(::open(base_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        error = folder.ok() ? open_folders(folder, inside.parent_path()) : last_error();
+        UniqueFd folder(::open(base_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        error = folder ? open_folders(folder, inside.parent_path()) : last_error();
         if (error) return failed(cargo, base_ / inside, why_not(error), may_pass(error));
         // Another program may take the name between the look and the move.
         for (int i = 0; i < 10; ++i) {
@@ -123,9 +122,9 @@ class Directory : public Store {
     }
 
     bool is_there(int folder, const std::string& name, const Cargo& cargo) const {
-        const Descriptor file(::openat(folder, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+        const UniqueFd file(::openat(folder, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
         struct stat about {};
-        if (!file.ok() || ::fstat(file.get(), &about) != 0 || !S_ISREG(about.st_mode) ||
+        if (!file || ::fstat(file.get(), &about) != 0 || !S_ISREG(about.st_mode) ||
             static_cast<std::uint64_t>(about.st_size) != cargo.size)
             return false;
         const auto hash = sha256_of(file.get(), 0, cargo.size, [&] { return !road_.cancelled(); });
@@ -146,9 +145,9 @@ class Directory : public Store {
             sha256_hex(value_of(cargo.values, "job_id") + "\n" + target.filename().string()).substr(0, 32) +
             ".part";
         ::unlinkat(folder, partial.c_str(), 0);
-        const Descriptor file(
+        const UniqueFd file(
             ::openat(folder, partial.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
-        if (!file.ok()) return failed(cargo, target, last_error().message(), may_pass(last_error()));
+        if (!file) return failed(cargo, target, last_error().message(), may_pass(last_error()));
         std::error_code error;
         std::uint64_t done = 0;
         const auto read = read_file(cargo.descriptor, 0, cargo.size, [&](std::string_view piece) {
@@ -178,7 +177,7 @@ class Directory : public Store {
     const Road road_;
     const fs::path base_;
     TargetNames names_;
-    Descriptor folder_;  // of the file that was made last
+    UniqueFd folder_;  // of the file that was made last
     std::string made_;
 };
 

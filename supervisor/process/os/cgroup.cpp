@@ -9,7 +9,7 @@
 #include <sstream>
 #include <system_error>
 
-#include "supervisor/process/os/unique_fd.h"
+#include "ipc/unique_fd.h"
 
 namespace emprops::process {
 

@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "supervisor/process/os/unique_fd.h"
+#include "ipc/unique_fd.h"
 
 namespace emprops::process {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-#include "supervisor/process/os/unique_fd.h"
+#include "ipc/unique_fd.h"
 
 namespace emprops::process {
 

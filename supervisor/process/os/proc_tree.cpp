@@ -12,8 +12,8 @@
 #include <memory>
 #include <sstream>
 
+#include "ipc/unique_fd.h"
 #include "supervisor/process/os/listen_port.h"
-#include "supervisor/process/os/unique_fd.h"
 
 namespace emprops::process {
 

@@ -18,9 +18,9 @@
 
 #include "config/settings.h"
 #include "ipc/result.h"
+#include "ipc/unique_fd.h"
 #include "supervisor/base/time.h"
 #include "supervisor/process/os/listen_port.h"
-#include "supervisor/process/os/unique_fd.h"
 #include "supervisor/process/os/user_ids.h"
 
 namespace emprops::process {

@@ -10,8 +10,8 @@
 #include <cstring>
 #include <memory>
 
+#include "ipc/unique_fd.h"
 #include "supervisor/process/os/rename_new.h"
-#include "supervisor/process/os/unique_fd.h"
 
 namespace emprops::process {
 namespace {

@@ -8,7 +8,7 @@
 #include <memory>
 
 #include "ipc/result.h"
-#include "supervisor/process/os/unique_fd.h"
+#include "ipc/unique_fd.h"
 
 namespace emprops::process {
 

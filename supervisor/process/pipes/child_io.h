@@ -15,8 +15,8 @@
 #include <string_view>
 
 #include "ipc/codec.h"
+#include "ipc/unique_fd.h"
 #include "supervisor/base/time.h"
-#include "supervisor/process/os/unique_fd.h"
 #include "supervisor/process/pipes/newest_state.h"
 
 namespace emprops::process {

@@ -19,12 +19,12 @@ constexpr std::uint64_t large = 256u << 20;
 
 struct Scratch : testing::Test {
     test::TempDir dir;
-    stores::Descriptor source;
+    UniqueFd source;
 
     Scratch() {
         dir.write_file("a", "hello");
         std::filesystem::resize_file(dir / "a", large);
-        source = stores::Descriptor(::open((dir / "a").c_str(), O_RDONLY | O_CLOEXEC));
+        source = UniqueFd(::open((dir / "a").c_str(), O_RDONLY | O_CLOEXEC));
     }
 };
 

@@ -12,7 +12,7 @@
 #include <filesystem>
 #include <string>
 
-#include "supervisor/process/os/unique_fd.h"
+#include "ipc/unique_fd.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/without_privileges.h"
 

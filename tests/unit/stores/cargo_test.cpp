@@ -98,7 +98,7 @@ TEST_P(CargoTest, AChangeIsSeen) {
 TEST(Reader, SaysWhatIsMissingAndEndsWhenItIsTold) {
     test::TempDir folder;
     folder.write_file("a", std::string(600'000, 'x'));
-    const Descriptor file(::open((folder / "a").c_str(), O_RDONLY | O_CLOEXEC));
+    const UniqueFd file(::open((folder / "a").c_str(), O_RDONLY | O_CLOEXEC));
     EXPECT_EQ(*sha256_of(file.get(), 100, 599'000, [] { return true; }),
               sha256_hex(std::string(599'000, 'x')));
     EXPECT_THAT(sha256_of(file.get(), 0, 600'001, [] { return true; }).error().message,

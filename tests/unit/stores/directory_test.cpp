@@ -8,9 +8,9 @@
 #include <fstream>
 #include <set>
 
-#include "connectors/stores/cargo/descriptor.h"
 #include "connectors/stores/kinds/directory.h"
 #include "connectors/stores/names/target_names.h"
+#include "ipc/unique_fd.h"
 #include "ipc/web/digest.h"
 #include "tests/support/temp_dir.h"
 
@@ -29,7 +29,7 @@ struct DirectoryTest : testing::Test {
     }
     void source(const fs::path& path, const std::string& content) {
         std::ofstream(path) << content;
-        file = Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+        file = UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
         cargo.descriptor = file.get();
         cargo.size = content.size();
         cargo.sha256 = sha256_hex(content);
@@ -46,7 +46,7 @@ struct DirectoryTest : testing::Test {
     test::TempDir temp;
     const fs::path folder = temp.path();
     HttpClient http;
-    Descriptor file;
+    UniqueFd file;
     Cargo cargo;
 };
 

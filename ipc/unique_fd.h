@@ -1,11 +1,12 @@
 #pragma once
-// A file descriptor with one owner; closed by the destructor. Movable plain value, no thread rules.
+// A file descriptor with one owner; closed by the destructor. Movable plain value, no thread rules. For supervisor, SDK
+// and connectors.
 
 #include <unistd.h>
 
 #include <utility>
 
-namespace emprops::process {
+namespace emprops {
 
 class UniqueFd {
   public:
@@ -30,4 +31,4 @@ class UniqueFd {
     int fd_ = -1;
 };
 
-}  // namespace emprops::process
+}  // namespace emprops
