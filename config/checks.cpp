@@ -234,7 +234,7 @@ class Checker {
         const auto look = [&](const std::string& key, const std::vector<std::string>& names) {
             for (const std::string& name : names) {
                 used.insert(name);
-                if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+                if (text::has_item(known, name)) continue;
                 std::string stores;
                 for (const std::string& each : known)
                     add_item(stores, "`" + each + "`");

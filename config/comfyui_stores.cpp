@@ -280,8 +280,7 @@ class OldConnector {
 
     /// The store of a place, under its own name or one with the connector's in front of it.
     void make(const OldPlace& place) {
-        const bool wanted =
-            std::find(keys_.deliver.begin(), keys_.deliver.end(), place.name) != keys_.deliver.end();
+        const bool wanted = text::has_item(keys_.deliver, place.name);
         json& stores = loaded_.settings.stores;
         const auto there = stores.find(place.name);
         if (there != stores.end() && !made_.contains(place.name)) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 
+#include "ipc/text/values.h"
 #include "ipc/text/variables.h"
 
 namespace emprops::config {
@@ -181,7 +182,7 @@ std::span<const std::string_view> connector_list_variables() {
 bool sets_a_field(std::string_view variable) {
     return std::any_of(fields().begin(), fields().end(), [variable](const Field& field) {
         const std::vector<std::string> names = field.variables();
-        return std::find(names.begin(), names.end(), variable) != names.end();
+        return text::has_item(names, variable);
     });
 }
 
@@ -189,7 +190,7 @@ bool is_worker_secret(std::string_view variable) {
     for (const Field& field : fields()) {
         if (!field.secret && !field.may_hold_token) continue;
         const std::vector<std::string> names = field.variables();
-        if (std::find(names.begin(), names.end(), variable) != names.end()) return true;
+        if (text::has_item(names, variable)) return true;
     }
     return false;
 }

@@ -83,7 +83,7 @@ class Loader {
                 continue;
             }
             std::vector<std::string> known = table_names();
-            if (std::find(known.begin(), known.end(), entry.key) == known.end()) {
+            if (!text::has_item(known, entry.key)) {
                 known.emplace_back("connectors");
                 for (std::string& key : keys_of_table(""))
                     known.push_back(std::move(key));
@@ -159,7 +159,7 @@ class Loader {
             std::string strangers;
             for (const auto& [name, variable] : source->variables) {
                 if (!name.starts_with("EMPROPS_") || text::is_of_service_link(name) ||
-                    is_told_to_children(name) || std::find(known.begin(), known.end(), name) != known.end()) {
+                    is_told_to_children(name) || text::has_item(known, name)) {
                     continue;
                 }
                 if (const settings::Retired* retired = find_retired_variable(name)) {

@@ -1,6 +1,5 @@
 #include "config/setter.h"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "config/files.h"
@@ -102,7 +101,7 @@ void Setter::unknown_key(const std::string& where, const std::string& full_key,
         const std::string last = full_key.substr(full_key.rfind('.') + 1);
         for (const Field& field : fields()) {
             const std::vector<std::string> names = field.variables();
-            if (field.key == last || std::find(names.begin(), names.end(), last) != names.end()) {
+            if (field.key == last || text::has_item(names, last)) {
                 meant = field.full_key();
                 break;
             }

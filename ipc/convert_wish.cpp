@@ -47,8 +47,7 @@ class Members {
                                     const char* said) {
         const Json* value = find(name);
         if (value == nullptr) return {};
-        if (value->is_string() &&
-            std::find(allowed.begin(), allowed.end(), value->get_ref<const std::string&>()) != allowed.end())
+        if (value->is_string() && text::has_item(allowed, value->get_ref<const std::string&>()))
             return value->get<std::string>();
         fail(name, std::string("must be ") + said);
         return {};
@@ -60,7 +59,7 @@ class Members {
     std::optional<Error> error() {
         if (error_ || !object_.is_object()) return error_;
         for (const auto& [name, value] : object_.items()) {
-            if (std::find(known_.begin(), known_.end(), name) != known_.end()) continue;
+            if (text::has_item(known_, name)) continue;
             fail(std::string(text::shortened(name, 60)), text::unknown_text(name, known_));
         }
         return error_;

@@ -9,14 +9,13 @@
 #include "ipc/lead.h"
 #include "ipc/result_files.h"
 #include "ipc/stray.h"
+#include "ipc/text/values.h"
 
 namespace emprops::ipc {
 namespace {
 
 Features to_features(const std::vector<std::string>& names) {
-    const auto has = [&](const char* name) {
-        return std::find(names.begin(), names.end(), name) != names.end();
-    };
+    const auto has = [&](const char* name) { return text::has_item(names, name); };
     Features features;
     features.cancel = has("cancel");
     features.ping = has("ping");

@@ -82,7 +82,7 @@ Complaint Names::read(const Json& value, const Context& context, std::vector<std
     auto items = texts_of(value);
     if (!items || (items->empty() && !words.empty())) return context.must_be(noun({}), value);
     for (const std::string& item : *items) {
-        if (words.empty() || std::find(words.begin(), words.end(), item) != words.end()) continue;
+        if (words.empty() || text::has_item(words, item)) continue;
         return context.must_be(noun({}), item);
     }
     for (const std::string& item : *items) {

@@ -7,6 +7,7 @@
 #include "connectors/stores/names/mime_type.h"
 #include "emprops/connector.h"
 #include "ipc/text/utf8.h"
+#include "ipc/text/values.h"
 
 namespace emprops::courier {
 namespace {
@@ -72,7 +73,7 @@ std::vector<std::string> names_of(const Json& payload, const char* key) {
     for (const Json& each : list) {
         if (!each.is_string()) refuse(std::string(key) + " must be a list of names");
         const std::string name = each;
-        if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+        if (!text::has_item(names, name)) names.push_back(name);
     }
     return names;
 }

@@ -1,4 +1,5 @@
 #include "supervisor/files/inline_room.h"
+#include "ipc/text/values.h"
 
 #include <algorithm>
 
@@ -30,7 +31,7 @@ std::uint64_t inline_room(const Delivery& delivery, const std::vector<std::size_
     for (std::size_t i = 0; i < delivery.files.size(); ++i) {
         const FileOnWay& each = delivery.files[i];
         const bool under_way = i != index && !each.ended() && !waiting.contains(i);
-        const bool may = std::find(each.stores.begin(), each.stores.end(), "inline") != each.stores.end();
+        const bool may = text::has_item(each.stores, "inline");
         if (each.entry) taken += (each.entry->size() + beside_data) * mentions[i];
         if (under_way && may && taken + needs(i) <= frame_bytes) taken += needs(i);
     }

@@ -39,7 +39,7 @@ std::string in_quotes(std::string_view text) {
 Result<> only_known(const Json& object, const std::string& member, std::initializer_list<const char*> known) {
     const std::vector<std::string> names(known.begin(), known.end());
     for (const auto& [key, value] : object.items()) {
-        if (std::find(names.begin(), names.end(), key) != names.end()) continue;
+        if (text::has_item(names, key)) continue;
         return wrong(member + "." + text::shortened(key, 100), text::unknown_text(key, names));
     }
     return Ok{};
@@ -240,8 +240,7 @@ Result<std::vector<Destination>> read_to(const Json& from, const Permits& permit
 Result<ipc::ConvertWish> read_convert(const Json& from, const Permits& permits) {
     auto wish = ipc::read_convert_wish(from, "outputs.convert");
     const auto& known = permits.commands;
-    if (!wish || !wish->video || std::find(known.begin(), known.end(), *wish->video) != known.end())
-        return wish;
+    if (!wish || !wish->video || text::has_item(known, *wish->video)) return wish;
     std::string all;
     for (const std::string& each : known)
         add_item(all, each);

@@ -1,4 +1,5 @@
 #include "supervisor/jobs/blame.h"
+#include "ipc/text/values.h"
 
 #include <algorithm>
 
@@ -70,9 +71,8 @@ Verdict Blame::service_died(const Victim& service, const std::vector<std::string
     if (candidates.empty() && served) candidates = those_of(docket.sent_before);
     if (candidates.empty() && served && !docket.tells_sent) candidates = held;
     docket.sent_before.merge(docket.sent);
-    std::erase_if(docket.sent_before, [&](const std::string& job_id) {
-        return std::find(held.begin(), held.end(), job_id) == held.end();
-    });
+    std::erase_if(docket.sent_before,
+                  [&](const std::string& job_id) { return !text::has_item(held, job_id); });
     docket.sent.clear();
     docket.begun.clear();
     docket.over.clear();

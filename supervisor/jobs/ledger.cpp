@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include "ipc/text/values.h"
 #include "supervisor/base/alarm.h"
 #include "supervisor/base/loop.h"
 #include "supervisor/base/privacy.h"
@@ -326,8 +327,7 @@ void Ledger::record_assignment(const Assignment& assignment, AssignmentNote note
     record.job_type = assignment.job_type;
     record.priority = assignment.priority;
     for (std::string& id : note.claimed_as) {
-        const bool there =
-            std::find(record.claimed_as.begin(), record.claimed_as.end(), id) != record.claimed_as.end();
+        const bool there = text::has_item(record.claimed_as, id);
         if (!there && !id.empty()) record.claimed_as.push_back(std::move(id));
     }
     record.connector = std::move(note.connector);

@@ -1,4 +1,5 @@
 #include "supervisor/jobs/pool.h"
+#include "ipc/text/values.h"
 
 #include <algorithm>
 #include <tuple>
@@ -12,7 +13,7 @@ constexpr Ms verdict_time{500};
 }  // namespace
 
 bool Instance::has_type(const std::string& job_type) const {
-    return std::find(info.job_types.begin(), info.job_types.end(), job_type) != info.job_types.end();
+    return text::has_item(info.job_types, job_type);
 }
 
 int Instance::free_slots() const {

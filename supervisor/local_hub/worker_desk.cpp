@@ -2,12 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "ipc/hub/chunking.h"
 #include "ipc/hub/codec.h"
 #include "ipc/hub/errors.h"
 #include "ipc/messages.h"
+#include "ipc/text/values.h"
 #include "supervisor/local_hub/job_status.h"
 
 namespace emprops::local_hub {
@@ -211,9 +210,9 @@ void WorkerDesk::handle(const Worker& worker, const hub::ClaimJob& message, Turn
     const bool pending = claimed && claimed->job.status == JobStatus::pending;
     // A worker that still runs a job which was taken back from it may have it again, idle or not.
     const auto& earlier = message.earlier_worker_ids;
-    const bool again = pending && !claimed->job.worker_id.empty() &&
-                       (claimed->job.worker_id == worker.id ||
-                        std::find(earlier.begin(), earlier.end(), claimed->job.worker_id) != earlier.end());
+    const bool again =
+        pending && !claimed->job.worker_id.empty() &&
+        (claimed->job.worker_id == worker.id || text::has_item(earlier, claimed->job.worker_id));
     const bool ahead = pending && worker.ahead.contains(claimed->job.type);
     // Of several offers the first claim makes it busy: the others are as good.
     const bool offered = offers_.is_open_to(worker.connection, message.job_id);

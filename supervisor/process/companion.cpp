@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ipc/text/people.h"
+#include "ipc/text/values.h"
 
 namespace emprops::process {
 
@@ -115,8 +116,7 @@ bool Companion::may_start_connector() {
 void Companion::on_service_died(const DeathReport& report) {
     const std::vector<std::string> held = owner_.jobs_held();
     for (const std::string& job_id : report.jobs_held) {
-        if (std::find(held.begin(), held.end(), job_id) != held.end())
-            deaths_.insert_or_assign(job_id, report);
+        if (text::has_item(held, job_id)) deaths_.insert_or_assign(job_id, report);
     }
     around_.news->tell([name = connector_, index = index_, report](FleetListener& listener) {
         listener.on_service_gone(name, index, report);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ipc/json_text.h"
+#include "ipc/text/values.h"
 #include "supervisor/redis/rules/keys.h"
 
 namespace emprops::redis {
@@ -297,7 +298,7 @@ void Session::confirmed(const jobs::LedgerEntry& entry, JobRecord record, const 
     held_.add(now_, std::move(record), entry.assignment.number, claim, false);
     if (entry.outcome) return held_.deliver(now_, *entry.outcome);
     const auto& known = entry.claimed_as;
-    if (std::find(known.begin(), known.end(), claim.text()) == known.end())
+    if (!text::has_item(known, claim.text()))
         event(jobs::Readopted{id, entry.assignment.number, claim.text()});
     event(jobs::JobConfirmed{id, entry.assignment.number});
 }

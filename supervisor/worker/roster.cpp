@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "ipc/text/values.h"
 #include "supervisor/hub/presence.h"
 
 namespace emprops {
@@ -92,8 +93,7 @@ bool Roster::has_ready(const std::string& connector) const {
 bool Roster::serves(const std::string& connector, const std::string& job_type) const {
     return std::any_of(ready_.begin(), ready_.end(), [&](const auto& each) {
         const auto& types = each.second.job_types;
-        return each.first.connector == connector &&
-               std::find(types.begin(), types.end(), job_type) != types.end();
+        return each.first.connector == connector && text::has_item(types, job_type);
     });
 }
 

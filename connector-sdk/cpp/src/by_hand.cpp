@@ -1,6 +1,5 @@
 #include "connector-sdk/cpp/src/by_hand.h"
-
-#include <algorithm>
+#include "ipc/text/values.h"
 
 namespace emprops::sdk {
 namespace {
@@ -38,9 +37,7 @@ std::string name_of_program(const std::string& path) {
 std::optional<Answer> answer_by_hand(const Invocation& invocation) {
     const std::string program = invocation.args.empty() ? "emprops-connector" : invocation.args.front();
     const std::string name = invocation.name.empty() ? name_of_program(program) : invocation.name;
-    const auto has = [&](const char* option) {
-        return std::find(invocation.args.begin(), invocation.args.end(), option) != invocation.args.end();
-    };
+    const auto has = [&](const char* option) { return text::has_item(invocation.args, option); };
     if (has("--version"))
         return Answer{name + " " + (invocation.version.empty() ? "(no version)" : invocation.version) + "\n"};
     if (has("--help") || has("-h")) return Answer{help(name, program)};

@@ -12,6 +12,7 @@
 #include "connector-sdk/cpp/src/session.h"
 #include "connector-sdk/cpp/src/stdio_guard.h"
 #include "emprops/connector.h"
+#include "ipc/text/values.h"
 
 namespace emprops {
 namespace {
@@ -40,8 +41,7 @@ int run_connector(Connector& connector) {
     invocation.stdin_is_terminal = ::isatty(0) == 1;
     invocation.name = connector.name();
     invocation.version = connector.version();
-    if (std::find(invocation.args.begin(), invocation.args.end(), "--check-settings") !=
-        invocation.args.end()) {
+    if (text::has_item(invocation.args, "--check-settings")) {
         std::string hello;
         std::getline(std::cin, hello);
         std::fputs(sdk::checked_settings(connector, hello).c_str(), stdout);

@@ -52,7 +52,7 @@ std::vector<std::string> check_keys(const Json& table, const std::vector<std::st
     if (!table.is_object()) throw ConfigurationError("the connector's settings must be a table");
     for (const auto& item : table.items()) {
         const std::string& key = item.key();
-        if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+        if (text::has_item(known, key)) continue;
         const auto retired = std::find_if(sources.retired.begin(), sources.retired.end(),
                                           [&key](const settings::Retired& each) { return each.key == key; });
         if (retired == sources.retired.end()) {
@@ -80,9 +80,7 @@ std::vector<std::string> check_variables(const std::vector<std::string>& known,
         const std::string plain = name.starts_with(worker) ? name.substr(worker.size()) : name;
         const bool ours = std::any_of(all.begin(), all.end(),
                                       [&](const std::string& prefix) { return plain.starts_with(prefix); });
-        if (!ours || text::is_of_service_link(plain) ||
-            std::find(variables.begin(), variables.end(), plain) != variables.end())
-            continue;
+        if (!ours || text::is_of_service_link(plain) || text::has_item(variables, plain)) continue;
         const auto meant = text::meant(plain, variables);
         warnings.push_back("the variable " + name + " sets nothing of this connector" +
                            (meant ? "; did you mean " + *meant + "?" : ""));

@@ -5,6 +5,7 @@
 #include "connectors/comfyui/job/raise.h"
 #include "ipc/text/people.h"
 #include "ipc/text/utf8.h"
+#include "ipc/text/values.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -23,7 +24,7 @@ void PictureWait::need_socket() const {
     const Node* node = pictures_.known();
     if (node == nullptr) return;
     const auto& targets = scope_.payload.targets;
-    if (!targets.empty() && std::find(targets.begin(), targets.end(), node->id) == targets.end()) return;
+    if (!targets.empty() && !text::has_item(targets, node->id)) return;
     const Shared& shared = scope_.shared;
     const std::string what = "node " + std::string(text::cut(node->id, 100)) + " (" + node->class_type +
                              ") sends its pictures over ComfyUI's WebSocket only";

@@ -7,6 +7,7 @@
 #include "connectors/comfyui/text/tolerant_json.h"
 #include "ipc/overload.h"
 #include "ipc/text/utf8.h"
+#include "ipc/text/values.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -198,7 +199,7 @@ bool SocketPictures::on_picture(std::string node, std::string mime_type, std::st
 std::vector<MissingPictures> SocketPictures::missing(const Json& outputs, const std::vector<std::string>& ran,
                                                      const std::vector<std::string>& cached) const {
     const auto has = [](const std::vector<std::string>& list, const std::string& id) {
-        return std::find(list.begin(), list.end(), id) != list.end();
+        return text::has_item(list, id);
     };
     std::vector<MissingPictures> out;
     const auto announced = announced_pictures(outputs, nodes_);

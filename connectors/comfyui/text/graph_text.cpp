@@ -6,6 +6,7 @@
 
 #include "connectors/comfyui/text/payload.h"
 #include "connectors/comfyui/text/tolerant_json.h"
+#include "ipc/text/values.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -197,7 +198,7 @@ std::string with_fresh_input(std::string_view graph_text, const std::set<std::st
 std::vector<std::string> wanted_inputs(std::string_view graph_text) {
     std::vector<std::string> out;
     for (const Place& place : places(graph_text)) {
-        if (std::find(out.begin(), out.end(), place.key) == out.end()) out.push_back(place.key);
+        if (!text::has_item(out, place.key)) out.push_back(place.key);
     }
     return out;
 }

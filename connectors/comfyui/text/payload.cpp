@@ -177,8 +177,7 @@ std::optional<Error> read_files(const PayloadForm& form, Payload& payload) {
     std::string there;
     for (const InputFile& file : payload.inputs) {
         add_item(there, file.what);
-        if (!file.places.empty() || std::find(wanted.begin(), wanted.end(), file.key) != wanted.end())
-            continue;
+        if (!file.places.empty() || text::has_item(wanted, file.key)) continue;
         payload.notes.push_back(file.what + " is used by no node: put its name, or {\"$input\": " +
                                 dump(file.key) + "}, where the workflow needs the file");
     }

@@ -1,6 +1,5 @@
 #include "connectors/comfyui/transfer/fetching.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -9,6 +8,7 @@
 
 #include "connectors/comfyui/transfer/nearby.h"
 #include "ipc/text/people.h"
+#include "ipc/text/values.h"
 
 namespace emprops::comfyui {
 namespace {
@@ -163,7 +163,7 @@ void Fetching::remember_original(const OutputFile& file) {
     if (inside.empty() || inside.is_absolute() || *inside.begin() == "..") return;
     const bool own_folder = !run_.own_folder.empty() && inside.string().rfind(run_.own_folder + "/", 0) == 0;
     const auto& cached = run_.cached_nodes;
-    const bool made_now = run_.own_run && std::find(cached.begin(), cached.end(), file.node) == cached.end();
+    const bool made_now = run_.own_run && !text::has_item(cached, file.node);
     if (own_folder || made_now)
         originals_.push_back((fs::path(settings_.comfyui_folder) / "output" / inside).string());
 }

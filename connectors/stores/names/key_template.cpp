@@ -21,9 +21,8 @@ std::string safe_part(std::string_view value) {
 }
 
 bool any_of(const std::vector<std::string>& found, std::initializer_list<std::string_view> words) {
-    return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
-        return std::find(found.begin(), found.end(), word) != found.end();
-    });
+    return std::any_of(words.begin(), words.end(),
+                       [&](std::string_view word) { return text::has_item(found, word); });
 }
 
 }  // namespace
@@ -73,7 +72,7 @@ std::optional<std::string> wrong_words(std::string_view text, const std::vector<
         const std::size_t end = text.find('}', at);
         if (end == std::string_view::npos) return "has a { without a }";
         const std::string word(text.substr(at + 1, end - at - 1));
-        if (std::find(known.begin(), known.end(), word) == known.end()) {
+        if (!text::has_item(known, word)) {
             const auto meant = text::meant(word, known);
             std::string all;
             for (const std::string& each : known)
@@ -89,9 +88,8 @@ std::optional<std::string> wrong_words(std::string_view text, const std::vector<
 std::optional<std::string> wrong_template(std::string_view text, const std::vector<std::string>& more) {
     std::vector<std::string> found;
     if (auto wrong = wrong_words(text, more, &found)) return wrong;
-    const auto replaced = std::any_of(more.begin(), more.end(), [&](const std::string& word) {
-        return std::find(found.begin(), found.end(), word) != found.end();
-    });
+    const auto replaced = std::any_of(more.begin(), more.end(),
+                                      [&](const std::string& word) { return text::has_item(found, word); });
     if (replaced) return {};
     if (!any_of(found, {"job_id", "sha256"}))
         return "holds neither {job_id} nor {sha256}: a later job's file would replace an earlier one's";
