@@ -193,8 +193,7 @@ void ConnectorLoader::run() {
     std::vector<ConnectorSettings> chosen;
     const std::vector<std::string>& order = selected_.empty() ? known_ : selected_;
     for (const std::string& name : order) {
-        const auto found = std::find_if(out_.settings.connectors.begin(), out_.settings.connectors.end(),
-                                        [&name](const ConnectorSettings& c) { return c.name == name; });
+        const ConnectorSettings* const found = out_.settings.connector(name);
         if (selected_.empty() && (selected || !found->enabled)) continue;
         chosen.push_back(*found);
     }

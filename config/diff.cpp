@@ -1,7 +1,5 @@
 // What a reload changes.
 
-#include <algorithm>
-
 #include "config/fields.h"
 #include "config/load.h"
 
@@ -10,10 +8,8 @@ namespace emprops::config {
 std::vector<std::string> changed_connectors(const Settings& old, const Settings& fresh) {
     std::vector<std::string> changed;
     for (const ConnectorSettings& connector : fresh.connectors) {
-        const auto before =
-            std::find_if(old.connectors.begin(), old.connectors.end(),
-                         [&connector](const ConnectorSettings& c) { return c.name == connector.name; });
-        if (before != old.connectors.end() && !(*before == connector)) changed.push_back(connector.name);
+        const ConnectorSettings* const before = old.connector(connector.name);
+        if (before != nullptr && !(*before == connector)) changed.push_back(connector.name);
     }
     return changed;
 }

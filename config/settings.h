@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace emprops::config {
@@ -267,6 +268,13 @@ struct Settings {
     nlohmann::json stores = nlohmann::json::object();
     std::vector<std::filesystem::path> connector_dirs;
     std::vector<ConnectorSettings> connectors;  ///< those to load, in the order of CONNECTORS or of the file
+
+    /// Null: none of this name is loaded.
+    const ConnectorSettings* connector(std::string_view name) const {
+        for (const ConnectorSettings& each : connectors)
+            if (each.name == name) return &each;
+        return nullptr;
+    }
 };
 
 }  // namespace emprops::config

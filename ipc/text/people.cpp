@@ -25,6 +25,10 @@ std::string exact_bytes(std::uint64_t bytes) {
     return bytes < 1024 ? text : text + " (" + std::to_string(bytes) + " bytes)";
 }
 
+std::string counted(std::size_t count, const char* what) {
+    return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
+
 std::string human_duration(std::chrono::milliseconds duration) {
     const auto ms = duration.count();
     if (ms < 0) return "-" + human_duration(-duration);

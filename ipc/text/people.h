@@ -2,6 +2,7 @@
 // Sizes, times and lines for people. Pure functions, any thread.
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -16,6 +17,9 @@ std::string exact_bytes(std::uint64_t bytes);
 
 /// "850 ms", "8 s", "2 min 5 s", "3 h 4 min".
 std::string human_duration(std::chrono::milliseconds duration);
+
+/// "1 file", "2 files".
+std::string counted(std::size_t count, const char* what);
 
 /// What was said in several lines, in one: `line_break` for each break, one blank for other white space and control
 /// characters, none at the ends.

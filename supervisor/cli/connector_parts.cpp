@@ -51,9 +51,7 @@ std::optional<config::ConnectorSettings> connector_of(const ConnectorOptions& op
         settings.working_dir = std::filesystem::current_path(unused);
         return settings;
     }
-    for (const config::ConnectorSettings& each : all.connectors) {
-        if (each.name == options.name) return each;
-    }
+    if (const config::ConnectorSettings* const found = all.connector(options.name)) return *found;
     complain("no connector \"" + options.name +
              "\" is configured; name one of [connectors], or give a command: -- CMD");
     return std::nullopt;

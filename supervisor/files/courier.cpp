@@ -29,9 +29,8 @@ bool client_is_here(const config::HubSettings& hub) {
 /// The operator's choice.
 const std::vector<std::string>& configured_stores(const std::string& connector,
                                                   const config::Settings& settings) {
-    const auto found = std::find_if(settings.connectors.begin(), settings.connectors.end(),
-                                    [&](const auto& each) { return each.name == connector; });
-    if (found != settings.connectors.end() && !found->deliver.empty()) return found->deliver;
+    const config::ConnectorSettings* const found = settings.connector(connector);
+    if (found != nullptr && !found->deliver.empty()) return found->deliver;
     return settings.files.deliver;
 }
 
@@ -101,9 +100,8 @@ void choose_stores(FileOnWay& file, const std::string& connector, const config::
 ipc::ConvertWish wanted_form(const ipc::ConvertWish& of_job, const std::string& connector,
                              const config::Settings& settings) {
     ipc::ConvertWish wish = of_job;
-    const auto found = std::find_if(settings.connectors.begin(), settings.connectors.end(),
-                                    [&](const auto& each) { return each.name == connector; });
-    if (found != settings.connectors.end()) wish = ipc::merged(wish, config::convert_wish(found->convert));
+    const config::ConnectorSettings* const found = settings.connector(connector);
+    if (found != nullptr) wish = ipc::merged(wish, config::convert_wish(found->convert));
     return ipc::merged(wish, config::convert_wish(settings.files.convert));
 }
 

@@ -41,10 +41,6 @@ ipc::JobError too_large(std::uint64_t bytes, std::uint64_t limit) {
 
 }  // namespace
 
-std::string counted(std::size_t count, const char* what) {
-    return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
-}
-
 EndDelivery end_of(Delivery delivery, std::uint64_t frame_bytes) {
     EndDelivery ended{std::move(delivery), jobs::Completed{}, false};
     std::optional<ipc::JobError> error = failure_of(ended.delivery);

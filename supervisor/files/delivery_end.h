@@ -1,10 +1,8 @@
 #pragma once
 // How a delivery ends: with its job's result or failure, or because nobody wants it any more. Pure.
 
-#include <cstddef>
 #include <cstdint>
 #include <set>
-#include <string>
 #include <variant>
 
 #include "supervisor/files/delivery.h"
@@ -25,8 +23,5 @@ EndDelivery end_of(Delivery delivery, std::uint64_t frame_bytes);
 /// Of one that was dropped: for nobody, and all that is left to do is to take back what was begun of the files `waiting`.
 /// What is in a courier's hand that one takes back itself.
 Delivery given_up(Delivery delivery, const std::set<std::size_t>& waiting);
-
-/// "1 time", "2 times".
-std::string counted(std::size_t count, const char* what);
 
 }  // namespace emprops::files

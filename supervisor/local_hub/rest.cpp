@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "ipc/json_text.h"
+#include "ipc/text/people.h"
 
 namespace emprops::local_hub {
 namespace {
@@ -14,7 +15,7 @@ Json time_text(double epoch_seconds) {
 
 std::string place_in_queue(std::size_t ahead) {
     if (ahead == 0) return "Next in queue";
-    return fmt::format("{} job{} ahead in queue", ahead, ahead == 1 ? "" : "s");
+    return counted(ahead, "job") + " ahead in queue";
 }
 
 /// `object` with `"key":raw` added at its end.
