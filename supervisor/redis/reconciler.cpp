@@ -32,15 +32,9 @@ void Reconciler::ask_about(const std::string& job_id) {
         if (epoch != epoch_ || reply.failed()) return;
         const auto at = adopted_.find(job_id);
         if (at == adopted_.end()) return;
-        std::string worker, token, status, error, from;
-        for (std::size_t i = 0; i + 1 < reply.list.size(); i += 2) {
-            const std::string& name = reply.list[i].text;
-            if (name == "worker_id") worker = reply.list[i + 1].text;
-            if (name == "assigned_at") token = reply.list[i + 1].text;
-            if (name == "status") status = reply.list[i + 1].text;
-            if (name == "retaken_from") from = reply.list[i + 1].text;
-            if (name == "error") error = reply.list[i + 1].text;
-        }
+        const std::string worker = field_of(reply, "worker_id"), token = field_of(reply, "assigned_at"),
+                          status = field_of(reply, "status"), error = field_of(reply, "error"),
+                          from = field_of(reply, "retaken_from");
         const jobs::LedgerEntry entry = std::move(at->second);
         adopted_.erase(at);
         const Claim now{worker, token};

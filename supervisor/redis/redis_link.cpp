@@ -27,13 +27,18 @@ std::int64_t wall_ms() {
         .count();
 }
 
+/// That of the URL wins.
+std::string password_of(const RedisLinkSettings& settings, const Address& address) {
+    return address.password.empty() ? settings.hub.token : address.password;
+}
+
 SessionSettings session_settings(const RedisLinkSettings& settings, const Address& address) {
     SessionSettings out;
-    out.id_base = settings.id_base;
+    out.id_base = out.machine = settings.id_base;
     out.version = settings.version;
     out.identity = settings.identity;
     out.user = address.user;
-    out.password = address.password.empty() ? settings.hub.token : address.password;
+    out.password = password_of(settings, address);
     out.database = address.database;
     out.first_number = settings.first_number;
     out.held = settings.held;
@@ -175,7 +180,7 @@ class RedisLink final : public jobs::JobLink, private Wire {
                 Note{Note::Level::warn, "no connection to " + address() + ": " + why, "", ""});
         last_error_ = why;
         const bool was_open = session_.is_open();
-        input([&](TimePoint now) { session_.disconnected(now, why); });
+        input([this](TimePoint now) { session_.disconnected(now); });
         if (was_open) pause_ = std::chrono::duration_cast<Ms>(settings_.hub.reconnect_min);
         if (!stopping_) connect_later(commands_, connect_at_, pause_);
     }
@@ -210,13 +215,8 @@ class RedisLink final : public jobs::JobLink, private Wire {
     }
 
     void listen() {
-        const std::string& password = address_.password.empty() ? settings_.hub.token : address_.password;
-        if (!password.empty()) {
-            Command auth{"AUTH"};
-            if (!address_.user.empty()) auth.push_back(address_.user);
-            auth.push_back(password);
-            listener_.ask(auth, [](const Reply&) {});
-        }
+        if (const std::string password = password_of(settings_, address_); !password.empty())
+            listener_.ask(auth_command(address_.user, password), [](const Reply&) {});
         listening_since_ = Clock::now();
         listener_.subscribe({"job_submitted", "cancel_job", "job_cancelled"});
     }

@@ -26,15 +26,10 @@ Session::Session(SessionSettings settings, Wire& wire, std::function<std::int64_
       wall_ms_(std::move(wall_ms)),
       random_(std::move(random)),
       slots_(settings_.id_base),
-      held_(*this, slots_,
-            Teller{"", settings_.machine.empty() ? settings_.id_base : settings_.machine, settings_.version},
-            settings_.held),
-      claimer_(*this, slots_, held_, settings_.claim, "emprops-worker/" + settings_.version,
-               [this](JobRecord record, Claim claim) { taken(std::move(record), std::move(claim)); }),
-      presence_(
-          *this, slots_,
-          Teller{"", settings_.machine.empty() ? settings_.id_base : settings_.machine, settings_.version},
-          settings_.presence),
+      held_(*this, slots_, teller_for(""), settings_.held),
+      claimer_(*this, slots_, held_, settings_.claim, mark(),
+               [this](JobRecord record, Claim claim) { assign(std::move(record), std::move(claim)); }),
+      presence_(*this, slots_, teller_for(""), settings_.presence),
       reconciler_(*this, slots_, held_,
                   {[this](JobRecord record, Claim claim) { found(std::move(record), std::move(claim)); },
                    [this](const jobs::LedgerEntry& entry, JobRecord record, const Claim& claim) {
@@ -43,10 +38,7 @@ Session::Session(SessionSettings settings, Wire& wire, std::function<std::int64_
                    [this](const jobs::LedgerEntry& entry, JobRecord record, const std::string& why) {
                        gone(entry, std::move(record), why);
                    }}),
-      reaper_(*this,
-              Teller{settings_.id_base, settings_.machine.empty() ? settings_.id_base : settings_.machine,
-                     settings_.version},
-              settings_.reaper),
+      reaper_(*this, teller_for(settings_.id_base), settings_.reaper),
       next_number_(settings_.first_number) {
     held_.on_pending = [this](const std::string& job_id) { take_back(job_id); };
     held_.on_returned = [this](const std::string& job_id) { claimer_.pass_over(now_, job_id); };
@@ -115,12 +107,9 @@ void Session::connected(TimePoint now) {
 
 /// Each step goes on where the answer says so; a connection that ends meanwhile answers `lost`.
 void Session::log_in() {
-    if (!settings_.password.empty()) {
-        Command auth{"AUTH"};
-        if (!settings_.user.empty()) auth.push_back(settings_.user);
-        auth.push_back(settings_.password);
-        wire_.send(std::move(auth), [this](const Reply& reply) { refused(reply); });
-    }
+    if (!settings_.password.empty())
+        wire_.send(auth_command(settings_.user, settings_.password),
+                   [this](const Reply& reply) { refused(reply); });
     wire_.send({"CLIENT", "SETNAME", "emprops-worker"}, [](const Reply&) {});
     if (settings_.database != 0)
         wire_.send({"SELECT", std::to_string(settings_.database)}, [this](const Reply& reply) {
@@ -223,7 +212,7 @@ void Session::open() {
     send_cancels();
 }
 
-void Session::disconnected(TimePoint now, const std::string&) {
+void Session::disconnected(TimePoint now) {
     now_ = now;
     open_ = false;
     scripts_.clear();
@@ -263,10 +252,6 @@ void Session::assign(JobRecord record, Claim claim) {
     const std::string token = claim.text();
     held_.add(now_, std::move(record), number, std::move(claim), true);
     event(jobs::Assigned{std::move(assignment), token});
-}
-
-void Session::taken(JobRecord record, Claim claim) {
-    assign(std::move(record), std::move(claim));
 }
 
 void Session::found(JobRecord record, Claim claim) {
@@ -334,8 +319,7 @@ void Session::take_back(const std::string& job_id) {
     call(claim_script(),
          {keys::pending, keys::job(job_id), keys::active(old->worker), keys::worker(old->worker),
           keys::progress_stream(job_id)},
-         {job_id, old->worker, "emprops-worker/" + settings_.version, iso_of_ms(wall), std::to_string(wall),
-          old->token},
+         {job_id, old->worker, mark(), iso_of_ms(wall), std::to_string(wall), old->token},
          [this, job_id, number, worker = old->worker](const Reply& reply) {
              if (held_.number_of(job_id) != number) return;
              if (reply.at(0) == "taken") return taken_back(job_id, Claim{worker, reply.at(1)});
@@ -396,14 +380,10 @@ void Session::set_capabilities(ipc::Json capabilities) {
 
 void Session::tell_capabilities() {
     ipc::Json document{
-        {"machine_id", settings_.machine.empty() ? settings_.id_base : settings_.machine},
-        {"services", job_types_},
-        {"job_service_required_map", job_types_},
-        {"hardware", ipc::Json::object()},
-        {"models", ipc::Json::object()},
-        {"customer_access", {{"isolation", "loose"}}},
-        {"performance", {{"concurrent_jobs", 1}}},
-        {"metadata", {{"version", settings_.version}}},
+        {"machine_id", settings_.machine},         {"services", job_types_},
+        {"job_service_required_map", job_types_},  {"hardware", ipc::Json::object()},
+        {"models", ipc::Json::object()},           {"customer_access", {{"isolation", "loose"}}},
+        {"performance", {{"concurrent_jobs", 1}}}, {"metadata", {{"version", settings_.version}}},
     };
     if (said_.is_object()) document.update(said_);
     claimer_.set_capabilities(document);

@@ -28,7 +28,7 @@ namespace emprops::redis {
 
 struct SessionSettings {
     std::string id_base;
-    std::string machine;  ///< empty: id_base
+    std::string machine;
     std::string version;
     std::string user, password;
     unsigned database = 0;
@@ -56,7 +56,7 @@ class Session final : private Server {
 
     // ---- the connection
     void connected(TimePoint now);
-    void disconnected(TimePoint now, const std::string& why);
+    void disconnected(TimePoint now);
     void message(TimePoint now, const std::string& channel, const std::string& text);
 
     // ---- the worker (jobs/job_link.h)
@@ -95,13 +95,17 @@ class Session final : private Server {
     std::int64_t wall_ms() const override { return wall_ms_(); }
     double random() override { return random_(); }
 
+    Teller teller_for(const std::string& worker) const {
+        return {worker, settings_.machine, settings_.version};
+    }
+    /// By which our claims are known from those of others.
+    std::string mark() const { return "emprops-worker/" + settings_.version; }
     void log_in();
     void load_scripts();
     void take_the_id();
     void keep_the_id();
     void open();
     bool refused(const Reply& reply);
-    void taken(JobRecord record, Claim claim);
     void found(JobRecord record, Claim claim);
     void confirmed(const jobs::LedgerEntry& entry, JobRecord record, const Claim& claim);
     void gone(const jobs::LedgerEntry& entry, JobRecord record, const std::string& why);

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "connector-sdk/cpp/src/json_limits.h"
+#include "ipc/json_text.h"
 #include "ipc/messages.h"
 #include "ipc/text/utf8.h"
 
@@ -26,8 +27,7 @@ JobFailure invalid(const std::string& message) {
 std::string shown(const Json& value) {
     const std::string kind = sdk::kind_of(value);
     if (!value.is_string() && !value.is_number()) return kind;
-    const std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
-    return text::shortened(text, most_shown_bytes) + " (" + kind + ")";
+    return text::shortened(ipc::dump(value), most_shown_bytes) + " (" + kind + ")";
 }
 
 std::string limit(double value) {

@@ -1,9 +1,10 @@
 #include "supervisor/redis/rules/end_texts.h"
 
 #include <algorithm>
-#include <charconv>
 
+#include "ipc/json_text.h"
 #include "ipc/object_text.h"
+#include "ipc/text/values.h"
 
 namespace emprops::redis {
 namespace {
@@ -11,15 +12,12 @@ namespace {
 using ipc::ObjectText;
 
 std::string text_or_null(const std::string& text) {
-    return text.empty() ? "null" : ipc::Json(text).dump(-1, ' ', false, ipc::Json::error_handler_t::replace);
+    return text.empty() ? "null" : ipc::dump(ipc::Json(text));
 }
 
 /// A number as a number; what is none is left out.
 void add_number(ObjectText& out, const char* name, const std::string& text) {
-    double value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return;
-    out.add(name, value);
+    if (const auto value = text::parse_double(text)) out.add(name, *value);
 }
 
 void add_workflow(ObjectText& out, const JobRecord& job) {

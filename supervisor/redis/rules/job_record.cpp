@@ -1,22 +1,19 @@
 #include "supervisor/redis/rules/job_record.h"
 
-#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <ctime>
 
+#include "ipc/text/values.h"
+
 namespace emprops::redis {
 namespace {
 
-template <class Number>
-std::optional<Number> number_of(const std::string& text) {
-    Number value{};
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size()) return {};
-    if constexpr (std::is_floating_point_v<Number>)
-        if (!std::isfinite(value) || std::abs(value) > 1e15) return {};  // "nan" and "inf" are read, too
-    return value;
+/// Beyond these no score is exact, and "nan" is none.
+std::optional<double> score_part(const std::string& text) {
+    const auto value = text::parse_double(text);
+    return value && std::abs(*value) <= 1e15 ? value : std::nullopt;
 }
 
 void set(JobRecord& job, const std::string& name, const std::string& value) {
@@ -28,9 +25,9 @@ void set(JobRecord& job, const std::string& name, const std::string& value) {
     if (name == "payload") job.payload = value;
     if (name == "ctx") job.ctx = value;
     if (name == "created_at") job.created_at = value;
-    if (name == "priority") job.priority = number_of<double>(value).value_or(job.priority);
-    if (name == "retry_count") job.retry_count = number_of<std::int64_t>(value).value_or(job.retry_count);
-    if (name == "max_retries") job.max_retries = number_of<std::int64_t>(value).value_or(job.max_retries);
+    if (name == "priority") job.priority = score_part(value).value_or(job.priority);
+    if (name == "retry_count") job.retry_count = text::parse_integer(value).value_or(job.retry_count);
+    if (name == "max_retries") job.max_retries = text::parse_integer(value).value_or(job.max_retries);
     if (name == "workflow_priority") job.workflow_priority = value;
     if (name == "workflow_datetime") job.workflow_datetime = value;
     if (name == "current_step") job.current_step = value;
@@ -40,9 +37,9 @@ void set(JobRecord& job, const std::string& name, const std::string& value) {
 }  // namespace
 
 std::string JobRecord::score() const {
-    const double own = number_of<double>(workflow_priority).value_or(priority);
+    const double own = score_part(workflow_priority).value_or(priority);
     const double when =
-        number_of<double>(workflow_datetime).value_or(static_cast<double>(ms_of_iso(created_at).value_or(0)));
+        score_part(workflow_datetime).value_or(static_cast<double>(ms_of_iso(created_at).value_or(0)));
     const double score = own * 1e15 - std::floor(when / 1000);
     char text[40];
     std::snprintf(text, sizeof text, "%.17g", score);
@@ -65,6 +62,12 @@ std::optional<JobRecord> job_of_fields(const std::string& id, const Reply& value
     for (std::size_t i = 0; i < names.size(); ++i)
         if (!values.list[i].is_nil()) set(job, names[i], values.list[i].text);
     return job;
+}
+
+std::string field_of(const Reply& pairs, const std::string& name) {
+    for (std::size_t i = 0; i + 1 < pairs.list.size(); i += 2)
+        if (pairs.list[i].text == name) return pairs.list[i + 1].text;
+    return {};
 }
 
 JobRecord job_of_hash(const std::string& id, const Reply& pairs, std::size_t from) {

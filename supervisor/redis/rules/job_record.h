@@ -41,7 +41,11 @@ inline bool is_active(const std::string& status) {
 const std::vector<std::string>& matching_fields();
 /// Of the answer to HMGET of matching_fields(). Nothing: there is no such job.
 std::optional<JobRecord> job_of_fields(const std::string& id, const Reply& values);
-/// Of name and value in turn, as HGETALL answers, from element `from` on.
+// `pairs`: name and value in turn, as HGETALL answers.
+
+/// Empty: it is not there.
+std::string field_of(const Reply& pairs, const std::string& name);
+/// From element `from` on.
 JobRecord job_of_hash(const std::string& id, const Reply& pairs, std::size_t from = 0);
 
 /// Milliseconds since 1970 of "2026-11-29T18:08:22.119Z"; nothing: it is no such time.

@@ -36,4 +36,9 @@ inline Reply lost_reply(std::string why) {
 
 using Command = std::vector<std::string>;
 
+/// Redis 5 and older know no users: without one the password stands alone.
+inline Command auth_command(const std::string& user, const std::string& password) {
+    return user.empty() ? Command{"AUTH", password} : Command{"AUTH", user, password};
+}
+
 }  // namespace emprops::redis
