@@ -46,7 +46,7 @@ doctor::Plan plan_of(const ConnectorOptions& options, const config::ConnectorSet
 
 int examine(const ConnectorOptions& options, const config::ConnectorSettings& settings,
             const doctor::Plan& plan, const config::Settings& all) {
-    const Scratch scratch;
+    const Scratch scratch("doctor");
     if (scratch.path().empty()) {
         complain("no scratch folder can be made in the folder for temporary files");
         return exit_temporary;

@@ -3,41 +3,22 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
+#include <utility>
 
 #include "ipc/envelope.h"
-#include "ipc/json_text.h"
 #include "supervisor/cli/common.h"
+#include "supervisor/cli/payload.h"
 
 namespace emprops::cli {
 
-Scratch::Scratch() {
-    std::error_code failed;
-    std::string name = (std::filesystem::temp_directory_path(failed) / "emprops-doctor-XXXXXX").string();
-    if (::mkdtemp(name.data()) != nullptr) path_ = name;
-}
-
-Scratch::~Scratch() {
-    std::error_code unused;
-    if (!path_.empty()) std::filesystem::remove_all(path_, unused);
-}
-
 std::optional<ipc::RawJson> payload_of(const std::string& argument, const char* option) {
-    std::string text = argument;
-    if (argument.starts_with('@')) {
-        std::ifstream file(argument.substr(1), std::ios::binary);
-        if (!file) {
-            complain("cannot read " + argument.substr(1) + " (" + option + ")");
-            return std::nullopt;
-        }
-        text.assign(std::istreambuf_iterator<char>(file), {});
-    }
-    if (!ipc::Json::accept(text) || !ipc::Json::parse(text).is_object()) {
-        complain(std::string(option) + " must be a JSON object, or @FILE with one in it");
-        return std::nullopt;
-    }
-    return ipc::on_one_line(text);
+    Result<std::string> text = argument;
+    if (argument.starts_with('@')) text = read_payload_file(argument.substr(1));
+    if (text) text = checked_payload(std::move(*text));
+    if (text) return ipc::on_one_line(*text);
+    complain(std::string(option) +
+             " must be a JSON object, or @FILE with one in it: " + text.error().message);
+    return std::nullopt;
 }
 
 std::optional<config::ConnectorSettings> connector_of(const ConnectorOptions& options,

@@ -1,29 +1,16 @@
 #pragma once
-// What the commands for authors of connectors share: the scratch folder, the connector that is meant, payloads.
+// What the commands for authors of connectors share: the connector that is meant, payloads.
 
-#include <filesystem>
 #include <optional>
 #include <string>
 
 #include "config/settings.h"
 #include "ipc/messages.h"
 #include "supervisor/cli/commands.h"
+#include "supervisor/cli/scratch.h"
 #include "supervisor/process/surroundings.h"
 
 namespace emprops::cli {
-
-/// A folder that goes with it; its path is empty if it could not be made.
-class Scratch {
-  public:
-    Scratch();
-    ~Scratch();
-    Scratch(const Scratch&) = delete;
-    Scratch& operator=(const Scratch&) = delete;
-    const std::filesystem::path& path() const { return path_; }
-
-  private:
-    std::filesystem::path path_;
-};
 
 /// JSON text, or @FILE. Nothing: it was wrong, and that was said.
 std::optional<ipc::RawJson> payload_of(const std::string& argument, const char* option);

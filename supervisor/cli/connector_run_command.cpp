@@ -156,7 +156,7 @@ int play_connector(const Common& common, const ConnectorOptions& options) {
         quiet.level = "error";
         quiet.file.clear();
         if (const auto logging = setup_logging(quiet); !logging) complain(logging.error().message);
-        const Scratch scratch;
+        const Scratch scratch("doctor");
         if (scratch.path().empty()) {
             complain("no scratch folder can be made in the folder for temporary files");
             return static_cast<int>(exit_temporary);

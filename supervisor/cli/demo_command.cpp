@@ -2,12 +2,10 @@
 // simulation connector, and some jobs with their progress and results.
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 
 #include "supervisor/base/exit_codes.h"
 #include "supervisor/base/log.h"
@@ -16,6 +14,7 @@
 #include "supervisor/base/timer.h"
 #include "supervisor/cli/common.h"
 #include "supervisor/cli/job_client.h"
+#include "supervisor/cli/scratch.h"
 #include "supervisor/cli/version.h"
 #include "supervisor/local_hub/local_hub.h"
 #include "supervisor/process/os/guardian.h"
@@ -30,19 +29,6 @@ void say(const std::string& text) {
     std::fflush(stdout);
 }
 
-/// A folder that is gone afterwards: a demo leaves nothing behind.
-struct ScratchFolder {
-    std::filesystem::path path;
-    ScratchFolder() {
-        std::string name = (std::filesystem::temp_directory_path() / "emprops-demo-XXXXXX").string();
-        if (::mkdtemp(name.data()) != nullptr) path = name;
-    }
-    ~ScratchFolder() {
-        std::error_code unused;
-        if (!path.empty()) std::filesystem::remove_all(path, unused);
-    }
-};
-
 class Demo {
   public:
     Demo(config::Loaded loaded, config::LoadRequest request, DemoOptions options)
@@ -53,14 +39,14 @@ class Demo {
           ready_(loop_) {}
 
     int run() {
-        if (scratch_.path.empty()) {
+        if (scratch_.path().empty()) {
             complain("cannot create a folder below the temporary folder");
             return exit_temporary;
         }
         auto& settings = loaded_.settings;
-        settings.worker.state_dir = scratch_.path;
-        settings.control.socket = scratch_.path / "control.sock";
-        settings.local_hub.database = scratch_.path / "hub.sqlite";
+        settings.worker.state_dir = scratch_.path();
+        settings.control.socket = scratch_.path() / "control.sock";
+        settings.local_hub.database = scratch_.path() / "hub.sqlite";
         settings.hub.embedded = false;
         if (auto logging = setup_logging(settings.log); !logging) {
             complain(logging.error().message);
@@ -203,7 +189,7 @@ class Demo {
     config::Loaded loaded_;
     config::LoadRequest request_;
     DemoOptions options_;
-    ScratchFolder scratch_;
+    Scratch scratch_{"demo"};
     boost::asio::io_context& loop_;
     Timer ready_;
     std::unique_ptr<local_hub::LocalHub> hub_;

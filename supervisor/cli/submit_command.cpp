@@ -4,17 +4,13 @@
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
-#include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <iterator>
 #include <optional>
 
 #include "ipc/envelope.h"
-#include "ipc/text/encoding.h"
 #include "supervisor/base/exit_codes.h"
 #include "supervisor/base/log_format.h"
 #include "supervisor/base/loop.h"
@@ -22,6 +18,7 @@
 #include "supervisor/base/timer.h"
 #include "supervisor/cli/common.h"
 #include "supervisor/cli/job_client.h"
+#include "supervisor/cli/payload.h"
 #include "supervisor/cli/table.h"
 #include "supervisor/control/client.h"
 #include "supervisor/hub/url.h"
@@ -37,28 +34,11 @@ Result<std::string> read_payload(const SubmitOptions& options) {
     if (options.file == "-") {
         text.assign(std::istreambuf_iterator<char>(std::cin), {});
     } else if (!options.file.empty()) {
-        std::error_code error;
-        std::ifstream file(options.file, std::ios::binary);
-        if (std::filesystem::is_directory(options.file, error) || !file)
-            return Error{"payload", fmt::format("cannot read the payload file {}: {}", options.file,
-                                                file ? "it is a folder" : std::strerror(errno))};
-        text.assign(std::istreambuf_iterator<char>(file), {});
+        auto read = read_payload_file(options.file);
+        if (!read) return read.error();
+        text = std::move(*read);
     }
-    // As editors on Windows save it.
-    const auto utf8 = text::utf8_of(text);
-    if (!utf8)
-        return Error{"payload",
-                     fmt::format("the payload{} {}", options.file.empty() ? "" : " in " + options.file,
-                                 utf8.error().message)};
-    text = std::string(*utf8);
-    const auto begin = text.find_first_not_of(" \t\r\n");
-    if (begin == std::string::npos || text[begin] != '{')
-        return Error{"payload", "the payload must be a JSON object: {...}"};
-    if (const auto problem = ipc::check_json(text, {.max_depth = ipc::max_value_depth})) {
-        return Error{"payload", fmt::format("the payload is not valid JSON: {} (at byte {})", problem->reason,
-                                            problem->offset)};
-    }
-    return text;
+    return checked_payload(std::move(text), options.file.empty() ? "" : " in " + options.file);
 }
 
 /// What `submit` prints: JSON lines, a bar that is redrawn on a terminal, or plain lines.

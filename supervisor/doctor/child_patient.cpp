@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <csignal>
-#include <filesystem>
 #include <utility>
 
 #include "ipc/codec.h"
 #include "ipc/file_marks.h"
+#include "supervisor/files/delivery.h"
+#include "supervisor/files/job_files.h"
 #include "supervisor/process/introduction.h"
 
 namespace emprops::doctor {
@@ -116,20 +117,19 @@ std::string ChildPatient::work_dir(const std::string& job_id) {
 }
 
 std::string ChildPatient::wrong_files(const std::string& work_dir, const ipc::JobResult& result) const {
-    namespace fs = std::filesystem;
     if (const auto marks = ipc::check_file_marks(result.result.text(), result.files.size()); !marks)
         return marks.error().message;
+    files::JobFiles wanted;
+    if (user_) wanted.user = user_->uid;
     for (const ipc::ResultFile& file : result.files) {
-        if (file.path.empty()) continue;
-        const fs::path path = fs::path(work_dir) / file.path;
-        std::error_code unused;
-        const std::string real = fs::weakly_canonical(path, unused).string();
-        if (fs::symlink_status(path, unused).type() != fs::file_type::regular)
-            return "\"" + file.path + "\" is no regular file in the job's work_dir";
-        if (!real.starts_with(fs::weakly_canonical(work_dir, unused).string() + "/"))
-            return "\"" + file.path + "\" lies outside of the job's work_dir";
+        auto place = files::place_of(file, wanted.places.size(), work_dir);
+        if (!place) return place.error().message;
+        wanted.places.push_back(std::move(*place));
     }
-    return {};
+    const auto folder = files::open_folder(work_dir);
+    if (!folder) return folder.error().message;
+    const auto looked = files::look_at_files(folder->get(), wanted);
+    return looked ? std::string() : looked.error().message;
 }
 
 void ChildPatient::look() {
