@@ -7,6 +7,9 @@
 namespace emprops::doctor {
 namespace {
 
+/// That a number of JavaScript holds.
+constexpr std::uint64_t largest_exact = 9007199254740991;
+
 /// Why there was no `ready`, as far as it can be seen.
 std::string diagnosis(Visit& visit) {
     const Heard& heard = visit.heard();
@@ -47,13 +50,13 @@ void judge_ready(Visit& visit) {
 
 void ping(Visit& visit) {
     if (!visit.has("ping")) return visit.chart.not_tried("ping", "it does not declare the feature `ping`");
-    visit.patient.send(ipc::Ping{9007199254740991});
-    const auto answered = [&] { return visit.heard().pong(9007199254740991) || !visit.runs(); };
+    visit.patient.send(ipc::Ping{largest_exact});
+    const auto answered = [&] { return visit.heard().pong(largest_exact) || !visit.runs(); };
     visit.patient.wait(answered, visit.plan.ping_limit);
-    if (visit.heard().pong(9007199254740991))
+    if (visit.heard().pong(largest_exact))
         visit.chart.pass("ping");
     else
-        visit.chart.fail("ping", "no `pong` with the id 9007199254740991 within " +
+        visit.chart.fail("ping", "no `pong` with the id " + std::to_string(largest_exact) + " within " +
                                      human_duration(visit.plan.ping_limit) + "; " + visit.state());
 }
 

@@ -11,6 +11,7 @@
 #include <filesystem>
 
 #include "supervisor/control/server.h"
+#include "tests/support/run_until.h"
 #include "tests/support/temp_dir.h"
 
 namespace emprops::control {
@@ -95,14 +96,7 @@ class ControlServerTest : public testing::Test {
         server = std::move(listening).value();
     }
     std::string path() const { return (dir / "control.sock").string(); }
-    bool run_until(const std::function<bool()>& condition) {
-        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-        while (!condition() && std::chrono::steady_clock::now() < end) {
-            loop.restart();
-            loop.run_one_for(std::chrono::milliseconds(20));
-        }
-        return condition();
-    }
+    bool run_until(const std::function<bool()>& condition) { return test::run_until(loop, condition); }
 
     test::TempDir dir;
     boost::asio::io_context loop;

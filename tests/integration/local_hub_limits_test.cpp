@@ -17,6 +17,7 @@
 #include "supervisor/local_hub/store.h"
 #include "tests/support/child_process.h"
 #include "tests/support/hub_client.h"
+#include "tests/support/run_until.h"
 #include "tests/support/running_hub.h"
 #include "tests/support/temp_dir.h"
 
@@ -49,12 +50,7 @@ class LocalHubLimitsTest : public testing::Test {
 
     template <class Condition>
     bool run_until(Condition condition) {
-        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-        while (!condition() && std::chrono::steady_clock::now() < deadline) {
-            io_.restart();
-            io_.run_one_for(std::chrono::milliseconds(100));
-        }
-        return condition();
+        return test::run_until(io_, condition, std::chrono::seconds(60));
     }
 
     TempDir folder_;

@@ -10,6 +10,7 @@
 #include "tests/support/ledger_file.h"
 #include "tests/support/process_fault_connector.h"
 #include "tests/support/redis_server.h"
+#include "tests/support/run_until.h"
 #include "tests/support/temp_dir.h"
 
 namespace emprops::test {
@@ -68,13 +69,7 @@ done)sh")
 
     template <class Condition>
     bool until(Condition condition) {
-        const TimePoint last = Clock::now() + Ms(20'000);
-        while (!condition()) {
-            if (Clock::now() > last) return false;
-            loop.restart();
-            loop.run_one_for(Ms(20));
-        }
-        return true;
+        return run_until(loop, condition);
     }
     bool has_status(const std::string& id, const std::string& status) {
         return until([&] { return redis.field("job:" + id, "status") == status; });

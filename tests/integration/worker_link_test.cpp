@@ -7,6 +7,7 @@
 #include "supervisor/worker/worker.h"
 #include "tests/support/ledger_file.h"
 #include "tests/support/process_fault_connector.h"
+#include "tests/support/run_until.h"
 #include "tests/support/scripted_link.h"
 #include "tests/support/temp_dir.h"
 
@@ -47,13 +48,7 @@ struct World {
 
     template <class Condition>
     bool until(Condition condition) {
-        const TimePoint last = Clock::now() + Ms(20'000);
-        while (!condition()) {
-            if (Clock::now() > last) return false;
-            loop.restart();
-            loop.run_one_for(Ms(20));
-        }
-        return true;
+        return run_until(loop, condition);
     }
     bool logged(const std::string& line) const {
         return std::find(queue.log.begin(), queue.log.end(), line) != queue.log.end();

@@ -11,9 +11,6 @@ import { fileURLToPath } from 'node:url';
 export const sdk = fileURLToPath(new URL('../../connector-sdk/node/', import.meta.url));
 export const fixture = fileURLToPath(new URL('connectors/author.js', import.meta.url));
 const deadline = 30000;
-// The schemas say whether this supervisor knows the message.
-const preparing = fs.existsSync(new URL('../../ipc/schemas/preparing.schema.json', import.meta.url))
-    ? { prepare_timeout_ms: 0 } : {};
 
 export function checkMessages(lines) {
     const program = process.env.EMPROPS_CHECK_MESSAGES;
@@ -102,7 +99,7 @@ export class Peer {
         if (!sayHello) return;
         this.send({ type: 'hello', protocol_versions: [1], worker_id: 'w', connector: 'c', instance: 0,
             max_line_bytes: 25165824, work_dir: this.folder, heartbeat: { interval_ms: 0, missed: 3 },
-            ...preparing, files: { stores: ['inline'], max_files: 10, released: 1 }, settings, ...hello });
+            prepare_timeout_ms: 0, files: { stores: ['inline'], max_files: 10, released: 1 }, settings, ...hello });
     }
 
     async #end() {

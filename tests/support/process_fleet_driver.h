@@ -14,6 +14,7 @@
 #include "supervisor/process/fleet.h"
 #include "supervisor/process/os/process_host.h"
 #include "tests/support/process_fault_connector.h"
+#include "tests/support/run_until.h"
 #include "tests/support/temp_dir.h"
 
 namespace emprops::test {
@@ -63,13 +64,7 @@ class FleetDriver : public process::FleetListener {
     /// Runs the loop until the condition holds; false after the deadline.
     template <class Condition>
     bool run_until(Condition condition, Ms deadline = 20s) {
-        const TimePoint end = Clock::now() + deadline;
-        while (!condition()) {
-            if (Clock::now() > end) return false;
-            loop.restart();
-            loop.run_one_for(20ms);
-        }
-        return true;
+        return test::run_until(loop, condition, deadline);
     }
     void run_for(Ms time) {
         const TimePoint end = Clock::now() + time;

@@ -35,8 +35,5 @@ inline std::string worker(const std::string& worker) {
 inline std::string heartbeat(const std::string& worker) {
     return "worker:" + worker + ":heartbeat";
 }
-inline std::string machine_channel(const std::string& machine, const std::string& worker) {
-    return "machine:" + machine + ":worker:" + worker;
-}
 
 }  // namespace emprops::redis::keys

@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/support/run_until.h"
+
 namespace emprops::cli {
 namespace {
 
@@ -96,12 +98,7 @@ class JobClientTest : public testing::Test {
     }
     template <class Condition>
     bool run_until(Condition condition) {
-        const TimePoint end = Clock::now() + Ms(10'000);
-        while (!condition() && Clock::now() < end) {
-            loop.restart();
-            loop.run_one_for(Ms(20));
-        }
-        return condition();
+        return test::run_until(loop, condition, Ms(10'000));
     }
 
     boost::asio::io_context loop;
